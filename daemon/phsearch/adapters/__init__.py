@@ -1,0 +1,1 @@
+"""One library or one part of the system each; none knows another."""

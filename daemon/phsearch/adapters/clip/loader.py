@@ -1,0 +1,185 @@
+"""Load one tower of an open_clip model, with every way it can fail said in one sentence.
+
+Three kinds of names lead to the same code: "mini" is the bundled folder, "local-dir:/path" any folder of that form,
+and everything else a name of open_clip's own with a tag or a file of weights. A model without weights is refused:
+open_clip would initialise it at random and every answer would be noise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import huggingface_hub.constants
+import torch
+
+from phsearch.adapters.clip import _torchvision  # noqa: F401 - must come before open_clip
+from phsearch.domain.types import ModelIdentity, Preprocess
+from phsearch.errors import ModelUnavailableError
+
+import open_clip  # isort: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOCAL = "local-dir:"
+_BUNDLED = {"mini": Path(__file__).parents[2] / "models" / "mini"}
+_TOWER_PARTS = {
+    "image": ("text", "transformer", "token_embedding", "ln_final", "text_decoder"),
+    "text": ("visual", "text_decoder"),
+}
+_MULTILINGUAL = re.compile(r"xlm|mt5|m2m|multilingual|i18n|siglip2|nllb|chinese|worldwide", re.IGNORECASE)
+
+Tower = Literal["image", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1."""
+
+    model: Any
+    tokenizer: Any
+    identity: ModelIdentity
+    preprocess: Preprocess
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    multilingual: bool
+
+
+def load(name: str, pretrained: str, tower: Tower) -> Bundle:
+    """Load one tower in float32 on the CPU; the other one is dropped.
+
+    Raises ModelUnavailableError whose hint says what to change.
+    """
+    folder = _BUNDLED.get(name) or (Path(name.removeprefix(_LOCAL)).expanduser() if name.startswith(_LOCAL) else None)
+    if folder is not None:
+        model, source, text_cfg = _load_folder(name, folder)
+    else:
+        model, text_cfg = _load_named(name, pretrained)
+        source = name
+    cfg = open_clip.get_model_preprocess_cfg(model)
+    identity = ModelIdentity(
+        name=name,
+        pretrained=pretrained,
+        weights=_digest(model),
+        preprocess=json.dumps(cfg, sort_keys=True, default=list),
+        dim=_dim(model),
+    )
+    for part in _TOWER_PARTS[tower]:
+        if getattr(model, part, None) is not None:
+            setattr(model, part, None)
+    tokenizer = _or_unavailable(name, lambda: open_clip.get_tokenizer(source)) if tower == "text" else None
+    return Bundle(
+        model=model.eval().requires_grad_(requires_grad=False),
+        tokenizer=tokenizer,
+        identity=identity,
+        preprocess=_preprocess(cfg),
+        mean=tuple(cfg["mean"]),
+        std=tuple(cfg["std"]),
+        multilingual=_multilingual(name, text_cfg),
+    )
+
+
+def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
+    config = folder / "open_clip_config.json"
+    try:
+        text_cfg = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailableError(
+            f'model "{name}": {config} cannot be used ({_reason(error)})',
+            "point model.name at a folder that open_clip wrote, with open_clip_config.json and its weights",
+        ) from error
+    overrides: dict[str, Any] = {}
+    if _is_inside(folder, text_cfg.get("hf_model_name", "")):
+        # A Hugging Face text tower names its own configuration; "." means this folder, wherever it is installed.
+        here = str((folder / text_cfg["hf_model_name"]).resolve())
+        overrides["text_cfg"] = {**text_cfg, "hf_model_name": here, "hf_model_pretrained": False}
+    source = f"{_LOCAL}{folder}"
+    model = _or_unavailable(name, lambda: open_clip.create_model(source, require_pretrained=True, **overrides))
+    return model, source, text_cfg
+
+
+def _is_inside(folder: Path, hf_model_name: str) -> bool:
+    return hf_model_name.startswith(".") and (folder / hf_model_name).exists()
+
+
+def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
+    known = open_clip.list_models()
+    if name.replace("/", "-") not in known:
+        near = ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or "ViT-B-32, ViT-B-16-SigLIP, MobileCLIP-S1"
+        raise ModelUnavailableError(
+            f'there is no model "{name}"', f'set model.name to "mini", to a local-dir: or to a known name, e.g. {near}'
+        )
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if pretrained not in tags and not Path(pretrained).is_file():
+        given = f'"{pretrained}" are not weights' if pretrained else "no weights are chosen"
+        choice = f"one of {', '.join(tags)}" if tags else "a file of weights"
+        raise ModelUnavailableError(f'model "{name}": {given}', f"set model.pretrained to {choice}")
+    text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
+    try:
+        return _create(name, pretrained), text_cfg
+    except Exception:  # noqa: BLE001 - whatever is wrong with the cache, the hub may have it right
+        # First without the network, for speed and privacy; only weights that are not cached are asked for.
+        huggingface_hub.constants.HF_HUB_OFFLINE = False
+        return _or_unavailable(name, lambda: _create(name, pretrained)), text_cfg
+
+
+def _create(name: str, pretrained: str) -> Any:
+    return open_clip.create_model(name, pretrained, require_pretrained=True)
+
+
+def _or_unavailable(name: str, make: Any) -> Any:
+    try:
+        return make()
+    except Exception as error:
+        raise ModelUnavailableError(
+            f'model "{name}" cannot be loaded ({_reason(error)})',
+            'if its weights are to be downloaded, connect to the network once; otherwise set model.name to "mini" or '
+            'to "local-dir:/path" with complete weights',
+        ) from error
+
+
+def _digest(model: torch.nn.Module) -> str:
+    """Give a digest of all weights, whatever file or format they came from."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _dim(model: Any) -> int:
+    output = getattr(model.visual, "output_dim", None)
+    if isinstance(output, int):
+        return output
+    size = open_clip.get_model_preprocess_cfg(model)["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    with torch.inference_mode():
+        return int(model.encode_image(torch.zeros(1, 3, height, width)).shape[-1])
+
+
+def _preprocess(cfg: dict[str, Any]) -> Preprocess:
+    size: int | Sequence[int] = cfg["size"]
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[1])
+    return Preprocess(
+        width=width,
+        height=height,
+        mode=cfg.get("resize_mode") or "shortest",
+        interpolation="bilinear" if cfg.get("interpolation") == "bilinear" else "bicubic",
+        fill=int(cfg.get("fill_color") or 0),
+    )
+
+
+def _multilingual(name: str, text_cfg: dict[str, Any]) -> bool:
+    names = (name, str(text_cfg.get("hf_model_name", "")), str(text_cfg.get("hf_tokenizer_name", "")))
+    return any(_MULTILINGUAL.search(text) for text in names)
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."  # noqa: PLR2004 - one line of a terminal

@@ -1,0 +1,36 @@
+"""Who a photo is: a digest of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from phsearch.domain.types import Digested, Fingerprint
+from phsearch.errors import UnreadableImageError
+
+_CHUNK = 1 << 20
+_SIZE = 16
+
+
+def digest(path: str) -> Digested | None:
+    """Read a file once; None when it changed while it was read. Raises OSError, UnreadableImageError.
+
+    BLAKE2b: as safe as SHA-2 and about 1 GB/s on any processor.
+    """
+    # O_NONBLOCK: opening a FIFO that took the photo's place must not wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise UnreadableImageError("not a regular file")
+        if before.st_size == 0:
+            raise UnreadableImageError("empty file (0 bytes)")
+        state = hashlib.blake2b(digest_size=_SIZE)
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+        after = os.fstat(descriptor)
+    fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
+    if fingerprint != Fingerprint(after.st_size, after.st_mtime_ns):
+        return None
+    return Digested(fingerprint, state.digest())

@@ -1,0 +1,52 @@
+"""`phsearch-client`: asks the daemon and prints what it says.
+
+Plain words, by far the most frequent call, are answered here without click, whose import takes longer than the search;
+everything else goes through click. Nothing here starts anything heavy: tests watch what gets imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+PROGRAM = "phsearch-client"
+COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
+"""Set by the shell's completion script when it wants suggestions instead of an answer."""
+
+COMMANDS = {
+    "search": "search",
+    "status": "service",
+    "rescan": "library",
+    "errors": "library",
+    "watch": "service",
+    "completion": "service",
+}
+"""Command -> the module that has it. Whatever else comes first is the beginning of a query."""
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    from phsearch.cli.exits import guarded  # noqa: PLC0415 - importing this package costs nothing
+
+    for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
+    sys.exit(guarded(lambda: run(sys.argv[1:])))
+
+
+def run(args: list[str]) -> int:
+    """Do what `args` ask for; gives the exit status."""
+    if is_words(args):
+        from phsearch.cli.find import find, objection  # noqa: PLC0415 - see above
+
+        query = " ".join(args)
+        if not objection(query):
+            return find(query)
+    from phsearch.cli.group import commands  # noqa: PLC0415 - the import that plain words do without
+
+    return commands.main(args, PROGRAM, COMPLETE, standalone_mode=False) or 0
+
+
+def is_words(args: list[str]) -> bool:
+    """Tell whether `args` are the words of a query and nothing else."""
+    return bool(args) and args[0] not in COMMANDS and not any(arg.startswith("-") for arg in args)

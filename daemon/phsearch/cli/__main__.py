@@ -1,0 +1,5 @@
+"""`python -m phsearch.cli` is `phsearch-client`."""
+
+from phsearch.cli import main
+
+main()

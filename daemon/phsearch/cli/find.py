@@ -1,0 +1,65 @@
+"""One search: ask, print. Free of click, because plain words come here directly."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from phsearch import paths
+from phsearch.cli import exits, output
+from phsearch.cli.terminal import Screen
+from phsearch.cli.words import counted
+from phsearch.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT = 20
+TABLE, JSON, NULL = "table", "json", "null"
+
+
+def objection(query: str) -> str:
+    """Say what is wrong with a query, in a sentence; nothing if it can be asked."""
+    if not query.strip():
+        return "The query is empty: say what the photo shows, as in: phsearch-client dog on a beach"
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        return "The query is not valid UTF-8 text: type it anew, or check the terminal's encoding."
+    return ""
+
+
+def find(
+    query: str, limit: int = LIMIT, min_score: float | None = None, form: str = TABLE, client: Client | None = None
+) -> int:
+    """Search and print the hits, best first, in the given form; a table becomes TSV where nobody looks."""
+    params: dict[str, Any] = {"query": query, "limit": limit}
+    if min_score is not None:
+        params["min_score"] = min_score
+    with client or Client(paths.socket_path(os.environ)) as asked:
+        answer = asked.call("search", **params)
+    screen = Screen.of(sys.stdout, os.environ)
+    screen.write(_shown(answer["hits"], form, screen))
+    _remark(query, answer, Screen.of(sys.stderr, os.environ))
+    return exits.DONE
+
+
+def _shown(hits: list[dict[str, Any]], form: str, screen: Screen) -> str | bytes:
+    if form == JSON:
+        return b"".join(map(output.json_line, hits))
+    if form == NULL:
+        return b"".join(output.null(hit["path"]) for hit in hits)
+    if not screen.terminal:
+        return b"".join(output.tsv((f"{hit['score']:.4f}", hit["taken_at"] or "", hit["path"])) for hit in hits)
+    # A date is the first ten characters of ISO 8601; the time of day is in --json for who wants it.
+    return output.table([((f"{hit['score']:.3f}", (hit["taken_at"] or "")[:10]), hit["path"]) for hit in hits], screen)
+
+
+def _remark(query: str, answer: Mapping[str, Any], notes: Screen) -> None:
+    if not answer["hits"] and answer["photos"]:
+        notes.say(f'no photo matches "{query}": try other words, or a lower --min-score if you gave one')
+    elif not answer["hits"]:
+        notes.say("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
+    if pending := answer["pending"]:
+        notes.say(f"{counted(pending, 'photo')} {'is' if pending == 1 else 'are'} still being indexed", dim=True)

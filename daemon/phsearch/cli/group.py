@@ -1,0 +1,104 @@
+"""The click group: commands load when they are called, and whatever names no command is a query."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import COMMANDS, PROGRAM, exits
+from phsearch.cli.options import client, shared
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_SHARED = ("--socket", "--timeout")
+_OWN = ("--help", "-h", "--version")
+_QUICK = 0.5  # seconds --version waits for the daemon's
+
+
+def with_command(args: list[str]) -> list[str]:
+    """Put `search` where a command is missing: it may come first, or after the options that all of them share."""
+    at = 0
+    while at < len(args) and args[at].partition("=")[0] in _SHARED:
+        at += 1 if "=" in args[at] else 2
+    if at >= len(args) or args[at] in COMMANDS or args[at] in _OWN:
+        return args
+    return [*args[:at], "search", *args[at:]]
+
+
+class Commands(click.Group):
+    """A group whose default command is `search`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Give the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
+        """Import a command's module and give the command."""
+        if (module := COMMANDS.get(cmd_name)) is None:
+            return None
+        command: click.Command = getattr(import_module(f"phsearch.cli.{module}"), cmd_name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, after settling which command is meant."""
+        return super().parse_args(ctx, with_command(args))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options of a search first: they need no command before them."""
+        if (search := self.get_command(ctx, "search")) is not None:
+            own = {param.name for param in self.get_params(ctx)}
+            records = [param.get_help_record(ctx) for param in search.params if param.name not in own]
+            with formatter.section("Search options"):
+                formatter.write_dl([record for record in records if record and record[0].startswith("-")])
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Suggest the options of a search, too, which need no command before them."""
+        found = super().shell_complete(ctx, incomplete)
+        search = self.get_command(ctx, "search")
+        if search is not None and incomplete.startswith("-"):
+            names = {item.value for item in found}
+            found += [item for item in search.shell_complete(ctx, incomplete) if item.value not in names]
+        return found
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="QUERY... | COMMAND",
+)
+@shared
+@click.option("--version", is_flag=True, help="Show the versions of client and daemon.")
+@click.pass_context
+def commands(ctx: click.Context, /, *, version: bool, **_: Any) -> None:
+    """Find photos by what they show.
+
+    \b
+      phsearch-client dog on a beach              the 20 best photos
+      phsearch-client -n 5 --json sunset          for programs
+      phsearch-client -0 receipt | xargs -0 cp -t /tmp
+      phsearch-client search status               a word that is also a command
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    if version:
+        ctx.exit(_versions())
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _versions() -> int:
+    from phsearch import __version__  # noqa: PLC0415 - wanted only here
+
+    click.echo(f"{PROGRAM} {__version__}")
+    with client() as asked:
+        asked.timeout = min(asked.timeout, _QUICK)
+        try:
+            status = asked.call("status")
+            click.echo(f"phsearchd {status['version']} (protocol {status['protocol']})")
+        except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
+            pass
+    return exits.DONE

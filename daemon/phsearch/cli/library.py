@@ -1,0 +1,69 @@
+"""`rescan` and `errors`: what the library holds and what it could not take in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import exits, output
+from phsearch.cli.options import Wordless, asking
+from phsearch.cli.terminal import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phsearch.client import Client
+
+_PAGE = 500  # errors asked for at a time: far from the longest line the wire allows
+
+
+@click.command(short_help="Compare the folders with the index now.")
+@click.argument("path", required=False, type=click.Path())
+@asking
+def rescan(client: Client, path: str | None) -> int:
+    """Compare the photo folders with the index now, or only the one that holds PATH."""
+    # Absolute, but not resolved: the daemon knows its folders by the names their owner uses.
+    only = {} if path is None else {"path": os.path.abspath(path)}  # noqa: PTH100
+    roots = client.call("library.rescan", **only)["roots"]
+    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    for root in roots:
+        screen.write(f"rescanning {output.cell(root)}\n" if screen.terminal else output.tsv([root]))
+    if not roots:
+        notes.say("no folder to scan: `phsearch-client status` says what state they are in")
+    return exits.DONE
+
+
+@click.command(cls=Wordless, short_help="List photos that could not be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@asking
+def errors(client: Client, *, as_json: bool) -> int:
+    """List the photos that could not be read, and why. They are tried again when they change."""
+    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    empty = True
+    for page in _pages(client):
+        empty = False
+        screen.write(_shown(page, screen, as_json=as_json))
+    if empty:
+        notes.say("every photo could be read")
+    return exits.DONE
+
+
+def _pages(client: Client) -> Iterator[list[dict[str, Any]]]:
+    seen, total = 0, 1
+    while seen < total:
+        answer = client.call("library.errors", limit=_PAGE, offset=seen)
+        if not (page := answer["errors"]):
+            return
+        yield page
+        seen, total = seen + len(page), answer["total"]
+
+
+def _shown(page: list[dict[str, Any]], screen: Screen, *, as_json: bool) -> str | bytes:
+    if as_json:
+        return b"".join(map(output.json_line, page))
+    if not screen.terminal:
+        return b"".join(output.tsv((str(error["attempts"]), error["reason"], error["path"])) for error in page)
+    return output.table([((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page], screen)

@@ -1,0 +1,116 @@
+r"""The forms an answer takes: a table for people, TSV for pipes, JSON lines and null-terminated names for programs.
+
+A file name is somebody else's data. In a table whatever could drive the terminal is escaped; in TSV a tab, newline,
+carriage return or backslash is written as \t, \n, \r or \\ and every other byte as it is; after -0 every byte is exact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from phsearch.display import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from phsearch.cli.terminal import Screen
+
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_URL_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
+
+
+def name_bytes(path: str) -> bytes:
+    """Give a name's own bytes. The wire is UTF-8 with surrogateescape, whatever this process's locale is."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def null(path: str) -> bytes:
+    """Give a name for `xargs -0`."""
+    return name_bytes(path) + b"\0"
+
+
+def tsv(fields: Iterable[str]) -> bytes:
+    """Give one line of TSV."""
+    return name_bytes("\t".join(field.translate(_ESCAPES) for field in fields)) + b"\n"
+
+
+def json_line(value: Any) -> bytes:
+    """Give one line of JSON; what a terminal could obey or UTF-8 cannot carry is escaped, as JSON allows."""
+    text = json.dumps(value, ensure_ascii=False)
+    return (text if text.isprintable() else json.dumps(value)).encode() + b"\n"
+
+
+def cell(text: str) -> str:
+    """Give text safe for a terminal and on one line."""
+    return printable(text).replace("\n", r"\n")
+
+
+def width(text: str) -> int:
+    """Give the columns a terminal needs for the text: two for wide characters, none for combining ones."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def keep_end(text: str, room: int) -> str:
+    """Shorten to `room` columns from the left: the end of a path says most."""
+    return text if width(text) <= room else ELLIPSIS + _fitting(text[::-1], room - 1)[::-1]
+
+
+def keep_start(text: str, room: int) -> str:
+    """Shorten to `room` columns from the right."""
+    return text if width(text) <= room else _fitting(text, room - 1) + ELLIPSIS
+
+
+def padded(text: str, room: int) -> str:
+    """Fill up with spaces to `room` columns."""
+    return text + " " * (room - width(text))
+
+
+def link(path: str, text: str) -> str:
+    """Make text a hyperlink to a file (OSC 8), with the host's name: over ssh a terminal must not open its own file."""
+    host = os.uname().nodename
+    url = "".join(chr(byte) if byte in _URL_SAFE else f"%{byte:02X}" for byte in name_bytes(path))
+    return f"\x1b]8;;file://{host}{url}\x1b\\{text}\x1b]8;;\x1b\\"
+
+
+def path_cell(path: str, room: int, screen: Screen) -> str:
+    """Give a path that fits into `room` columns and, where the terminal can, opens on a click."""
+    text = keep_end(cell(path), room)
+    return link(path, text) if screen.links else text
+
+
+def table(rows: Sequence[tuple[Sequence[str], str]], screen: Screen) -> str:
+    """Lay out rows of short texts and a path: columns in line, and no line wider than the screen.
+
+    Where there is too little room the texts before the path keep to half of it, the widest giving way first.
+    """
+    cells = [[cell(field) for field in fields] for fields, _ in rows]
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    gaps = 2 * len(widths)
+    spare = screen.width - max((width(cell(path)) for _, path in rows), default=0)
+    while sum(widths) + gaps > max(spare, screen.width // 2) and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    room = max(screen.width - sum(widths) - gaps, 1)
+    lines = []
+    for fields, (_, path) in zip(cells, rows, strict=True):
+        shown = [padded(keep_start(field, size), size) + "  " for field, size in zip(fields, widths, strict=True)]
+        lines.append(screen.dim("".join(shown)) + path_cell(path, room, screen) + "\n")
+    return "".join(lines)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _fitting(chars: str, room: int) -> str:
+    used = 0
+    for count, char in enumerate(chars):
+        used += _columns(char)
+        if used > room:
+            return chars[:count]
+    return chars

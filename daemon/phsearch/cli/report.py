@@ -1,0 +1,71 @@
+"""The status as a person reads it: who answers, how far it is, where it looks, and what wants attention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phsearch.cli.output import cell, table
+from phsearch.cli.words import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phsearch.cli.terminal import Screen
+
+_LABEL = 10  # columns
+
+
+def report(status: dict[str, Any], screen: Screen) -> str:
+    """Lay out a status."""
+    name = screen.bold(f"phsearchd {cell(status['version'])}")
+    lines = [f"{name}  pid {status['pid']}, up {duration(status['uptime'])}"]
+    lines += [screen.dim(f"{label:<{_LABEL}}") + text for label, text in _facts(status)]
+    text = "\n".join(lines) + "\n"
+    if status["roots"]:
+        text += "\n" + table([(_root(root), root["path"]) for root in status["roots"]], screen)
+    wanted = "".join(
+        f"{screen.bold('!')} {_sentence(notice['text'], notice['hint'])}\n" for notice in status["notices"]
+    )
+    return text + ("\n" + wanted if wanted else "")
+
+
+def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "model", _model(status["model"])
+    yield "photos", f"{status['photos']:,}, {_pending(status)}"
+    counters = status["counters"]
+    yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
+    if status["errors"]:
+        yield "errors", f"{counted(status['errors'], 'photo')} could not be read: see `phsearch-client errors`"
+    if last := status["last_error"]:
+        yield "last", _sentence(last["path"], last["reason"])
+
+
+def _model(model: dict[str, Any]) -> str:
+    name = "/".join(part for part in (model["name"], model["pretrained"]) if part)
+    how = ", ".join(str(part) for part in (model["device"], model["precision"]) if part)
+    said = cell(f"{name} on {how}" if how else name)
+    if model["dim"]:
+        said += f", {model['dim']} dimensions"
+    said += f": {cell(model['state'])}"
+    if model["reason"]:
+        said += f"; {_sentence(model['reason'], model['hint'])}"
+    return said
+
+
+def _pending(status: dict[str, Any]) -> str:
+    if not status["pending"]:
+        return "looking for more" if status["scanning"] else "nothing pending"
+    said = f"{status['pending']:,} pending"
+    if status["rate"]:
+        said += f", {status['rate']:.1f} a second"
+    if status["eta"] is not None:
+        said += f", {duration(status['eta'])} left"
+    return said
+
+
+def _root(root: dict[str, Any]) -> tuple[str, ...]:
+    return root["state"], counted(root["photos"], "photo"), root["detail"] or ""
+
+
+def _sentence(text: str, hint: str | None) -> str:
+    return cell(f"{text}: {hint}" if hint else text)

@@ -1,0 +1,198 @@
+"""A blocking client of the daemon's socket, on the standard library alone.
+
+One deadline covers a whole call: connecting, asking, and asking again while the daemon says that it is not ready. It
+imports neither `wire.jsonrpc` nor `wire.methods`: their dataclasses would cost a query more than its round trip.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from phsearch.display import printable
+from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
+from phsearch.wire import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMEOUT = 10.0
+"""Seconds a call may take, where nobody says otherwise."""
+
+START = "start it with `systemctl --user start phsearch`, or run phsearchd"
+
+_LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
+
+
+class Client:
+    """One connection, made at the first call; a context manager that closes it.
+
+    Raises DaemonUnreachableError, AnswerTimeoutError or RemoteError; after any of them the next call connects anew.
+    """
+
+    def __init__(self, socket_path: str | os.PathLike[str], timeout: float = TIMEOUT) -> None:
+        self.path = os.fspath(socket_path)
+        self.timeout = timeout
+        self._socket: socket.socket | None = None
+        self._buffer = bytearray()
+        self._last_id = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._buffer.clear()
+
+    def call(self, method: str, /, **params: Any) -> Any:
+        """Give the result of one call; asks again while the answer is "not ready" and there is time."""
+        deadline = time.monotonic() + self.timeout
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._ask(method, params, deadline)
+            except BaseException as problem:
+                # Half an answer may be on its way, which must not be taken for that of the next call; and a daemon
+                # that is too busy hangs up after saying so.
+                self.close()
+                again = isinstance(problem, RemoteError) and problem.retryable and time.monotonic() + pause < deadline
+                if not again:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Subscribe, then give each event as it happens; raises DaemonUnreachableError when the daemon goes."""
+        self.call("events.subscribe")
+        return self._notifications()
+
+    def _notifications(self) -> Iterator[dict[str, Any]]:
+        while True:
+            message = self._message(None)
+            if isinstance(event := message.get("params"), dict) and message.get("method") == "event":
+                yield event
+
+    def _ask(self, method: str, params: dict[str, Any], deadline: float) -> Any:
+        if self._socket is None:
+            self._socket = self._connect(deadline)
+        self._last_id += 1
+        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
+        self._send(framing.encode(request), deadline)
+        while True:
+            message = self._message(deadline)
+            # An error without an id is about a request the daemon could not even read, so it is ours.
+            if message.get("id") == self._last_id or ("error" in message and message.get("id") is None):
+                break
+        if "result" in message:
+            return message["result"]
+        raise self._remote(message.get("error"))
+
+    def _connect(self, deadline: float) -> socket.socket:
+        if len(os.fsencode(self.path)) > _LONGEST_PATH:
+            message = f"the socket path {printable(self.path)} is too long: a socket's may have {_LONGEST_PATH} bytes"
+            raise DaemonUnreachableError(message, "give a shorter one to daemon and client with --socket")
+        while True:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.settimeout(self._left(deadline))
+                connection.connect(self.path)
+            except BlockingIOError:  # the queue of connections is full, and a socket with a timeout does not wait
+                connection.close()
+                time.sleep(min(_FIRST_PAUSE, self._left(deadline)))
+            except OSError as problem:
+                connection.close()
+                raise self._unreachable(problem) from None
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+
+    def _send(self, line: bytes, deadline: float) -> None:
+        assert self._socket is not None
+        try:
+            self._socket.settimeout(self._left(deadline))
+            self._socket.sendall(line)
+        except TimeoutError:
+            raise self._too_late() from None
+        except OSError:
+            pass  # gone already: what it said before hanging up, if anything, is still to be read
+
+    def _message(self, deadline: float | None) -> dict[str, Any]:
+        line = self._line(deadline)
+        try:
+            message = framing.decode(line)
+        except ValueError:
+            raise self._stranger() from None
+        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+            raise self._stranger()
+        return message
+
+    def _line(self, deadline: float | None) -> bytes:
+        assert self._socket is not None
+        seen = 0
+        while (end := self._buffer.find(b"\n", seen)) < 0:
+            seen = len(self._buffer)
+            if seen >= framing.MAX_LINE:
+                raise self._stranger(f"sent a line of more than {framing.MAX_LINE >> 20} MiB")
+            try:
+                self._socket.settimeout(None if deadline is None else self._left(deadline))
+                chunk = self._socket.recv(1 << 16)
+            except TimeoutError:
+                raise self._too_late() from None
+            except OSError:
+                chunk = b""
+            if not chunk:
+                what = "closed the connection" if deadline is None else "closed the connection before answering"
+                hint = f"look why with `journalctl --user -u phsearch`; {START}"
+                raise DaemonUnreachableError(f"the daemon {what}", hint)
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _left(self, deadline: float) -> float:
+        if (left := deadline - time.monotonic()) <= 0:
+            raise self._too_late()
+        return left
+
+    def _too_late(self) -> AnswerTimeoutError:
+        message = f"the daemon did not answer within {self.timeout:g} s"
+        return AnswerTimeoutError(message, "it may be starting or busy: try again, or wait longer with --timeout")
+
+    def _stranger(self, what: str = "does not speak phsearch's protocol") -> RemoteError:
+        hint = "check --socket, and that daemon and client are of the same version"
+        return RemoteError(f"what answers on {printable(self.path)} {what}", hint, kind="Protocol")
+
+    def _remote(self, error: Any) -> RemoteError:
+        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+            return self._stranger()
+        data = error.get("data")
+        if not isinstance(data, dict):
+            data = {}
+        hint, kind = str(data.get("hint") or ""), str(data.get("type") or "")
+        return RemoteError(error["message"], hint, kind=kind, retryable=data.get("retryable") is True)
+
+    def _unreachable(self, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
+        path = printable(self.path)
+        match problem:
+            case TimeoutError():
+                return self._too_late()
+            case FileNotFoundError():
+                return DaemonUnreachableError(f"phsearchd is not running (there is no socket at {path})", START)
+            case ConnectionRefusedError():
+                return DaemonUnreachableError(f"phsearchd is not running (nobody listens on {path})", START)
+            case PermissionError():
+                hint = "ask as the user whose daemon it is, or give your own with --socket"
+                return DaemonUnreachableError(f"the socket {path} belongs to somebody else", hint)
+            case _:
+                return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START)

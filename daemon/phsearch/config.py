@@ -1,0 +1,174 @@
+"""The settings: a frozen `Config`, read from TOML, every mistake named with file, key and remedy.
+
+The dataclasses below are the one list of keys and defaults. config.example.toml repeats it for people, and a test
+holds the two together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from phsearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which CLIP model understands the photos, and on what it runs."""
+
+    name: str = "mini"
+    pretrained: str = ""
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int = 0
+
+    def check(self) -> None:
+        """Refuse values that no loader could use."""
+        _require("model.name", bool(self.name.strip()), 'must name a model, e.g. "mini"')
+        _one_of("model.precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        device_ok = self.device in {"auto", "cpu", "cuda"} or self.device.startswith("cuda:")
+        _require("model.device", device_ok, 'must be "auto", "cpu", "cuda" or "cuda:N"')
+        _within("model.batch_size", self.batch_size, 0, 4096)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """Which files count as photos of the library, and when they are ready to be read."""
+
+    ignore: tuple[str, ...] = ("@eaDir/", ".thumbnails/", ".stversions/", "*.tmp", ".trash*/", "lost+found/")
+    hidden: bool = False
+    follow_symlinks: bool = False
+    min_bytes: int = 0
+    settle_seconds: float = 1.0
+    rescan_minutes: float = 60.0
+
+    def check(self) -> None:
+        """Refuse values out of range."""
+        _within("watch.min_bytes", self.min_bytes, 0, 1 << 40)
+        _within("watch.settle_seconds", self.settle_seconds, 0.05, 3600)
+        _within("watch.rescan_minutes", self.rescan_minutes, 0.05, 60 * 24 * 365)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """How photos are read and embedded."""
+
+    decode_threads: int = 0
+    keep_alive_seconds: float = 300.0
+    max_megapixels: float = 250.0
+    photo_seconds: float = 60.0
+
+    def check(self) -> None:
+        """Refuse values out of range."""
+        _within("index.decode_threads", self.decode_threads, 0, 256)
+        _within("index.keep_alive_seconds", self.keep_alive_seconds, 0, 60 * 60 * 24 * 365)
+        _within("index.max_megapixels", self.max_megapixels, 1, 100_000)
+        _within("index.photo_seconds", self.photo_seconds, 1, 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What the daemon tells its terminal or the journal."""
+
+    level: str = "info"
+
+    def check(self) -> None:
+        """Refuse levels that do not exist."""
+        _one_of("log.level", self.level, ("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the owner can choose. `roots` empty means the XDG Pictures folder."""
+
+    roots: tuple[str, ...] = ()
+    model: ModelConfig = field(default_factory=ModelConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    index: IndexConfig = field(default_factory=IndexConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+    def check(self) -> None:
+        """Refuse roots that are no paths; a root that does not exist (yet) is fine, it is shown as offline."""
+        for root in self.roots:
+            _require("roots", root.startswith(("/", "~", "$")), f'"{root}" must be an absolute path or start with "~"')
+
+
+def load(file: Path, *, required: bool = False) -> Config:
+    """Read `file`; a missing file gives the defaults unless `required`.
+
+    Raises ConfigError naming file, key and remedy.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(
+                f"{file}: no such file", "give an existing file to --config, or leave the option out"
+            ) from None
+        return Config()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not UTF-8 text", "save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", "make it a readable file") from None
+    try:
+        return parse(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}", "see config.example.toml for the form") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}", error.hint) from None
+
+
+def parse(data: Mapping[str, Any]) -> Config:
+    """Build a checked Config from parsed TOML."""
+    config: Config = _build(Config, data, "")
+    return config
+
+
+def _build(cls: type[Any], data: Mapping[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    for key in data:
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            remedy = f'did you mean "{prefix}{near[0]}"?' if near else f"known here: {', '.join(sorted(hints))}"
+            raise ConfigError(f'unknown key "{prefix}{key}"', remedy)
+    built = cls(**{key: _value(hints[key], value, f"{prefix}{key}") for key, value in data.items()})
+    built.check()
+    return built
+
+
+def _value(kind: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        _require(key, isinstance(value, dict), f"must be a table: [{key}]")
+        return _build(typing.cast("type[Any]", kind), value, f"{key}.")
+    if isinstance(kind, types.GenericAlias):  # tuple[str, ...]
+        strings = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        _require(key, strings, 'must be a list of strings, e.g. ["~/Pictures"]')
+        return tuple(value)
+    if kind is float:
+        _require(key, isinstance(value, int | float) and not isinstance(value, bool), "must be a number")
+        return float(value)
+    name = {bool: "true or false", int: "a whole number", str: 'a string in "quotes"'}[kind]
+    _require(key, type(value) is kind, f"must be {name}")
+    return value
+
+
+def _require(key: str, ok: bool, remedy: str) -> None:  # noqa: FBT001 - the condition is the point
+    if not ok:
+        raise ConfigError(f'bad value for "{key}"', remedy)
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    _require(key, value in allowed, f"must be one of {', '.join(allowed)}")
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    _require(key, low <= value <= high, f"must be between {low} and {high}")

@@ -1,0 +1,235 @@
+"""The composition root: every part is made here and handed to those that need it, so that it can be read aloud.
+
+Start: store, socket, watcher, ready, workers, reconcile. Stop: socket, watcher, what is under way, store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from phsearch import __version__
+from phsearch.adapters import mounts
+from phsearch.adapters.digest import digest
+from phsearch.adapters.fs_scan import FolderScanner
+from phsearch.adapters.fs_watchdog import FolderWatcher
+from phsearch.adapters.systemd import Notifier
+from phsearch.domain.batching import Batcher
+from phsearch.domain.library import Library
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.roots import Roots
+from phsearch.domain.rules import Rules
+from phsearch.domain.settle import Settler
+from phsearch.service.api import Api
+from phsearch.service.catalog import Catalog
+from phsearch.service.embedder import Embedder
+from phsearch.service.events import Events
+from phsearch.service.intake import Intake
+from phsearch.service.lanes import Lane
+from phsearch.service.model import ModelState
+from phsearch.service.pipeline import Disk, Pipeline
+from phsearch.service.process import WorkerCommand
+from phsearch.service.rootkeeper import RootKeeper
+from phsearch.service.searcher import Searcher, TextTowerProcess
+from phsearch.service.server import Server, listen
+from phsearch.service.status import Status
+from phsearch.service.writer import Writer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from phsearch.app import Places
+    from phsearch.config import Config
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import FsEvent
+
+log = logging.getLogger("phsearch")
+
+WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
+"""-P: what lies in the directory we were started in is not to be imported."""
+
+_INDEX_NICE = 19
+_AHEAD = 3
+_M_ARENA_MAX = -8
+_STOP_SECONDS = 10.0
+
+_WORKER_ENV = {
+    # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    # Two arenas instead of eight per core: the decode threads would otherwise keep hundreds of megabytes.
+    "MALLOC_ARENA_MAX": "2",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_ETAG_TIMEOUT": "5",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[str, ...] = WORKER) -> int:
+    """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
+
+    `worker` is the program of a tower worker; a test may give its own.
+    """
+    os.umask(0o077)
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    os.environ.setdefault("LANCE_LOG", "error")
+    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCE_LOG when it is imported
+
+    name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
+    store = LanceStore(places.state / "index", name)
+    listener = listen(places.socket)
+    try:
+        asyncio.run(_serve(config, places, env, store, listener, worker))
+    finally:
+        listener.close()
+        places.socket.unlink(missing_ok=True)
+        store.close()
+    return 0
+
+
+async def _serve(
+    config: Config,
+    places: Places,
+    env: Mapping[str, str],
+    store: Store,
+    listener: socket.socket,
+    worker: tuple[str, ...],
+) -> None:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+    # What is known.
+    roots = Roots(places.roots)
+    photos, vectors = store.load()
+    inside = [row for row, photo in enumerate(photos) if roots.of(photo.path) is not None]
+    library = Library([photos[row] for row in inside], store.load_failures())
+    index = VectorIndex()
+    index.load([photos[row].path for row in inside], vectors[inside])
+    del photos, vectors
+
+    # What changes it.
+    store_lane, rank_lane, disk_lane = Lane("store"), Lane("rank"), Lane("disk", threads=2)
+    events = Events()
+    model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
+    rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
+    scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
+    watcher = FolderWatcher(roots, rules, follow_symlinks=config.watch.follow_symlinks)
+    batcher = Batcher(config.model.batch_size or 16, _AHEAD)
+    embedder = Embedder(
+        _index_worker(config, env, worker), model, batcher, config.index.keep_alive_seconds, config.index.photo_seconds
+    )
+    writer = Writer(store, store_lane, idle=lambda: pipeline.pending == 0)
+    catalog = Catalog(library, index, rank_lane, writer, events, roots)
+    disk = Disk(scanner.look, digest, time.time_ns)
+    settler = Settler(config.watch.settle_seconds)
+    pipeline = Pipeline(disk, disk_lane, settler, catalog, embedder, roots, _decoder())
+    keepers = {
+        root: RootKeeper(
+            root,
+            roots,
+            watcher,
+            scanner,
+            library,
+            pipeline,
+            events,
+            rescan_seconds=config.watch.rescan_minutes * 60,
+            unwatchable=mounts.unwatchable,
+        )
+        for root in roots
+    }
+    intake = Intake(roots, keepers, catalog, pipeline)
+
+    # What answers.
+    text_tower = TextTowerProcess(_query_worker(config, env, worker), model)
+    searcher = Searcher(text_tower, model, library, index, rank_lane)
+    status = Status(catalog, pipeline, embedder, writer, model, keepers)
+    server = Server(Api(searcher, status, library, roots, keepers), events)
+    notifier = Notifier(env)
+
+    await server.start(listener)
+    watcher.start(lambda event: _post(loop, intake, event))
+    notifier.ready()
+    log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
+    try:
+        async with asyncio.TaskGroup() as group:
+            runs = (text_tower.run(), embedder.run(), pipeline.run(), writer.run())
+            keeping = (keeper.run() for keeper in keepers.values())
+            tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status))]
+            await stopping.wait()
+            log.info("stopping")
+            notifier.stopping()
+            await server.stop()
+            await asyncio.to_thread(watcher.close)
+            for task in tasks:
+                task.cancel()
+    finally:
+        await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
+        for keeper in keepers.values():
+            keeper.close()
+        for lane in (disk_lane, rank_lane, store_lane):
+            lane.close()
+
+
+def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:
+    try:
+        loop.call_soon_threadsafe(intake.take, event)
+    except RuntimeError:
+        # The loop has ended: the watcher's last words concern the next start's reconcile.
+        log.debug("after the end: %s", event)
+
+
+async def _keep_informed(notifier: Notifier, status: Status) -> None:
+    """Measure the rate and tell systemd, once a second while there is work, else once a minute."""
+    before = ""
+    while True:
+        status.sample()
+        line = status.line()
+        if line != before:
+            notifier.status(line)
+            before = line
+        await asyncio.sleep(1)
+
+
+def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    setup = {
+        "tower": "image",
+        "name": config.model.name,
+        "pretrained": config.model.pretrained,
+        "device": config.model.device,
+        "precision": config.model.precision,
+        "batch_size": config.model.batch_size,
+        "torch_threads": 0,
+        "decode_threads": config.index.decode_threads,
+        "max_megapixels": config.index.max_megapixels,
+    }
+    return WorkerCommand(setup, {**env, **_WORKER_ENV}, program, nice=_INDEX_NICE)
+
+
+def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    setup = {
+        "tower": "text",
+        "name": config.model.name,
+        "pretrained": config.model.pretrained,
+        # A few words are quick on any processor, and a GPU kept awake for them would never sleep.
+        "device": "cpu",
+        "precision": "fp32" if config.model.precision == "fp32" else "auto",
+        "torch_threads": min(4, os.cpu_count() or 1),
+    }
+    return WorkerCommand(setup, {**env, **_WORKER_ENV}, program)
+
+
+def _decoder() -> str:
+    """Name what decodes photos: when any of it changes, files that failed deserve another try."""
+    libraries = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
+    return ", ".join([f"phsearch {__version__}", *(f"{name} {importlib.metadata.version(name)}" for name in libraries)])

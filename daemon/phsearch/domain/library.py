@@ -1,0 +1,112 @@
+"""What is known of every photo, in memory: by path, by content and by root.
+
+The store is what survives, the `Library` is what is asked: reconcile compares it with the disk, the indexer asks it
+whether a content is known, status counts it. Owned by the event loop; nothing else touches it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from phsearch.domain.types import Failure, Fingerprint, Photo
+
+
+class Library:
+    """All photos that are findable and all files that failed."""
+
+    def __init__(self, photos: Iterable[Photo] = (), failures: Iterable[Failure] = ()) -> None:
+        self._photos: dict[str, Photo] = {}
+        self._by_digest: dict[bytes, set[str]] = {}
+        self._count: Counter[str] = Counter()
+        self._failures: dict[str, Failure] = {failure.path: failure for failure in failures}
+        for photo in photos:
+            self.put(photo)
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._photos
+
+    def get(self, path: str) -> Photo | None:
+        """Give the photo at `path`, if it is indexed."""
+        return self._photos.get(path)
+
+    def failure(self, path: str) -> Failure | None:
+        """Give why the file at `path` is not findable, if it failed."""
+        return self._failures.get(path)
+
+    def failures(self) -> list[Failure]:
+        """Give all failures, by path."""
+        return sorted(self._failures.values(), key=lambda failure: failure.path)
+
+    @property
+    def failed(self) -> int:
+        """Number of files that failed."""
+        return len(self._failures)
+
+    def twin(self, digest: bytes) -> Photo | None:
+        """Give some photo with this content."""
+        for path in self._by_digest.get(digest, ()):
+            return self._photos[path]
+        return None
+
+    def count(self, root: str) -> int:
+        """Count the photos of `root`."""
+        return self._count[root]
+
+    def under(self, folder: str) -> Iterator[str]:
+        """Give the paths of all photos and failures in `folder`, at any depth."""
+        prefix = folder.rstrip("/") + "/"
+        for path in list(self._photos):
+            if path.startswith(prefix):
+                yield path
+        for path in list(self._failures):
+            if path.startswith(prefix) and path not in self._photos:
+                yield path
+
+    def current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
+        """Tell whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
+        photo = self._photos.get(path)
+        if photo is not None:
+            return photo.fingerprint == fingerprint
+        failure = self._failures.get(path)
+        return failure is not None and failure.fingerprint == fingerprint and failure.decoder == decoder
+
+    def put(self, photo: Photo) -> None:
+        """Add or replace a photo; a former failure of the same path is over."""
+        self.remove(photo.path)
+        self._photos[photo.path] = photo
+        self._by_digest.setdefault(photo.digest, set()).add(photo.path)
+        self._count[photo.root] += 1
+
+    def fail(self, failure: Failure) -> None:
+        """Add or replace a failure; a photo formerly at this path is no longer what the file shows."""
+        self.remove(failure.path)
+        self._failures[failure.path] = failure
+
+    def remove(self, path: str) -> Photo | None:
+        """Forget a path; gives the photo that was there."""
+        self._failures.pop(path, None)
+        photo = self._photos.pop(path, None)
+        if photo is not None:
+            twins = self._by_digest[photo.digest]
+            twins.discard(path)
+            if not twins:
+                del self._by_digest[photo.digest]
+            self._count[photo.root] -= 1
+        return photo
+
+    def move(self, source: str, target: str, root: str) -> Photo | None:
+        """Rename a photo; gives it under its new path, or None where `source` is not known."""
+        photo = self.remove(source)
+        if photo is None:
+            return None
+        moved = dataclasses.replace(photo, path=target, root=root)
+        self.put(moved)
+        return moved

@@ -1,0 +1,107 @@
+"""What the domain needs of the world, as protocols; the adapters fill them, the composition root joins the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from phsearch.domain.types import (
+        Failure,
+        FsEvent,
+        ModelIdentity,
+        Photo,
+        PhotoInfo,
+        Pixels,
+        Preprocess,
+        ScanItem,
+        Vectors,
+    )
+
+
+class Watcher(Protocol):
+    """Tells of changes below roots as they happen. `emit` is called from the watcher's own threads."""
+
+    def start(self, emit: Callable[[FsEvent], None]) -> None:
+        """Begin; no root is watched yet."""
+
+    def add(self, root: str) -> None:
+        """Watch everything below `root` from when this returns. Raises OSError where the root cannot be watched."""
+
+    def remove(self, root: str) -> None:
+        """Stop watching `root`; nothing happens where it is not watched."""
+
+    def close(self) -> None:
+        """Stop everything and join the threads."""
+
+
+class Scanner(Protocol):
+    """Walks a root by names and stat only."""
+
+    def scan(self, root: str, below: str) -> Iterator[ScanItem]:
+        """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
+
+        Raises OSError when `below` itself cannot be listed.
+        """
+
+
+class Decoder(Protocol):
+    """Turns one file into pixels for the model."""
+
+    version: str
+
+    def decode(self, path: str, preprocess: Preprocess) -> Decoded:
+        """Read and decode `path`. Raises UnreadableImageError with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Pixels ready for the device, and what the file tells of itself."""
+
+    pixels: Pixels
+    info: PhotoInfo
+
+
+class ImageTower(Protocol):
+    """The half of CLIP that understands pictures."""
+
+    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Embed preprocessed pictures of one size: [n][height, width, 3] uint8 -> [n, dim] unit rows."""
+
+
+class TextTower(Protocol):
+    """The half of CLIP that understands words."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts: n strings -> [n, dim] unit rows."""
+
+
+class Store(Protocol):
+    """The durable index; one thread at a time calls it."""
+
+    @property
+    def untidy(self) -> bool:
+        """Whether there were enough writes for `tidy` to be worth its time."""
+
+    def load(self) -> tuple[list[Photo], Vectors]:
+        """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
+
+    def bind(self, identity: ModelIdentity) -> None:
+        """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
+
+    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
+        """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
+
+    def load_failures(self) -> list[Failure]:
+        """Give the photos that could not be read."""
+
+    def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
+        """Write failures by path, then deletions. Raises StoreError."""
+
+    def tidy(self) -> None:
+        """Compact fragments and drop old versions."""
+
+    def close(self) -> None:
+        """Let go of the files."""

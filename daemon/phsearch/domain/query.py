@@ -1,0 +1,28 @@
+"""What a text query must be before a tower reads it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from phsearch.errors import UnsupportedQueryError
+
+
+def clean(query: str) -> str:
+    """Give the query with its whitespace made single spaces and composed characters composed."""
+    return " ".join(unicodedata.normalize("NFC", query).split())
+
+
+def check_script(query: str, model: str, *, multilingual: bool) -> None:
+    """Refuse a query in a script the model never learned, for it would answer with noise.
+
+    Raises UnsupportedQueryError when most letters are not Latin and the model is an English one.
+    """
+    letters = [char for char in query if char.isalpha()]
+    foreign = [char for char in letters if "LATIN" not in unicodedata.name(char, "")]
+    if multilingual or len(foreign) * 2 <= len(letters):
+        return
+    raise UnsupportedQueryError(
+        f'the model "{model}" understands English only',
+        'ask in English, or set model.name to a multilingual model, e.g. "xlm-roberta-base-ViT-B-32" with pretrained '
+        '"laion5b_s13b_b90k"',
+    )

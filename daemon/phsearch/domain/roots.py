@@ -1,0 +1,64 @@
+"""Which root a path belongs to.
+
+Roots may lie inside one another, say ~/Pictures and ~/Pictures/Work: a path belongs to the innermost root that holds
+it, and to that alone, so every photo is counted once and goes offline with its own root. The walk and the watch of the
+outer root skip its `inner` roots. All of this is about names: nothing here looks at the disk.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Roots:
+    """Absolute root paths, normalised, without duplicates, in the order given."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple(dict.fromkeys(_normal(path) for path in paths))
+        self._known = frozenset(self._paths)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._known
+
+    def __repr__(self) -> str:
+        return f"Roots({list(self._paths)!r})"
+
+    def of(self, path: str) -> str | None:
+        """Give the deepest root that holds `path` (or is it), None where none does."""
+        while path not in self._known:
+            parent = path.rpartition("/")[0] or "/"
+            if parent == path or not path.startswith("/"):
+                return None
+            path = parent
+        return path
+
+    def rel(self, path: str) -> str:
+        """Give `path` relative to its root, "" for the root itself. Raises ValueError outside every root."""
+        root = self.of(path)
+        if root is None:
+            raise ValueError(f"{path} lies in no root")
+        return path[len(root) :].lstrip("/")
+
+    def inner(self, root: str) -> frozenset[str]:
+        """Give the roots that lie inside `root`, at any depth."""
+        return frozenset(path for path in self._paths if path != root and path.startswith(below(root)))
+
+
+def below(folder: str) -> str:
+    """Give the prefix that every path inside `folder` starts with."""
+    return folder if folder.endswith("/") else f"{folder}/"
+
+
+def _normal(path: str) -> str:
+    # POSIX lets "//x" mean something else than "/x", and normpath keeps it; on Linux it never does.
+    return "/" + posixpath.normpath(path).lstrip("/")

@@ -1,0 +1,194 @@
+"""The words of the domain. A path is an absolute `str` as the owner would open it (surrogateescape for odd bytes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+    """[n, dim] float32, rows of unit length."""
+    Pixels = npt.NDArray[np.uint8]
+    """[height, width, 3] uint8 RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a stat says of a file: while it is equal, the content is taken as unchanged and is not read."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """A digest of 16 bytes of a file's content, and the fingerprint of the state it was read in."""
+
+    fingerprint: Fingerprint
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoInfo:
+    """What a decode tells beside the pixels. Width and height are as displayed, after EXIF orientation."""
+
+    width: int
+    height: int
+    format: str
+    taken_at: str | None = None
+    """ISO 8601 as the camera wrote it, e.g. "2023-06-01T12:30:05.25+02:00"; no offset where EXIF has none."""
+    camera: str | None = None
+    lens: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One file of the library with the identity of its content."""
+
+    path: str
+    root: str
+    fingerprint: Fingerprint
+    digest: bytes
+    info: PhotoInfo
+    indexed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One file that could not be made findable, and why. It is tried again when it or the decoder changes."""
+
+    path: str
+    fingerprint: Fingerprint
+    reason: str
+    decoder: str
+    attempts: int
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a model wants its pictures: open_clip's preprocessing configuration without the device's part.
+
+    `mode` is "shortest" (short side to size, centre crop), "longest" (long side, padded with `fill`) or "squash".
+    """
+
+    width: int
+    height: int
+    mode: Literal["shortest", "longest", "squash"]
+    interpolation: Literal["bicubic", "bilinear"]
+    fill: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What made a vector; vectors of different identities are never compared."""
+
+    name: str
+    pretrained: str
+    weights: str
+    preprocess: str
+    dim: int
+
+
+# --- what the watcher tells ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A file appeared or changed; `closed` when its writer has closed it or it was moved in whole."""
+
+    path: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A file or folder is said to be gone; look before believing it."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file changed its name within what is watched."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAppeared:
+    """A folder appeared, by mkdir or moved in: whatever it holds is to be scanned."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMoved:
+    """A folder changed its name within what is watched, with everything in it."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overflowed:
+    """Events of this root were lost; only a scan tells the truth."""
+
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back."""
+
+    root: str
+    folders: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootLost:
+    """The root itself is gone or its watch died: it is offline until it can be watched again."""
+
+    root: str
+    reason: str
+
+
+FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost
+
+
+# --- what a scan tells --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file with a photo's suffix that the rules admit."""
+
+    path: str
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something with a photo's name that is no regular file: a FIFO, a socket, a device."""
+
+    path: str
+    fingerprint: Fingerprint
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlistable:
+    """A folder below the root that cannot be read: nothing is known of what lies in it, so nothing is deleted."""
+
+    path: str
+    reason: str
+
+
+ScanItem = Found | Refused | Unlistable

@@ -1,0 +1,55 @@
+"""Logging to whoever is there: a terminal gets times and colour-free lines, journald gets priorities.
+
+journald reads a `<N>` prefix as the syslog priority (sd-daemon(3)); it adds the time by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from phsearch.display import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEVELS = ("debug", "info", "warning", "error")
+
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class _JournalFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
+        # Each line of a traceback is an entry of its own and needs the priority, too.
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+def to_journal(env: Mapping[str, str], stream: TextIO) -> bool:
+    """Tell whether `stream` is connected to the journal: JOURNAL_STREAM names its device and inode."""
+    try:
+        stat = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return env.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
+
+
+def configure(level: str, env: Mapping[str, str], stream: TextIO = sys.stderr) -> None:
+    """Send every logger's records of `level` and above to `stream`. Libraries speak from warning upwards only."""
+    handler = logging.StreamHandler(stream)
+    if to_journal(env, stream):
+        handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    # Names with undecodable bytes are legal; a log line must never fail for one.
+    handler.addFilter(_printable)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("phsearch").setLevel(level.upper())
+
+
+def _printable(record: logging.LogRecord) -> bool:
+    record.msg = printable(record.getMessage())
+    record.args = None
+    return True

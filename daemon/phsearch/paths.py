@@ -1,0 +1,72 @@
+"""Where things live: the XDG base directories, decided in one place.
+
+Everything takes the environment as an argument, so that a test or `make try` can have its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APP = "phsearch"
+
+
+def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
+    # The XDG specification: a relative path in these variables is to be ignored.
+    value = env.get(variable, "")
+    return Path(value) if value.startswith("/") else home(env) / default
+
+
+def home(env: Mapping[str, str]) -> Path:
+    """Give the user's home directory."""
+    return Path(env.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - works without HOME, too
+
+
+def config_file(env: Mapping[str, str]) -> Path:
+    """Give the place of config.toml, which need not exist."""
+    return _base(env, "XDG_CONFIG_HOME", ".config") / APP / "config.toml"
+
+
+def state_dir(env: Mapping[str, str]) -> Path:
+    """Give the directory of the index and the lock."""
+    return _base(env, "XDG_STATE_HOME", ".local/state") / APP
+
+
+def socket_path(env: Mapping[str, str]) -> Path:
+    """Give the place of the socket; without a runtime directory (cron, su) it lies in the state directory."""
+    runtime = env.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        return Path(runtime) / APP / f"{APP}.sock"
+    return state_dir(env) / "run" / f"{APP}.sock"
+
+
+def pictures_dir(env: Mapping[str, str]) -> Path:
+    """Give the user's Pictures folder as xdg-user-dirs has it, translated names included, else ~/Pictures."""
+    override = env.get("XDG_PICTURES_DIR", "")
+    if override.startswith("/"):
+        return Path(override)
+    dirs = _base(env, "XDG_CONFIG_HOME", ".config") / "user-dirs.dirs"
+    try:
+        text = dirs.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        text = ""
+    found = re.search(r'^\s*XDG_PICTURES_DIR="([^"]+)"', text, re.MULTILINE)
+    if found:
+        value = found[1].replace("$HOME", str(home(env)), 1)
+        # xdg-user-dirs switches a folder off by pointing it at $HOME itself: watching all of it is not meant.
+        if value.startswith("/") and Path(value) != home(env):
+            return Path(value)
+    return home(env) / "Pictures"
+
+
+def expand(path: str, env: Mapping[str, str]) -> Path:
+    """Make a path as a person writes it absolute: `~` and `$VARIABLES` are understood, symlinks are kept."""
+    if path == "~" or path.startswith("~/"):
+        path = str(home(env)) + path[1:]
+    path = re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda m: env.get(m[1] or m[2], m[0]), path)
+    return Path(os.path.abspath(path))  # noqa: PTH100 - abspath keeps the name the owner knows; resolve() would not

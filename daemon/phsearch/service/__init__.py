@@ -1,0 +1,1 @@
+"""The asyncio shell around the domain: the daemon at work."""

@@ -1,0 +1,132 @@
+"""The methods of the protocol, by name, exactly those of the table in `wire.methods`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch import __version__
+from phsearch.errors import (
+    ModelMismatchError,
+    ModelUnavailableError,
+    NotReadyError,
+    PhsearchError,
+    StoreError,
+    UnsupportedQueryError,
+)
+from phsearch.wire.jsonrpc import RpcError
+from phsearch.wire.methods import METHODS, discover
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.roots import Roots
+    from phsearch.domain.types import Photo
+    from phsearch.service.rootkeeper import RootKeeper
+    from phsearch.service.searcher import Searcher
+    from phsearch.service.status import Status
+
+_KINDS: dict[type[PhsearchError], str] = {
+    NotReadyError: "NotReady",
+    ModelMismatchError: "ModelMismatch",
+    ModelUnavailableError: "ModelUnavailable",
+    UnsupportedQueryError: "UnsupportedQuery",
+    StoreError: "NotReady",
+}
+
+
+class Api:
+    """Calls by name; whoever speaks to the socket gets what these return."""
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        status: Status,
+        library: Library,
+        roots: Roots,
+        keepers: Mapping[str, RootKeeper],
+    ) -> None:
+        self._searcher = searcher
+        self._status = status
+        self._library = library
+        self._roots = roots
+        self._keepers = keepers
+        self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "search": self._search,
+            "status": self._report,
+            "library.rescan": self._rescan,
+            "library.errors": self._errors,
+            "events.subscribe": self._subscribed,
+            "rpc.discover": self._discover,
+        }
+        assert self._calls.keys() == METHODS.keys()
+
+    async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call one method. Raises RpcError."""
+        method = METHODS.get(name)
+        if method is None:
+            raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(METHODS)}")
+        checked = method.check(params)
+        try:
+            return await self._calls[name](checked)
+        except PhsearchError as error:
+            raise RpcError(_KINDS.get(type(error), "InternalError"), str(error), error.hint) from error
+
+    async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
+        return {
+            "hits": [_hit(photo, score) for photo, score in hits],
+            "pending": self._status.unsearchable,
+            "photos": len(self._library),
+            "took_ms": round((time.perf_counter() - start) * 1000, 2),
+        }
+
+    async def _report(self, _params: dict[str, Any]) -> dict[str, Any]:
+        return self._status.report()
+
+    async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params["path"] is None:
+            chosen = list(self._keepers)
+        else:
+            root = self._roots.of(params["path"])
+            if root is None:
+                hint = f"watched: {', '.join(self._roots)}"
+                raise RpcError("OutsideLibrary", f"{params['path']} lies in no watched folder", hint)
+            chosen = [root]
+        for root in chosen:
+            self._keepers[root].scan(root)
+        return {"roots": chosen}
+
+    async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
+        failures = self._library.failures()
+        page = failures[params["offset"] : params["offset"] + params["limit"]]
+        rows = [
+            {
+                "path": failure.path,
+                "reason": failure.reason,
+                "attempts": failure.attempts,
+                "failed_at": round(failure.failed_at, 3),
+            }
+            for failure in page
+        ]
+        return {"errors": rows, "total": len(failures)}
+
+    async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
+        return {"subscribed": True}
+
+    async def _discover(self, _params: dict[str, Any]) -> dict[str, Any]:
+        return discover(__version__)
+
+
+def _hit(photo: Photo, score: float) -> dict[str, Any]:
+    return {
+        "path": photo.path,
+        "score": round(score, 4),
+        "root": photo.root,
+        "taken_at": photo.info.taken_at,
+        "width": photo.info.width,
+        "height": photo.info.height,
+        "format": photo.info.format,
+    }

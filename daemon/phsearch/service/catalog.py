@@ -1,0 +1,157 @@
+"""The index as one thing: library, resident matrix, store and events change together or not at all.
+
+Everything here runs on the event loop without a pause between library and matrix lane, so that both see the same order.
+Vectors of photos that went away are kept for a while: a file that comes back under another name, by a slow move
+between disks or from the trash, is recognised by its content and costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phsearch.domain.ranking import rounded
+from phsearch.domain.types import Failure, Photo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.ranking import VectorIndex
+    from phsearch.domain.roots import Roots
+    from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
+    from phsearch.service.events import Events
+    from phsearch.service.lanes import Lane
+    from phsearch.service.writer import Writer
+
+log = logging.getLogger("phsearch.index")
+
+_REMEMBERED = 20_000
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start. `embedded` counts forward passes spent on photos."""
+
+    embedded: int = 0
+    reused: int = 0
+    removed: int = 0
+    failed: int = 0
+
+
+class Catalog:
+    """All changes of the index go through here."""
+
+    def __init__(
+        self,
+        library: Library,
+        index: VectorIndex,
+        rank_lane: Lane,
+        writer: Writer,
+        events: Events,
+        roots: Roots,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.library = library
+        self.counters = Counters()
+        self.last_failure: Failure | None = None
+        self._index = index
+        self._lane = rank_lane
+        self._writer = writer
+        self._events = events
+        self._roots = roots
+        self._clock = clock
+        self._remembered: OrderedDict[bytes, tuple[PhotoInfo, Vectors]] = OrderedDict()
+
+    def add(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+        """Make a freshly embedded photo findable; `vector` is [dim]."""
+        self.counters.embedded += 1
+        self._put(path, fingerprint, digest, info, rounded(vector))
+        self._events.publish("indexed", path)
+
+    async def reuse(self, path: str, fingerprint: Fingerprint, digest: bytes) -> bool:
+        """Make a photo findable whose content is known already; False when it is not known (any more)."""
+        twin = self.library.twin(digest)
+        if twin is not None:
+            vector = await self._lane.run(self._index.vector, twin.path)
+            info: PhotoInfo | None = twin.info
+        else:
+            info, vector = self._recall(digest)
+        if vector is None or info is None:
+            return False
+        known = self.library.get(path)
+        self._put(path, fingerprint, digest, info, vector)
+        if known is None or known.digest != digest:
+            self.counters.reused += 1
+            self._events.publish("reused", path)
+        return True
+
+    def move(self, source: str, target: str) -> bool:
+        """Rename a photo without reading it; False when `source` is not an indexed photo or `target` in no root."""
+        root = self._roots.of(target)
+        photo = self.library.get(source)
+        if root is None or photo is None:
+            return False
+        moved = self.library.move(source, target, root)
+        assert moved is not None
+        future = self._lane.run(self._index.rename, source, target)
+        future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
+        self.counters.reused += 1
+        self._events.publish("moved", target, source=source)
+        return True
+
+    async def remove(self, path: str) -> None:
+        """Forget a file that is gone."""
+        photo = self.library.remove(path)
+        self._writer.delete(path)
+        if photo is None:
+            return
+        self.counters.removed += 1
+        self._events.publish("removed", path)
+        vector = await self._lane.run(self._index.take, path)
+        if vector is not None:
+            self._remember(photo, vector)
+
+    def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str) -> None:
+        """Note that a file cannot be made findable."""
+        before = self.library.failure(path)
+        attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
+        failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock())
+        self.library.fail(failure)
+        self._lane.post(self._index.remove, path)
+        self._writer.fail(failure)
+        self.last_failure = failure
+        self.counters.failed += 1
+        log.warning("%s: %s", path, reason)
+        self._events.publish("failed", path, reason=reason)
+
+    def _put(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+        root = self._roots.of(path)
+        if root is None:
+            return
+        photo = Photo(path, root, fingerprint, digest, info, self._clock())
+        self.library.put(photo)
+        self._lane.post(self._index.put, path, vector)
+        self._writer.put(photo, vector)
+
+    def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
+        if source not in self.library:
+            self._writer.delete(source)
+        current = self.library.get(photo.path)
+        if vector is not None and current is not None and current.digest == photo.digest:
+            self._writer.put(replace(current, indexed_at=self._clock()), vector)
+
+    def _remember(self, photo: Photo, vector: Vectors) -> None:
+        self._remembered[photo.digest] = (photo.info, vector.astype(np.float16))
+        self._remembered.move_to_end(photo.digest)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _recall(self, digest: bytes) -> tuple[PhotoInfo | None, Any]:
+        info, vector = self._remembered.get(digest, (None, None))
+        return info, None if vector is None else vector.astype(np.float32)

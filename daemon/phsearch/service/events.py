@@ -1,0 +1,56 @@
+"""Live events for whoever subscribed; a subscriber that does not keep up loses events, never holds up the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_QUEUED = 1000
+
+
+class Subscription:
+    """One subscriber's events, oldest first."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_QUEUED)
+        self._dropped = 0
+
+    def offer(self, event: dict[str, Any]) -> None:
+        """Queue an event, or count it as dropped."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._dropped += 1
+
+    async def next(self) -> dict[str, Any]:
+        """Wait for the next event; "dropped" says how many were lost before it."""
+        if self._dropped and self._queue.empty():
+            lost, self._dropped = self._dropped, 0
+            return {"type": "dropped", "count": lost}
+        return await self._queue.get()
+
+
+class Events:
+    """Hands every event to all subscribers."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+
+    def publish(self, kind: str, path: str, **more: Any) -> None:
+        """Tell all subscribers."""
+        for subscription in self._subscriptions:
+            subscription.offer({"type": kind, "path": path, **more})
+
+    @contextlib.contextmanager
+    def subscribe(self) -> Iterator[Subscription]:
+        """Take part while the context lasts."""
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)

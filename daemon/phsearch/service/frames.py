@@ -1,0 +1,70 @@
+"""Messages between the daemon and its tower workers: a JSON header and raw bytes, over a socket pair.
+
+Not pickle: a worker decodes hostile pictures, and what it says must stay data in the process that owns the index.
+A frame is two lengths (little-endian u32), the header in JSON, and the payload, e.g. vectors as float32.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from phsearch.domain.types import Vectors
+
+_LENGTHS = struct.Struct("<II")
+Frame = tuple[dict[str, Any], bytes]
+
+
+def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
+    """Give one frame."""
+    # ASCII, so that a path with undecodable bytes travels as an escape.
+    text = json.dumps(header).encode("ascii")
+    return _LENGTHS.pack(len(text), len(payload)) + text + payload
+
+
+async def read(stream: asyncio.StreamReader) -> Frame:
+    """Read one frame; raises EOFError (IncompleteReadError) when the other side is gone."""
+    header_size, payload_size = _LENGTHS.unpack(await stream.readexactly(_LENGTHS.size))
+    header = json.loads(await stream.readexactly(header_size))
+    return header, await stream.readexactly(payload_size)
+
+
+class Channel:
+    """The worker's end: blocking, and safe to send on from several threads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file = connection.makefile("rb")
+        self._lock = threading.Lock()
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """Send one frame."""
+        with self._lock:
+            self._connection.sendall(pack(header, payload))
+
+    def receive(self) -> Frame | None:
+        """Wait for one frame; None when the daemon is gone."""
+        lengths = self._file.read(_LENGTHS.size)
+        if len(lengths) < _LENGTHS.size:
+            return None
+        header_size, payload_size = _LENGTHS.unpack(lengths)
+        header = json.loads(self._file.read(header_size))
+        return header, self._file.read(payload_size)
+
+
+def vectors_to_bytes(vectors: Vectors) -> bytes:
+    """Give [n, dim] float32 as raw bytes."""
+    return np.ascontiguousarray(vectors, np.float32).tobytes()
+
+
+def vectors_from_bytes(payload: bytes, rows: int) -> Vectors:
+    """Give the [rows, dim] float32 of raw bytes."""
+    return np.frombuffer(payload, np.float32).reshape(rows, -1)

@@ -1,0 +1,84 @@
+"""What the watcher tells, turned into work. Events are hints: each leads to a look, none is believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phsearch.domain.types import (
+    Blind,
+    FolderAppeared,
+    FolderMoved,
+    FsEvent,
+    Gone,
+    Moved,
+    Overflowed,
+    RootLost,
+    Touched,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phsearch.domain.roots import Roots
+    from phsearch.service.catalog import Catalog
+    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.rootkeeper import RootKeeper
+
+
+class Intake:
+    """Takes one event at a time, on the event loop."""
+
+    def __init__(self, roots: Roots, keepers: Mapping[str, RootKeeper], catalog: Catalog, pipeline: Pipeline) -> None:
+        self._roots = roots
+        self._keepers = keepers
+        self._catalog = catalog
+        self._pipeline = pipeline
+
+    def take(self, event: FsEvent) -> None:
+        """Do what the event calls for."""
+        match event:
+            case Touched(path, closed):
+                self._pipeline.touch(path, closed=closed)
+            case Gone(path):
+                self._gone(path)
+            case Moved(source, target):
+                self._moved(source, target)
+            case FolderAppeared(path):
+                self._scan(path)
+            case FolderMoved(source, target):
+                self._folder_moved(source, target)
+            case Overflowed(root):
+                self._keepers[root].overflowed()
+            case Blind(root, folders, reason):
+                self._keepers[root].blinded(folders, reason)
+            case RootLost(root, reason):
+                self._keepers[root].lost(reason)
+
+    def _gone(self, path: str) -> None:
+        library = self._catalog.library
+        if path in library or library.failure(path) is not None or self._pipeline.place(path):
+            self._pipeline.offer(path)
+            return
+        # Not a file we know, so it may have been a folder: everything in it deserves a look.
+        for inside in [*library.under(path), *self._pipeline.under(path)]:
+            self._pipeline.offer(inside)
+
+    def _moved(self, source: str, target: str) -> None:
+        known = self._catalog.move(source, target)
+        if known:
+            self._pipeline.drop(source)
+            # The look finds it unchanged, unless it was written just before it was renamed.
+            self._pipeline.offer(target)
+        else:
+            self._pipeline.touch(target, closed=True)
+        self._pipeline.offer(source)
+
+    def _folder_moved(self, source: str, target: str) -> None:
+        for path in [*self._catalog.library.under(source), *self._pipeline.under(source)]:
+            self._moved(path, target + path[len(source) :])
+        self._scan(target)
+
+    def _scan(self, folder: str) -> None:
+        root = self._roots.of(folder)
+        if root is not None:
+            self._keepers[root].scan(folder)

@@ -1,0 +1,86 @@
+"""What is known of the model: whether it is there, what it runs on, and whether the index is its own.
+
+Both tower workers report here. The first report of a start binds the index to the model's identity; a table made with
+other weights stops searching and indexing with a clear reason instead of giving nonsense.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from phsearch.errors import ModelMismatchError, NotReadyError, PhsearchError
+
+if TYPE_CHECKING:
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import ModelIdentity
+    from phsearch.service.lanes import Lane
+    from phsearch.service.process import Ready
+
+
+class ModelState:
+    """Bound once, then asked by everyone."""
+
+    def __init__(self, name: str, pretrained: str, store: Store, lane: Lane) -> None:
+        self.name = name
+        self.multilingual = False
+        self._pretrained = pretrained
+        self._store = store
+        self._lane = lane
+        self._bound: ModelIdentity | None = None
+        self._problem: PhsearchError | None = None
+        self._ready: Ready | None = None
+        self._turn = asyncio.Lock()
+
+    async def report(self, ready: Ready, *, image: bool) -> None:
+        """Take a worker's report. Raises ModelMismatchError when the index is not this model's, StoreError."""
+        async with self._turn:
+            self.multilingual = ready.multilingual
+            if image or self._ready is None:
+                self._ready = ready
+            if self._bound == ready.identity:
+                self._problem = None
+                return
+            try:
+                await self._lane.run(self._store.bind, ready.identity)
+            except PhsearchError as error:
+                self._problem = error
+                raise
+            self._bound = ready.identity
+            self._problem = None
+
+    def failed(self, error: PhsearchError) -> None:
+        """Note why there is no model."""
+        self._problem = error
+
+    def require(self) -> None:
+        """Raise what stands in the way of answering a query."""
+        if self._problem is not None:
+            raise self._problem
+        if self._bound is None:
+            raise NotReadyError(f'the model "{self.name}" is still loading', "ask again in a few seconds")
+
+    @property
+    def problem(self) -> PhsearchError | None:
+        """What is wrong with the model, if anything."""
+        return self._problem
+
+    def status(self) -> dict[str, Any]:
+        """Describe the model for `status`."""
+        match self._problem:
+            case None:
+                state = "ready" if self._bound else "loading"
+            case ModelMismatchError():
+                state = "mismatch"
+            case _:
+                state = "unavailable"
+        return {
+            "name": self.name,
+            "pretrained": self._pretrained,
+            "state": state,
+            "device": self._ready.device if self._ready else None,
+            "precision": self._ready.precision if self._ready else None,
+            "dim": self._bound.dim if self._bound else None,
+            "reason": str(self._problem) if self._problem else None,
+            "hint": self._problem.hint if self._problem else None,
+        }

@@ -1,0 +1,217 @@
+"""Each root's life: watched, scanned, offline and back.
+
+A root is watched before it is scanned, so that nothing falls between the two. What a scan finds changed is offered to
+the pipeline; what it misses is offered, too, and only a look at the very path may declare it gone. A root that cannot
+be listed says nothing about its photos: it is offline, they stay, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+from phsearch.domain.types import Found, Refused, Unlistable
+from phsearch.service.lanes import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.ports import Scanner, Watcher
+    from phsearch.domain.roots import Roots
+    from phsearch.domain.types import ScanItem
+    from phsearch.service.events import Events
+    from phsearch.service.pipeline import Pipeline
+
+log = logging.getLogger("phsearch.watch")
+
+State = Literal["starting", "scanning", "watching", "polling", "offline"]
+
+_CHUNK = 500
+_RETRY_OFFLINE = 5.0
+_POLL = 300.0
+_JITTER = 0.1
+_OVERFLOW_FIRST = 1.0
+_OVERFLOW_LAST = 120.0
+_MANY_MISSING = 50
+
+
+class RootKeeper:
+    """One root."""
+
+    def __init__(
+        self,
+        root: str,
+        roots: Roots,
+        watcher: Watcher,
+        scanner: Scanner,
+        library: Library,
+        pipeline: Pipeline,
+        events: Events,
+        *,
+        rescan_seconds: float,
+        unwatchable: Callable[[str], str | None],
+    ) -> None:
+        self.root = root
+        self.state: State = "starting"
+        self.detail = ""
+        self.blind = ""
+        self._roots = roots
+        self._watcher = watcher
+        self._scanner = scanner
+        self._library = library
+        self._pipeline = pipeline
+        self._events = events
+        self._rescan_seconds = rescan_seconds
+        self._unwatchable = unwatchable
+        self._lane = Lane(f"scan {root}")
+        self._wanted: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._overflow_delay = _OVERFLOW_FIRST
+
+    @property
+    def busy(self) -> bool:
+        """Whether a scan is running or waiting."""
+        return self.state in {"starting", "scanning"} or (bool(self._wanted) and self.state != "offline")
+
+    def scan(self, folder: str) -> None:
+        """Scan `folder` of this root soon."""
+        self._wanted[folder] = None
+        self._wake.set()
+
+    def lost(self, reason: str) -> None:
+        """Take the watch's word that the root is gone."""
+        self._go_offline(reason)
+        self._wake.set()
+
+    def overflowed(self) -> None:
+        """Events were lost: scan, but not faster than the disk can bear if it happens again and again."""
+        log.warning("%s: too many changes at once, some events were lost; scanning it", self.root)
+        asyncio.get_running_loop().call_later(self._overflow_delay, self.scan, self.root)
+        self._overflow_delay = min(self._overflow_delay * 2, _OVERFLOW_LAST)
+
+    def blinded(self, folders: int, reason: str) -> None:
+        """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
+        self.blind = f"{folders} folders are not watched: {reason}" if folders else ""
+        if self.blind:
+            log.warning("%s: %s", self.root, self.blind)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the root until cancelled."""
+        self.scan(self.root)
+        while True:
+            if self.state in {"starting", "offline"} and not await self._watch():
+                await asyncio.sleep(_RETRY_OFFLINE)
+                continue
+            if await self._scan_wanted():
+                await self._rest()
+
+    def close(self) -> None:
+        """End the scan lane."""
+        self._lane.close()
+
+    async def _watch(self) -> bool:
+        """Begin to watch the root; False while it cannot be reached."""
+        try:
+            await self._lane.run(self._watcher.add, self.root)
+            filesystem = await self._lane.run(self._unwatchable, self.root)
+        except OSError as error:
+            self._go_offline(_reason(error))
+            return False
+        self.blind = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
+        if self.state == "offline":
+            log.info("%s: is back", self.root)
+            self._events.publish("root", self.root, state="online")
+        self.state = "scanning"
+        self._wanted = {self.root: None}
+        return True
+
+    async def _scan_wanted(self) -> bool:
+        """Scan what was asked for; False when the root went offline."""
+        while self._wanted:
+            folder = next(iter(self._wanted))
+            del self._wanted[folder]
+            if any(folder.startswith(other.rstrip("/") + "/") for other in self._wanted):
+                continue
+            self.state = "scanning"
+            try:
+                await self._reconcile(folder)
+            except OSError as error:
+                # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
+                if folder == self.root or await self._lane.run(_unreachable, self._scanner, self.root):
+                    await self._lane.run(self._watcher.remove, self.root)
+                    self._go_offline(_reason(error))
+                    return False
+                self._offer_missing(folder, set(), [])
+        if self.state == "scanning":
+            self.state = "polling" if self.blind else "watching"
+            self.detail = self.blind
+        return self.state != "offline"
+
+    async def _rest(self) -> None:
+        """Wait for something to scan; the timer is the safety net under everything else."""
+        seconds = self._rescan_seconds if self.state == "watching" else min(_POLL, self._rescan_seconds)
+        self._wake.clear()
+        if self._wanted or self.state == "offline":
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+        except TimeoutError:
+            self._overflow_delay = _OVERFLOW_FIRST
+            self.scan(self.root)
+
+    async def _reconcile(self, folder: str) -> None:
+        """Compare a folder with the library, by names and stat only. Raises OSError when it cannot be listed."""
+        seen: set[str] = set()
+        unlisted: list[str] = []
+        items = await self._lane.run(self._scanner.scan, self.root, folder)
+        while chunk := await self._lane.run(_take, items, _CHUNK):
+            for item in chunk:
+                match item:
+                    case Found():
+                        seen.add(item.path)
+                        if not self._pipeline.current(item.path, item.fingerprint):
+                            self._pipeline.offer(item.path)
+                    case Refused():
+                        seen.add(item.path)
+                        if not self._pipeline.current(item.path, item.fingerprint):
+                            self._pipeline.offer(item.path)
+                    case Unlistable():
+                        unlisted.append(item.path.rstrip("/") + "/")
+                        log.warning("%s: cannot be listed: %s", item.path, item.reason)
+        if folder == self.root and not seen and not unlisted and self._library.count(self.root) >= _MANY_MISSING:
+            raise OSError(None, "it is empty, as when its disk is not mounted; its photos are kept")
+        self._offer_missing(folder, seen, unlisted)
+
+    def _offer_missing(self, folder: str, seen: set[str], unlisted: list[str]) -> None:
+        for path in self._library.under(folder):
+            if path not in seen and self._roots.of(path) == self.root and not path.startswith(tuple(unlisted)):
+                self._pipeline.offer(path)
+
+    def _go_offline(self, reason: str) -> None:
+        self.detail = reason
+        if self.state != "offline":
+            log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
+            self._events.publish("root", self.root, state="offline", reason=reason)
+        self.state = "offline"
+
+
+def _take(items: Iterator[ScanItem], count: int) -> list[ScanItem]:
+    return list(islice(items, count))
+
+
+def _unreachable(scanner: Scanner, root: str) -> bool:
+    with contextlib.suppress(OSError):
+        for _ in islice(scanner.scan(root, root), 1):
+            break
+        return False
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,132 @@
+"""Answer text queries: words to a vector in the query worker, the vector to hits on the rank lane.
+
+The text tower has a process of its own, so that a query never waits behind a batch of photos. Queries that arrive
+while it works are embedded together in the next pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from phsearch.domain import query as queries
+from phsearch.errors import NotReadyError
+from phsearch.service import frames
+from phsearch.service.hiring import hire
+from phsearch.service.process import WorkerDiedError
+
+if TYPE_CHECKING:
+    from phsearch.domain.library import Library
+    from phsearch.domain.ranking import VectorIndex
+    from phsearch.domain.types import Photo, Vectors
+    from phsearch.service.lanes import Lane
+    from phsearch.service.model import ModelState
+    from phsearch.service.process import Worker, WorkerCommand
+
+log = logging.getLogger("phsearch.query")
+
+_BATCH = 64
+
+
+class TextTowerProcess:
+    """The query worker, kept alive: embeds one text per call, many calls in one pass."""
+
+    def __init__(self, command: WorkerCommand, model: ModelState) -> None:
+        self._command = command
+        self._model = model
+        self._waiting: asyncio.Queue[tuple[str, asyncio.Future[Vectors]]] = asyncio.Queue()
+        self._up = False
+
+    async def embed(self, text: str) -> Vectors:
+        """Embed one text: [dim] unit vector. Raises NotReadyError while the worker (re)starts."""
+        self._model.require()
+        if not self._up:
+            raise NotReadyError("the text model is starting", "ask again in a few seconds")
+        future: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((text, future))
+        return await future
+
+    async def run(self) -> None:
+        """Keep a worker running until cancelled."""
+        while True:
+            worker = await hire(self._command, self._model, image=False)
+            self._up = True
+            try:
+                await self._serve(worker)
+            except WorkerDiedError:
+                log.warning("query worker ended; starting another")
+            finally:
+                self._up = False
+                self._fail_waiting()
+                await worker.stop()
+
+    async def _serve(self, worker: Worker) -> None:
+        while True:
+            batch = [await self._next(worker)]
+            while len(batch) < _BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                await worker.send({"op": "embed", "texts": [text for text, _ in batch]})
+                _, payload = await worker.receive()
+            except WorkerDiedError:
+                for _, future in batch:
+                    _refuse(future)
+                raise
+            for (_, future), vector in zip(batch, frames.vectors_from_bytes(payload, len(batch)), strict=True):
+                if not future.done():
+                    future.set_result(vector)
+
+    async def _next(self, worker: Worker) -> tuple[str, asyncio.Future[Vectors]]:
+        """Wait for a text, and notice if the worker ends meanwhile."""
+        taking = asyncio.ensure_future(self._waiting.get())
+        dying = asyncio.ensure_future(worker.receive())
+        try:
+            await asyncio.wait({taking, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if dying.done():
+                if taking.done():
+                    _refuse(taking.result()[1])
+                raise WorkerDiedError
+            return taking.result()
+        finally:
+            for task in (taking, dying):
+                if not task.done():
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+
+    def _fail_waiting(self) -> None:
+        while not self._waiting.empty():
+            _refuse(self._waiting.get_nowait()[1])
+
+
+def _refuse(future: asyncio.Future[Vectors]) -> None:
+    if not future.done():
+        future.set_exception(NotReadyError("the text model is restarting", "ask again in a few seconds"))
+
+
+class Searcher:
+    """Text in, ranked photos out."""
+
+    def __init__(
+        self, tower: TextTowerProcess, model: ModelState, library: Library, index: VectorIndex, rank_lane: Lane
+    ) -> None:
+        self._tower = tower
+        self._model = model
+        self._library = library
+        self._index = index
+        self._lane = rank_lane
+
+    async def search(self, text: str, limit: int, min_score: float | None) -> list[tuple[Photo, float]]:
+        """Rank the library for `text`. Raises NotReadyError, UnsupportedQueryError or what is wrong with the model."""
+        text = queries.clean(text)
+        queries.check_script(text, self._model.name, multilingual=self._multilingual())
+        vector = await self._tower.embed(text)
+        ranked = await self._lane.run(self._index.search, vector, limit, min_score)
+        found = ((self._library.get(path), score) for path, score in ranked)
+        return [(photo, score) for photo, score in found if photo is not None]
+
+    def _multilingual(self) -> bool:
+        # While the model loads nobody knows; the query then waits for it anyway.
+        return self._model.multilingual or self._model.status()["state"] == "loading"

@@ -1,0 +1,131 @@
+"""How the daemon is, as one object: what `status` answers and what the log and systemd show."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from phsearch import __version__
+from phsearch.wire.methods import PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from phsearch.service.catalog import Catalog
+    from phsearch.service.embedder import Embedder
+    from phsearch.service.model import ModelState
+    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.rootkeeper import RootKeeper
+    from phsearch.service.writer import Writer
+
+_WINDOW = 10.0
+
+
+class Rate:
+    """Photos a second over the last ten seconds of work."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def sample(self, done: int) -> float:
+        """Take the number of photos done so far; gives photos per second."""
+        now = self._clock()
+        self._samples.append((now, done))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a rate
+            self._samples.popleft()
+        (then, before), (last, after) = self._samples[0], self._samples[-1]
+        return (after - before) / (last - then) if last > then else 0.0
+
+
+class Status:
+    """Asks every part."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        pipeline: Pipeline,
+        embedder: Embedder,
+        writer: Writer,
+        model: ModelState,
+        keepers: Mapping[str, RootKeeper],
+    ) -> None:
+        self._catalog = catalog
+        self._pipeline = pipeline
+        self._embedder = embedder
+        self._writer = writer
+        self._model = model
+        self._keepers = keepers
+        self._started = time.monotonic()
+        self._rate = Rate()
+
+    @property
+    def unsearchable(self) -> int:
+        """Photos seen but not yet searchable."""
+        return self._pipeline.pending
+
+    @property
+    def pending(self) -> int:
+        """Photos seen but not yet searchable, and changes not yet on disk."""
+        return self._pipeline.pending + self._writer.pending
+
+    @property
+    def scanning(self) -> bool:
+        """Whether a root is being compared with the index."""
+        return any(keeper.busy for keeper in self._keepers.values())
+
+    def sample(self) -> float:
+        """Measure the rate now; call it about once a second."""
+        counters = self._catalog.counters
+        return self._rate.sample(counters.embedded + counters.reused + counters.failed)
+
+    def report(self) -> dict[str, Any]:
+        """Give the whole status."""
+        rate = self.sample()
+        failure = self._catalog.last_failure
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self._started, 1),
+            "model": self._model.status() | {"image_worker": "running" if self._embedder.running else "idle"},
+            "photos": len(self._catalog.library),
+            "pending": self.pending,
+            "scanning": self.scanning,
+            "errors": self._catalog.library.failed,
+            "counters": dataclasses.asdict(self._catalog.counters),
+            "roots": [
+                {
+                    "path": keeper.root,
+                    "state": keeper.state,
+                    "photos": self._catalog.library.count(keeper.root),
+                    "detail": keeper.detail,
+                }
+                for keeper in self._keepers.values()
+            ],
+            "rate": round(rate, 2),
+            "eta": round(self.pending / rate) if rate > 0 and self.pending else None,
+            "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
+            "notices": self._notices(),
+        }
+
+    def line(self) -> str:
+        """Give one line for systemd's STATUS."""
+        photos = f"{len(self._catalog.library):,} photos"
+        return f"{photos}, {self.pending:,} pending" if self.pending else photos
+
+    def _notices(self) -> list[dict[str, str]]:
+        notices = [
+            {"text": f"{keeper.root}: {keeper.detail}", "hint": ""}
+            for keeper in self._keepers.values()
+            if keeper.detail
+        ]
+        notices += [
+            {"text": str(problem), "hint": problem.hint}
+            for problem in (self._model.problem, self._writer.problem)
+            if problem is not None
+        ]
+        return notices

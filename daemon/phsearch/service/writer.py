@@ -1,0 +1,131 @@
+"""Write-behind to the store: few large writes, nothing lost when one fails.
+
+Changes gather by path, the newest wins, and go to the store lane when there are enough of them or the daemon has
+nothing better to do. What could not be written (a full disk, say) stays here and is tried again; should the daemon end
+first, reconcile finds the photos anew, for the files are the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from phsearch.domain.types import Failure
+from phsearch.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import Photo, Vectors
+    from phsearch.service.lanes import Lane
+
+log = logging.getLogger("phsearch.store")
+
+_ENOUGH = 256
+_LATEST = 2.0
+_GATHER = 0.05
+_RETRY_FIRST = 1.0
+_RETRY_LAST = 60.0
+_TIDY_AFTER_IDLE = 30.0
+
+Change = tuple["Photo", "Vectors"] | Failure | None
+"""What a path is to become: a photo with its vector, a failure, or nothing."""
+
+
+class Writer:
+    """The only one who writes the store."""
+
+    def __init__(self, store: Store, lane: Lane, idle: Callable[[], bool]) -> None:
+        self._store = store
+        self._lane = lane
+        self._idle = idle
+        self._changes: dict[str, Change] = {}
+        self._changed = asyncio.Event()
+        self._writing = 0
+        self._written = 0
+        self.problem: StoreError | None = None
+
+    @property
+    def pending(self) -> int:
+        """Changes not yet on disk."""
+        return len(self._changes) + self._writing
+
+    def put(self, photo: Photo, vector: Vectors) -> None:
+        """Write a photo soon."""
+        self._change(photo.path, (photo, vector))
+
+    def fail(self, failure: Failure) -> None:
+        """Write a failure soon."""
+        self._change(failure.path, failure)
+
+    def delete(self, path: str) -> None:
+        """Forget a path soon."""
+        self._change(path, None)
+
+    def _change(self, path: str, change: Change) -> None:
+        self._changes[path] = change
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        delay = _RETRY_FIRST
+        while True:
+            await self._wait_for_changes()
+            await self._gather()
+            try:
+                await self.flush()
+                if self._store.untidy:
+                    await self._lane.run(self._store.tidy)
+            except StoreError as error:
+                if self.problem is None:
+                    log.error("%s", error.sentence())
+                self.problem = error
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _RETRY_LAST)
+            else:
+                if self.problem is not None:
+                    log.info("the index can be written again")
+                self.problem = None
+                delay = _RETRY_FIRST
+
+    async def flush(self) -> None:
+        """Write everything there is now. Raises StoreError; then it is all still here."""
+        changes, self._changes = self._changes, {}
+        self._changed.clear()
+        self._writing = len(changes)
+        photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
+        failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
+        try:
+            await self._lane.run(self._store.apply, photos.values(), changes.keys() - photos.keys())
+            await self._lane.run(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
+        except BaseException:
+            # What came meanwhile is newer.
+            self._changes = changes | self._changes
+            self._changed.set()
+            raise
+        finally:
+            self._writing = 0
+        self._written += 1
+
+    async def _wait_for_changes(self) -> None:
+        """Wait for something to write; tidy up when nothing comes for a while."""
+        while not self._changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), _TIDY_AFTER_IDLE if self._written else None)
+                return
+            self._written = 0
+            try:
+                await self._lane.run(self._store.tidy)
+            except StoreError as error:
+                log.warning("%s", error.sentence())
+
+    async def _gather(self) -> None:
+        """Let a batch grow, for a bounded time, unless there is nothing left to wait for."""
+        deadline = asyncio.get_running_loop().time() + _LATEST
+        while asyncio.get_running_loop().time() < deadline:
+            if len(self._changes) >= _ENOUGH or self._idle():
+                return
+            await asyncio.sleep(_GATHER)

@@ -1,0 +1,207 @@
+"""The composition root of a tower worker: `python -m phsearch.worker FD`, started by the daemon, never by a person.
+
+A worker holds one tower and talks frames over the socket pair it inherits as FD. Its first frame is the set-up, its
+first answer "ready" with what the model is, or "unavailable" with why there is none. It ends when the daemon does.
+
+The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
+begins each photo: if a decoder takes the process down, the daemon knows whom to suspect.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phsearch.domain.types import Fingerprint, Preprocess
+from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
+from phsearch.service.frames import Channel, vectors_to_bytes
+
+if TYPE_CHECKING:
+    from phsearch.adapters.clip import Bundle, OpenClipImageTower
+    from phsearch.domain.ports import Decoded, Decoder
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve one tower until the daemon closes the connection."""
+    # Ctrl-C and systemd's SIGTERM reach the whole group; the daemon ends us when our batch is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A worker caught in a native decoder cannot notice that the daemon was killed; the kernel can.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    frame = channel.receive()
+    if frame is None:
+        return
+    setup = frame[0]
+    try:
+        _serve(channel, setup)
+    except ModelUnavailableError as error:
+        channel.send({"op": "unavailable", "reason": str(error), "hint": error.hint})
+    except BrokenPipeError:
+        return
+
+
+def _serve(channel: Channel, setup: dict[str, Any]) -> None:
+    _calm_threads(setup)
+    # Offline until the loader finds that weights are missing: nothing here needs a hub to be asked first.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch, and after the environment is set
+
+    try:
+        bundle = clip.load(setup["name"], setup["pretrained"], setup["tower"])
+        match setup["tower"]:
+            case "image":
+                image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
+                about = {"batch_size": image_tower.batch_size}
+                channel.send(_ready(bundle, str(image_tower.device), image_tower.precision) | about)
+                _serve_images(channel, setup, bundle.preprocess, image_tower)
+            case _:
+                text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
+                channel.send(_ready(bundle, str(text_tower.device), text_tower.precision))
+                while (frame := channel.receive()) is not None:
+                    channel.send({"op": "embedded"}, vectors_to_bytes(text_tower.embed(frame[0]["texts"])))
+    except (RuntimeError, AssertionError) as error:
+        # What torch raises for a device that is not there or a precision it has no kernels for.
+        raise ModelUnavailableError(
+            f'model "{setup["name"]}" does not run on {setup["device"]} with {setup["precision"]} precision '
+            f"({' '.join(str(error).split())[:160]})",
+            'set model.device and model.precision to "auto"',
+        ) from error
+
+
+def _calm_threads(setup: dict[str, Any]) -> None:
+    import torch  # noqa: PLC0415 - see _serve
+
+    if setup["torch_threads"]:
+        torch.set_num_threads(setup["torch_threads"])
+
+
+def _ready(bundle: Bundle, device: str, precision: str) -> dict[str, Any]:
+    return {
+        "op": "ready",
+        "identity": dataclasses.asdict(bundle.identity),
+        "device": device,
+        "precision": precision,
+        "multilingual": bundle.multilingual,
+        "pid": os.getpid(),
+    }
+
+
+class _Photo:
+    """One photo of a batch on its way through the worker."""
+
+    def __init__(self, path: str, fingerprint: Fingerprint) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.decoded: Future[Decoded | None] = Future()
+
+
+def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preprocess, tower: OpenClipImageTower) -> None:
+    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - the text worker never decodes
+
+    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+    threads = setup["decode_threads"] or os.cpu_count() or 1
+    batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None] = queue.SimpleQueue()
+    with ThreadPoolExecutor(threads, "decode") as pool:
+        reader = threading.Thread(
+            target=_read_batches, args=(channel, decoder, preprocess, pool, batches), name="batches", daemon=True
+        )
+        reader.start()
+        while (batch := batches.get()) is not None:
+            number, photos = batch
+            ready = [(photo, decoded) for photo in photos if (decoded := photo.decoded.result()) is not None]
+            _embed(channel, tower, ready)
+            channel.send({"op": "done", "batch": number})
+
+
+def _read_batches(
+    channel: Channel,
+    decoder: Decoder,
+    preprocess: Preprocess,
+    pool: ThreadPoolExecutor,
+    batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None],
+) -> None:
+    while (frame := channel.receive()) is not None:
+        header = frame[0]
+        photos = [_Photo(path, Fingerprint(size, mtime_ns)) for path, size, mtime_ns in header["photos"]]
+        for photo in photos:
+            photo.decoded = pool.submit(_decode, channel, decoder, preprocess, photo)
+        batches.put((header["batch"], photos))
+    # The daemon is gone or wants us gone: what is still being decoded is of no use to anybody.
+    os._exit(0)
+
+
+def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _Photo) -> Decoded | None:
+    channel.send({"op": "begun", "path": photo.path})
+    try:
+        if not _unchanged(photo):
+            channel.send({"op": "changed", "path": photo.path})
+            return None
+        decoded = decoder.decode(photo.path, preprocess)
+        # The digest was taken of this size and time; a file rewritten meanwhile would get another one's vector.
+        if not _unchanged(photo):
+            channel.send({"op": "changed", "path": photo.path})
+            return None
+    except TruncatedImageError as error:
+        channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": True})
+    except UnreadableImageError as error:
+        channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": False})
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        channel.send({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
+    except MemoryError:
+        channel.send({"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False})
+    else:
+        return decoded
+    return None
+
+
+def _unchanged(photo: _Photo) -> bool:
+    try:
+        stat = os.stat(photo.path)  # noqa: PTH116 - surrogate names and speed
+    except OSError:
+        return False
+    return Fingerprint(stat.st_size, stat.st_mtime_ns) == photo.fingerprint
+
+
+def _embed(channel: Channel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
+    """Embed a batch; if the model refuses it, each photo alone, so that one does not take the others with it."""
+    if not ready:
+        return
+    try:
+        vectors = tower.embed([decoded.pixels for _, decoded in ready])
+    except (RuntimeError, MemoryError) as error:
+        if len(ready) > 1:
+            for one in ready:
+                _embed(channel, tower, [one])
+            return
+        reason = f"the model cannot take it: {' '.join(str(error).split())[:160]}"
+        channel.send({"op": "failed", "path": ready[0][0].path, "reason": reason, "truncated": False})
+        return
+    good = [bool(np.isfinite(vector).all()) for vector in vectors]
+    for (photo, _), fine in zip(ready, good, strict=True):
+        if not fine:
+            reason = "the model gave no usable vector"
+            channel.send({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
+    photos = [
+        {"path": photo.path, "info": dataclasses.astuple(decoded.info)}
+        for (photo, decoded), fine in zip(ready, good, strict=True)
+        if fine
+    ]
+    channel.send({"op": "embedded", "photos": photos}, vectors_to_bytes(vectors[good]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""A tower worker without torch: a photo is its mean colour, a text is a colour's name.
+
+It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
+make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import sys
+import threading
+
+import numpy as np
+
+from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
+from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.service.frames import Channel, vectors_to_bytes
+
+PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
+COLOURS = {
+    "red": (1, -1, -1),
+    "green": (-1, 1, -1),
+    "blue": (-1, -1, 1),
+    "yellow": (1, 1, -1),
+    "white": (1, 1, 1),
+    "black": (-1, -1, -1),
+}
+
+
+def text_vector(text: str) -> np.ndarray:
+    """Give the sum of the colours a text names, plus a constant so that "grey" is something, too."""
+    colour = np.sum([COLOURS.get(word, (0, 0, 0)) for word in text.lower().split()], axis=0)
+    return _unit(np.array([*colour, 0.1], np.float32))
+
+
+def photo_vector(pixels: np.ndarray) -> np.ndarray:
+    """Give the mean colour of [height, width, 3] uint8."""
+    return _unit(np.array([*(pixels.mean(axis=(0, 1)) / 127.5 - 1), 0.1], np.float32))
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def main() -> None:
+    """Serve until the daemon is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    frame = channel.receive()
+    assert frame is not None
+    setup = frame[0]
+    identity = ModelIdentity(setup["name"], "", "colours", "32", 4)
+    ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
+    channel.send({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
+    decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
+    while (frame := channel.receive()) is not None:
+        header = frame[0]
+        if setup["tower"] == "text":
+            vectors = np.stack([text_vector(text) for text in header["texts"]])
+            channel.send({"op": "embedded"}, vectors_to_bytes(vectors))
+            continue
+        for path, size, mtime_ns in header["photos"]:
+            _embed(channel, decoder, path, Fingerprint(size, mtime_ns))
+        channel.send({"op": "done", "batch": header["batch"]})
+
+
+def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:
+    channel.send({"op": "begun", "path": path})
+    name = os.path.basename(path)
+    if "crashes" in name:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "never-ends" in name:
+        threading.Event().wait()
+    try:
+        decoded = decoder.decode(path, PREPROCESS)
+        status = os.stat(path)
+    except OSError:
+        channel.send({"op": "changed", "path": path})
+        return
+    except UnreadableImageError as error:
+        truncated = isinstance(error, TruncatedImageError)
+        channel.send({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
+        return
+    if Fingerprint(status.st_size, status.st_mtime_ns) != expected:
+        channel.send({"op": "changed", "path": path})
+        return
+    photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
+    channel.send({"op": "embedded", "photos": photos}, vectors_to_bytes(photo_vector(decoded.pixels)[None]))
+
+
+if __name__ == "__main__":
+    main()

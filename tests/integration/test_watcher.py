@@ -1,0 +1,609 @@
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from watchdog.observers import inotify_c
+
+from phsearch.adapters.fs_scan import FolderScanner
+from phsearch.adapters.fs_watchdog import FolderWatcher, Inotify
+from phsearch.domain.roots import Roots
+from phsearch.domain.rules import Rules
+from phsearch.domain.types import (
+    Blind,
+    FolderAppeared,
+    FolderMoved,
+    FsEvent,
+    Gone,
+    Moved,
+    Overflowed,
+    RootLost,
+    Touched,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RULES = Rules(("@eaDir/", "*.tmp"))
+PATIENCE = 10.0
+
+
+class Limited(Inotify):
+    """An inotify that refuses some folders, as the kernel does when it is full or may not read."""
+
+    refuse: dict[bytes, int]
+
+    def add_callback(
+        self, path: bytes, mask: inotify_c.Mask, callback: inotify_c.WatchCallback, id_: inotify_c.CallbackId
+    ) -> inotify_c.WatchDescriptor:
+        """Watch, or fail as told."""
+        code = self.refuse.get(path.rpartition(b"/")[2])
+        if code == errno.EACCES:  # what watchdog 7.1 makes of it
+            return inotify_c.WatchDescriptor(-1)
+        if code is not None:
+            raise OSError(code, "refused by the test")
+        return super().add_callback(path, mask, callback, id_)
+
+
+class Ear:
+    """A watcher and what it told, in order."""
+
+    def __init__(self, *roots: Path, follow: bool = False, inotify: type[Inotify] = Inotify) -> None:
+        self.root = roots[0]
+        self.told: queue.Queue[FsEvent] = queue.Queue()
+        self.heard: list[FsEvent] = []
+        self.watcher = FolderWatcher(
+            Roots([str(root) for root in roots]), RULES, follow_symlinks=follow, inotify=inotify
+        )
+        self.watcher.start(self.told.put)
+        for root in roots:
+            self.watcher.add(str(root))
+
+    def until(self, *wanted: FsEvent) -> list[FsEvent]:
+        """Collect what is told until all of `wanted` was; give everything told since the last call."""
+        missing, since = list(wanted), list[FsEvent]()
+        deadline = time.monotonic() + PATIENCE
+        while missing:
+            try:
+                event = self.told.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                pytest.fail(f"never told: {missing}\ntold: {since}")
+            since.append(event)
+            if event in missing:
+                missing.remove(event)
+        self.heard += since
+        return since
+
+    def rest(self) -> list[FsEvent]:
+        """Give everything told up to now: a photo is made as a marker, its event comes after all others."""
+        marker = self.root / f"marker{len(self.heard)}-{time.monotonic_ns()}.jpg"
+        marker.touch()
+        told = self.until(Touched(str(marker), closed=True))
+        return [event for event in told if not (isinstance(event, Touched) and event.path == str(marker))]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def ears() -> Iterator[list[Ear]]:
+    """Close every watcher a test appends, and see that no thread stays."""
+    before = threading.active_count()
+    opened: list[Ear] = []
+    yield opened
+    for ear in opened:
+        ear.watcher.close()
+    assert threading.active_count() == before, threading.enumerate()
+
+
+@pytest.fixture
+def ear(root: Path, ears: list[Ear]) -> Ear:
+    ears.append(Ear(root))
+    return ears[0]
+
+
+def watched(ear: Ear) -> set[str]:
+    return {os.path.relpath(folder.path, ear.root) for folder in ear.watcher._tree._by_wd.values()}
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_photo_written_is_touched_and_then_closed(root: Path, ear: Ear) -> None:
+    path = str(root / "a.jpg")
+    with (root / "a.jpg").open("wb") as file:
+        ear.until(Touched(path, closed=False))
+        file.write(b"x")
+    assert ear.until(Touched(path, closed=True)) == [Touched(path, closed=True)]
+
+
+def test_an_atomic_save_is_one_whole_photo(root: Path, ear: Ear) -> None:
+    (root / ".a.jpg.part").write_bytes(b"x")
+    (root / ".a.jpg.part").rename(root / "a.jpg")
+    assert ear.rest() == [Touched(str(root / "a.jpg"), closed=True)]
+
+
+def test_a_rename_is_a_move(root: Path, ear: Ear) -> None:
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(root / "b.jpg")
+    assert ear.rest() == [Moved(str(root / "a.jpg"), str(root / "b.jpg"))]
+
+
+def test_a_photo_renamed_to_something_else_is_gone(root: Path, ear: Ear) -> None:
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(root / "a.jpg.bak")
+    assert ear.rest() == [Gone(str(root / "a.jpg"))]
+
+
+def test_a_photo_deleted_or_moved_away_is_gone(root: Path, tmp_path: Path, ear: Ear) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (root / name).touch()
+    ear.rest()
+    (root / "a.jpg").unlink()
+    (root / "b.jpg").rename(tmp_path / "b.jpg")
+    assert ear.until(Gone(str(root / "b.jpg"))) == [Gone(str(root / "a.jpg")), Gone(str(root / "b.jpg"))]
+
+
+def test_a_photo_moved_in_is_whole(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "a.jpg").rename(root / "a.jpg")
+    assert ear.rest() == [Touched(str(root / "a.jpg"), closed=True)]
+
+
+def test_a_move_between_roots_is_a_move(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    other = tmp_path / "other"
+    (other / "album").mkdir(parents=True)
+    ears.append(ear := Ear(root, other))
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(other / "b.jpg")
+    (other / "album").rename(root / "album")
+    assert ear.rest() == [
+        Moved(str(root / "a.jpg"), str(other / "b.jpg")),
+        FolderMoved(str(other / "album"), str(root / "album")),
+        FolderAppeared(str(root / "album")),
+    ]
+    (root / "album" / "x.jpg").touch()
+    assert Touched(str(root / "album" / "x.jpg"), closed=True) in ear.rest()
+
+
+def test_what_is_no_photo_makes_no_events(root: Path, ear: Ear) -> None:
+    (root / "notes.txt").write_text("x")
+    (root / "notes.txt").rename(root / "n.txt")
+    (root / "n.txt").unlink()
+    (root / ".hidden.jpg").touch()
+    assert ear.rest() == []
+
+
+def test_our_own_reading_makes_no_events(root: Path, ear: Ear) -> None:
+    (root / "d").mkdir()
+    ear.until(FolderAppeared(str(root / "d")))
+    (root / "d" / "a.jpg").write_bytes(b"x")
+    ear.until(Touched(str(root / "d" / "a.jpg"), closed=True))
+    for _ in range(3):
+        assert (root / "d" / "a.jpg").read_bytes() == b"x"
+        assert len(list(FolderScanner(Roots([str(root)]), RULES).scan(str(root), str(root)))) >= 1
+    assert ear.rest() == []
+
+
+def test_a_name_that_is_not_utf8_comes_back_as_it_was(root: Path, ear: Ear) -> None:
+    raw = os.fsencode(root) + b"/caf\xe9.jpg"
+    os.close(os.open(raw, os.O_CREAT | os.O_WRONLY))
+    assert [os.fsencode(event.path) for event in ear.rest() if isinstance(event, Touched)] == [raw, raw]
+
+
+def test_a_fifo_named_like_a_photo_is_told_and_blocks_nobody(root: Path, ear: Ear) -> None:
+    os.mkfifo(root / "pipe.jpg")
+    assert ear.rest() == [Touched(str(root / "pipe.jpg"), closed=False)]
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_moved_in_is_told_once_and_watched_to_the_bottom(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "in" / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a.jpg").touch()
+    (tmp_path / "in").rename(root / "in")
+    assert ear.rest() == [FolderAppeared(str(root / "in"))]
+    (root / "in" / "deep" / "er" / "b.jpg").touch()
+    ear.until(Touched(str(root / "in" / "deep" / "er" / "b.jpg"), closed=True))
+
+
+def test_a_folder_renamed_keeps_its_watches_under_the_new_name(root: Path, ear: Ear) -> None:
+    (root / "old" / "sub").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "old")))
+    ear.rest()
+    (root / "old").rename(root / "new")
+    assert ear.rest() == [FolderMoved(str(root / "old"), str(root / "new")), FolderAppeared(str(root / "new"))]
+    (root / "new" / "sub" / "a.jpg").touch()
+    assert Touched(str(root / "new" / "sub" / "a.jpg"), closed=True) in ear.rest()
+    assert watched(ear) == {".", "new", "new/sub"}
+
+
+def test_a_folder_moved_out_is_gone_and_leaves_no_ghosts(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    ear.rest()
+    (root / "a").rename(tmp_path / "away")
+    (tmp_path / "away" / "b" / "ghost.jpg").touch()
+    told = ear.until(Gone(str(root / "a")))
+    (tmp_path / "away" / "b" / "ghost2.jpg").touch()
+    assert [*told, *ear.rest()] == [Gone(str(root / "a"))]
+    assert watched(ear) == {"."}
+
+
+def test_a_folder_deleted_is_gone_with_all_its_photos(root: Path, ear: Ear) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    (root / "a" / "b" / "x.jpg").touch()
+    ear.rest()
+    shutil.rmtree(root / "a")
+    assert ear.rest() == [Gone(str(root / "a" / "b" / "x.jpg")), Gone(str(root / "a" / "b")), Gone(str(root / "a"))]
+    assert watched(ear) == {"."}
+
+
+def test_a_folder_that_becomes_hidden_is_gone_and_one_that_shows_up_has_appeared(root: Path, ear: Ear) -> None:
+    (root / "a" / "sub").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    ear.rest()
+    (root / "a").rename(root / ".a")
+    assert ear.rest() == [Gone(str(root / "a"))]
+    assert watched(ear) == {"."}
+    (root / ".a").rename(root / "b")
+    assert ear.rest() == [FolderAppeared(str(root / "b"))]
+    assert watched(ear) == {".", "b", "b/sub"}
+
+
+def test_ignored_and_hidden_folders_and_inner_roots_are_not_watched(root: Path, ears: list[Ear]) -> None:
+    for name in (".git/objects", "@eaDir/x", "b.tmp", "c/@eaDir", "work/w"):
+        (root / name).mkdir(parents=True)
+    ears.append(ear := Ear(root, root / "work"))
+    (root / "c" / ".new").mkdir()
+    (root / "c" / "@eaDir" / "new").mkdir()
+    (root / "@eaDir" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {".", "c", "work", "work/w"}
+    (root / "work" / "a.jpg").touch()
+    path = str(root / "work" / "a.jpg")
+    assert ear.rest() == [Touched(path, closed=False), Touched(path, closed=True)]
+
+
+def make_and_move(root: Path, numbers: range, made: set[str]) -> None:
+    """Make folders with photos at once, and rename some while the watcher is still busy with them."""
+    for number in numbers:
+        folder = root / f"{number}" / "b"
+        (folder / "c").mkdir(parents=True)
+        (folder / "c" / "x.jpg").touch()
+        (folder / "y.jpg").touch()
+        if number % 3 == 0:
+            folder = folder.rename(root / f"moved{number}")
+        made.update({str(folder / "c" / "x.jpg"), str(folder / "y.jpg")})
+
+
+def learn(seen: set[str], event: FsEvent, scanner: FolderScanner, root: Path) -> None:
+    """Do with an event the least that an indexer does."""
+    match event:
+        case Touched(path=path):
+            seen.add(path)
+        case FolderAppeared(path=path) if Path(path).is_dir():
+            with contextlib.suppress(FileNotFoundError):
+                seen.update(item.path for item in scanner.scan(str(root), path))
+        case FolderMoved(source=source, target=target):
+            seen.update([target + path[len(source) :] for path in seen if path.startswith(f"{source}/")])
+
+
+def test_nothing_is_lost_when_folders_and_photos_are_made_and_moved_at_once(root: Path, ear: Ear) -> None:
+    made: set[str] = set()
+    ranges = [range(start, start + 100) for start in (0, 100, 200)]
+    writers = [threading.Thread(target=make_and_move, args=(root, numbers, made)) for numbers in ranges]
+    for writer in writers:
+        writer.start()
+    scanner = FolderScanner(Roots([str(root)]), RULES)
+    seen: set[str] = set()
+    deadline = time.monotonic() + PATIENCE
+    while any(writer.is_alive() for writer in writers) or not seen >= made:
+        assert time.monotonic() < deadline, f"lost: {sorted(made - seen)[:5]} of {len(made)}"
+        with contextlib.suppress(queue.Empty):
+            learn(seen, ear.told.get(timeout=0.2), scanner, root)
+    assert {os.path.relpath(folder, root) for folder, _, _ in os.walk(root)} == watched(ear)
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def test_links_are_not_followed_unless_asked(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "away").mkdir()
+    (root / "link").symlink_to(tmp_path / "away")
+    (tmp_path / "away" / "a.jpg").touch()
+    assert ear.rest() == []
+
+
+def test_followed_links_are_watched_and_circles_end(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    away = tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    (away / "deep" / "up").symlink_to(root)
+    (root / "zz").mkdir()
+    (root / "aa").symlink_to(root / "zz")
+    (root / "link").symlink_to(away)
+    ears.append(ear := Ear(root, follow=True))
+    assert watched(ear) == {".", "zz", "link", "link/deep"}
+    (away / "deep" / "a.jpg").touch()
+    assert Touched(str(root / "link" / "deep" / "a.jpg"), closed=True) in ear.rest()
+    (root / "link").unlink()
+    assert ear.rest() == [Gone(str(root / "link"))]
+    (root / "again").symlink_to(away)
+    assert ear.rest() == [FolderAppeared(str(root / "again"))]
+
+
+# --- what is lost, and what cannot be watched -----------------------------------------------------------------------
+
+
+def test_after_an_overflow_the_root_is_told_and_missed_folders_are_watched(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} events")
+    (root / "old" / "sub").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "old")))
+    ear.rest()
+    with ear.watcher._lock:  # the reader waits, and the kernel's queue runs full
+        for number in range(length // 2):  # three events each, and one read of the reader's takes some thousands
+            (root / f"{number}.txt").touch()
+            (root / f"{number}.txt").unlink()
+        (root / "new" / "deep").mkdir(parents=True)
+        (root / "old").rename(root / "renamed")
+    ear.until(Overflowed(str(root)))
+    assert watched(ear) == {".", "new", "new/deep", "renamed", "renamed/sub"}
+    (root / "renamed" / "sub" / "a.jpg").touch()
+    assert Touched(str(root / "renamed" / "sub" / "a.jpg"), closed=True) in ear.rest()
+
+
+def test_folders_beyond_the_watch_limit_are_counted_with_the_remedy_and_the_rest_goes_on(
+    root: Path, ears: list[Ear]
+) -> None:
+    for name in ("a/full/x", "a/full/y", "b"):
+        (root / name).mkdir(parents=True)
+
+    class Full(Limited):
+        refuse = dict.fromkeys((b"full", b"x", b"y", b"more"), errno.ENOSPC)
+
+    ears.append(ear := Ear(root, inotify=Full))
+    (root / "b" / "a.jpg").touch()
+    told = ear.until(Touched(str(root / "b" / "a.jpg"), closed=True))
+    limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
+    blind = told[0]
+    assert isinstance(blind, Blind)
+    assert (blind.root, blind.folders) == (str(root), 3)
+    assert f"sysctl fs.inotify.max_user_watches={limit * 2}" in blind.reason
+    (root / "more").mkdir()
+    ear.until(FolderAppeared(str(root / "more")), Blind(str(root), 4, blind.reason))
+    shutil.rmtree(root / "a" / "full")
+    ear.until(Gone(str(root / "a" / "full")), Blind(str(root), 1, blind.reason))
+    Full.refuse.clear()  # the owner did as told, and the timer adds the root again
+    ear.watcher.add(str(root))
+    ear.until(Blind(str(root), 0, ""))
+    assert watched(ear) == {".", "a", "b", "more"}
+
+
+def test_a_folder_that_may_not_be_read_is_counted(root: Path, ears: list[Ear]) -> None:
+    (root / "locked").mkdir()
+
+    class Locked(Limited):
+        refuse = {b"locked": errno.EACCES}  # noqa: RUF012
+
+    ears.append(ear := Ear(root, inotify=Locked))
+    ear.until(Blind(str(root), 1, "permission denied"))
+    (root / "locked").rmdir()
+    ear.until(Blind(str(root), 0, ""))
+
+
+def test_a_root_that_cannot_be_watched_is_an_error_that_names_the_remedy(root: Path, ears: list[Ear]) -> None:
+    class NoInstance(Inotify):
+        @classmethod
+        def _create_inotify_fd(cls) -> int:
+            raise OSError(errno.EMFILE, "inotify instance limit reached")
+
+    class FullAtOnce(Limited):
+        refuse = {b"root": errno.ENOSPC}  # noqa: RUF012
+
+    for inotify, remedy in ((NoInstance, "fs.inotify.max_user_instances="), (FullAtOnce, "max_user_watches=")):
+        ears.append(ear := Ear.__new__(Ear))
+        ear.watcher = FolderWatcher(Roots([str(root)]), RULES, inotify=inotify)
+        ear.watcher.start(lambda _event: None)
+        with pytest.raises(OSError, match=f"sudo sysctl .*{remedy}"):
+            ear.watcher.add(str(root))
+    with pytest.raises(FileNotFoundError):
+        ear.watcher.add(str(root / "absent"))
+    (root / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        ear.watcher.add(str(root / "file"))
+
+
+# --- roots that go and come -----------------------------------------------------------------------------------------
+
+
+def test_a_root_deleted_is_lost_and_can_be_added_when_it_is_back(root: Path, ear: Ear) -> None:
+    (root / "a").mkdir()
+    ear.until(FolderAppeared(str(root / "a")))
+    shutil.rmtree(root)
+    lost = [event for event in ear.until(RootLost(str(root), "its folder was deleted")) if isinstance(event, RootLost)]
+    assert len(lost) == 1
+    with pytest.raises(FileNotFoundError):
+        ear.watcher.add(str(root))
+    (root / "b").mkdir(parents=True)
+    ear.watcher.add(str(root))
+    (root / "b" / "x.jpg").touch()
+    assert Touched(str(root / "b" / "x.jpg"), closed=True) in ear.rest()
+    assert watched(ear) == {".", "b"}
+
+
+def test_a_root_renamed_is_lost_and_its_new_place_is_silent(root: Path, tmp_path: Path, ear: Ear) -> None:
+    root.rename(tmp_path / "elsewhere")
+    ear.until(RootLost(str(root), "its folder was renamed"))
+    (tmp_path / "elsewhere" / "a.jpg").touch()
+    root.mkdir()
+    ear.watcher.add(str(root))
+    assert ear.rest() == []
+
+
+def test_an_inner_root_is_lost_when_a_folder_above_it_moves(root: Path, ears: list[Ear]) -> None:
+    inner = root / "above" / "inner"
+    inner.mkdir(parents=True)
+    ears.append(ear := Ear(root, inner))
+    (root / "above").rename(root / "other")
+    ear.until(RootLost(str(inner), "its folder is gone"), FolderMoved(str(root / "above"), str(root / "other")))
+
+
+def test_a_root_replaced_unseen_is_watched_anew_by_adding_it_again(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    (root / "home" / "pics").mkdir(parents=True)
+    ears.append(ear := Ear(root / "home" / "pics"))
+    (root / "home").rename(tmp_path / "away")
+    (root / "home" / "pics").mkdir(parents=True)
+    ear.watcher.add(str(root / "home" / "pics"))
+    assert ear.rest() == [Overflowed(str(root / "home" / "pics"))]
+
+
+def test_two_names_of_one_folder_are_not_both_watched(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "alias").symlink_to(root)
+    with pytest.raises(FileExistsError, match="the same folder as the root"):
+        ear.watcher.add(str(tmp_path / "alias"))
+    ear.rest()
+
+
+def test_a_root_removed_is_silent_and_the_others_go_on(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    other = tmp_path / "other"
+    (other / "sub").mkdir(parents=True)
+    ears.append(ear := Ear(root, other))
+    ear.watcher.remove(str(other))
+    ear.watcher.remove(str(other))
+    (other / "sub" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {"."}
+
+
+def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
+    root: Path, tmp_path: Path, ears: list[Ear]
+) -> None:
+    revived = threading.Event()
+
+    class Mortal(Inotify):
+        """Dies of a file's name, and has its last words (its watches' ends) when the next reader is at work."""
+
+        def read_events(self, *, event_buffer_size: int = 4096) -> list[inotify_c.InotifyEvent]:
+            events = super().read_events(event_buffer_size=event_buffer_size)
+            if any(event.name == b"poison" for event in events):
+                raise RuntimeError("poisoned")
+            return events
+
+        def stop(self) -> None:
+            if threading.current_thread() is self:
+                revived.wait(PATIENCE)
+            super().stop()
+
+    other = tmp_path / "other"
+    other.mkdir()
+    ears.append(ear := Ear(root, other, inotify=Mortal))
+    (root / "poison").touch()
+    ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
+    ear.watcher.add(str(root))
+    revived.set()
+    assert ear.watcher._dying is not None
+    ear.watcher._dying.join(PATIENCE)
+    assert ear.rest() == []
+
+
+MOUNTING = """
+import queue, subprocess, sys
+from phsearch.adapters.fs_watchdog import FolderWatcher
+from phsearch.domain.roots import Roots
+from phsearch.domain.rules import Rules
+root, told = sys.argv[1], queue.Queue()
+watcher = FolderWatcher(Roots([root]), Rules())
+watcher.start(told.put)
+watcher.add(root)
+subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+print(told.get(timeout=10).reason)
+watcher.add(root)
+subprocess.run(["umount", root], check=True)
+print(told.get(timeout=10).reason)
+watcher.close()
+"""
+
+
+def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Path) -> None:
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False).returncode:
+        pytest.skip("needs the right to make a mount namespace")
+    done = subprocess.run(
+        [*unshare, sys.executable, "-c", MOUNTING, str(root)], check=False, capture_output=True, text=True, timeout=60
+    )
+    lines = done.stdout.splitlines()
+    replaced = "another folder or file system has taken its place"
+    assert lines[:1] == [replaced], done.stderr
+    assert lines[1:] in ([replaced], ["its file system was unmounted"]), "keeper and reader notice; either may be first"
+
+
+# --- what we rely on in watchdog ------------------------------------------------------------------------------------
+
+
+def test_watchdog_still_has_what_the_watcher_is_built_on(root: Path) -> None:
+    """Reads as a list: a change here in an update of watchdog means reading inotify_c.py again."""
+    assert issubclass(Inotify, inotify_c.InotifyFD)
+    for method in ("add_callback", "remove_callbacks", "handle_event", "read_events", "run", "stop", "start", "join"):
+        assert callable(getattr(inotify_c.InotifyFD, method))
+    for method in ("on_event", "on_watch_deleted", "on_queue_overflow"):
+        assert hasattr(inotify_c.WatchCallback, method)
+        assert hasattr(FolderWatcher, method)
+
+    told: list[tuple[int, int]] = []
+    arrived = threading.Event()
+
+    class Recorder:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def on_event(self, event: inotify_c.InotifyEvent) -> None:
+            told.append((self.number, event.wd))
+            arrived.set()
+
+        def on_watch_deleted(self, wd: int) -> None: ...
+
+        def on_queue_overflow(self) -> None: ...
+
+    reader = Inotify(lambda _error: None)
+    reader.start()
+    mask = inotify_c.InotifyConstants.IN_CREATE
+    one, two = inotify_c.CallbackId(1), inotify_c.CallbackId(2)
+    wd = reader.add_callback(os.fsencode(root), mask, Recorder(1), one)
+    assert reader.add_callback(os.fsencode(root), mask, Recorder(2), two) == wd  # one inode, one number
+    reader.remove_callbacks([(wd, one)])  # and the other goes on
+    reader.remove_callbacks([(inotify_c.WatchDescriptor(-1), one)])  # no error for what is not there
+    (root / "x").touch()
+    assert arrived.wait(PATIENCE)
+    reader.stop()
+    reader.join(PATIENCE)
+    assert not reader.is_alive()
+    assert told == [(2, wd)]
+
+
+def test_watchdog_still_passes_over_a_permission_error() -> None:
+    """If this changes, `_Tree._open` may lose its line about -1."""
+    import ctypes  # noqa: PLC0415
+
+    ctypes.set_errno(errno.EACCES)
+    inotify_c.InotifyFD._raise_error()

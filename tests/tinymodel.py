@@ -1,0 +1,39 @@
+"""A tiny open_clip model with random weights, saved as a `local-dir`: exercises the true loading code in a second.
+
+Run it in a process of its own (`python tests/tinymodel.py DIR`): the tests themselves import no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+CONFIG = {
+    "model_cfg": {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    },
+    "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+
+
+def save(folder: Path, seed: int = 0) -> None:
+    """Write the model to `folder`."""
+    import torch  # noqa: PLC0415 - only the process that makes the model needs it
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    from phsearch.adapters.clip import _torchvision  # noqa: F401, PLC0415
+
+    import open_clip  # noqa: PLC0415 # isort: skip
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(CONFIG))
+    torch.manual_seed(seed)
+    model = open_clip.CLIP(**CONFIG["model_cfg"])  # type: ignore[arg-type]
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+
+
+if __name__ == "__main__":
+    save(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)

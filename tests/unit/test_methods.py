@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from phsearch.wire import framing
+from phsearch.wire.jsonrpc import RpcError
+from phsearch.wire.methods import MAX_OFFSET, MAX_QUERY, METHODS, PROTOCOL, Param, discover
+
+
+def check(method: str, **params: Any) -> dict[str, Any]:
+    return METHODS[method].check(params)
+
+
+def refusal(method: str, **params: Any) -> str:
+    with pytest.raises(RpcError) as refused:
+        check(method, **params)
+    assert refused.value.kind == "InvalidParams"
+    framing.encode(refused.value.body())
+    return f"{refused.value}: {refused.value.hint}"
+
+
+def test_the_table_holds_the_contract() -> None:
+    names = {"search", "status", "library.rescan", "library.errors", "events.subscribe", "rpc.discover"}
+    assert names <= set(METHODS)
+    assert all(name == method.name for name, method in METHODS.items())
+
+
+def test_defaults_are_filled_in() -> None:
+    assert check("search", query="cat") == {"query": "cat", "limit": 20, "min_score": None}
+    assert check("library.errors") == {"limit": 1000, "offset": 0}
+    assert check("library.rescan") == {"path": None}
+    assert check("status") == {}
+
+
+def test_null_means_not_given() -> None:
+    assert check("search", query="cat", limit=None, min_score=None)["limit"] == 20
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_every_default_is_itself_allowed(method: Any) -> None:
+    for param in method.params:
+        assert param.check(param.default) == param.default if not param.required else True
+
+
+@pytest.mark.parametrize("limit", [1, 20, 1000])
+@pytest.mark.parametrize("score", [-1, 0.25, 1])
+def test_bounds_are_inclusive(limit: int, score: float) -> None:
+    assert check("search", query="x" * MAX_QUERY, limit=limit, min_score=score)["limit"] == limit
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "said"),
+    [
+        ("search", {}, '"query" is missing: the text to look for'),
+        ("search", {"query": None}, '"query" must be a string'),
+        ("search", {"query": 7}, '"query" must be a string'),
+        ("search", {"query": ""}, '"query" must not be empty'),
+        ("search", {"query": " \t\n"}, '"query" must not be blank'),
+        ("search", {"query": "x" * 1001}, '"query" has 1,001 characters, the limit is 1,000'),
+        ("search", {"query": "half \ud83d"}, '"query" is not valid text'),
+        ("search", {"query": "byte \udcff"}, '"query" is not valid text'),
+        ("search", {"query": "cat", "limit": 0}, '"limit" must be at least 1'),
+        ("search", {"query": "cat", "limit": 1001}, '"limit" must be at most 1,000'),
+        ("search", {"query": "cat", "limit": 10**400}, '"limit" must be at most 1,000'),
+        ("search", {"query": "cat", "limit": 2.0}, '"limit" must be a whole number'),
+        ("search", {"query": "cat", "limit": True}, '"limit" must be a whole number'),
+        ("search", {"query": "cat", "limit": "20"}, '"limit" must be a whole number'),
+        ("search", {"query": "cat", "min_score": 1.01}, '"min_score" must be at most 1'),
+        ("search", {"query": "cat", "min_score": -2}, '"min_score" must be at least -1'),
+        ("search", {"query": "cat", "min_score": False}, '"min_score" must be a number'),
+        ("search", {"query": "cat", "colour": 1}, 'unknown parameter "colour": search takes limit, min_score, query'),
+        ("status", {"query": "cat"}, 'unknown parameter "query": status takes no parameters'),
+        ("library.rescan", {"path": "\ud800"}, '"path" is not valid text'),
+        ("library.rescan", {"path": "/a\0b"}, '"path" must not hold a null character'),
+        ("library.rescan", {"path": "x" * 4097}, '"path" has 4,097 characters'),
+        ("library.errors", {"offset": -1}, '"offset" must be at least 0'),
+        ("library.errors", {"offset": MAX_OFFSET + 1}, '"offset" must be at most 9,007,199,254,740,992'),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(method: str, params: dict[str, Any], said: str) -> None:
+    assert said in refusal(method, **params)
+
+
+def test_a_path_may_hold_bytes_that_are_not_utf_8() -> None:
+    assert check("library.rescan", path="/odd\udcff")["path"] == "/odd\udcff"
+
+
+def test_switches_are_true_or_false() -> None:
+    switch = Param("deep", "boolean", "look deeper", default=False)
+    assert switch.check(True) is True
+    with pytest.raises(RpcError, match="must be true or false"):
+        switch.check(1)
+
+
+def test_discovery_is_the_table() -> None:
+    document = framing.decode(framing.encode(discover("1.2.3")))
+    assert document["info"] == {"title": "phsearch", "version": "1.2.3", "x-protocol": PROTOCOL}
+    assert [method["name"] for method in document["methods"]] == list(METHODS)
+    query, limit, score = document["methods"][0]["params"]
+    assert query["required"] is True
+    assert query["schema"] == {"type": "string", "minLength": 1, "maxLength": MAX_QUERY}
+    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}
+    assert score["schema"] == {"type": "number", "minimum": -1, "maximum": 1}

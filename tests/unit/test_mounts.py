@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phsearch.adapters.mounts import mounts, remote_type, unwatchable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = rb"""22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
+23 22 0:21 / /proc rw,nosuid - proc proc rw
+40 22 0:50 / /mnt/nas rw,relatime shared:7 master:3 - nfs4 server:/export rw,vers=4.2
+41 22 0:51 / /mnt/my\040photos rw - cifs //server/share rw
+42 22 0:52 / /home/u/cloud rw,nosuid - fuse.rclone remote: rw
+43 22 8:17 / /media/ntfs rw - fuseblk /dev/sdb1 rw
+44 40 8:33 / /mnt/nas/local rw - xfs /dev/sdc1 rw
+45 22 0:60 / /srv rw - nfs old:/ rw
+46 22 8:49 / /srv rw - btrfs /dev/sdd rw
+a line nobody understands
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/mnt/nas", "nfs4"),
+        ("/mnt/nas/2023/a", "nfs4"),
+        ("/mnt/my photos/a", "cifs"),
+        ("/home/u/cloud/x", "fuse.rclone"),
+        ("/home/u/clouds", None),
+        ("/mnt/nasty", None),
+        ("/media/ntfs/dcim", None),
+        ("/mnt/nas/local/a", None),
+        ("/srv/a", None),
+        ("/", None),
+    ],
+)
+def test_a_remote_file_system_is_told_by_what_is_mounted_deepest_and_last(path: str, kind: str | None) -> None:
+    assert remote_type(TABLE, path) == kind
+
+
+def test_odd_bytes_in_a_mount_point_survive() -> None:
+    assert mounts(b"1 2 0:1 / /a\\011b\\134c\xff rw - nfs x rw\n") == [("/a\tb\\c\udcff", "nfs")]
+
+
+def test_a_local_folder_is_watchable(tmp_path: Path) -> None:
+    assert unwatchable(str(tmp_path)) is None
+
+
+def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    table = tmp_path / "mountinfo"
+    table.write_bytes(b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / " + bytes(real.resolve()) + b" rw - nfs s:/ rw\n")
+    assert unwatchable(str(tmp_path / "link"), table) == "nfs"
+
+
+def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
+    assert unwatchable("/mnt/nas", tmp_path / "absent") is None

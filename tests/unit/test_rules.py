@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from phsearch.config import WatchConfig
+from phsearch.domain.rules import PHOTO_SUFFIXES, Rules
+from phsearch.errors import ConfigError
+
+RULES = Rules(WatchConfig().ignore)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "b/A.JPG", "x.y.HeIc", "raw/IMG_1.CR3", "caf\udce9.png", "a b/c d.webp"])
+def test_a_photo_is_known_by_its_suffix_in_any_case(name: str) -> None:
+    assert RULES.admits_file(name)
+    assert RULES.why_not(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("notes.txt", 'not a photo by its suffix ".txt"'),
+        ("film.MP4", 'not a photo by its suffix ".mp4"'),
+        ("README", "not a photo: its name has no suffix"),
+        (".jpg", "hidden: its name starts with a dot"),
+        ("a/.b.jpg", "hidden: its name starts with a dot"),
+        ("a/.cache/b.jpg", 'hidden: its folder ".cache" starts with a dot'),
+        ("2023/@eaDir/b.jpg", 'ignored by the rule "@eaDir/"'),
+        ("lost+found/b.jpg", 'ignored by the rule "lost+found/"'),
+        ("x.tmp/b.jpg", 'ignored by the rule "*.tmp"'),
+    ],
+)
+def test_what_is_not_a_photo_has_a_reason_in_one_clause(name: str, reason: str) -> None:
+    assert not RULES.admits_file(name)
+    assert RULES.why_not(name) == reason
+
+
+def test_a_folder_is_refused_with_everything_below_it() -> None:
+    assert RULES.admits_folder("")
+    assert RULES.admits_folder("2023/June")
+    assert not RULES.admits_folder("2023/.git")
+    assert not RULES.admits_folder(".git/objects/ab")
+    assert not RULES.admits_folder("@eaDir/deep/er")
+    assert not RULES.admits_file("@eaDir/deep/er/a.jpg")
+
+
+def test_a_rule_for_folders_spares_files_of_that_name() -> None:
+    rules = Rules(("album.jpg/",))
+    assert rules.admits_file("album.jpg")
+    assert not rules.admits_folder("album.jpg")
+
+
+def test_the_last_matching_rule_wins_and_comments_are_no_rules() -> None:
+    rules = Rules(("# screenshots are noise", "", "*.png", "!keep*.png"))
+    assert not rules.admits_file("shot.png")
+    assert rules.admits_file("keep1.png")
+    assert rules.why_not("shot.png") == 'ignored by the rule "*.png"'
+
+
+def test_a_file_in_an_ignored_folder_cannot_be_let_in_again() -> None:
+    rules = Rules(("private/", "!private/keep.jpg"))
+    assert rules.keeps_file("private/keep.jpg")
+    assert not rules.admits_file("private/keep.jpg")
+    assert rules.why_not("private/keep.jpg") == 'ignored by the rule "private/"'
+
+
+def test_an_anchored_rule_holds_at_the_root_only() -> None:
+    rules = Rules(("/work",))
+    assert not rules.admits_folder("work")
+    assert rules.admits_folder("a/work")
+
+
+def test_hidden_files_are_admitted_when_asked_for() -> None:
+    rules = Rules(hidden=True)
+    assert rules.admits_file(".secret/.a.jpg")
+    assert not rules.admits_file(".jpg")
+
+
+def test_the_smallest_size_counts_bytes() -> None:
+    assert Rules().admits_size(0)
+    assert not Rules(min_bytes=10).admits_size(9)
+    assert Rules(min_bytes=10).admits_size(10)
+
+
+def test_an_ignore_rule_that_cannot_be_understood_is_named() -> None:
+    with pytest.raises(ConfigError, match=r'bad ignore rule "!"'):
+        Rules(("*.png", "!"))
+
+
+def test_raw_files_of_all_makers_are_photos() -> None:
+    assert {".nef", ".cr3", ".arw", ".raf", ".dng", ".x3f", ".3fr"} <= PHOTO_SUFFIXES
