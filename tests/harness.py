@@ -169,7 +169,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def running(home: Path, program: tuple[str, ...] = COLOURD, settings: str = "") -> Iterator[Daemon]:
-    """A started daemon that is stopped at the end."""
+    """Start a daemon and stop it at the end."""
     daemon = Daemon(home, program, settings).start()
     try:
         yield daemon

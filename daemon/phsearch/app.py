@@ -24,15 +24,6 @@ EX_FAILED = 1
 EX_CONFIG = 78
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Places:
-    """Where this daemon keeps its things, and what it watches."""
-
-    state: Path
-    socket: Path
-    roots: tuple[str, ...]
-
-
 def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
     options = _parser().parse_args()
@@ -88,9 +79,9 @@ def _settings(options: argparse.Namespace, env: Mapping[str, str]) -> config.Con
     return settings
 
 
-def _places(options: argparse.Namespace, settings: config.Config, env: Mapping[str, str]) -> Places:
+def _places(options: argparse.Namespace, settings: config.Config, env: Mapping[str, str]) -> paths.Places:
     roots = settings.roots or (str(paths.pictures_dir(env)),)
-    return Places(
+    return paths.Places(
         state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
         socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
         roots=tuple(str(paths.expand(root, env)) for root in roots),

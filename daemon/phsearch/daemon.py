@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from phsearch.app import Places
     from phsearch.config import Config
     from phsearch.domain.ports import Store
     from phsearch.domain.types import FsEvent
+    from phsearch.paths import Places
 
 log = logging.getLogger("phsearch")
 

@@ -9,8 +9,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import Daemon, photo, running, wait_until
 from PIL import Image
+
+from harness import Daemon, photo, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -305,7 +306,14 @@ def test_workers_that_are_killed_are_replaced_and_nothing_is_lost(daemon: Daemon
 
 
 def test_names_with_spaces_quotes_newlines_and_bytes_that_are_no_utf8_are_found(daemon: Daemon) -> None:
-    names = ["it's.png", 'a "quoted" one.png', "new\nline.png", "tab\there.png", "花.png", os.fsdecode(b"latin\xe9.png")]
+    names = [
+        "it's.png",
+        'a "quoted" one.png',
+        "new\nline.png",
+        "tab\there.png",
+        "花.png",
+        os.fsdecode(b"latin\xe9.png"),
+    ]
     for number, name in enumerate(names):
         photo(daemon.photos / f"{number}.tmp.png", (200, number, 0)).rename(daemon.photos / name)
     daemon.becomes(photos=len(names), pending=0)

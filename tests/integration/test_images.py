@@ -411,6 +411,19 @@ def test_every_window_lies_within_the_photo() -> None:
                         assert -1e-6 <= top < bottom <= size[1] + 1e-6
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_of_the_upright_photo_is_found_in_the_stored_one(orientation: int) -> None:
+    upright = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    im = Image.fromarray(upright)
+    lying = np.asarray(im.transpose(STORED[orientation]) if orientation in STORED else im)
+    for y in range(5):
+        for x in range(7):
+            left, top, right, bottom = fit.stored((x, y, x + 1, y + 1), (7, 5), orientation, (1, 1))
+            assert (right - left, bottom - top) == (1, 1)
+            assert lying[int(top), int(left)] == upright[y, x]
+    assert fit.stored((0, 0, 7, 5), (7, 5), 1, (0.5, 0.25)) == (0, 0, 3.5, 1.25)
+
+
 def test_threads_may_share_a_decoder(decoder: PillowDecoder, tmp_path: Path) -> None:
     names = [name for name in SAVE if name != "MPO"]
     for name in names:

@@ -55,14 +55,18 @@ def photos(most: int) -> list[Path]:
     return found[:most]
 
 
-def large(photo: Path, path: Path, orientation: int = 1) -> Path:
-    """Store `photo` four times as large as a JPEG, so that a draft is worth taking."""
-    with Image.open(photo) as im:
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Store photos three times as large, so that a draft is worth taking, and turned every way EXIF knows."""
+    folder, paths = tmp_path_factory.mktemp("large"), []
+    for number, photo in enumerate(photos(12)):
         exif = Image.Exif()
-        exif[0x0112] = orientation
-        big = im.convert("RGB").resize((im.width * 4, im.height * 4), Image.Resampling.BICUBIC)
-        big.save(path, "JPEG", quality=92, exif=exif)
-    return path
+        exif[0x0112] = number % 8 + 1
+        paths.append(folder / f"{number}.jpg")
+        with Image.open(photo) as im:
+            big = im.convert("RGB").resize((im.width * 3, im.height * 3), Image.Resampling.BICUBIC)
+            big.save(paths[-1], quality=92, exif=exif)
+    return paths
 
 
 @functools.cache
@@ -100,29 +104,27 @@ def test_small_photos_are_what_open_clip_makes_of_them(preprocess: Preprocess, d
 
 
 @pytest.mark.parametrize("preprocess", PREPROCESSINGS, ids=lambda p: f"{p.mode}-{p.width}x{p.height}")
-def test_drafts_are_close_to_the_full_decode(preprocess: Preprocess, decoder: PillowDecoder, tmp_path: Path) -> None:
-    for orientation, photo in enumerate(photos(8), 1):
-        path = large(photo, tmp_path / "a.jpg", orientation)
+def test_drafts_are_close_to_the_full_decode(preprocess: Preprocess, decoder: PillowDecoder, large: list[Path]) -> None:
+    for path in large[:8]:
         got = decoder.decode(str(path), preprocess).pixels.astype(int)
         difference = np.abs(got - reference(path, preprocess))
         assert difference.mean() < 1
         assert difference.max() <= 32
 
 
-def test_drafts_mean_the_same_to_the_bundled_model(decoder: PillowDecoder, tmp_path: Path) -> None:
+def test_drafts_mean_the_same_to_the_bundled_model(decoder: PillowDecoder, large: list[Path]) -> None:
     if not any(MINI.glob("open_clip*.safetensors")):
         pytest.skip("no weights in phsearch/models/mini")
-    assert_drafts_mean_the_same("mini", decoder, tmp_path)
+    assert_drafts_mean_the_same("mini", decoder, large)
 
 
-def assert_drafts_mean_the_same(model: str, decoder: PillowDecoder, folder: Path) -> None:
+def assert_drafts_mean_the_same(model: str, decoder: PillowDecoder, large: list[Path]) -> None:
     from phsearch.adapters.clip import OpenClipImageTower, load  # noqa: PLC0415
 
     bundle = load(model, "", "image")
     tower = OpenClipImageTower(bundle, "cpu", "fp32", 8)
     quick, full = [], []
-    for number, photo in enumerate(photos(24)):
-        path = large(photo, folder / "a.jpg", number % 8 + 1)
+    for path in large:
         quick.append(decoder.decode(str(path), bundle.preprocess).pixels)
         full.append(reference(path, bundle.preprocess))
     cosines = (tower.embed(quick) * tower.embed(full)).sum(-1)

@@ -191,15 +191,25 @@ def test_what_is_no_photo_makes_no_events(root: Path, ear: Ear) -> None:
     assert ear.rest() == []
 
 
-def test_our_own_reading_makes_no_events(root: Path, ear: Ear) -> None:
+def test_our_own_reading_makes_no_events(root: Path, ears: list[Ear]) -> None:
+    raw: list[inotify_c.InotifyEvent] = []
+
+    class Counting(Inotify):
+        def handle_event(self, event: inotify_c.InotifyEvent) -> None:
+            raw.append(event)
+            super().handle_event(event)
+
+    ears.append(ear := Ear(root, inotify=Counting))
     (root / "d").mkdir()
     ear.until(FolderAppeared(str(root / "d")))
     (root / "d" / "a.jpg").write_bytes(b"x")
     ear.until(Touched(str(root / "d" / "a.jpg"), closed=True))
+    raw.clear()
     for _ in range(3):
         assert (root / "d" / "a.jpg").read_bytes() == b"x"
         assert len(list(FolderScanner(Roots([str(root)]), RULES).scan(str(root), str(root)))) >= 1
     assert ear.rest() == []
+    assert len(raw) == 2  # the marker's
 
 
 def test_a_name_that_is_not_utf8_comes_back_as_it_was(root: Path, ear: Ear) -> None:
@@ -284,6 +294,18 @@ def test_ignored_and_hidden_folders_and_inner_roots_are_not_watched(root: Path, 
     assert ear.rest() == [Touched(path, closed=False), Touched(path, closed=True)]
 
 
+def test_an_inner_root_is_not_watched_by_the_outer_even_while_it_is_not_watched_itself(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "work" / "w").mkdir(parents=True)
+    ears.append(ear := Ear(root, root / "work"))
+    ear.watcher.remove(str(root / "work"))
+    ear.watcher.add(str(root))
+    (root / "work" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {"."}
+
+
 def make_and_move(root: Path, numbers: range, made: set[str]) -> None:
     """Make folders with photos at once, and rename some while the watcher is still busy with them."""
     for number in numbers:
@@ -359,7 +381,8 @@ def test_after_an_overflow_the_root_is_told_and_missed_folders_are_watched(root:
     if length > 1 << 15:
         pytest.skip(f"it would take {length} events")
     (root / "old" / "sub").mkdir(parents=True)
-    ear.until(FolderAppeared(str(root / "old")))
+    (root / "stays" / "leaves").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "old")), FolderAppeared(str(root / "stays")))
     ear.rest()
     with ear.watcher._lock:  # the reader waits, and the kernel's queue runs full
         for number in range(length // 2):  # three events each, and one read of the reader's takes some thousands
@@ -367,8 +390,9 @@ def test_after_an_overflow_the_root_is_told_and_missed_folders_are_watched(root:
             (root / f"{number}.txt").unlink()
         (root / "new" / "deep").mkdir(parents=True)
         (root / "old").rename(root / "renamed")
+        (root / "stays" / "leaves").rename(root / "left")  # is met at its new place before it is missed at the old
     ear.until(Overflowed(str(root)))
-    assert watched(ear) == {".", "new", "new/deep", "renamed", "renamed/sub"}
+    assert watched(ear) == {".", "new", "new/deep", "renamed", "renamed/sub", "stays", "left"}
     (root / "renamed" / "sub" / "a.jpg").touch()
     assert Touched(str(root / "renamed" / "sub" / "a.jpg"), closed=True) in ear.rest()
 

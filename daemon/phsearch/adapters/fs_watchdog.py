@@ -60,6 +60,8 @@ _PAIRING_SECONDS = 0.5
 """How long a moved-from waits for its moved-to. The kernel writes both in one go; only its writer can be preempted."""
 _TURNS = 64
 """Folders a walk handles (in some 3 ms) before it lets others have the lock; a sleep costs 0.1 ms."""
+_SLICE = 1000
+"""Watches removed at once: each queues an event, and the reader, which needs no lock of ours for these, keeps up."""
 
 
 class Inotify(InotifyFD):
@@ -323,8 +325,11 @@ class _Tree:
         return wd, callback
 
     def _shut(self, watches: list[tuple[WatchDescriptor, CallbackId]]) -> None:
-        if self.inotify is not None and watches:
-            self.inotify.remove_callbacks(watches)
+        for start in range(0, len(watches), _SLICE):
+            if start:
+                time.sleep(0.005)
+            if self.inotify is not None:
+                self.inotify.remove_callbacks(watches[start : start + _SLICE])
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class VectorIndex:
         """Give a photo's row another name, replacing what had it; gives a copy of its vector, [dim]."""
         if source not in self._row_of:
             return None
-        self.remove(target)
+        if source != target:
+            self.remove(target)
         row = self._row_of.pop(source)
         self._row_of[target] = row
         self._paths[row] = target

@@ -14,11 +14,12 @@ from phsearch.errors import (
     StoreError,
     UnsupportedQueryError,
 )
+from phsearch.wire import framing
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS, discover
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from phsearch.domain.library import Library
     from phsearch.domain.roots import Roots
@@ -34,6 +35,9 @@ _KINDS: dict[type[PhsearchError], str] = {
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
 }
+
+
+_ENVELOPE = 4096
 
 
 class Api:
@@ -77,7 +81,7 @@ class Api:
         start = time.perf_counter()
         hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
         return {
-            "hits": [_hit(photo, score) for photo, score in hits],
+            "hits": _fitting(_hit(photo, score) for photo, score in hits),
             "pending": self._status.unsearchable,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
@@ -102,7 +106,7 @@ class Api:
     async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
         failures = self._library.failures()
         page = failures[params["offset"] : params["offset"] + params["limit"]]
-        rows = [
+        rows = (
             {
                 "path": failure.path,
                 "reason": failure.reason,
@@ -110,14 +114,26 @@ class Api:
                 "failed_at": round(failure.failed_at, 3),
             }
             for failure in page
-        ]
-        return {"errors": rows, "total": len(failures)}
+        )
+        return {"errors": _fitting(rows), "total": len(failures)}
 
     async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}
 
     async def _discover(self, _params: dict[str, Any]) -> dict[str, Any]:
         return discover(__version__)
+
+
+def _fitting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give as many rows as one line of the protocol can hold."""
+    fitting: list[dict[str, Any]] = []
+    room = framing.MAX_LINE - _ENVELOPE
+    for row in rows:
+        room -= len(framing.encode(row))
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
 
 
 def _hit(photo: Photo, score: float) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Intake:
     def _folder_moved(self, source: str, target: str) -> None:
         for path in [*self._catalog.library.under(source), *self._pipeline.under(source)]:
             self._moved(path, target + path[len(source) :])
-        self._scan(target)
+        # Whatever else lies in it is covered by the FolderAppeared that always follows.
 
     def _scan(self, folder: str) -> None:
         root = self._roots.of(folder)

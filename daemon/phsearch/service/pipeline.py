@@ -162,7 +162,7 @@ class Pipeline:
             case OSError():
                 # The disk does not answer; whether the file is there will show when its root is scanned again.
                 self._settler.drop(path)
-                log.warning("%s: %s", path, seen.strerror)
+                log.debug("%s: %s", path, seen.strerror)
             case Refused():
                 self._settler.drop(path)
                 if not self.current(path, seen.fingerprint):

@@ -59,7 +59,6 @@ class RootKeeper:
         self.root = root
         self.state: State = "starting"
         self.detail = ""
-        self.blind = ""
         self._roots = roots
         self._watcher = watcher
         self._scanner = scanner
@@ -72,6 +71,9 @@ class RootKeeper:
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._overflow_delay = _OVERFLOW_FIRST
+        self._was_lost = False
+        self._remote = ""
+        self._unwatched = ""
 
     @property
     def busy(self) -> bool:
@@ -85,8 +87,9 @@ class RootKeeper:
 
     def lost(self, reason: str) -> None:
         """Take the watch's word that the root is gone."""
+        self._was_lost = True
         self._go_offline(reason)
-        self._wake.set()
+        self.scan(self.root)
 
     def overflowed(self) -> None:
         """Events were lost: scan, but not faster than the disk can bear if it happens again and again."""
@@ -96,51 +99,39 @@ class RootKeeper:
 
     def blinded(self, folders: int, reason: str) -> None:
         """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
-        self.blind = f"{folders} folders are not watched: {reason}" if folders else ""
-        if self.blind:
-            log.warning("%s: %s", self.root, self.blind)
+        self._unwatched = f"{folders} folders are not watched: {reason}" if folders else ""
+        if folders:
+            log.warning("%s: %s", self.root, self._unwatched)
         self._wake.set()
+
+    @property
+    def blind(self) -> str:
+        """Why changes of this root may go unseen until its next scan, if they may."""
+        return self._remote or self._unwatched
 
     async def run(self) -> None:
         """Keep the root until cancelled."""
         self.scan(self.root)
         while True:
-            if self.state in {"starting", "offline"} and not await self._watch():
-                await asyncio.sleep(_RETRY_OFFLINE)
-                continue
-            if await self._scan_wanted():
+            if self.state != "offline":
                 await self._rest()
+            if not await self._scan_wanted():
+                await asyncio.sleep(_RETRY_OFFLINE)
+                self.scan(self.root)
 
     def close(self) -> None:
         """End the scan lane."""
         self._lane.close()
 
-    async def _watch(self) -> bool:
-        """Begin to watch the root; False while it cannot be reached."""
-        try:
-            await self._lane.run(self._watcher.add, self.root)
-            filesystem = await self._lane.run(self._unwatchable, self.root)
-        except OSError as error:
-            self._go_offline(_reason(error))
-            return False
-        self.blind = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
-        if self.state == "offline":
-            log.info("%s: is back", self.root)
-            self._events.publish("root", self.root, state="online")
-        self.state = "scanning"
-        self._wanted = {self.root: None}
-        return True
-
     async def _scan_wanted(self) -> bool:
-        """Scan what was asked for; False when the root went offline."""
+        """Scan what was asked for; False when the root is offline."""
         while self._wanted:
             folder = next(iter(self._wanted))
             del self._wanted[folder]
             if any(folder.startswith(other.rstrip("/") + "/") for other in self._wanted):
                 continue
-            self.state = "scanning"
             try:
-                await self._reconcile(folder)
+                await self._scan(folder)
             except OSError as error:
                 # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
                 if folder == self.root or await self._lane.run(_unreachable, self._scanner, self.root):
@@ -148,16 +139,29 @@ class RootKeeper:
                     self._go_offline(_reason(error))
                     return False
                 self._offer_missing(folder, set(), [])
-        if self.state == "scanning":
-            self.state = "polling" if self.blind else "watching"
-            self.detail = self.blind
-        return self.state != "offline"
+            if self.state == "offline":  # lost while it was scanned
+                return False
+        self.state = "polling" if self.blind else "watching"
+        self.detail = self.blind
+        return True
+
+    async def _scan(self, folder: str) -> None:
+        if folder == self.root:
+            # Watch before scanning, so that nothing falls between; for a root that is watched this mends what broke.
+            await self._lane.run(self._watcher.add, self.root)
+            filesystem = await self._lane.run(self._unwatchable, self.root)
+            self._remote = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
+            if self.state == "offline":
+                log.info("%s: is back", self.root)
+                self._events.publish("root", self.root, state="online")
+        self.state = "scanning"
+        await self._reconcile(folder)
 
     async def _rest(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
         seconds = self._rescan_seconds if self.state == "watching" else min(_POLL, self._rescan_seconds)
         self._wake.clear()
-        if self._wanted or self.state == "offline":
+        if self._wanted:
             return
         try:
             await asyncio.wait_for(self._wake.wait(), seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
@@ -184,8 +188,11 @@ class RootKeeper:
                     case Unlistable():
                         unlisted.append(item.path.rstrip("/") + "/")
                         log.warning("%s: cannot be listed: %s", item.path, item.reason)
-        if folder == self.root and not seen and not unlisted and self._library.count(self.root) >= _MANY_MISSING:
-            raise OSError(None, "it is empty, as when its disk is not mounted; its photos are kept")
+        known = self._library.count(self.root)
+        if folder == self.root and not seen and not unlisted and known >= (1 if self._was_lost else _MANY_MISSING):
+            raise OSError(None, "it is empty, as when its disk is not mounted")
+        if folder == self.root:
+            self._was_lost = False
         self._offer_missing(folder, seen, unlisted)
 
     def _offer_missing(self, folder: str, seen: set[str], unlisted: list[str]) -> None:

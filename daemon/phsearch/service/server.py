@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import socket
+import stat
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def listen(path: Path) -> socket.socket:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _private(path.parent)
+        _private(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
             _bind(listener, path)
@@ -53,10 +54,11 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def _private(folder: Path) -> None:
-    """Make sure that nobody else can reach what lies in `folder`. A shared one, e.g. /tmp, is left as it is."""
+def _private(path: Path) -> None:
+    """Make the socket's folder ours alone, where it is: a folder that holds other things is left as it is."""
+    folder = path.parent
     status = folder.stat()
-    if status.st_uid == os.getuid() and status.st_mode & 0o1000 == 0:
+    if status.st_uid == os.getuid() and all(entry.name == path.name for entry in folder.iterdir()):
         folder.chmod(0o700)
 
 
@@ -68,6 +70,11 @@ def _bind(listener: socket.socket, path: Path) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            # connect() is refused by any file; only a socket nobody listens on may be taken away.
+            raise PhsearchError(
+                f"{path} is in the way: it is not a socket", "move it away, or choose another place with --socket"
+            ) from None
         if _answers(path):
             raise AlreadyRunningError(
                 f"another phsearchd answers on {path}", "stop it first, or choose another place with --socket"
@@ -86,7 +93,7 @@ def _answers(path: Path) -> bool:
         except ConnectionRefusedError:
             return False
         except OSError as error:
-            # A full backlog or a slow peer is alive; something that is no socket must not be deleted.
+            # A full backlog or a slow peer is alive.
             return error.errno != errno.ENOENT
         return True
 
@@ -149,9 +156,10 @@ class Server:
             except asyncio.IncompleteReadError:
                 return  # a clean end, or half a request that nobody will finish
             except asyncio.LimitOverrunError:
+                await _skip_line(reader)
                 problem = RpcError("ParseError", f"a line may have {framing.MAX_LINE:,} bytes", "send shorter requests")
                 await _send(writer, jsonrpc.error(problem, None))
-                return
+                continue
             task.set_name("answering")
             if not line.strip():
                 continue
@@ -202,6 +210,17 @@ class Server:
 async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
     writer.write(framing.encode(message))
     await writer.drain()
+
+
+async def _skip_line(reader: asyncio.StreamReader) -> None:
+    """Read a line that is too long to its end: hanging up on it would take our answer with it."""
+    while True:
+        try:
+            await reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as error:
+            await reader.readexactly(error.consumed)
+        else:
+            return
 
 
 async def _drained(reader: asyncio.StreamReader) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # 0.9993 at 1.5x, 0.9991 / 0.9997 at 2x; a camera's HEIC thumbnail 0.958 at 1x, 0.991 at 1.5x, 0.993 at 2x.
 _MARGIN = 2.0
 
+# Pillow averages whole blocks down to this many times the size wanted before it filters: 50 -> 14 ms for 12 megapixels
+# that no draft made smaller (PNG, WebP, HEIC), cosine 0.9994 / 0.9998 by the same measure.
+_REDUCING_GAP = 3.0
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,7 +49,8 @@ def decoded(im: Image.Image, displayed: Size, orientation: int, preprocess: Prep
     source = colour.resizable(im)
     # Rounding may put an edge a hair outside, which Pillow refuses.
     edges = (max(0.0, box[0]), max(0.0, box[1]), min(source.width, box[2]), min(source.height, box[3]))
-    small = colour.opaque(source.resize(fit.turned(chosen.size, orientation), _filter(preprocess), box=edges))
+    size = fit.turned(chosen.size, orientation)
+    small = colour.opaque(source.resize(size, _filter(preprocess), box=edges, reducing_gap=_REDUCING_GAP))
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
     if small.size != (preprocess.width, preprocess.height):

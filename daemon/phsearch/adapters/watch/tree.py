@@ -1,0 +1,253 @@
+"""The folders of all roots and their watches.
+
+* `survey` makes nodes, watches and disk agree below any folder. New folders, moved folders, an overflow and a raised
+  watch limit are all that one operation. It can always be repeated: adding a watch gives the same number for the same
+  inode, and that is how a node learns that its folder now lies elsewhere.
+* A folder is watched *before* it is listed: what appears meanwhile is either in the listing or in an event.
+* No list of watches is ever torn down and built again: each removed watch queues an event of its own, and 16,384 of
+  them overflow the queue that one wanted to repair. That is watchdog's livelock.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING
+
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, Mask
+
+from phsearch.adapters.watch.folder import Folder
+from phsearch.adapters.watch.reader import FOLDER_MASK, ROOT_MASK
+from phsearch.domain.roots import below
+
+if TYPE_CHECKING:
+    import threading
+
+    from watchdog.observers.inotify_c import WatchCallback, WatchDescriptor
+
+    from phsearch.adapters.watch.reader import Inotify
+    from phsearch.domain.roots import Roots
+    from phsearch.domain.rules import Rules
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+_TURNS = 64
+"""Folders a walk handles (in some 3 ms) before it lets others have the lock; a sleep costs 0.1 ms."""
+_SLICE = 1000
+"""Watches removed at once: each queues an event, and the reader, which needs no lock of ours for these, keeps up."""
+
+
+class Tree:
+    """The folders of all roots and their watches. Its lock is the watcher's."""
+
+    def __init__(
+        self,
+        roots: Roots,
+        rules: Rules,
+        *,
+        follow: bool,
+        callback: WatchCallback,
+        lock: threading.RLock,
+    ) -> None:
+        self._roots = roots
+        self._rules = rules
+        self._follow = follow
+        self._callback = callback
+        self._lock = lock
+        self._mask = FOLDER_MASK if follow else FOLDER_MASK | InotifyConstants.IN_DONT_FOLLOW
+        self._ids = itertools.count(1)
+        self._by_wd: dict[WatchDescriptor, Folder] = {}
+        self.blind: dict[Folder, OSError] = {}
+        self.blind_changed = False
+        self.inotify: Inotify | None = None
+
+    def of(self, wd: WatchDescriptor) -> Folder | None:
+        """Give the folder of a watch."""
+        return self._by_wd.get(wd)
+
+    def wants(self, path: str, rel: str) -> bool:
+        """Judge a folder whose parent is in the tree; an inner root is a tree of its own."""
+        return self._rules.keeps_folder(rel) and path not in self._roots
+
+    def plant(self, root: str) -> Folder:
+        """Watch the root's own folder. Raises OSError."""
+        wd, callback = self._open(root, ROOT_MASK)
+        owner = self._by_wd.get(wd)
+        if owner is not None and owner.parent is None:
+            self._shut([(wd, callback)])
+            raise OSError(errno.EEXIST, f"it is the same folder as the root {owner.name}")
+        if owner is not None:  # reached by a link from another root: its own root has the better claim
+            self.forget(owner)
+        status = os.stat(root)  # noqa: PTH116 - a str stays a str
+        top = Folder(None, root, wd, callback, identity=(status.st_dev, status.st_ino))
+        self._by_wd[wd] = top
+        return top
+
+    def survey(self, top: Folder) -> None:
+        """Make nodes, watches and disk agree below `top`.
+
+        The lock is held for one folder at a time: were the reader to wait for a long walk, the queue would overflow.
+        """
+        folders: list[Folder] = [top]
+        links: list[tuple[Folder, str]] = []
+        for turn in itertools.count(1):
+            with self._lock:
+                if not (folders or links) or self.inotify is None:
+                    break
+                # Real folders first, links in the order of their paths: the choice the scan makes, too.
+                folder = folders.pop() if folders else self._watch_link(links)
+                if folder is None or not folder.alive or folder.adrift() is not None:
+                    continue
+                real, linked = self._list(folder)
+                for name in set(folder.children) - {*real, *linked}:
+                    self.forget(folder.children[name])
+                for name in real:
+                    child = self.watch(folder, name)
+                    if child is not None:
+                        folders.append(child)
+                links.extend((folder, name) for name in linked)
+            if turn % _TURNS == 0:
+                time.sleep(0)  # locks are not fair: without this the reader would hardly ever get it
+
+    def watch(self, parent: Folder, name: str) -> Folder | None:
+        """Watch one folder; None where it is gone or is watched already under another name.
+
+        Where it cannot be watched the node is kept without a watch, and is `blind`.
+        """
+        path = f"{below(parent.path)}{name}"
+        known = parent.children.get(name)
+        try:
+            wd, callback = self._open(path, self._mask)
+        except OSError as error:
+            if error.errno in _GONE:
+                if known is not None:
+                    self.forget(known)
+                return None
+            if known is None or known.wd is not None:
+                if known is not None:
+                    self.forget(known)
+                known = parent.children[name] = Folder(parent, name)
+            self._mark(known, error)
+            return known
+        owner = self._by_wd.get(wd)
+        if owner is not None and owner is not known:
+            if self._is_elsewhere(owner, parent, path):
+                self._shut([(wd, callback)])
+                return None
+            self.move(owner, parent, name)  # the event that says so is still in the queue, or was lost
+            known = owner
+        if known is None:
+            known = parent.children[name] = Folder(parent, name)
+        if known.wd is not None:
+            self._shut([(known.wd, known.callback)])
+            self._by_wd.pop(known.wd, None)
+        known.wd, known.callback = wd, callback
+        self._by_wd[wd] = known
+        self._mark(known, None)
+        return known
+
+    def detach(self, folder: Folder) -> None:
+        """Take a folder from its parent but keep its watches: it is on its way."""
+        if folder.parent is not None and folder.attached:
+            del folder.parent.children[folder.name]
+
+    def move(self, folder: Folder, parent: Folder, name: str) -> None:
+        """Put a folder, with all below it, to its new place."""
+        self.detach(folder)
+        if name in parent.children:
+            self.forget(parent.children[name])
+        folder.parent, folder.name = parent, name
+        parent.children[name] = folder
+
+    def forget(self, folder: Folder) -> None:
+        """Stop watching a folder and all below it."""
+        self.detach(folder)
+        watches = []
+        for each in folder.subtree():
+            each.alive = False
+            self._mark(each, None)
+            if each.wd is not None:
+                self._by_wd.pop(each.wd, None)
+                watches.append((each.wd, each.callback))
+        self._shut(watches)
+
+    def clear(self) -> Inotify | None:
+        """Forget everything at once and let go of the reader, which takes the watches with it."""
+        for folder in self._by_wd.values():
+            folder.alive = False
+        self._by_wd.clear()
+        self.blind.clear()
+        inotify, self.inotify = self.inotify, None
+        return inotify
+
+    def _is_elsewhere(self, owner: Folder, parent: Folder, path: str) -> bool:
+        """Say whether the watched folder is still where we think, so that `path` is but another name of it."""
+        ancestor: Folder | None = parent
+        while ancestor is not None and ancestor is not owner:
+            ancestor = ancestor.parent
+        if ancestor is owner or owner.parent is None:
+            return True
+        try:
+            return owner.adrift() is None and os.path.samefile(owner.path, path)  # noqa: PTH121
+        except OSError:
+            return False
+
+    def _list(self, folder: Folder) -> tuple[list[str], list[str]]:
+        real: list[str] = []
+        linked: list[str] = []
+        top, rel = folder.place()
+        path = below(top.name) + rel if rel else top.name
+        prefix = f"{rel}/" if rel else ""
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    link = self._follow and entry.is_symlink()
+                    if (_is_folder(entry) if link else entry.is_dir(follow_symlinks=False)) and self.wants(
+                        entry.path, prefix + entry.name
+                    ):
+                        (linked if link else real).append(entry.name)
+        except OSError as error:
+            if error.errno not in _GONE:
+                self._mark(folder, error)
+            elif folder.parent is not None and folder.attached:
+                self.forget(folder)
+            return [], []
+        if folder.wd is not None:
+            self._mark(folder, None)
+        return real, linked
+
+    def _watch_link(self, links: list[tuple[Folder, str]]) -> Folder | None:
+        links.sort(key=lambda link: (link[0].path, link[1]), reverse=True)
+        parent, name = links.pop()
+        return self.watch(parent, name) if parent.alive and parent.adrift() is None else None
+
+    def _mark(self, folder: Folder, error: OSError | None) -> None:
+        before = self.blind.pop(folder, None)
+        if error is not None:
+            self.blind[folder] = error
+        self.blind_changed = self.blind_changed or (before is None) != (error is None)
+
+    def _open(self, path: str, mask: int) -> tuple[WatchDescriptor, CallbackId]:
+        assert self.inotify is not None
+        # A callback id of its own for every call: under one id, watchdog warns when a watch is added again.
+        callback = CallbackId(next(self._ids))
+        wd = self.inotify.add_callback(os.fsencode(path), Mask(mask), self._callback, callback)
+        if wd == -1:  # how watchdog 7.1 passes over EACCES, and keeps a watch of that number
+            self._shut([(wd, callback)])
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return wd, callback
+
+    def _shut(self, watches: list[tuple[WatchDescriptor, CallbackId]]) -> None:
+        for start in range(0, len(watches), _SLICE):
+            if start:
+                time.sleep(0.005)
+            if self.inotify is not None:
+                self.inotify.remove_callbacks(watches[start : start + _SLICE])
+
+
+def _is_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:
+        return False

@@ -1,0 +1,95 @@
+"""What is known of every photo stays consistent by path, by content and by root."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from phsearch.domain.library import Library
+from phsearch.domain.types import Failure, Fingerprint, Photo, PhotoInfo
+
+ROOTS = ("/r1", "/r2")
+paths = st.builds("{}/{}".format, st.sampled_from(ROOTS), st.sampled_from(["a", "b", "d/a", "d/b", "dd"]))
+digests = st.sampled_from([b"x", b"y"])
+
+
+def photo(path: str, digest: bytes = b"x", size: int = 1) -> Photo:
+    return Photo(path, path[:3], Fingerprint(size, 0), digest, PhotoInfo(1, 1, "PNG"), 0.0)
+
+
+def failure(path: str, decoder: str = "v1") -> Failure:
+    return Failure(path, Fingerprint(1, 0), "broken", decoder, 1, 0.0)
+
+
+class LibraryAgainstDictionaries(RuleBasedStateMachine):
+    """Whatever is done to the library is done to plain dictionaries, and both must agree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.library = Library()
+        self.photos: dict[str, Photo] = {}
+        self.failures: set[str] = set()
+
+    @rule(path=paths, digest=digests)
+    def put(self, path: str, digest: bytes) -> None:
+        self.library.put(photo(path, digest))
+        self.photos[path] = photo(path, digest)
+        self.failures.discard(path)
+
+    @rule(path=paths)
+    def fail(self, path: str) -> None:
+        self.library.fail(failure(path))
+        self.photos.pop(path, None)
+        self.failures.add(path)
+
+    @rule(path=paths)
+    def remove(self, path: str) -> None:
+        assert self.library.remove(path) == self.photos.pop(path, None)
+        self.failures.discard(path)
+
+    @rule(source=paths, new=paths)
+    def move(self, source: str, new: str) -> None:
+        moved = self.library.move(source, new, new[:3])
+        self.failures.discard(source)
+        if source in self.photos:
+            digest = self.photos.pop(source).digest
+            self.photos[new] = photo(new, digest)
+            self.failures.discard(new)
+            assert moved == self.photos[new]
+        else:
+            assert moved is None
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        assert len(self.library) == len(self.photos)
+        assert {failed.path for failed in self.library.failures()} == self.failures
+        counts = Counter(known.root for known in self.photos.values())
+        assert all(self.library.count(root) == counts[root] for root in ROOTS)
+        for digest in (b"x", b"y"):
+            twin = self.library.twin(digest)
+            holders = {known.path for known in self.photos.values() if known.digest == digest}
+            assert (twin is None) == (not holders)
+            assert twin is None or twin.path in holders
+        inside = sorted(path for path in {*self.photos, *self.failures} if path.startswith("/r1/d/"))
+        assert sorted(self.library.under("/r1/d")) == inside
+
+
+TestLibrary = LibraryAgainstDictionaries.TestCase
+TestLibrary.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_an_unchanged_file_is_current_and_a_changed_one_is_not() -> None:
+    library = Library([photo("/r1/a")])
+    assert library.current("/r1/a", Fingerprint(1, 0), "v1")
+    assert not library.current("/r1/a", Fingerprint(2, 0), "v1")
+    assert not library.current("/r1/b", Fingerprint(1, 0), "v1")
+
+
+def test_a_failed_file_is_current_until_it_or_the_decoder_changes() -> None:
+    library = Library([], [failure("/r1/a", decoder="v1")])
+    assert library.current("/r1/a", Fingerprint(1, 0), "v1")
+    assert not library.current("/r1/a", Fingerprint(1, 0), "v2")
+    assert not library.current("/r1/a", Fingerprint(9, 0), "v1")

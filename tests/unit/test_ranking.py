@@ -1,0 +1,106 @@
+"""The resident matrix ranks exactly what is in it, in whatever order it got there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from phsearch.domain.ranking import VectorIndex, rounded
+
+if TYPE_CHECKING:
+    from phsearch.domain.types import Vectors
+
+DIM = 4
+paths = st.sampled_from([f"/p/{name}" for name in "abcdefgh"])
+seeds = st.integers(0, 1000)
+
+
+def vector(seed: int) -> Vectors:
+    found = np.random.default_rng(seed).normal(size=DIM).astype(np.float32)
+    return rounded(found / np.linalg.norm(found))
+
+
+def plain(kept: dict[str, Vectors], query: Vectors, limit: int, min_score: float | None) -> list[str]:
+    """Rank with a loop."""
+    scored = [(path, float(row @ query)) for path, row in kept.items()]
+    scored = [hit for hit in scored if min_score is None or hit[1] >= min_score]
+    return [path for path, _ in sorted(scored, key=lambda hit: (-hit[1], hit[0]))][:limit]
+
+
+class MatrixAgainstDictionary(RuleBasedStateMachine):
+    """Whatever is done to the matrix is done to a dictionary, and both must rank alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = VectorIndex()
+        self.kept: dict[str, Vectors] = {}
+
+    @rule(path=paths, seed=seeds)
+    def put(self, path: str, seed: int) -> None:
+        self.index.put(path, vector(seed))
+        self.kept[path] = vector(seed)
+
+    @rule(path=paths)
+    def remove(self, path: str) -> None:
+        self.index.remove(path)
+        self.kept.pop(path, None)
+
+    @rule(path=paths)
+    def take(self, path: str) -> None:
+        taken = self.index.take(path)
+        expected = self.kept.pop(path, None)
+        assert (taken is None) == (expected is None)
+        assert taken is None or np.array_equal(taken, expected)
+
+    @rule(source=paths, new=paths)
+    def rename(self, source: str, new: str) -> None:
+        self.index.rename(source, new)
+        if source in self.kept:
+            self.kept[new] = self.kept.pop(source)
+
+    @rule()
+    def load_again(self) -> None:
+        rows = [self.kept[path] for path in self.kept]
+        self.index.load(list(self.kept), np.stack(rows) if rows else np.empty((0, 0), np.float32))
+
+    @rule(seed=seeds, limit=st.integers(1, 9), low=st.none() | st.floats(-1, 1))
+    def search(self, seed: int, limit: int, low: float | None) -> None:
+        found = [path for path, _ in self.index.search(vector(seed), limit, low)]
+        expected = plain(self.kept, vector(seed), limit, low)
+        if found != expected:  # scores that differ in the last bit only may swap
+            scores = {path: float(row @ vector(seed)) for path, row in self.kept.items()}
+            assert len(found) == len(expected)
+            np.testing.assert_allclose([scores[p] for p in found], [scores[p] for p in expected], atol=1e-6)
+
+    @invariant()
+    def sizes_agree(self) -> None:
+        assert len(self.index) == len(self.kept)
+
+
+TestMatrix = MatrixAgainstDictionary.TestCase
+TestMatrix.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_ties_are_decided_by_path_even_at_the_limit() -> None:
+    index = VectorIndex()
+    for name in ("d", "b", "a", "c"):
+        index.put(name, vector(1))
+    assert [path for path, _ in index.search(vector(1), 2)] == ["a", "b"]
+
+
+def test_an_empty_index_finds_nothing() -> None:
+    assert VectorIndex().search(vector(1), 5) == []
+
+
+@given(st.integers(1, 700))
+@settings(max_examples=10, deadline=None)
+def test_the_matrix_grows_without_losing_a_row(count: int) -> None:
+    index = VectorIndex()
+    for number in range(count):
+        index.put(str(number), vector(number))
+    for number in (0, count // 2, count - 1):
+        assert np.array_equal(index.vector(str(number)), vector(number))  # type: ignore[arg-type]
