@@ -19,8 +19,8 @@ from phsearch import __version__
 from phsearch.adapters import mounts
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.fs_watchdog import FolderWatcher
 from phsearch.adapters.systemd import Notifier
+from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex

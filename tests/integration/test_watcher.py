@@ -16,7 +16,7 @@ import pytest
 from watchdog.observers import inotify_c
 
 from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.fs_watchdog import FolderWatcher, Inotify
+from phsearch.adapters.watch import FolderWatcher, Inotify
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 from phsearch.domain.types import (
@@ -553,7 +553,7 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
 
 MOUNTING = """
 import queue, subprocess, sys
-from phsearch.adapters.fs_watchdog import FolderWatcher
+from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 root, told = sys.argv[1], queue.Queue()
@@ -626,7 +626,7 @@ def test_watchdog_still_has_what_the_watcher_is_built_on(root: Path) -> None:
 
 
 def test_watchdog_still_passes_over_a_permission_error() -> None:
-    """If this changes, `_Tree._open` may lose its line about -1."""
+    """If this changes, `Tree._open` may lose its line about -1."""
     import ctypes  # noqa: PLC0415
 
     ctypes.set_errno(errno.EACCES)

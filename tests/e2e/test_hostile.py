@@ -1,0 +1,65 @@
+"""Collections of odd and malformed files through the real daemon: every one is findable or listed, none stops it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+from harness import SHARED, photo, running
+
+from phsearch.domain.rules import PHOTO_SUFFIXES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = "[watch]\nsettle_seconds = 0.2\n"
+
+
+def bomb(path: Path, side: int = 30_000) -> Path:
+    """Write a PNG of `side` x `side` pixels whose file is small."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1 << 20), 9)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    return path
+
+
+def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path: Path) -> None:
+    with running(tmp_path, settings=QUICK) as daemon:
+        bomb(daemon.photos / "bomb.png")
+        photo(daemon.photos / "good.png", "green")
+        daemon.becomes(photos=1, errors=1, pending=0)
+        assert "30,000 x 30,000" in daemon.errors()["bomb.png"]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the collections of odd files are not on this machine")
+@pytest.mark.parametrize("collection", ["formats", "malformed"])
+def test_every_file_of_a_hostile_collection_is_findable_or_listed_with_its_reason(
+    tmp_path: Path, collection: str
+) -> None:
+    with running(tmp_path, settings=QUICK) as daemon:
+        for number in range(20):
+            photo(daemon.photos / f"good{number}.png", (0, 150 + number, 0))
+        shutil.copytree(SHARED / collection, daemon.photos / collection)
+        status = daemon.settled(seconds=120)
+        pid = daemon.pid
+        expected = {
+            path.name for path in (daemon.photos / collection).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES
+        }
+        found = {os.path.basename(path) for path in daemon.found("red", limit=1000)}
+        reasons = daemon.errors()
+        assert {name for name in found if not name.startswith("good")} | reasons.keys() == expected
+        assert status["photos"] + status["errors"] == len(expected) + 20
+        assert all(reasons.values())
+        assert not any("Traceback" in reason or "object at" in reason for reason in reasons.values())
+        assert "Traceback" not in daemon.log.read_text(errors="replace")
+        best = daemon.found("green", limit=20)
+        assert sum(name.startswith("good") for name in best) >= 10, "good photos among them have the right vectors"
+        assert daemon.pid == pid
