@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import fcntl
+import logging
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log = logging.getLogger("phsearch")
 
 EX_FAILED = 1
 EX_CONFIG = 78
@@ -44,6 +47,9 @@ def main() -> NoReturn:
         status = EX_CONFIG
     except PhsearchError as error:
         _complain(error)
+        status = EX_FAILED
+    except Exception:
+        log.exception("stopped by a bug in phsearch: please report it with these lines")
         status = EX_FAILED
     sys.exit(status)
 
@@ -79,9 +85,9 @@ def _settings(options: argparse.Namespace, env: Mapping[str, str]) -> config.Con
     return settings
 
 
-def _places(options: argparse.Namespace, settings: config.Config, env: Mapping[str, str]) -> paths.Places:
+def _places(options: argparse.Namespace, settings: config.Config, env: Mapping[str, str]) -> config.Places:
     roots = settings.roots or (str(paths.pictures_dir(env)),)
-    return paths.Places(
+    return config.Places(
         state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
         socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
         roots=tuple(str(paths.expand(root, env)) for root in roots),

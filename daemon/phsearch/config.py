@@ -102,6 +102,15 @@ class Config:
             _require("roots", root.startswith(("/", "~", "$")), f'"{root}" must be an absolute path or start with "~"')
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one daemon keeps its things, and what it watches."""
+
+    state: Path
+    socket: Path
+    roots: tuple[str, ...]
+
+
 def load(file: Path, *, required: bool = False) -> Config:
     """Read `file`; a missing file gives the defaults unless `required`.
 

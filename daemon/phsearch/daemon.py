@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import dataclasses
 import importlib.metadata
 import logging
 import os
@@ -27,6 +28,7 @@ from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 from phsearch.domain.settle import Settler
+from phsearch.errors import StoreError
 from phsearch.service.api import Api
 from phsearch.service.catalog import Catalog
 from phsearch.service.embedder import Embedder
@@ -46,10 +48,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from phsearch.config import Config
+    from phsearch.config import Config, Places
     from phsearch.domain.ports import Store
     from phsearch.domain.types import FsEvent
-    from phsearch.paths import Places
 
 log = logging.getLogger("phsearch")
 
@@ -111,14 +112,11 @@ async def _serve(
 
     # What is known.
     roots = Roots(places.roots)
-    photos, vectors = store.load()
-    inside = [row for row, photo in enumerate(photos) if roots.of(photo.path) is not None]
-    library = Library([photos[row] for row in inside], store.load_failures())
-    index = VectorIndex()
-    index.load([photos[row].path for row in inside], vectors[inside])
-    del photos, vectors
+    library, index = _known(store, roots)
 
     # What changes it.
+    # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
+    worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
     store_lane, rank_lane, disk_lane = Lane("store"), Lane("rank"), Lane("disk", threads=2)
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
@@ -127,7 +125,11 @@ async def _serve(
     watcher = FolderWatcher(roots, rules, follow_symlinks=config.watch.follow_symlinks)
     batcher = Batcher(config.model.batch_size or 16, _AHEAD)
     embedder = Embedder(
-        _index_worker(config, env, worker), model, batcher, config.index.keep_alive_seconds, config.index.photo_seconds
+        _index_worker(config, worker_env, worker),
+        model,
+        batcher,
+        config.index.keep_alive_seconds,
+        config.index.photo_seconds,
     )
     writer = Writer(store, store_lane, idle=lambda: pipeline.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
@@ -151,7 +153,7 @@ async def _serve(
     intake = Intake(roots, keepers, catalog, pipeline)
 
     # What answers.
-    text_tower = TextTowerProcess(_query_worker(config, env, worker), model)
+    text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
     status = Status(catalog, pipeline, embedder, writer, model, keepers)
     server = Server(Api(searcher, status, library, roots, keepers), events)
@@ -174,11 +176,26 @@ async def _serve(
             for task in tasks:
                 task.cancel()
     finally:
-        await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
+        try:
+            await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
+        except (StoreError, TimeoutError) as error:
+            log.warning("the last changes were not written and will be found again at the next start: %s", error)
         for keeper in keepers.values():
             keeper.close()
         for lane in (disk_lane, rank_lane, store_lane):
             lane.close()
+
+
+def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
+    """Load the index. Photos of roots that are not watched now are neither shown nor forgotten."""
+    photos, vectors = store.load()
+    rows = [row for row, photo in enumerate(photos) if roots.of(photo.path) is not None]
+    # Roots may have been nested otherwise when the photo was indexed.
+    inside = [dataclasses.replace(photos[row], root=roots.of(photos[row].path) or "") for row in rows]
+    failures = [failure for failure in store.load_failures() if roots.of(failure.path) is not None]
+    index = VectorIndex()
+    index.load([photo.path for photo in inside], vectors[rows])
+    return Library(inside, failures), index
 
 
 def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:
@@ -213,7 +230,7 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
     }
-    return WorkerCommand(setup, {**env, **_WORKER_ENV}, program, nice=_INDEX_NICE)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE)
 
 
 def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
@@ -226,7 +243,7 @@ def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "precision": "fp32" if config.model.precision == "fp32" else "auto",
         "torch_threads": min(4, os.cpu_count() or 1),
     }
-    return WorkerCommand(setup, {**env, **_WORKER_ENV}, program)
+    return WorkerCommand(setup, env, program)
 
 
 def _decoder() -> str:

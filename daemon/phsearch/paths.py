@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 APP = "phsearch"
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where one daemon keeps its things, and what it watches."""
-
-    state: Path
-    socket: Path
-    roots: tuple[str, ...]
 
 
 def _base(env: Mapping[str, str], variable: str, default: str) -> Path:

@@ -9,8 +9,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import SHARED, photo, running
 
+from harness import SHARED, photo, running
 from phsearch.domain.rules import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ def test_the_wheel_installs_into_a_clean_environment_and_finds_a_photo(tmp_path:
     daemon.start()
     try:
         daemon.becomes(photos=3, pending=0, seconds=120)
-        client = [tmp_path / "bin" / "phsearch-client", "-n", "1", "a", "cat"]
+        client = [str(tmp_path / "bin" / "phsearch-client"), "-n", "1", "a", "cat"]
         done = subprocess.run(client, env=daemon.env, capture_output=True, text=True, check=True)
         assert done.stdout.rstrip().endswith("chelsea.png")
     finally:

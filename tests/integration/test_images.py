@@ -381,7 +381,7 @@ def test_a_cut_file_is_worth_another_try(name: str, kept: float, decoder: Pillow
 
 def test_a_name_with_odd_bytes_is_only_a_name(decoder: PillowDecoder, tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
-    with open(path, "wb") as file:  # noqa: PTH123 - bytes
+    with open(path, "wb") as file:
         file.write(jpeg(quadrants(), None))
     assert_upright(decoder.decode(os.fsdecode(path), SQUASH).pixels)
 

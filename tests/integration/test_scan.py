@@ -110,7 +110,7 @@ def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
 
 def test_names_that_are_not_utf8_are_found(tmp_path: Path) -> None:
     raw = os.fsencode(tmp_path) + b"/caf\xe9/\xff\xfe.jpg"
-    os.mkdir(os.path.dirname(raw))  # noqa: PTH102, PTH120 - bytes
+    os.mkdir(os.path.dirname(raw))
     os.close(os.open(raw, os.O_CREAT))
     items = list(scanner(tmp_path).scan(str(tmp_path), str(tmp_path)))
     assert [os.fsencode(item.path) for item in items] == [raw]
@@ -120,13 +120,13 @@ def test_names_that_are_not_utf8_are_found(tmp_path: Path) -> None:
 def test_a_tree_deeper_than_the_recursion_limit_is_no_problem(tmp_path: Path) -> None:
     folders = [f"{tmp_path}{'/d' * depth}" for depth in range(1, 1200)]
     for folder in folders:
-        os.mkdir(folder)  # noqa: PTH102 - Path.mkdir(parents=True) is recursive, and so is its clean-up
+        os.mkdir(folder)
     photo = f"{folders[-1]}/a.jpg"
     os.close(os.open(photo, os.O_CREAT))
     found = [item.path for item in scanner(tmp_path).scan(str(tmp_path), str(tmp_path))]
-    os.unlink(photo)  # noqa: PTH108
+    os.unlink(photo)
     for folder in reversed(folders):
-        os.rmdir(folder)  # noqa: PTH106
+        os.rmdir(folder)
     assert found == [photo]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from phsearch.adapters import store_lance
+from phsearch.adapters import store_lance, store_rows
 from phsearch.adapters.store_lance import LanceStore
 from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo
 from phsearch.errors import ModelMismatchError, StoreError
@@ -137,7 +137,7 @@ def test_rows_that_a_crash_left_twice_are_mended_when_they_are_loaded(store: Lan
 def test_an_index_of_a_newer_phsearch_is_refused_not_mangled(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a"), vector(1))], [])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_lance.rows, "SCHEMA_VERSION", 0)
+        patch.setattr(store_rows, "SCHEMA_VERSION", 0)
         with pytest.raises(StoreError, match="newer phsearch"):
             reopened(tmp_path)
 

@@ -15,11 +15,10 @@ def test_whitespace_is_made_single_spaces() -> None:
 @pytest.mark.parametrize("query", ["海滩日落", "закат на пляже", "شاطئ", "ビーチ", "海滩 sun 日落之时"])
 def test_a_script_the_model_never_learned_is_refused(query: str) -> None:
     with pytest.raises(UnsupportedQueryError, match="English") as caught:
-        check_script(query, "mini", multilingual=False)
+        check_script(query, "mini")
     assert "multilingual" in caught.value.hint
-    check_script(query, "xlm", multilingual=True)
 
 
 @pytest.mark.parametrize("query", ["beach sunset", "café crème", "IMG_2034", "2023", "🐱", "Straße", "a 花 in a vase"])
 def test_latin_letters_digits_and_symbols_are_let_through(query: str) -> None:
-    check_script(query, "mini", multilingual=False)
+    check_script(query, "mini")

@@ -23,7 +23,10 @@ class Library:
         self._photos: dict[str, Photo] = {}
         self._by_digest: dict[bytes, set[str]] = {}
         self._count: Counter[str] = Counter()
-        self._failures: dict[str, Failure] = {failure.path: failure for failure in failures}
+        self._failures: dict[str, Failure] = {}
+        self._folders: dict[str, set[str]] = {}
+        for failure in failures:
+            self.fail(failure)
         for photo in photos:
             self.put(photo)
 
@@ -63,12 +66,10 @@ class Library:
     def under(self, folder: str) -> Iterator[str]:
         """Give the paths of all photos and failures in `folder`, at any depth."""
         prefix = folder.rstrip("/") + "/"
-        for path in list(self._photos):
-            if path.startswith(prefix):
-                yield path
-        for path in list(self._failures):
-            if path.startswith(prefix) and path not in self._photos:
-                yield path
+        # By folders, of which there are few: a tree of a thousand new ones asks this a thousand times.
+        inside = [each for each in self._folders if each == folder or each.startswith(prefix)]
+        for each in inside:
+            yield from list(self._folders.get(each, ()))
 
     def current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
         """Tell whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
@@ -82,6 +83,7 @@ class Library:
         """Add or replace a photo; a former failure of the same path is over."""
         self.remove(photo.path)
         self._photos[photo.path] = photo
+        self._folders.setdefault(_folder(photo.path), set()).add(photo.path)
         self._by_digest.setdefault(photo.digest, set()).add(photo.path)
         self._count[photo.root] += 1
 
@@ -89,11 +91,18 @@ class Library:
         """Add or replace a failure; a photo formerly at this path is no longer what the file shows."""
         self.remove(failure.path)
         self._failures[failure.path] = failure
+        self._folders.setdefault(_folder(failure.path), set()).add(failure.path)
 
     def remove(self, path: str) -> Photo | None:
         """Forget a path; gives the photo that was there."""
-        self._failures.pop(path, None)
+        failure = self._failures.pop(path, None)
         photo = self._photos.pop(path, None)
+        if photo is None and failure is None:
+            return None
+        siblings = self._folders[_folder(path)]
+        siblings.discard(path)
+        if not siblings:
+            del self._folders[_folder(path)]
         if photo is not None:
             twins = self._by_digest[photo.digest]
             twins.discard(path)
@@ -110,3 +119,7 @@ class Library:
         moved = dataclasses.replace(photo, path=target, root=root)
         self.put(moved)
         return moved
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0] or "/"

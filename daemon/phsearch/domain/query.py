@@ -12,14 +12,14 @@ def clean(query: str) -> str:
     return " ".join(unicodedata.normalize("NFC", query).split())
 
 
-def check_script(query: str, model: str, *, multilingual: bool) -> None:
-    """Refuse a query in a script the model never learned, for it would answer with noise.
+def check_script(query: str, model: str) -> None:
+    """Refuse a query in a script that an English model never learned, for it would answer with noise.
 
-    Raises UnsupportedQueryError when most letters are not Latin and the model is an English one.
+    Raises UnsupportedQueryError when most letters are not Latin.
     """
     letters = [char for char in query if char.isalpha()]
     foreign = [char for char in letters if "LATIN" not in unicodedata.name(char, "")]
-    if multilingual or len(foreign) * 2 <= len(letters):
+    if len(foreign) * 2 <= len(letters):
         return
     raise UnsupportedQueryError(
         f'the model "{model}" understands English only',

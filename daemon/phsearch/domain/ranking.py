@@ -68,7 +68,7 @@ class VectorIndex:
         row = self._row_of.pop(source)
         self._row_of[target] = row
         self._paths[row] = target
-        return self._rows[row].copy()
+        return self.vector(target)
 
     def take(self, path: str) -> Vectors | None:
         """Remove a photo and give the vector it had, [dim]."""
@@ -79,7 +79,10 @@ class VectorIndex:
     def vector(self, path: str) -> Vectors | None:
         """Give a copy of one photo's vector, [dim]."""
         row = self._row_of.get(path)
-        return None if row is None else np.copy(self._rows[row])
+        if row is None:
+            return None
+        vector: Vectors = self._rows[row].copy()
+        return vector
 
     def search(self, query: Vectors, limit: int, min_score: float | None = None) -> list[tuple[str, float]]:
         """Rank all photos by cosine with `query` ([dim], unit length), best first, ties by path."""

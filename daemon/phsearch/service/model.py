@@ -23,7 +23,7 @@ class ModelState:
 
     def __init__(self, name: str, pretrained: str, store: Store, lane: Lane) -> None:
         self.name = name
-        self.multilingual = False
+        self.english_only = False  # nobody knows before the first report, and until then no query is answered
         self._pretrained = pretrained
         self._store = store
         self._lane = lane
@@ -35,7 +35,7 @@ class ModelState:
     async def report(self, ready: Ready, *, image: bool) -> None:
         """Take a worker's report. Raises ModelMismatchError when the index is not this model's, StoreError."""
         async with self._turn:
-            self.multilingual = ready.multilingual
+            self.english_only = not ready.multilingual
             if image or self._ready is None:
                 self._ready = ready
             if self._bound == ready.identity:

@@ -88,6 +88,7 @@ class RootKeeper:
     def lost(self, reason: str) -> None:
         """Take the watch's word that the root is gone."""
         self._was_lost = True
+        self._unwatched = ""
         self._go_offline(reason)
         self.scan(self.root)
 

@@ -121,12 +121,9 @@ class Searcher:
     async def search(self, text: str, limit: int, min_score: float | None) -> list[tuple[Photo, float]]:
         """Rank the library for `text`. Raises NotReadyError, UnsupportedQueryError or what is wrong with the model."""
         text = queries.clean(text)
-        queries.check_script(text, self._model.name, multilingual=self._multilingual())
+        if self._model.english_only:
+            queries.check_script(text, self._model.name)
         vector = await self._tower.embed(text)
         ranked = await self._lane.run(self._index.search, vector, limit, min_score)
         found = ((self._library.get(path), score) for path, score in ranked)
         return [(photo, score) for photo, score in found if photo is not None]
-
-    def _multilingual(self) -> bool:
-        # While the model loads nobody knows; the query then waits for it anyway.
-        return self._model.multilingual or self._model.status()["state"] == "loading"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchdog.observers.inotify_c import InotifyConstants
@@ -111,8 +110,9 @@ class Translator:
     def _concerns_folder(self, event: InotifyEvent, folder: Folder, name: str, path: str) -> bool:
         if event.mask & _IN.IN_ISDIR or name in folder.children:
             return True
-        # The kernel calls a link to a folder a file.
-        return self._follow and bool(event.mask & (_IN.IN_CREATE | _IN.IN_MOVED_TO)) and Path(path).is_dir()
+        # The kernel calls a link to a folder a file. (Path.is_dir would raise for one that is too long to follow.)
+        appeared = bool(event.mask & (_IN.IN_CREATE | _IN.IN_MOVED_TO))
+        return self._follow and appeared and os.path.isdir(path)  # noqa: PTH112
 
     def _on_file(self, event: InotifyEvent, path: str, *, wanted: bool) -> None:
         if event.is_moved_to:

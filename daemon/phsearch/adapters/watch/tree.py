@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import itertools
 import os
 import time
@@ -90,7 +91,7 @@ class Tree:
         The lock is held for one folder at a time: were the reader to wait for a long walk, the queue would overflow.
         """
         folders: list[Folder] = [top]
-        links: list[tuple[Folder, str]] = []
+        links: list[tuple[str, str, Folder]] = []  # a heap by path
         for turn in itertools.count(1):
             with self._lock:
                 if not (folders or links) or self.inotify is None:
@@ -106,7 +107,8 @@ class Tree:
                     child = self.watch(folder, name)
                     if child is not None:
                         folders.append(child)
-                links.extend((folder, name) for name in linked)
+                for name in linked:
+                    heapq.heappush(links, (folder.path, name, folder))
             if turn % _TURNS == 0:
                 time.sleep(0)  # locks are not fair: without this the reader would hardly ever get it
 
@@ -217,9 +219,8 @@ class Tree:
             self._mark(folder, None)
         return real, linked
 
-    def _watch_link(self, links: list[tuple[Folder, str]]) -> Folder | None:
-        links.sort(key=lambda link: (link[0].path, link[1]), reverse=True)
-        parent, name = links.pop()
+    def _watch_link(self, links: list[tuple[str, str, Folder]]) -> Folder | None:
+        _, name, parent = heapq.heappop(links)
         return self.watch(parent, name) if parent.alive and parent.adrift() is None else None
 
     def _mark(self, folder: Folder, error: OSError | None) -> None:
