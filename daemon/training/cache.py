@@ -1,0 +1,113 @@
+"""What the frozen lower half of the image tower sees, computed once.
+
+The lower half (stem and the first five stages) costs about half of the time and
+learns next to nothing from six thousand photos.  Its output for a handful of
+views of every photo is kept on disk as float16; training reads it from there.
+Each view is a file of its own, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from training import augment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+    from torch import Tensor
+
+    from training.kinds import Model
+
+    Source = Callable[[], Image.Image]
+
+LOWER_STAGES = 5
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of every photo: activations in the middle, and pooled at the end."""
+
+    middle: np.ndarray
+    pooled: Tensor
+
+
+def lower(trunk: Model, images: Tensor) -> Tensor:
+    """Run the stem and the first stages of an EfficientNet."""
+    x = trunk.bn1(trunk.conv_stem(images))
+    for stage in trunk.blocks[:LOWER_STAGES]:
+        x = stage(x)
+    activations: Tensor = x
+    return activations
+
+
+def upper(trunk: Model, middle: Tensor) -> Tensor:
+    """Run the remaining stages, up to the pooled feature."""
+    x = middle
+    for stage in trunk.blocks[LOWER_STAGES:]:
+        x = stage(x)
+    pooled: Tensor = trunk.global_pool(trunk.bn2(trunk.conv_head(x)))
+    return pooled
+
+
+def device() -> torch.device:
+    """Return the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@torch.inference_mode()
+def look(trunk: Model, sources: Sequence[Source], view: augment.View, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Show one view of every picture to the trunk, decoding ahead in a thread."""
+    where = next(trunk.parameters()).device
+    middles, pooled = [], []
+    torch.manual_seed(seed)
+
+    def batch(start: int) -> Tensor:
+        pictures = [view(source()) for source in sources[start : start + BATCH]]
+        return torch.stack([augment.to_tensor(picture) for picture in pictures])
+
+    starts = range(0, len(sources), BATCH)
+    with ThreadPoolExecutor(1) as decoder:
+        pending = decoder.submit(batch, 0)
+        for start in starts:
+            images = pending.result()
+            if start + BATCH < len(sources):
+                pending = decoder.submit(batch, start + BATCH)
+            images = images.to(where, torch.bfloat16, memory_format=torch.channels_last)
+            middle = lower(trunk, images)
+            middles.append(middle.half().cpu().numpy())
+            pooled.append(upper(trunk, middle).half().cpu().numpy())
+    return np.concatenate(middles), np.concatenate(pooled)
+
+
+def build(trunk: Model, sources: Sequence[Source], views: Sequence[augment.View], folder: Path) -> None:
+    """Compute and store every view that is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trunk = trunk.to(device(), torch.bfloat16, memory_format=torch.channels_last).eval()
+    for number, view in enumerate(views):
+        if _pooled_file(folder, number).exists():
+            continue
+        middle, pooled = look(trunk, sources, view, seed=number)
+        np.save(folder / f"middle-{number}.npy", middle)
+        np.save(_pooled_file(folder, number), pooled)
+        print(f"view {number + 1} of {len(views)}: {len(pooled)} pictures", flush=True)
+
+
+def read(folder: Path, number: int) -> View:
+    """Read a stored view; the large part stays on disk until asked for."""
+    return View(
+        middle=np.load(folder / f"middle-{number}.npy", mmap_mode="r"),
+        pooled=torch.from_numpy(np.load(_pooled_file(folder, number))).float(),
+    )
+
+
+def _pooled_file(folder: Path, number: int) -> Path:
+    return folder / f"pooled-{number}.npy"

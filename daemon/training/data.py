@@ -1,0 +1,88 @@
+"""Captioned photos on disk, and the split that keeps the test honest.
+
+A *collection* is a folder with ``images/`` (or photos beside it) and
+``captions.tsv``: file, tab, caption; several lines a photo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEV_PHOTOS = 1000
+VALIDATION_PHOTOS = 300
+CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class CaptionedPhoto:
+    """One photo and the sentences people wrote about it."""
+
+    path: Path
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three sets of photos that share none."""
+
+    train: tuple[CaptionedPhoto, ...]
+    validation: tuple[CaptionedPhoto, ...]
+    dev: tuple[CaptionedPhoto, ...]
+
+
+def read_captions(folder: Path) -> tuple[CaptionedPhoto, ...]:
+    """Read a collection, sorted by file name; lines without a photo are passed over."""
+    images = folder / "images"
+    images = images if images.is_dir() else folder
+    captions: dict[str, list[str]] = defaultdict(list)
+    for line in (folder / "captions.tsv").read_text(encoding="utf-8").splitlines():
+        name, _, caption = line.partition("\t")
+        if caption.strip():
+            captions[name].append(tidy(caption))
+    present = {path.name for path in images.iterdir()}
+    return tuple(CaptionedPhoto(images / name, tuple(captions[name])) for name in sorted(captions.keys() & present))
+
+
+def tidy(caption: str) -> str:
+    """Undo the tokenised spelling of Flickr8k: no blank before punctuation, no full stop."""
+    for mark in ".,;:!?":
+        caption = caption.replace(f" {mark}", mark)
+    return " ".join(caption.split()).rstrip(".").strip()
+
+
+def split(
+    photos: tuple[CaptionedPhoto, ...],
+    dev: int = DEV_PHOTOS,
+    validation: int = VALIDATION_PHOTOS,
+) -> Split:
+    """Split by a hash of the file name, so that neither order nor additions matter much.
+
+    ``dev`` is looked at once, at the end.  Choices are made on ``validation``.
+    """
+    shuffled = sorted(photos, key=lambda photo: _draw(photo.path.name))
+    return Split(
+        train=tuple(shuffled[dev + validation :]),
+        validation=tuple(shuffled[dev : dev + validation]),
+        dev=tuple(shuffled[:dev]),
+    )
+
+
+def class_photos(folder: Path) -> tuple[Path, ...]:
+    """Return one photo for each ImageNet class, in the order of the classes."""
+    images = folder / "images"
+    images = images if images.is_dir() else folder
+    photos = tuple(sorted(path for path in images.iterdir() if path.name.startswith("n")))
+    if len(photos) != CLASSES:
+        message = f"{folder}: {CLASSES} class photos expected, {len(photos)} found"
+        raise ValueError(message)
+    return photos
+
+
+def _draw(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""The two ways of running the model while it learns: frozen below the heads, or deeper."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+
+from training import cache, sentences
+from training.objective import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from training.kinds import Model, Tokenizer
+
+
+HOTTEST = 100.0
+SHORTEST_PIECE = 64
+
+
+class Encoders(ABC):
+    """What both ways share: the views, the teachers, the temperature."""
+
+    def __init__(
+        self,
+        model: Model,
+        views: Sequence[cache.View],
+        classifier: Model,
+        frozen: sentences.FrozenSentences,
+        seed: int,
+    ) -> None:
+        """``classifier`` is the last layer that the image tower had."""
+        self.model = model
+        self.views = views
+        self.frozen = frozen
+        self.place = next(model.parameters()).device
+        self.random = random.Random(seed)  # noqa: S311
+        with torch.no_grad():
+            self.teacher = [classifier(view.pooled).softmax(dim=1).half() for view in views]
+
+    @abstractmethod
+    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode pictures; return also what the classifier thinks of them."""
+
+    @abstractmethod
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts."""
+
+    def scale(self) -> Tensor:
+        """Return CLIP's learned temperature, bounded as there."""
+        scale: Tensor = self.model.logit_scale.exp().clamp(max=HOTTEST)
+        return scale
+
+    def sentences(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts as before training."""
+        return normalised(self.frozen(texts))
+
+
+class HeadEncoders(Encoders):
+    """Both towers frozen: pooled features go straight into the heads."""
+
+    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw one view for the whole batch."""
+        number = self.random.randrange(len(self.views))
+        pooled = self.views[number].pooled[rows].to(self.place)
+        teacher = self.teacher[number][rows].float().to(self.place)
+        return normalised(self.model.visual.head(pooled)), teacher
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Look up the sentence encoder's output, apply the head."""
+        return normalised(self.model.text.proj(self.frozen(texts)))
+
+
+class TowerEncoders(Encoders):
+    """The upper half of the image tower and the layers of the text tower run too."""
+
+    def __init__(
+        self,
+        model: Model,
+        views: Sequence[cache.View],
+        classifier: Model,
+        frozen: sentences.FrozenSentences,
+        tokenize: Tokenizer,
+        seed: int,
+    ) -> None:
+        """As above; texts are tokenised at every step."""
+        super().__init__(model, views, classifier, frozen, seed)
+        self.tokenize = tokenize
+
+    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw one view for the whole batch and run it from the middle up."""
+        number = self.random.randrange(len(self.views))
+        middle = torch.from_numpy(self.views[number].middle[rows.numpy()]).to(self.place).float()
+        middle = middle.to(memory_format=torch.channels_last)
+        teacher = self.teacher[number][rows].float().to(self.place)
+        visual = self.model.visual
+        return normalised(visual.head(cache.upper(visual.trunk, middle))), teacher
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Run the text tower, short texts apart from long ones."""
+        tokens = self.tokenize(list(texts))
+        lengths = (tokens != sentences.PADDING).sum(dim=1)
+        order = lengths.argsort()
+        text, parts = self.model.text, []
+        for piece in torch.split(order, max(SHORTEST_PIECE, len(order) // 4)):
+            part = sentences.trimmed(tokens[piece]).to(self.place)
+            with torch.autocast(self.place.type, torch.bfloat16):
+                mean = sentences.pooled(text, part)
+            parts.append(text.proj(mean.float()))
+        return normalised(torch.cat(parts)[order.argsort().to(self.place)])

@@ -1,0 +1,125 @@
+"""Print what the bundle can do, on photos it was not trained on.
+
+python daemon/training/evaluate.py --data DIR [--model FOLDER] [--words] [--speed]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from training import data, metrics, sanity, towers, vocabulary
+from training.embed import Embedder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.kinds import Model
+
+MINI = Path(__file__).resolve().parents[1] / "phsearch" / "models" / "mini"
+SPEED_BATCH = 16
+SPEED_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of figures."""
+
+    name: str
+    figures: metrics.Recall
+
+    def __str__(self) -> str:
+        """Print as a line."""
+        return f"{self.name:<58} {self.figures}"
+
+
+def retrieval(embedder: Embedder, name: str, photos: Sequence[data.CaptionedPhoto]) -> Row:
+    """Search a gallery by each of its captions."""
+    gallery = embedder.photos([photo.path for photo in photos])
+    captions = [caption for photo in photos for caption in photo.captions]
+    answers = torch.tensor([i for i, photo in enumerate(photos) for _ in photo.captions])
+    title = f"{name} ({len(photos)} photos, {len(captions)} captions)"
+    return Row(title, metrics.recall(embedder.texts(captions), gallery, answers))
+
+
+def zero_shot(embedder: Embedder, photos: Sequence[Path]) -> Row:
+    """Name the class of each class photo.  These photos were distilled on: a sanity number."""
+    names = [f"a photo of a {names[0]}" for names in vocabulary.class_names()]
+    answers = torch.arange(len(photos))
+    recall = metrics.recall(embedder.photos(photos), embedder.texts(names), answers)
+    return Row("ImageNet sample, photo -> class name (distilled on)", recall)
+
+
+def speed(embedder: Embedder) -> list[str]:
+    """Time the image tower on this machine's CPU, and one text."""
+    batch = torch.randn(SPEED_BATCH, 3, embedder.size, embedder.size)
+    lines = []
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        tower = embedder.model.visual.to(dtype=dtype, memory_format=torch.channels_last)
+        images = batch.to(dtype=dtype, memory_format=torch.channels_last)
+        best = min(_seconds(tower, images) for _ in range(SPEED_ROUNDS))
+        lines.append(f"image tower, {name}, batch {SPEED_BATCH}: {SPEED_BATCH / best:.0f} photos/s")
+    embedder.model.visual.float()
+    tokens = embedder.tokenize(["a dog on the beach"])
+    best = min(_seconds(embedder.model.text, tokens) for _ in range(SPEED_ROUNDS))
+    lines.append(f"text tower, float32, one text: {1000 * best:.1f} ms")
+    return lines
+
+
+@torch.inference_mode()
+def _seconds(tower: Model, batch: torch.Tensor) -> float:
+    start = time.perf_counter()
+    tower(batch)
+    return time.perf_counter() - start
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="holds flickr8k/, coco/, ...")
+    parser.add_argument("--model", type=_folder, default=MINI, help="a bundle's folder")
+    parser.add_argument("--words", action="store_true", help="also show what words find")
+    parser.add_argument("--speed", action="store_true", help="also time the towers")
+    parser.add_argument("--resize", help="instead of the bundle's own resize_mode")
+    parser.add_argument("--validation", action="store_true", help="only the validation photos")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the table."""
+    args = arguments()
+    embedder = Embedder.of(*towers.load_bundle(args.model))
+    if args.resize:
+        embedder = replace(embedder, resize_mode=args.resize)
+    flickr = data.split(data.read_captions(args.data / "flickr8k"))
+    print(f"{'text -> photo, per cent':<58}   R@1   R@5  R@10")
+    if args.validation:
+        print(retrieval(embedder, "Flickr8k validation", flickr.validation))
+        return
+    print(retrieval(embedder, "Flickr8k dev", flickr.dev))
+    coco = data.read_captions(args.data / "coco")
+    print(retrieval(embedder, "COCO", coco))
+    classes = data.class_photos(args.data / "imagenet-sample")
+    print(zero_shot(embedder, classes))
+    if args.words:
+        captioned = [*flickr.dev, *coco]
+        names = [path.stem.partition("_")[2].replace("_", " ") for path in classes]
+        sample = [data.CaptionedPhoto(p, (n,)) for p, n in zip(classes, names, strict=True)]
+        for line in sanity.report(embedder, [*captioned, *sample]):
+            print(line)
+    if args.speed:
+        for line in speed(embedder):
+            print(line)
+
+
+def _folder(name: str) -> Path:
+    return Path(name.removeprefix("local-dir:"))
+
+
+if __name__ == "__main__":
+    main()

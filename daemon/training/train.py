@@ -1,0 +1,228 @@
+"""Train ``mini``: first the heads on frozen towers, then the upper halves of the towers.
+
+    python daemon/training/train.py --data DIR --work DIR [--out FOLDER]
+
+Runs on a GPU if there is one.  Every epoch leaves a checkpoint in ``--work``; the same
+command goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import swa_utils
+
+from training import augment, cache, data, pool, towers
+from training.encoders import Encoders, HeadEncoders, TowerEncoders
+from training.export import export
+from training.objective import Objective, Weights
+from training.sentences import FrozenSentences
+from training.validate import validate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from training.kinds import Model
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass of training: which parts learn, how fast, how long."""
+
+    name: str
+    epochs: int
+    batch: int
+    head_rate: float
+    image_rate: float
+    text_rate: float
+    weights: Weights
+    decay: float = 0.05
+    warmup: float = 0.1
+    averaging: float = 0.99
+    report: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of the numbers.
+
+    Random crops enlarge what they show, so the model is used at a larger size than it was
+    trained at (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    """
+
+    seed: int = 1
+    size: int = 224
+    shown_size: int = 260
+    resize_mode: str = "squash"
+    random_views: int = 4
+    heads: Stage = Stage("heads", 42, 1024, 1e-3, 0.0, 0.0, Weights(), report=14)
+    deeper: Stage = Stage(
+        "towers",
+        6,
+        192,
+        2e-4,
+        2e-4,
+        5e-5,
+        Weights(drawn_classes=96, drawn_groups=32, drawn_keywords=96, drawn_words=64),
+        averaging=0.98,
+    )
+    longer: Stage = Stage(
+        "longer",
+        4,
+        192,
+        1e-4,
+        2e-4,
+        4e-5,
+        Weights(captions=1.5, drawn_classes=96, drawn_groups=32, drawn_keywords=96, drawn_words=64),
+        averaging=0.98,
+    )
+
+
+class Trainer:
+    """Owns the model, the averaged model, and the files of a run."""
+
+    def __init__(self, recipe: Recipe, folder: Path, work: Path) -> None:
+        """Read the data and make (or find) the cached views."""
+        self.recipe, self.work = recipe, work
+        torch.manual_seed(recipe.seed)
+        split = data.split(data.read_captions(folder / "flickr8k"))
+        classes = data.class_photos(folder / "imagenet-sample")
+        self.pool = pool.gather(split.train, classes, recipe.seed)
+        self.validation = split.validation
+        self.tokenize = towers.tokenizer()
+        self.words = pool.whole_words(towers.text_folder() / "vocab.txt", recipe.seed)
+        network = towers.classifier()
+        self.classifier = network.classifier
+        random = augment.random_view(augment.Augmentation(size=recipe.size))
+        self.look = [augment.plain_view(recipe.size), *[random] * recipe.random_views]
+        sources = [picture.source for picture in self.pool.pictures]
+        cache.build(towers.classifier(), sources, self.look, work / "views")
+        self.views = [cache.read(work / "views", n) for n in range(len(self.look))]
+        self.model = towers.untrained().to(cache.device())
+        frozen = towers.untrained().text.to(cache.device()).eval()
+        self.frozen = FrozenSentences(frozen, self.tokenize)
+
+    def run(self, stage: Stage, encoders: Encoders) -> None:
+        """Train one stage, from its last checkpoint if there is one."""
+        objective = Objective(self.pool, self.words, stage.weights, self.recipe.seed)
+        optimizer = optimizer_for(self.model, stage)
+        steps = stage.epochs * (len(self.pool.pictures) // stage.batch)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            [group["lr"] for group in optimizer.param_groups],
+            total_steps=steps,
+            pct_start=stage.warmup,
+            cycle_momentum=False,
+        )
+        keep = swa_utils.get_ema_multi_avg_fn(stage.averaging)  # type: ignore[no-untyped-call]
+        average = swa_utils.AveragedModel(self.model, multi_avg_fn=keep)
+        learning_mode(self.model)
+        average.eval()
+        saved = {
+            "model": self.model,
+            "average": average,
+            "optimizer": optimizer,
+            "schedule": schedule,
+        }
+        for epoch in range(self._resume(stage, saved), stage.epochs):
+            start, total = time.time(), 0.0
+            torch.manual_seed(self.recipe.seed + epoch)
+            batches = torch.split(torch.randperm(len(self.pool.pictures)), stage.batch)
+            for rows in batches:
+                if len(rows) == stage.batch:
+                    total += step(objective, encoders, rows, optimizer)
+                    schedule.step()
+                    average.update_parameters(self.model)
+            self._checkpoint(stage, saved, epoch + 1)
+            figures = ""
+            if (epoch + 1) % stage.report == 0:
+                figures = validate(average.module, self.tokenize, self.validation, self.recipe.size)
+            mean, seconds = total / len(batches), time.time() - start
+            print(f"{stage.name} {epoch + 1}/{stage.epochs}: loss {mean:.3f} {seconds:.0f} s {figures}", flush=True)
+        self.model.load_state_dict(average.module.state_dict())
+        self.model.eval()
+
+    def _checkpoint(self, stage: Stage, saved: dict[str, Any], epoch: int) -> None:
+        state = {name: part.state_dict() for name, part in saved.items()}
+        path = self.work / f"{stage.name}.pt"
+        torch.save({"epoch": epoch, **state}, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def _resume(self, stage: Stage, saved: dict[str, Any]) -> int:
+        path = self.work / f"{stage.name}.pt"
+        if not path.exists():
+            return 0
+        state = torch.load(path, map_location=cache.device(), weights_only=True)
+        for name, part in saved.items():
+            part.load_state_dict(state[name])
+        epoch: int = state["epoch"]
+        return epoch
+
+
+def step(objective: Objective, encoders: Encoders, rows: Tensor, optimizer: Optimizer) -> float:
+    """Make one step of gradient descent."""
+    loss, _ = objective.loss(encoders, rows)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def optimizer_for(model: Model, stage: Stage) -> Optimizer:
+    """Group the parameters: heads, towers, temperature; the rest stays as it is.
+
+    The word embeddings never learn: words that no caption uses keep their meaning.
+    """
+    model.requires_grad_(requires_grad=False)
+    heads = [*model.visual.head.parameters(), *model.text.proj.parameters()]
+    trunk = model.visual.trunk
+    seeing = [*trunk.blocks[cache.LOWER_STAGES :], trunk.conv_head, trunk.bn2]
+    reading = [model.text.transformer.encoder]
+    groups: list[dict[str, Any]] = [
+        {"params": heads, "lr": stage.head_rate, "weight_decay": stage.decay},
+        {"params": [model.logit_scale], "lr": stage.head_rate, "weight_decay": 0.0},
+    ]
+    for modules, rate in ((seeing, stage.image_rate), (reading, stage.text_rate)):
+        if rate > 0:
+            parameters = [p for module in modules for p in module.parameters()]
+            groups.append({"params": parameters, "lr": rate, "weight_decay": stage.decay})
+    for group in groups:
+        for parameter in group["params"]:
+            parameter.requires_grad_(requires_grad=True)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+
+
+def learning_mode(model: Model) -> None:
+    """Switch dropout on in the heads and the text tower; batch norm stays as it is."""
+    model.eval()
+    model.visual.head.train()
+    model.text.transformer.train()
+
+
+def main() -> None:
+    """Run the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="flickr8k/, imagenet-sample/")
+    parser.add_argument("--work", type=Path, required=True, help="for views and checkpoints")
+    parser.add_argument("--out", type=Path, help="where to write the bundle")
+    args = parser.parse_args()
+    recipe = Recipe()
+    args.work.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(recipe, args.data, args.work)
+    shared = (trainer.views, trainer.classifier, trainer.frozen)
+    trainer.run(recipe.heads, HeadEncoders(trainer.model, *shared, recipe.seed))
+    deeper = TowerEncoders(trainer.model, *shared, trainer.tokenize, recipe.seed)
+    trainer.run(recipe.deeper, deeper)
+    trainer.run(recipe.longer, deeper)
+    export(trainer.model, args.out or args.work / "bundle", recipe.shown_size, recipe.resize_mode)
+
+
+if __name__ == "__main__":
+    main()

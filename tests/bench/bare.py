@@ -1,0 +1,57 @@
+"""The yardstick of indexing: decode and embed the photos of a folder with the same parts, and nothing else.
+
+No watching, no digests, no store, no second process: threads decode three batches ahead while the model works. Run as
+`python -P bare.py SETUP FOLDER`, where SETUP is the first frame that the daemon sends its index worker; prints the rate
+from the end of the first batch to the end of the last, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phsearch.domain.ports import Decoded
+
+_AHEAD = 3
+
+
+def main() -> None:
+    """Embed and report."""
+    setup: dict[str, Any] = json.loads(sys.argv[1])
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch  # noqa: PLC0415 - after the environment is set
+
+    from phsearch.adapters import clip  # noqa: PLC0415
+    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415
+
+    if setup["torch_threads"]:
+        torch.set_num_threads(setup["torch_threads"])
+    bundle = clip.load(setup["name"], setup["pretrained"], "image")
+    tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
+    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+    paths = sorted(str(path) for path in Path(sys.argv[2]).iterdir())
+    batches = [paths[start : start + tower.batch_size] for start in range(0, len(paths), tower.batch_size)]
+    ends: list[tuple[float, float]] = []
+    with ThreadPoolExecutor(setup["decode_threads"] or os.cpu_count()) as pool:
+        decoding: deque[list[Future[Decoded]]] = deque()
+        for number in range(len(batches)):
+            while len(decoding) < _AHEAD and number + len(decoding) < len(batches):
+                ahead = batches[number + len(decoding)]
+                decoding.append([pool.submit(decoder.decode, path, bundle.preprocess) for path in ahead])
+            tower.embed([decoded.result().pixels for decoded in decoding.popleft()])
+            ends.append((time.perf_counter(), time.process_time()))
+    photos = len(paths) - len(batches[0])
+    seconds, cpu = (last - first for first, last in zip(ends[0], ends[-1], strict=True))
+    result = {"rate": photos / seconds, "cpu": cpu / photos, "precision": tower.precision}
+    sys.stdout.write(json.dumps(result | {"threads": torch.get_num_threads()}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Indexing rate: the daemon, watching, digesting, storing and answering, beside a script that only decodes and embeds.
+
+Both run with the same tower, precision, batch size, threads and priority, in turns. Loading is nobody's merit: a rate
+is taken from the first batch embedded to the last.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from bench.kit import LONG, idle, running, say, warm
+from bench.photos import linked
+from bench.table import Aim, Figure
+from phsearch import config
+from phsearch import daemon as composition
+from phsearch.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.kit import Kit
+    from harness import Daemon
+
+_BARE = Path(__file__).with_name("bare.py")
+_WARM_UP = 32
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Photos per second, and the processor seconds a photo takes."""
+
+    rate: float
+    cpu: float
+
+
+def measure(kit: Kit) -> Iterator[Figure]:
+    """Run daemon and script in turns."""
+    count, rounds = kit.count(640, 160), kit.count(3, 1)
+    photos = kit.photos.small(_WARM_UP + count)
+    warm_up, photos = photos[:_WARM_UP], photos[_WARM_UP:]
+    alone = linked(photos, kit.folder / "bare")
+    precision = "auto"
+    daemons, scripts = [], []
+    for number in range(rounds):
+        daemon = kit.daemon(f"indexing-{number}", model={"precision": precision})
+        linked(warm_up, daemon.photos / "warm-up")
+        with running(daemon):
+            warm(daemon)
+            idle(daemon, len(warm_up))
+            kit.learn(daemon)
+            # "auto" is decided by a stopwatch: whatever the first worker chose holds for everybody after it.
+            precision = daemon.status()["model"]["precision"]
+            daemons.append(measured(daemon, photos, len(warm_up)))
+        script = bare(kit, daemon, precision, alone)
+        scripts.append(Rate(script["rate"], script["cpu"]))
+        say(f"  round {number + 1}: daemon {daemons[-1].rate:.1f}/s, script {scripts[-1].rate:.1f}/s")
+    yield Figure(
+        "indexing, daemon",
+        statistics.median(each.rate for each in daemons),
+        "photos/s",
+        "bare script",
+        statistics.median(each.rate for each in scripts),
+        Aim("ratio", ">=", 0.9),
+        f"medians of {rounds} runs of {count} photos each, in turns; {precision}, "
+        f"{script['threads']} torch threads in both; daemon {_range(daemons)}, script {_range(scripts)}",
+    )
+    yield Figure(
+        "indexing, processor time",
+        statistics.median(each.cpu for each in daemons) * 1000,
+        "ms/photo",
+        "bare script",
+        statistics.median(each.cpu for each in scripts) * 1000,
+        note="of all its processes; the fairer comparison while other programs run",
+    )
+
+
+def measured(daemon: Daemon, photos: list[Path], before: int) -> Rate:
+    """Put `photos` into a warm daemon that has embedded `before`, and time it from the first embedded to the last."""
+    linked(photos, daemon.home / "new").rename(daemon.photos / "new")
+    first: tuple[int, float, float] | None = None
+    deadline = time.monotonic() + LONG
+    with Client(daemon.socket, LONG) as client:
+        while True:
+            status = client.call("status")
+            done, now = status["counters"]["embedded"] - before, time.perf_counter()
+            if status["errors"]:
+                raise RuntimeError(f"not every photo could be indexed: {status['last_error']}")
+            if first is None and done:
+                first = (done, now, _cpu(daemon))
+            if first is not None and done >= len(photos):
+                embedded = done - first[0]
+                return Rate(embedded / (now - first[1]), (_cpu(daemon) - first[2]) / embedded)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{done} of {len(photos)} photos indexed in {LONG} s")
+            time.sleep(_POLL)
+
+
+def _cpu(daemon: Daemon) -> float:
+    """Give the processor seconds that a daemon's processes have used."""
+    times = [psutil.Process(pid).cpu_times() for pid in (daemon.pid, *daemon.workers())]
+    return float(sum(each.user + each.system for each in times))
+
+
+def bare(kit: Kit, daemon: Daemon, precision: str, folder: Path) -> dict[str, Any]:
+    """Run the script as the daemon would run its index worker."""
+    settings = config.Config(model=config.ModelConfig(name=kit.model, precision=precision))
+    command = composition._index_worker(settings, daemon.env, composition.WORKER)
+    run = subprocess.run(
+        ["nice", "-n", str(command.nice), sys.executable, "-P", _BARE, json.dumps(command.setup), folder],
+        env=dict(command.env),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=LONG,
+    )
+    result: dict[str, Any] = json.loads(run.stdout)
+    return result
+
+
+def _range(rates: list[Rate]) -> str:
+    return f"{min(each.rate for each in rates):.1f} to {max(each.rate for each in rates):.1f}/s"

@@ -1,0 +1,111 @@
+"""What every benchmark gets: a private folder, photos, and daemons that are gone at the end, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness import PHSEARCHD, Daemon, wait_until
+from phsearch.client import Client
+from phsearch.errors import RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bench.photos import Photos
+
+LONG = 300.0
+"""Seconds to wait for what takes a moment, even on a machine with other things to do."""
+
+
+@dataclass
+class Kit:
+    """The means of one run. `learnt` are facts about the run that only a running daemon knows."""
+
+    folder: Path
+    photos: Photos
+    model: str
+    quick: bool
+    learnt: dict[str, str] = field(default_factory=dict)
+
+    def count(self, usual: int, quick: int) -> int:
+        """Choose a number of samples."""
+        return quick if self.quick else usual
+
+    def daemon(self, name: str, **sections: dict[str, Any]) -> Daemon:
+        """Give a daemon that is not yet started, in a home of its own; `sections` are those of config.toml."""
+        sections["model"] = {"name": self.model, **sections.get("model", {})}
+        lines = []
+        for section, values in sections.items():
+            lines.append(f"[{section}]")
+            # What JSON writes for strings, numbers and booleans is TOML, too.
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        home = self.folder / name
+        home.mkdir()
+        return Daemon(home, PHSEARCHD, "\n".join(lines) + "\n")
+
+    def learn(self, daemon: Daemon) -> None:
+        """Remember what the model runs on."""
+        model = daemon.status()["model"]
+        self.learnt["model"] = f"{model['name']} ({model['dim']} dimensions; {model['device']}, {model['precision']})"
+
+
+@contextlib.contextmanager
+def running(daemon: Daemon, *roots: Path) -> Iterator[Daemon]:
+    """Start a daemon and end it in any case."""
+    try:
+        yield daemon.start("--log-level", "info", roots=roots)
+    finally:
+        end(daemon)
+
+
+def end(daemon: Daemon) -> None:
+    """End a daemon that may not have come up; its workers end with it."""
+    if daemon._process is None:
+        return
+    try:
+        daemon.stop()
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+
+
+def warm(daemon: Daemon) -> None:
+    """Wait until the daemon answers queries, and has answered some."""
+    with Client(daemon.socket, LONG) as client:
+        for word in ("cat", "coffee", "rocket", "motorcycle"):
+            client.call("search", query=word)
+
+
+def first_answer(daemon: Daemon, query: str) -> None:
+    """Wait for the first query that is answered."""
+
+    def answered() -> bool:
+        with contextlib.suppress(RemoteError), Client(daemon.socket, 5) as client:
+            # Not by the client's own patience, whose pauses would be part of the figure.
+            client._ask("search", {"query": query}, time.monotonic() + client.timeout)
+            return True
+        return False
+
+    wait_until(answered, "a query is answered", LONG)
+
+
+def idle(daemon: Daemon, photos: int) -> None:
+    """Wait until the library has this many photos or more and nothing is under way."""
+
+    def done() -> bool:
+        status = daemon.status()
+        return status["photos"] >= photos and not status["pending"] and not status["scanning"]
+
+    wait_until(done, f"{photos} photos are indexed", LONG)
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is going on."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

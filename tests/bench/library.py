@@ -1,0 +1,81 @@
+"""A library of ten thousand photos without the photos: rows with made-up vectors, as if their disk were unplugged."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import photos
+from bench.kit import idle, running
+from phsearch.adapters import store_rows
+from phsearch.adapters.store_lance import LanceStore
+from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.kit import Kit
+    from harness import Daemon
+
+SIZE = 10_000
+_WRITE = 256
+_YEAR = 365 * 86_400
+
+
+def large(kit: Kit, name: str, **sections: dict[str, Any]) -> Daemon:
+    """Give a daemon, not yet started, that knows ten thousand photos; it is to be started with the `roots` of it."""
+    template = kit.folder / "large" / "state"
+    if not template.exists():
+        _make(kit)
+    daemon = kit.daemon(name, **sections)
+    shutil.copytree(template, daemon.home / "state")
+    return daemon
+
+
+def roots(kit: Kit, daemon: Daemon) -> tuple[Path, Path]:
+    """Give the daemon's own folder, and that of the made-up photos: it does not exist, so they are kept as they are."""
+    return daemon.photos, kit.folder / "unplugged"
+
+
+def _make(kit: Kit) -> None:
+    daemon = kit.daemon("large")
+    # One real photo teaches the store the model's identity.
+    photos.linked(kit.photos.small(1), daemon.photos / "first")
+    with running(daemon):
+        idle(daemon, 1)
+        kit.learn(daemon)
+    store = LanceStore(daemon.state / "index", kit.model)
+    try:
+        _fill(store, roots(kit, daemon)[1])
+    finally:
+        store.close()
+
+
+def _fill(store: LanceStore, root: Path) -> None:
+    known, _ = store.load()
+    identity = store_rows.identity_of(store._table().schema)
+    assert identity is not None
+    rng = np.random.default_rng(0)
+    for start in range(0, SIZE, _WRITE):
+        numbers = range(start, min(start + _WRITE, SIZE))
+        vectors = rng.standard_normal((len(numbers), identity.dim), np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        rows = [_photo(root, number, known[0]) for number in numbers]
+        store.apply(zip(rows, vectors, strict=True), [])
+    store.tidy()
+
+
+def _photo(root: Path, number: int, like: Photo) -> Photo:
+    return dataclasses.replace(
+        like,
+        path=str(root / f"{2000 + number // 500}" / f"holiday {number // 100 % 5}" / f"IMG_{number:05}.jpg"),
+        root=str(root),
+        fingerprint=Fingerprint(2_000_000 + number, 1_000_000_000_000_000_000 + number),
+        digest=os.urandom(16),
+        info=PhotoInfo(4000, 3000, "JPEG", f"2020-06-01T12:{number // 60 % 60:02}:{number % 60:02}", "Canon EOS R6"),
+        indexed_at=like.indexed_at - _YEAR + number,
+    )

@@ -1,0 +1,93 @@
+"""The command line of the benchmarks: which to run, on what, and where the figures go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import clients, freshness, indexing, machine, memory, queries, startup, table
+from bench.kit import Kit, say
+from bench.photos import Photos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from bench.table import Figure
+
+BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
+    "indexing": indexing.measure,
+    "clients": clients.measure,
+    "queries": queries.measure,
+    "freshness": freshness.measure,
+    "startup": startup.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> int:
+    """Run what is asked for; gives the exit status."""
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    facts = machine.facts(options.model)
+    before = machine.load()
+    with tempfile.TemporaryDirectory(prefix="phsearch-bench-", ignore_cleanup_errors=True) as folder:
+        # Short paths: a socket's may have 107 bytes.
+        kit = Kit(Path(folder), Photos(Path(folder) / "photos", options.photos), options.model, quick=options.quick)
+        figures, failed = _run(options.only or list(BENCHMARKS), kit)
+    load = {"load_before": before, "load_after": machine.load()}
+    sys.stdout.write(table.report(facts | kit.learnt | load, figures))
+    if options.json:
+        record = {"facts": facts | kit.learnt | load, "figures": [figure.record() for figure in figures]}
+        options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    missed = [figure for figure in figures if figure.met is False]
+    if failed:
+        say(f"did not run to their end: {', '.join(failed)}")
+    return int(bool(failed) or (options.strict and bool(missed)))
+
+
+def _run(names: list[str], kit: Kit) -> tuple[list[Figure], list[str]]:
+    figures: list[Figure] = []
+    failed = []
+    for name in names:
+        say(f"{name} ...")
+        try:
+            for figure in BENCHMARKS[name](kit):
+                figures.append(figure)
+                say(f"  {figure.line()}")
+        except KeyboardInterrupt:
+            say("interrupted; these are the figures so far")
+            failed.append(name)
+            break
+        except Exception:  # noqa: BLE001 - the other benchmarks still have something to say
+            traceback.print_exc()
+            failed.append(name)
+    return figures, failed
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # Once: what cleans up is not to be interrupted, or it would leave processes and gigabytes behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python tests/bench/run.py",
+        description="Print phsearch's figures beside their yardsticks and aims. Give the machine some quiet.",
+    )
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="use the JPEGs in DIR, not scikit-image's photos")
+    parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--model", default="mini", metavar="NAME", help='"mini" (the default) or "local-dir:/path"')
+    parser.add_argument("--quick", action="store_true", help="few samples: shows that it works, not how fast")
+    parser.add_argument("--strict", action="store_true", help="exit with status 1 when an aim is missed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
+    return parser.parse_args()

