@@ -58,7 +58,7 @@ class Recipe:
 
     seed: int = 1
     size: int = 224
-    shown_size: int = 260
+    shown_size: int = 288
     resize_mode: str = "squash"
     random_views: int = 4
     heads: Stage = Stage("heads", 42, 1024, 1e-3, 0.0, 0.0, Weights(), report=14)
