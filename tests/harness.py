@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,6 @@ def photo(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] 
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", size, colour)
     # One pixel of the path's own, so that two photos of a colour are not the same photo.
-    image.putpixel((0, 0), tuple(hash(str(path)).to_bytes(8, "little", signed=True)[:3]))
+    image.putpixel((0, 0), tuple(zlib.crc32(str(path).encode("utf-8", "surrogateescape")).to_bytes(4, "little")[:3]))
     image.save(path, **save)
     return path

@@ -93,6 +93,13 @@ def test_ties_are_decided_by_path_even_at_the_limit() -> None:
     assert [path for path, _ in index.search(vector(1), 2)] == ["a", "b"]
 
 
+def test_no_score_is_above_one_though_rounded_vectors_may_be_longer() -> None:
+    index = VectorIndex()
+    long = vector(1) * np.float32(1.001)
+    index.put("a", long)
+    assert index.search(long, 1) == [("a", 1.0)]
+
+
 def test_an_empty_index_finds_nothing() -> None:
     assert VectorIndex().search(vector(1), 5) == []
 

@@ -89,7 +89,8 @@ class VectorIndex:
         count = len(self._paths)
         if count == 0:
             return []
-        scores = self._rows[:count] @ query
+        # Rounding to float16 leaves lengths a little off one; a cosine is never above it.
+        scores = np.clip(self._rows[:count] @ query, -1.0, 1.0)
         if min_score is not None:
             candidates = np.flatnonzero(scores >= min_score)
         elif limit < count:
