@@ -1,8 +1,8 @@
 """The yardstick of indexing: decode and embed the photos of a folder with the same parts, and nothing else.
 
 No watching, no digests, no store, no second process: threads decode three batches ahead while the model works. Run as
-`python -P bare.py SETUP FOLDER`, where SETUP is the first frame that the daemon sends its index worker; prints the rate
-from the end of the first batch to the end of the last, as JSON.
+`python -P bare.py SETUP FOLDER WARM_UP`, where SETUP is the first frame that the daemon sends its index worker; prints
+the rate from the end of the first batch after WARM_UP photos to the end of the last, as JSON.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def main() -> None:
                 decoding.append([pool.submit(decoder.decode, path, bundle.preprocess) for path in ahead])
             tower.embed([decoded.result().pixels for decoded in decoding.popleft()])
             ends.append((time.perf_counter(), time.process_time()))
-    photos = len(paths) - len(batches[0])
-    seconds, cpu = (last - first for first, last in zip(ends[0], ends[-1], strict=True))
+    first = -(-int(sys.argv[3]) // tower.batch_size)
+    photos = sum(len(batch) for batch in batches[first + 1 :])
+    seconds, cpu = (end - start for start, end in zip(ends[first], ends[-1], strict=True))
     result = {"rate": photos / seconds, "cpu": cpu / photos, "precision": tower.precision}
     sys.stdout.write(json.dumps(result | {"threads": torch.get_num_threads()}) + "\n")
 

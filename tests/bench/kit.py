@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from bench.photos import Photos
 
+MAIN, QUERY, INDEX = "main", "query worker", "index worker"
 LONG = 300.0
 """Seconds to wait for what takes a moment, even on a machine with other things to do."""
 
@@ -73,6 +75,17 @@ def end(daemon: Daemon) -> None:
         daemon.stop()
     except subprocess.TimeoutExpired:
         daemon.kill()
+
+
+def processes(daemon: Daemon) -> dict[str, int]:
+    """Give the process ids of a daemon, by what they do: it is the index worker that is niced."""
+    found = {MAIN: daemon.pid}
+    for pid in daemon.workers():
+        # A worker may end between being named and being asked.
+        with contextlib.suppress(ProcessLookupError):
+            niced = os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, daemon.pid)
+            found[INDEX if niced else QUERY] = pid
+    return found
 
 
 def warm(daemon: Daemon) -> None:

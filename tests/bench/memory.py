@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 from bench import library
-from bench.kit import LONG, idle, running, say, warm
+from bench.kit import INDEX, LONG, MAIN, QUERY, idle, processes, running, say, warm
 from bench.photos import linked
 from bench.queries import distinct_texts
 from bench.table import Aim, Figure
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _MB = 1e6
 _CORES = 2
-_MAIN, _QUERY, _INDEX = "main", "query worker", "index worker"
 _CONNECTIONS = 4
 _GROWTH = 10
 """MB in 10,000 queries that an allocator may take without anybody having leaked: one kilobyte a query."""
@@ -42,7 +41,7 @@ def measure(kit: Kit) -> Iterator[Figure]:
         with running(daemon, *library.roots(kit, daemon)):
             warm(daemon)
             rest = usage(daemon)
-            aims = {_MAIN: Aim("value", "<=", 350), _QUERY: Aim("value", "<=", 700)}
+            aims = {MAIN: Aim("value", "<=", 350), QUERY: Aim("value", "<=", 700)}
             for name, aim in aims.items():
                 rss, pss = rest[name]
                 note = f"PSS {pss:.0f} MB; {library.SIZE:,} photos, at rest"
@@ -53,11 +52,10 @@ def measure(kit: Kit) -> Iterator[Figure]:
 
 def usage(daemon: Daemon) -> dict[str, tuple[float, float]]:
     """Give RSS and PSS of each process of a daemon, in MB."""
-    found = {_MAIN: _memory(daemon.pid)}
-    for pid in daemon.workers():
-        # A worker may end between being named and being asked.
+    found = {}
+    for name, pid in processes(daemon).items():
         with contextlib.suppress(psutil.NoSuchProcess):
-            found[_INDEX if psutil.Process(pid).nice() > psutil.Process(daemon.pid).nice() else _QUERY] = _memory(pid)
+            found[name] = _memory(pid)
     return found
 
 
@@ -70,7 +68,7 @@ def _growth(kit: Kit, daemon: Daemon) -> Iterator[Figure]:
         _ask(daemon, texts, queries // 4)
         steps.append(usage(daemon))
         say(f"  {', '.join(f'{name} {rss:.1f} MB' for name, (rss, _) in steps[-1].items())}")
-    for name in (_MAIN, _QUERY):
+    for name in (MAIN, QUERY):
         sizes = [step[name][0] for step in steps]
         listed = ", ".join(f"{size:.1f}" for size in sizes)
         yield Figure(
@@ -100,8 +98,8 @@ def _indexing(kit: Kit, daemon: Daemon) -> Iterator[Figure]:
     linked(photos, daemon.home / "new").rename(daemon.photos / "new")
     with Sampler(daemon) as sampler:
         idle(daemon, library.SIZE + len(photos))
-    for name in (_MAIN, _QUERY, _INDEX):
-        aims = {_MAIN: Aim("value", "<=", 350), _QUERY: Aim("value", "<=", 700)}
+    for name in (MAIN, QUERY, INDEX):
+        aims = {MAIN: Aim("value", "<=", 350), QUERY: Aim("value", "<=", 700)}
         yield Figure(f"memory, {name}, peak indexing", sampler.peaks.get(name, 0.0), "MB", aim=aims.get(name))
     yield Figure(
         "memory, all, peak indexing",
