@@ -11,14 +11,13 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from phsearch.domain.ranking import rounded
 from phsearch.domain.types import Failure, Photo
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from phsearch.domain.library import Library
@@ -66,7 +65,7 @@ class Catalog:
         self._events = events
         self._roots = roots
         self._clock = clock
-        self._remembered: OrderedDict[bytes, tuple[PhotoInfo, Vectors]] = OrderedDict()
+        self._remembered: OrderedDict[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = OrderedDict()
 
     def add(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Make a freshly embedded photo findable; `vector` is [dim]."""
@@ -81,7 +80,8 @@ class Catalog:
             vector = await self._lane.run(self._index.vector, twin.path)
             info: PhotoInfo | None = twin.info
         else:
-            info, vector = self._recall(digest)
+            info, leaving = self._remembered.get(digest, (None, None))
+            vector = await leaving if leaving is not None else None
         if vector is None or info is None:
             return False
         known = self.library.get(path)
@@ -105,7 +105,7 @@ class Catalog:
         self._events.publish("moved", target, source=source)
         return True
 
-    async def remove(self, path: str) -> None:
+    def remove(self, path: str) -> None:
         """Forget a file that is gone."""
         photo = self.library.remove(path)
         self._writer.delete(path)
@@ -113,9 +113,11 @@ class Catalog:
             return
         self.counters.removed += 1
         self._events.publish("removed", path)
-        vector = await self._lane.run(self._index.take, path)
-        if vector is not None:
-            self._remember(photo, vector)
+        # Remembered at once, while the vector is still on its way: the photo's new name may be read this very moment.
+        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.take, path))
+        self._remembered.move_to_end(photo.digest)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str) -> None:
         """Note that a file cannot be made findable."""
@@ -145,13 +147,3 @@ class Catalog:
         current = self.library.get(photo.path)
         if vector is not None and current is not None and current.digest == photo.digest:
             self._writer.put(replace(current, indexed_at=self._clock()), vector)
-
-    def _remember(self, photo: Photo, vector: Vectors) -> None:
-        self._remembered[photo.digest] = (photo.info, vector.astype(np.float16))
-        self._remembered.move_to_end(photo.digest)
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
-
-    def _recall(self, digest: bytes) -> tuple[PhotoInfo | None, Any]:
-        info, vector = self._remembered.get(digest, (None, None))
-        return info, None if vector is None else vector.astype(np.float32)

@@ -141,7 +141,7 @@ class Pipeline:
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
                 for path, seen in await self._lane.run(self._look_all, chunk):
-                    await self._take_look(path, seen)
+                    self._take_look(path, seen)
 
     def _look_all(self, paths: list[str]) -> list[tuple[str, Seen]]:
         looks: list[tuple[str, Seen]] = []
@@ -152,13 +152,13 @@ class Pipeline:
                 looks.append((path, error))
         return looks
 
-    async def _take_look(self, path: str, seen: Seen) -> None:
+    def _take_look(self, path: str, seen: Seen) -> None:
         match seen:
             case None:
                 self._settler.drop(path)
                 if path in self._active:
                     self._dirty.add(path)
-                await self._catalog.remove(path)
+                self._catalog.remove(path)
             case OSError():
                 # The disk does not answer; whether the file is there will show when its root is scanned again.
                 self._settler.drop(path)

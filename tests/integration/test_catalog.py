@@ -1,0 +1,65 @@
+"""The index as one thing: library, matrix and store agree, whatever order things happen in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from phsearch.domain.library import Library
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.roots import Roots
+from phsearch.domain.types import Fingerprint, PhotoInfo
+from phsearch.service.catalog import Catalog
+from phsearch.service.events import Events
+from phsearch.service.lanes import Lane
+from phsearch.service.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTENT = b"0123456789abcdef"
+VECTOR = np.array([0.6, 0.8], np.float32)
+INFO = PhotoInfo(64, 48, "PNG")
+STATE = Fingerprint(1, 2)
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    lane = Lane("rank")
+    yield lane
+    lane.close()
+
+
+def a_catalog(lane: Lane) -> Catalog:
+    writer = Writer(None, lane, idle=lambda: True)  # type: ignore[arg-type]  # nothing is written here
+    return Catalog(Library(), VectorIndex(), lane, writer, Events(), Roots(["/photos"]))
+
+
+def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(lane: Lane) -> None:
+    async def scenario() -> None:
+        catalog = a_catalog(lane)
+        catalog.add("/photos/old.png", STATE, CONTENT, INFO, VECTOR)
+        catalog.remove("/photos/old.png")
+        # Not one turn of the loop later: a scan finds the new name while the old one's vector is being taken out.
+        assert await catalog.reuse("/photos/new.png", STATE, CONTENT)
+        assert (catalog.counters.embedded, catalog.counters.reused) == (1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_removed_photo_is_remembered_by_its_content(lane: Lane) -> None:
+    async def scenario() -> None:
+        catalog = a_catalog(lane)
+        catalog.add("/photos/x.png", STATE, CONTENT, INFO, VECTOR)
+        catalog.remove("/photos/x.png")
+        await asyncio.sleep(0)
+        assert not await catalog.reuse("/photos/y.png", STATE, b"another content.")
+        assert await catalog.reuse("/photos/y.png", STATE, CONTENT)
+        photo = catalog.library.get("/photos/y.png")
+        assert photo is not None
+        assert photo.info == INFO
+
+    asyncio.run(scenario())
