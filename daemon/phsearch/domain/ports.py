@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PhotoInfo,
         Pixels,
         Preprocess,
+        RootRecord,
         ScanItem,
         Vectors,
     )
@@ -99,6 +100,15 @@ class Store(Protocol):
 
     def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
         """Write failures by path, then deletions. Raises StoreError."""
+
+    def load_roots(self) -> list[RootRecord]:
+        """Give what is remembered of the roots."""
+
+    def apply_roots(self, records: Iterable[RootRecord]) -> None:
+        """Write root records by path. Raises StoreError."""
+
+    def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
+        """Read the photos as they are on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
     def tidy(self) -> None:
         """Compact fragments and drop old versions."""

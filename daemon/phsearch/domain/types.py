@@ -68,6 +68,20 @@ class Failure:
     decoder: str
     attempts: int
     failed_at: float
+    digest: bytes | None = None
+    """Its content, where that could be read: the same bytes under another name fail without another attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootRecord:
+    """What is remembered of a root: the file systems it showed when it was last seen in whole, and when that was.
+
+    `volumes` are (mount point, identity) of the file system the root lies on and of all that are mounted below it.
+    """
+
+    path: str
+    volumes: tuple[tuple[str, str], ...]
+    seen_at: float
 
 
 @dataclass(frozen=True, slots=True)
