@@ -108,7 +108,7 @@ class Store(Protocol):
         """Write root records by path. Raises StoreError."""
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
-        """Read the photos as they are on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+        """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
     def tidy(self) -> None:
         """Compact fragments and drop old versions."""
