@@ -20,6 +20,7 @@ from phsearch import __version__
 from phsearch.adapters import mounts
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
+from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.batching import Batcher
@@ -36,12 +37,14 @@ from phsearch.service.events import Events
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.model import ModelState
+from phsearch.service.patience import Patience
 from phsearch.service.pipeline import Disk, Pipeline
 from phsearch.service.process import WorkerCommand
 from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
 from phsearch.service.status import Status
+from phsearch.service.why import Why
 from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ _INDEX_NICE = 19
 _AHEAD = 3
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
+_LOOK_SECONDS = 5.0
 
 _WORKER_ENV = {
     # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
@@ -156,7 +160,19 @@ async def _serve(
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
     status = Status(catalog, pipeline, embedder, writer, model, keepers)
-    server = Server(Api(searcher, status, library, roots, keepers), events)
+    why = Why(
+        roots,
+        rules,
+        library,
+        pipeline,
+        keepers,
+        searcher,
+        model,
+        sight,
+        Patience(_LOOK_SECONDS),
+        follow=config.watch.follow_symlinks,
+    )
+    server = Server(Api(searcher, status, library, roots, keepers, why), events)
     notifier = Notifier(env)
 
     await server.start(listener)

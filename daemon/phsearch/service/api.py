@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
+    from phsearch.service.why import Why
 
 _KINDS: dict[type[PhsearchError], str] = {
     NotReadyError: "NotReady",
@@ -50,17 +51,20 @@ class Api:
         library: Library,
         roots: Roots,
         keepers: Mapping[str, RootKeeper],
+        why: Why,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
         self._roots = roots
         self._keepers = keepers
+        self._why = why
         self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "search": self._search,
             "status": self._report,
             "library.rescan": self._rescan,
             "library.errors": self._errors,
+            "library.why": self._explain,
             "events.subscribe": self._subscribed,
             "rpc.discover": self._discover,
         }
@@ -116,6 +120,9 @@ class Api:
             for failure in page
         )
         return {"errors": _fitting(rows), "total": len(failures)}
+
+    async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
+        return await self._why.explain(params["path"], params["query"])
 
     async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}

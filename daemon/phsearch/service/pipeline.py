@@ -92,6 +92,14 @@ class Pipeline:
             return "queued"
         return "settling" if path in self._settler else None
 
+    def position(self, path: str) -> tuple[int, int] | None:
+        """Give the place of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
+        queued = len(self._active) + len(self._ready)
+        if path in self._ready:
+            return len(self._active) + list(self._ready).index(path) + 1, queued
+        before = self._embedder.position(path)
+        return None if before is None else (before + 1, queued)
+
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
         prefix = folder.rstrip("/") + "/"

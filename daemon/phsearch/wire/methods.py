@@ -146,6 +146,17 @@ METHODS = {
             ),
         ),
         Method(
+            "library.why",
+            "Say where a photo is, and why it is found or not.",
+            "{path, verdict, findable, text, root, match, ...}; verdict is one of outside, offline, missing, "
+            "unreadable, excluded, folder, unseen, settling, queued, indexing, failed, indexed, changed, and brings "
+            "facts of its own; match is {query, rank, photos, score, text}, or null without a query or a vector",
+            (
+                Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
+                Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),
+            ),
+        ),
+        Method(
             "events.subscribe",
             "Turn this connection into a stream of `event` notifications.",
             "{subscribed: true}; then notifications {type, path, ...} until the connection closes; types: indexed, "
