@@ -22,7 +22,7 @@ from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.systemd import Notifier
-from phsearch.adapters.watch import FolderWatcher
+from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
@@ -31,6 +31,7 @@ from phsearch.domain.rules import Rules
 from phsearch.domain.settle import Settler
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
+from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
@@ -126,7 +127,7 @@ async def _serve(
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
     scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
-    watcher = FolderWatcher(roots, rules, follow_symlinks=config.watch.follow_symlinks)
+    watcher = _watcher(config, roots, rules)
     batcher = Batcher(config.model.batch_size or 16, _AHEAD)
     embedder = Embedder(
         _index_worker(config, worker_env, worker),
@@ -154,7 +155,8 @@ async def _serve(
         )
         for root in roots
     }
-    intake = Intake(roots, keepers, catalog, pipeline)
+    barrier = Barrier(watcher, keepers, pipeline)
+    intake = Intake(roots, keepers, catalog, pipeline, barrier.marked)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
@@ -172,7 +174,7 @@ async def _serve(
         Patience(_LOOK_SECONDS),
         follow=config.watch.follow_symlinks,
     )
-    server = Server(Api(searcher, status, library, roots, keepers, why), events)
+    server = Server(Api(searcher, status, library, roots, keepers, why, barrier), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -212,6 +214,11 @@ def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
     index = VectorIndex()
     index.load([photo.path for photo in inside], vectors[rows])
     return Library(inside, failures), index
+
+
+def _watcher(config: Config, roots: Roots, rules: Rules) -> Watchers:
+    remote, follow = mounts.RemoteMounts(), config.watch.follow_symlinks
+    return Watchers(lambda: FolderWatcher(roots, rules, follow_symlinks=follow, remote=remote), mounts.unwatchable)
 
 
 def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from watchdog.observers import inotify_c
 
+from harness import wait_until
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.watch import FolderWatcher, Inotify
 from phsearch.domain.roots import Roots
@@ -25,6 +26,7 @@ from phsearch.domain.types import (
     FolderMoved,
     FsEvent,
     Gone,
+    Marked,
     Moved,
     Overflowed,
     RootLost,
@@ -436,26 +438,120 @@ def test_a_folder_that_may_not_be_read_is_counted(root: Path, ears: list[Ear]) -
     ear.until(Blind(str(root), 0, ""))
 
 
-def test_a_root_that_cannot_be_watched_is_an_error_that_names_the_remedy(root: Path, ears: list[Ear]) -> None:
+def test_a_root_beyond_a_limit_is_blind_names_the_remedy_and_is_watched_once_there_is_room(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    full = [True]
+
     class NoInstance(Inotify):
         @classmethod
         def _create_inotify_fd(cls) -> int:
-            raise OSError(errno.EMFILE, "inotify instance limit reached")
+            if full[0]:
+                raise OSError(errno.EMFILE, "inotify instance limit reached")
+            return super()._create_inotify_fd()
 
     class FullAtOnce(Limited):
-        refuse = {b"root": errno.ENOSPC}  # noqa: RUF012
+        refuse = dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC)
 
     for inotify, remedy in ((NoInstance, "fs.inotify.max_user_instances="), (FullAtOnce, "max_user_watches=")):
-        ears.append(ear := Ear.__new__(Ear))
-        ear.watcher = FolderWatcher(Roots([str(root)]), RULES, inotify=inotify)
-        ear.watcher.start(lambda _event: None)
-        with pytest.raises(OSError, match=f"sudo sysctl .*{remedy}"):
-            ear.watcher.add(str(root))
+        ears.append(ear := Ear(root, inotify=inotify))
+        blind = ear.told.get(timeout=PATIENCE)
+        assert isinstance(blind, Blind)
+        assert blind.folders == 3
+        assert f"sudo sysctl fs.inotify.{remedy.rpartition('.')[2]}" in blind.reason
+        assert ear.watcher.counts(str(root)) == (0, 3)
+        full[0] = False
+        FullAtOnce.refuse.clear()
+        ear.watcher.add(str(root))
+        ear.until(Blind(str(root), 0, ""))
+        assert ear.watcher.counts(str(root)) == (3, 0)
+        (root / "a" / "b" / "x.jpg").touch()
+        assert Touched(str(root / "a" / "b" / "x.jpg"), closed=True) in ear.rest()
+        (root / "a" / "b" / "x.jpg").unlink()
+        FullAtOnce.refuse.update(dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC))
+
+
+def test_a_root_that_cannot_be_watched_is_an_error(root: Path, ear: Ear) -> None:
     with pytest.raises(FileNotFoundError):
         ear.watcher.add(str(root / "absent"))
     (root / "file").touch()
     with pytest.raises(NotADirectoryError):
         ear.watcher.add(str(root / "file"))
+
+
+def test_a_root_watched_again_tells_its_blind_folders_afresh(root: Path, ears: list[Ear]) -> None:
+    (root / "full").mkdir()
+
+    class Full(Limited):
+        refuse = {b"full": errno.ENOSPC}  # noqa: RUF012
+
+    ears.append(ear := Ear(root, inotify=Full))
+    blind = ear.told.get(timeout=PATIENCE)
+    ear.watcher.remove(str(root))
+    ear.watcher.add(str(root))
+    assert ear.told.get(timeout=PATIENCE) == blind
+    ear.watcher.remove(str(root))
+    Full.refuse.clear()
+    ear.watcher.add(str(root))
+    assert ear.told.get(timeout=PATIENCE) == Blind(str(root), 0, ""), "or it would be scanned on a timer for ever"
+
+
+def test_hiding_a_great_many_folders_at_once_overflows_nothing(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} folders")
+    many = root / "many"
+    for number in range(length // 250 + 1):
+        for inner in range(250):
+            (many / str(number) / str(inner)).mkdir(parents=True)
+    ear.watcher.add(str(root))
+    many.rename(root / ".many")
+    told = ear.until(Gone(str(many)))
+    (root / "a.jpg").touch()
+    told += ear.until(Touched(str(root / "a.jpg"), closed=True))
+    wait_until(lambda: not ear.watcher._tree._shed, "all watches are ended")
+    assert Overflowed(str(root)) not in [*told, *ear.rest()]
+    assert watched(ear) == {"."}
+
+
+def test_a_mark_is_told_when_all_before_it_has_been(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (root / "leaves").mkdir()
+    ear.until(FolderAppeared(str(root / "leaves")))
+    for number in range(50):
+        (root / f"{number}.jpg").touch()
+    (root / "0.jpg").rename(root / "moved.jpg")
+    (root / "leaves").rename(tmp_path / "left")  # half a move waits for its other half, but not beyond the mark
+    assert ear.watcher.mark(7) is True
+    told = ear.until(Marked(7))
+    assert told[-1] == Marked(7)
+    assert {Touched(str(root / f"{number}.jpg"), closed=True) for number in range(50)} <= set(told)
+    assert Moved(str(root / "0.jpg"), str(root / "moved.jpg")) in told
+    assert Gone(str(root / "leaves")) in told
+
+
+def test_a_mark_lost_in_an_overflow_is_told_after_the_overflow(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} events")
+    with ear.watcher._lock:
+        for number in range(length // 2):
+            (root / f"{number}.txt").touch()
+            (root / f"{number}.txt").unlink()
+        assert ear.watcher.mark(1) is True
+    told = ear.until(Marked(1))
+    assert told.index(Overflowed(str(root))) < told.index(Marked(1))
+
+
+def test_no_mark_is_promised_where_nothing_is_watched(root: Path, ears: list[Ear]) -> None:
+    ears.append(ear := Ear(root))
+    ear.watcher.remove(str(root))
+    assert ear.watcher.mark(1) is True, "the reader still reads"
+    ear.until(Marked(1))
+    ears.append(Ear.__new__(Ear))
+    ears[-1].watcher = FolderWatcher(Roots([str(root)]), RULES)
+    ears[-1].watcher.start(lambda _event: None)
+    assert ears[-1].watcher.mark(1) is False
 
 
 # --- roots that go and come -----------------------------------------------------------------------------------------
@@ -546,8 +642,8 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
     ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
     ear.watcher.add(str(root))
     revived.set()
-    assert ear.watcher._dying is not None
-    ear.watcher._dying.join(PATIENCE)
+    (dying,) = ear.watcher._dying
+    dying.join(PATIENCE)
     assert ear.rest() == []
 
 

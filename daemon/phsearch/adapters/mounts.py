@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 _NAMES = (
     "nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs davfs sshfs fuse lustre gpfs beegfs orangefs vboxsf virtiofs"
@@ -29,6 +32,44 @@ def unwatchable(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> st
     return remote_type(table, os.path.realpath(path))
 
 
+class RemoteMounts:
+    """What remote file system is mounted at exactly a path, asked for every folder there is: the table is kept.
+
+    The kernel marks an open mountinfo (POLLPRI) when something was mounted or unmounted; only then it is read again.
+    """
+
+    def __init__(self, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
+        self._kinds: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._poller = select.poll()
+        try:
+            self._file: BinaryIO | None = mountinfo.open("rb", buffering=0)
+        except OSError:  # no /proc: nothing is known
+            self._file = None
+            return
+        self._poller.register(self._file, select.POLLPRI)
+        self._read(self._file)
+
+    def __call__(self, path: str) -> str | None:
+        """Give the type of the remote file system mounted at the absolute, resolved `path`, None without one."""
+        with self._lock:
+            if self._file is not None and self._poller.poll(0):
+                self._read(self._file)
+        return self._kinds.get(path)
+
+    def close(self) -> None:
+        """Let go of the table."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+
+    def _read(self, file: BinaryIO) -> None:
+        file.seek(0)
+        # A later mount on the same point covers the earlier one.
+        self._kinds = {point: kind for point, kind in dict(mounts(file.read())).items() if _is_remote(kind)}
+
+
 def remote_type(table: bytes, path: str) -> str | None:
     """Find the file system of the absolute, resolved `path` in the text of a mountinfo; None when it is a local one."""
     kind, longest = "", -1
@@ -36,7 +77,7 @@ def remote_type(table: bytes, path: str) -> str | None:
         inside = path == point or path.startswith(point if point == "/" else f"{point}/")
         if inside and len(point) >= longest:  # ">=": a later mount on the same point covers the earlier one
             kind, longest = mounted, len(point)
-    return kind if kind in _REMOTE or kind.startswith("fuse.") else None
+    return kind if _is_remote(kind) else None
 
 
 def mounts(table: bytes) -> list[tuple[str, str]]:
@@ -49,6 +90,10 @@ def mounts(table: bytes) -> list[tuple[str, str]]:
         if dash and len(fields) > 5:  # noqa: PLR2004 - the mount options are the sixth field
             found.append((_path(fields[4]), os.fsdecode(kinds[0])))
     return found
+
+
+def _is_remote(kind: str) -> bool:
+    return kind in _REMOTE or kind.startswith("fuse.")
 
 
 def _path(field: bytes) -> str:

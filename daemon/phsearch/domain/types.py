@@ -174,7 +174,14 @@ class RootLost:
     reason: str
 
 
-FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Everything that happened before the watcher was asked for this `token` has been told."""
+
+    token: int
+
+
+FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost | Marked
 
 
 # --- what a scan tells --------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Photo
+    from phsearch.service.barrier import Barrier
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
@@ -52,6 +53,7 @@ class Api:
         roots: Roots,
         keepers: Mapping[str, RootKeeper],
         why: Why,
+        barrier: Barrier,
     ) -> None:
         self._searcher = searcher
         self._status = status
@@ -59,6 +61,7 @@ class Api:
         self._roots = roots
         self._keepers = keepers
         self._why = why
+        self._barrier = barrier
         self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "search": self._search,
             "status": self._report,
@@ -83,13 +86,17 @@ class Api:
 
     async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
+        synced = {}
+        if params["sync"] is not None:
+            self._searcher.check(params["query"])  # nobody waits half a minute for a refusal
+            synced["synced"] = await self._barrier.passed(params["sync"])
         hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
         return {
             "hits": _fitting(_hit(photo, score) for photo, score in hits),
             "pending": self._status.unsearchable,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
-        }
+        } | synced
 
     async def _report(self, _params: dict[str, Any]) -> dict[str, Any]:
         return self._status.report()

@@ -10,6 +10,7 @@ from phsearch.domain.types import (
     FolderMoved,
     FsEvent,
     Gone,
+    Marked,
     Moved,
     Overflowed,
     RootLost,
@@ -17,7 +18,7 @@ from phsearch.domain.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from phsearch.domain.roots import Roots
     from phsearch.service.catalog import Catalog
@@ -28,11 +29,19 @@ if TYPE_CHECKING:
 class Intake:
     """Takes one event at a time, on the event loop."""
 
-    def __init__(self, roots: Roots, keepers: Mapping[str, RootKeeper], catalog: Catalog, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        keepers: Mapping[str, RootKeeper],
+        catalog: Catalog,
+        pipeline: Pipeline,
+        marked: Callable[[int], None],
+    ) -> None:
         self._roots = roots
         self._keepers = keepers
         self._catalog = catalog
         self._pipeline = pipeline
+        self._marked = marked
 
     def take(self, event: FsEvent) -> None:
         """Do what the event calls for."""
@@ -53,6 +62,8 @@ class Intake:
                 self._keepers[root].blinded(folders, reason)
             case RootLost(root, reason):
                 self._keepers[root].lost(reason)
+            case Marked(token):
+                self._marked(token)
 
     def _gone(self, path: str) -> None:
         library = self._catalog.library

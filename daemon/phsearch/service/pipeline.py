@@ -103,7 +103,11 @@ class Pipeline:
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
         prefix = folder.rstrip("/") + "/"
-        return [path for path in (*self._settler.paths(), *self._ready, *self._active) if path.startswith(prefix)]
+        return [path for path in self.on_their_way() if path.startswith(prefix)]
+
+    def on_their_way(self) -> list[str]:
+        """Give all paths that are on their way."""
+        return [*self._settler.paths(), *self._ready, *self._active]
 
     def current(self, path: str, fingerprint: Fingerprint) -> bool:
         """Tell whether a file in this state has been dealt with."""

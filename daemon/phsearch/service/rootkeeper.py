@@ -74,6 +74,10 @@ class RootKeeper:
         self._was_lost = False
         self._remote = ""
         self._unwatched = ""
+        self._due: asyncio.TimerHandle | None = None
+        self.overflows = 0
+        self.passes = 0
+        """How often everything that was wanted had been scanned."""
 
     @property
     def busy(self) -> bool:
@@ -95,8 +99,18 @@ class RootKeeper:
     def overflowed(self) -> None:
         """Events were lost: scan, but not faster than the disk can bear if it happens again and again."""
         log.warning("%s: too many changes at once, some events were lost; scanning it", self.root)
-        asyncio.get_running_loop().call_later(self._overflow_delay, self.scan, self.root)
+        self.overflows += 1
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(self._overflow_delay, self.catch_up)
         self._overflow_delay = min(self._overflow_delay * 2, _OVERFLOW_LAST)
+
+    def catch_up(self, *, everything: bool = False) -> None:
+        """Scan at once what events did not tell: after an overflow, where the watch is `blind`, or all of it."""
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+        if self.state != "offline" and (due is not None or self.blind or everything):
+            self.scan(self.root)
 
     def blinded(self, folders: int, reason: str) -> None:
         """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
@@ -144,6 +158,7 @@ class RootKeeper:
                 return False
         self.state = "polling" if self.blind else "watching"
         self.detail = self.blind
+        self.passes += 1
         return True
 
     async def _scan(self, folder: str) -> None:
