@@ -139,8 +139,7 @@ async def _serve(
     writer = Writer(store, store_lane, idle=lambda: pipeline.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
     disk = Disk(scanner.look, digest, time.time_ns)
-    settler = Settler(config.watch.settle_seconds)
-    pipeline = Pipeline(disk, disk_lane, settler, catalog, embedder, roots, _decoder())
+    pipeline = Pipeline(disk, disk_lane, Settler(config.watch.settle_seconds), catalog, embedder, roots, _decoder())
     keepers = {
         root: RootKeeper(
             root,

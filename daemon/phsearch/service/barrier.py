@@ -51,7 +51,7 @@ class Barrier:
         try:
             async with asyncio.timeout(seconds):
                 leaving = await asyncio.shield(self._coming_round())
-                while not leaving.done(self._pipeline):
+                while not leaving.done(self._pipeline):  # noqa: ASYNC110 - a photo leaves in many ways; asking is cheap
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             return False
@@ -76,7 +76,7 @@ class Barrier:
         passes = {keeper: keeper.passes for keeper in self._keepers.values()}
         for keeper in passes:
             keeper.catch_up(everything=not told)
-        while any(keeper.busy and keeper.passes == count for keeper, count in passes.items()):
+        while any(keeper.busy and keeper.passes == count for keeper, count in passes.items()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE)
         return _Leaving(self._pipeline.on_their_way())
 

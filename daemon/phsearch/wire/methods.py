@@ -116,9 +116,9 @@ METHODS = {
         Method(
             "search",
             "Rank the library for a text, best first.",
-            "{hits: [{path, score, root, taken_at, width, height, format}], pending, photos, took_ms, synced}; score is "
-            "the cosine between text and photo, pending counts photos seen but not yet searchable, synced says, where "
-            "sync was asked for, whether every file closed before the question could be found",
+            "{hits: [{path, score, root, taken_at, width, height, format}], pending, photos, took_ms, synced}; score "
+            "is the cosine between text and photo, pending counts photos seen but not yet searchable, synced says, "
+            "where sync was asked for, whether every file closed before the question could be found",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
