@@ -50,12 +50,14 @@ class WatchConfig:
     min_bytes: int = 0
     settle_seconds: float = 1.0
     rescan_minutes: float = 60.0
+    poll_minutes: float = 5.0
 
     def check(self) -> None:
         """Refuse values out of range."""
         _within("watch.min_bytes", self.min_bytes, 0, 1 << 40)
         _within("watch.settle_seconds", self.settle_seconds, 0.05, 3600)
         _within("watch.rescan_minutes", self.rescan_minutes, 0.05, 60 * 24 * 365)
+        _within("watch.poll_minutes", self.poll_minutes, 0.01, 60 * 24 * 365)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ async def _serve(
             pipeline,
             events,
             rescan_seconds=config.watch.rescan_minutes * 60,
+            poll_seconds=config.watch.poll_minutes * 60,
             unwatchable=mounts.unwatchable,
         )
         for root in roots

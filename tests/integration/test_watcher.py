@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from watchdog.observers import inotify_c
 
+import hungfs
 from harness import wait_until
 from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.watch import FolderWatcher, Inotify
+from phsearch.adapters.mounts import RemoteMounts
+from phsearch.adapters.watch import FolderWatcher, Inotify, Watchers
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 from phsearch.domain.types import (
@@ -34,7 +36,7 @@ from phsearch.domain.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 RULES = Rules(("@eaDir/", "*.tmp"))
 PATIENCE = 10.0
@@ -60,12 +62,24 @@ class Limited(Inotify):
 class Ear:
     """A watcher and what it told, in order."""
 
-    def __init__(self, *roots: Path, follow: bool = False, inotify: type[Inotify] = Inotify) -> None:
+    def __init__(
+        self,
+        *roots: Path,
+        follow: bool = False,
+        inotify: type[Inotify] = Inotify,
+        remote: Callable[[str], str | None] = lambda _path: None,
+        patience: float = PATIENCE,
+    ) -> None:
         self.root = roots[0]
         self.told: queue.Queue[FsEvent] = queue.Queue()
         self.heard: list[FsEvent] = []
         self.watcher = FolderWatcher(
-            Roots([str(root) for root in roots]), RULES, follow_symlinks=follow, inotify=inotify
+            Roots([str(root) for root in roots]),
+            RULES,
+            follow_symlinks=follow,
+            inotify=inotify,
+            remote=remote,
+            patience=patience,
         )
         self.watcher.start(self.told.put)
         for root in roots:
@@ -676,6 +690,104 @@ def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Pa
     replaced = "another folder or file system has taken its place"
     assert lines[:1] == [replaced], done.stderr
     assert lines[1:] in ([replaced], ["its file system was unmounted"]), "keeper and reader notice; either may be first"
+
+
+# --- file systems that hang ------------------------------------------------------------------------------------------
+
+hanging = pytest.mark.skipif(bool(hungfs.why_not()), reason=hungfs.why_not())
+
+
+@hanging
+def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
+    root: Path, tmp_path: Path, ears: list[Ear]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    ears.append(ear := Ear(root, other, patience=0.5))
+    with hungfs.hung(other):
+        for number in range(5):
+            (root / f"{number}.jpg").touch()
+            ear.until(Touched(str(root / f"{number}.jpg"), closed=True))
+        ear.until(RootLost(str(other), "it does not answer"))
+        for _ in range(3):
+            with pytest.raises(TimeoutError, match="does not answer"):
+                ear.watcher.add(str(other))
+        assert sum(thread.name == f"looks at {other}" for thread in threading.enumerate()) == 1
+        assert watched(ear) == {"."}
+    ear.watcher.add(str(other))
+    (other / "back.jpg").touch()
+    ear.until(Touched(str(other / "back.jpg"), closed=True))
+
+
+@hanging
+def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watched(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "nas").mkdir()
+    with hungfs.hung(root / "nas"), contextlib.closing(RemoteMounts()) as remote:
+        ears.append(ear := Ear(root, remote=remote))
+        ear.until(Blind(str(root), 1, "fuse tells of no changes made elsewhere"))
+        (root / "new").mkdir()
+        ear.until(FolderAppeared(str(root / "new")))
+        ear.watcher.add(str(root))
+        assert watched(ear) == {".", "new"}
+        assert ear.watcher.counts(str(root)) == (2, 1)
+    ears.append(ear := Ear(root))
+    assert watched(ear) == {".", "nas", "new"}
+
+
+@hanging
+def test_a_root_that_may_hang_is_watched_apart_and_left_behind_when_it_does(root: Path, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    (share / "slow").mkdir(parents=True)
+    stuck = threading.Event()
+
+    class Sticky(Inotify):
+        """Hangs in a folder, as a file system makes it hang that answered a moment ago."""
+
+        def add_callback(
+            self, path: bytes, mask: inotify_c.Mask, callback: inotify_c.WatchCallback, id_: inotify_c.CallbackId
+        ) -> inotify_c.WatchDescriptor:
+            if path.endswith(b"slow"):
+                stuck.set()
+                os.stat(path)
+            return super().add_callback(path, mask, callback, id_)
+
+    told: queue.Queue[FsEvent] = queue.Queue()
+
+    def hears(wanted: FsEvent) -> None:
+        while told.get(timeout=PATIENCE) != wanted:
+            pass
+
+    both = Roots([str(root), str(share)])
+    watchers = Watchers(
+        lambda: FolderWatcher(both, RULES, inotify=Sticky, patience=0.5),
+        lambda path: "fuse" if path == str(share) else None,
+        patience=0.5,
+    )
+    watchers.start(told.put)
+    watchers.add(str(root))
+    watchers.add(str(share))
+    assert stuck.is_set()
+    assert watchers.counts(str(share)) == (2, 0)
+    (share / "slow" / "a.jpg").touch()
+    hears(Touched(str(share / "slow" / "a.jpg"), closed=True))
+    with hungfs.hung(share / "slow") as mount:
+        again = threading.Thread(target=watchers.add, args=(str(share),), daemon=True)
+        again.start()
+        again.join(1)
+        assert again.is_alive(), "the share itself answers, so it is waited for"
+        assert watchers.counts(str(share)) is None
+        (root / "b.jpg").touch()
+        hears(Touched(str(root / "b.jpg"), closed=True))
+        assert watchers.mark(1) is True
+        hears(Marked(1))
+        watchers.remove(str(share))  # does not wait
+        start = time.monotonic()
+        watchers.close()
+        assert time.monotonic() - start < 6
+        mount.end()
+        again.join(PATIENCE)
 
 
 # --- what we rely on in watchdog ------------------------------------------------------------------------------------

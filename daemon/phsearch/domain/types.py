@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -159,11 +159,15 @@ class Overflowed:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back."""
+    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back.
+
+    `watched` is how many others are.
+    """
 
     root: str
     folders: int
     reason: str
+    watched: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

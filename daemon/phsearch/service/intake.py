@@ -58,8 +58,8 @@ class Intake:
                 self._folder_moved(source, target)
             case Overflowed(root):
                 self._keepers[root].overflowed()
-            case Blind(root, folders, reason):
-                self._keepers[root].blinded(folders, reason)
+            case Blind(root, folders, reason, watched):
+                self._keepers[root].blinded(folders, reason, watched)
             case RootLost(root, reason):
                 self._keepers[root].lost(reason)
             case Marked(token):

@@ -33,7 +33,6 @@ State = Literal["starting", "scanning", "watching", "polling", "offline"]
 
 _CHUNK = 500
 _RETRY_OFFLINE = 5.0
-_POLL = 300.0
 _JITTER = 0.1
 _OVERFLOW_FIRST = 1.0
 _OVERFLOW_LAST = 120.0
@@ -54,6 +53,7 @@ class RootKeeper:
         events: Events,
         *,
         rescan_seconds: float,
+        poll_seconds: float,
         unwatchable: Callable[[str], str | None],
     ) -> None:
         self.root = root
@@ -66,6 +66,7 @@ class RootKeeper:
         self._pipeline = pipeline
         self._events = events
         self._rescan_seconds = rescan_seconds
+        self._poll_seconds = poll_seconds
         self._unwatchable = unwatchable
         self._lane = Lane(f"scan {root}")
         self._wanted: dict[str, None] = {}
@@ -75,6 +76,7 @@ class RootKeeper:
         self._remote = ""
         self._unwatched = ""
         self._due: asyncio.TimerHandle | None = None
+        self._folders = (0, 0)
         self.overflows = 0
         self.passes = 0
         """How often everything that was wanted had been scanned."""
@@ -112,12 +114,18 @@ class RootKeeper:
         if self.state != "offline" and (due is not None or self.blind or everything):
             self.scan(self.root)
 
-    def blinded(self, folders: int, reason: str) -> None:
+    def blinded(self, folders: int, reason: str, watched: int) -> None:
         """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
-        self._unwatched = f"{folders} folders are not watched: {reason}" if folders else ""
+        self._unwatched = f"watching {watched:,} of {watched + folders:,} folders: {reason}" if folders else ""
         if folders:
             log.warning("%s: %s", self.root, self._unwatched)
         self._wake.set()
+
+    @property
+    def folders(self) -> tuple[int, int]:
+        """How many folders are watched and how many are not, as of when that could last be counted."""
+        self._folders = self._watcher.counts(self.root) or self._folders
+        return self._folders
 
     @property
     def blind(self) -> str:
@@ -175,7 +183,7 @@ class RootKeeper:
 
     async def _rest(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
-        seconds = self._rescan_seconds if self.state == "watching" else min(_POLL, self._rescan_seconds)
+        seconds = self._rescan_seconds if self.state == "watching" else min(self._poll_seconds, self._rescan_seconds)
         self._wake.clear()
         if self._wanted:
             return

@@ -103,6 +103,9 @@ class Status:
                     "state": keeper.state,
                     "photos": self._catalog.library.count(keeper.root),
                     "detail": keeper.detail,
+                    "overflows": keeper.overflows,
+                    "watched": keeper.folders[0],
+                    "unwatched": keeper.folders[1],
                 }
                 for keeper in self._keepers.values()
             ],

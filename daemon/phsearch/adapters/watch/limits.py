@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from pathlib import Path
 
@@ -32,16 +33,15 @@ def explained(error: OSError, path: str, missing: int = 1) -> OSError:
 
 def _remedy(what: str, missing: int) -> str:
     # The limit of the system and that of the user namespace (of a container, say): the lower one is the one to raise.
-    limits = {f"fs.inotify.max_user_{what}": 0, f"user.max_inotify_{what}": 0}
-    for name in limits:
-        try:
+    limits = {}
+    for name in (f"fs.inotify.max_user_{what}", f"user.max_inotify_{what}"):
+        with contextlib.suppress(OSError, ValueError):
             limits[name] = int(Path("/proc/sys", name.replace(".", "/")).read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            continue
-    name, now = min(((name, now) for name, now in limits.items() if now), key=lambda limit: limit[1], default=("", 0))
-    if not name:
+    if not limits:
         return f"raise fs.inotify.max_user_{what}"
-    enough = now * 2
+    name = min(limits, key=lambda each: limits[each])
+    now = limits[name]
+    enough = max(now, 1) * 2
     while enough < now + missing:
         enough *= 2
     return f"it is {now}, raise it with: sudo sysctl {name}={enough}"

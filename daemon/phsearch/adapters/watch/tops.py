@@ -81,8 +81,8 @@ class Tops:
         errors: dict[str, list[OSError]] = {}
         for folder, error in self._tree.blind.items():
             errors.setdefault(folder.place()[0].name, []).append(error)
-        for root in self._tops:
+        for root, top in self._tops.items():
             mine = errors.get(root, [])
             if len(mine) != self._told.get(root, 0):
                 self._told[root] = len(mine)
-                self._emit(Blind(root, len(mine), common_reason(mine)))
+                self._emit(Blind(root, len(mine), common_reason(mine), self._tree.counts(top)[0]))
