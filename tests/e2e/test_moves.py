@@ -44,9 +44,8 @@ def moves(daemon: Daemon, change: Callable[[], None], moved: int, capsys: pytest
         assert time.monotonic() < changed + PATIENCE, f"{len(found ^ wanted)} differences after {PATIENCE} s"
         time.sleep(0.02)
     with capsys.disabled():
-        print(
-            f"\n{moved} moved in {changed - start:.2f} s, all found {time.monotonic() - changed:.2f} s later ", end=""
-        )
+        later = time.monotonic() - changed
+        print(f"\n{moved} moved in {changed - start:.2f} s, all found {later:.2f} s later ", end="")
     after = daemon.becomes(pending=0, scanning=False)["counters"]
     assert after["embedded"] == before["embedded"]
     assert after["removed"] == before["removed"]
@@ -69,6 +68,7 @@ def test_a_thousand_renames(daemon: Daemon, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_tree_of_a_thousand_renamed_within_its_root(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     (daemon.photos / "new").mkdir()
+    assert daemon.call("search", query="red", sync=10)["synced"] is True  # the new folder is watched
 
     def rename() -> None:
         (daemon.photos / "flat").rename(daemon.photos / "new" / "level")
