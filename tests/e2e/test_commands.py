@@ -63,6 +63,9 @@ def test_status_as_json_has_the_fixed_names(daemon: Daemon) -> None:
         "state": "watching",
         "photos": 5,
         "detail": "",
+        "overflows": 0,
+        "watched": 1,
+        "unwatched": 0,
     }
     assert (status["photos"], status["errors"], status["pending"]) == (5, 1, 0)
 
