@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -98,10 +99,11 @@ def test_watch_shows_what_happens_until_it_is_interrupted(daemon: Daemon) -> Non
         # The first events may come before the subscription stands, so there are several.
         for number in range(20):
             path = photo(daemon.photos / f"event{number}.png", "green")
-            daemon.settled()
+            daemon.becomes(photos=6, pending=0)
             path.unlink()
-            daemon.settled()
-            if os.read(watching.stdout.fileno(), 1):
+            daemon.becomes(photos=5, pending=0)
+            if select.select([watching.stdout], [], [], 0.2)[0]:
+                os.read(watching.stdout.fileno(), 1)
                 break
         watching.send_signal(signal.SIGINT)
         rest = watching.stdout.read()
