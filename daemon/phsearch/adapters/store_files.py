@@ -69,12 +69,14 @@ class TableFiles:
                 with contextlib.suppress(OSError):
                     Path(folder, name).unlink()
 
-    def drop_unsound(self) -> bool:
-        """Remove older manifests that are cut short, for LanceDB cleans nothing up while there is one; tell if so."""
-        unsound = [file for file in self.manifests()[1:] if not file.read_bytes().endswith(_END_OF_MANIFEST)]
-        for file in unsound:
-            file.unlink()
-        return bool(unsound)
+    def drop_unsound(self) -> None:
+        """Remove older manifests that are cut short: while there is one, LanceDB cleans nothing up."""
+        for file in self.manifests()[1:]:
+            with file.open("rb") as opened:
+                opened.seek(max(0, file.stat().st_size - len(_END_OF_MANIFEST)))
+                sound = opened.read() == _END_OF_MANIFEST
+            if not sound:
+                file.unlink()
 
     def discard(self) -> None:
         """Remove the whole table."""

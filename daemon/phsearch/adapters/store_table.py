@@ -150,14 +150,10 @@ class Table:
         if self._table is None:
             return
         with self.writing():
+            self._files.drop_unsound()
             self._despite_the_index(partial(self._table.optimize, cleanup_older_than=_ALL_VERSIONS))
             self._files.settle()
-            try:
-                self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
-            except BaseException as error:
-                if not is_damage(error) or not self._files.drop_unsound():
-                    raise
-                self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
+            self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
             if indexed and not self._table.list_indices():
                 self._table.create_index("path", config=BTree())
             self._files.sweep()
