@@ -88,8 +88,8 @@ def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[st
     """
     os.umask(0o077)
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-    os.environ.setdefault("LANCE_LOG", "error")
-    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCE_LOG when it is imported
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
