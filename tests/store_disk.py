@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters import store_table
-from phsearch.domain.types import RootRecord
+from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, content, failure, opened, photo, vector
 
@@ -140,20 +140,20 @@ def readonly(place: Path) -> None:
     store = opened(place, WIDE)
     store.apply(batch(1), [])
     store.apply_failures([failure("/r/bad")], [])
-    store.apply_roots([RootRecord("/r", (), 1.0)])
+    store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     (place / "index" / "photos_mini.lance" / "data" / ".tmpKilled").write_bytes(b"x")
     remount(place, "ro")
     for reader in (store, opened(place, WIDE)):
         assert content(reader) == as_content(batch(1))
         assert reader.load_failures() == [failure("/r/bad")]
-        assert reader.load_roots() == [RootRecord("/r", (), 1.0)]
+        assert reader.load_volumes() == [Volume("/r", "/r", "x", 1.0)]
         assert sum(len(photos) for photos, _ in reader.rows()) == 48
         for write in (
             partial(reader.apply, batch(2), []),
             partial(reader.apply, batch(1, size=2), []),
             partial(reader.apply, [], ["/r/1-1"]),
             partial(reader.apply_failures, [failure("/r/other")], []),
-            partial(reader.apply_roots, [RootRecord("/other", (), 1.0)]),
+            partial(reader.apply_roots, [Volume("/other", "/r", "x", 1.0)]),
         ):
             with pytest.raises(StoreError, match="read-only file system") as caught:
                 write()

@@ -10,7 +10,7 @@ import pytest
 
 from phsearch.adapters import store_lance
 from phsearch.adapters.store_lance import LanceStore
-from phsearch.domain.types import Failure, Fingerprint, RootRecord
+from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import ModelMismatchError
 from store_kit import IDENTITY, content, opened, photo, vector
 
@@ -67,13 +67,14 @@ def test_failures_come_back_and_are_forgotten(store: LanceStore, tmp_path: Path)
     assert [each.path for each in opened(tmp_path).load_failures()] == ODD_NAMES[-1:]
 
 
-def test_root_records_come_back_with_odd_names_and_the_newest_of_a_path_wins(store: LanceStore, tmp_path: Path) -> None:
-    assert store.load_roots() == []
-    odd = RootRecord(ODD_NAMES[4], ((ODD_NAMES[4], "ext4 \udce9"), (ODD_NAMES[2], "nfs nas:/x")), 1.5)
-    store.apply_roots([odd, RootRecord("/r", (), 1.0)])
-    store.apply_roots([RootRecord("/r", (("/", "ext4 1"),), 2.0)])
-    found = opened(tmp_path).load_roots()
-    assert sorted(found, key=lambda record: record.seen_at) == [odd, RootRecord("/r", (("/", "ext4 1"),), 2.0)]
+def test_volumes_come_back_with_odd_names_and_the_newest_of_a_path_wins(store: LanceStore, tmp_path: Path) -> None:
+    assert store.load_volumes() == []
+    odd = Volume(ODD_NAMES[4], ODD_NAMES[2], "ext4 \udce9", 1.5)
+    store.apply_volumes([odd, Volume("/r", "/r", "x", 1.0)], [])
+    store.apply_volumes([Volume("/r", "/r", "ext4 1", 2.0), Volume("/gone", "/r", "x", 3.0)], [])
+    store.apply_volumes([], ["/gone"])
+    found = opened(tmp_path).load_volumes()
+    assert sorted(found, key=lambda volume: volume.seen_at) == [odd, Volume("/r", "/r", "ext4 1", 2.0)]
 
 
 def test_rows_on_disk_are_read_past_what_is_held_in_memory(store: LanceStore, tmp_path: Path) -> None:

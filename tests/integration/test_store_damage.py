@@ -14,7 +14,7 @@ import pytest
 
 from phsearch.adapters import store_files, store_lance, store_table
 from phsearch.adapters.store_errors import guarded
-from phsearch.domain.types import RootRecord
+from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
 
@@ -64,7 +64,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
         for number in range(3):
             history.apply([f"/r/{number}-{each}" for each in range(8)], [f"/r/{number - 1}-0"])
         history.store.apply_failures([failure("/r/bad")], [])
-        history.store.apply_roots([RootRecord("/r", (), 1.0)])
+        history.store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
         history.store.tidy()
         history.apply(["/r/0-1", "/r/new"], ["/r/1-1"])
         history.apply(["/r/newer"], [])
@@ -94,7 +94,7 @@ def outcome(state: Path, known: History) -> str:
         store = opened(state)
         found = content(store)
         store.load_failures()
-        store.load_roots()
+        store.load_volumes()
     except StoreError as error:
         return "refused" if "phsearchd --rebuild" in error.hint else error.sentence()
     assert known.holds(found)
@@ -150,9 +150,9 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
         history.apply(["/r/a", f"/r/{number}"], [f"/r/{number - 1}"])
         assert needed(tmp_path) <= synced
     store.apply_failures([failure("/r/bad")], [])
-    store.apply_roots([RootRecord("/r", (), 1.0)])
+    store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert needed(tmp_path) <= synced
-    assert {str(folder) for folder in (tmp_path, index, index / "photos_mini.lance", index / "roots.lance")} <= synced
+    assert {str(folder) for folder in (tmp_path, index, index / "photos_mini.lance", index / "volumes.lance")} <= synced
     assert {str(index / "photos_mini.lance" / part) for part in ("data", "_versions", "_deletions")} <= synced
     before = needed(tmp_path)
     time.sleep(0.01)
@@ -207,7 +207,7 @@ def test_an_index_of_which_half_the_folders_are_gone_is_named_and_can_be_rebuilt
     assert content(opened(tmp_path, IDENTITY)) == {}
 
 
-@pytest.mark.parametrize("table", ["errors", "roots"])
+@pytest.mark.parametrize("table", ["errors", "volumes"])
 def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
     history: tuple[Path, History], tmp_path: Path, table: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -217,11 +217,11 @@ def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
     store = opened(tmp_path)
     assert len(content(store)) == len(content(opened(history[0])))
     store.apply_failures([failure("/r/other")], [])
-    store.apply_roots([RootRecord("/other", (), 1.0)])
+    store.apply_volumes([Volume("/other", "/r", "x", 1.0)], [])
     assert "begins anew" in caplog.text
     again = opened(tmp_path)
     assert failure("/r/other") in again.load_failures()
-    assert RootRecord("/other", (), 1.0) in again.load_roots()
+    assert Volume("/other", "/r", "x", 1.0) in again.load_volumes()
 
 
 def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from phsearch.adapters.store_rows import photos_to_arrow
-from phsearch.domain.types import Failure, Fingerprint, RootRecord
+from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
 
@@ -93,9 +93,9 @@ def test_an_index_of_the_first_version_is_brought_forward_with_everything_in_it(
     store = opened(tmp_path)
     store.load_failures()
     store.apply_failures([failure("/r/bad.jpg")], ["/r/bad\udce9.jpg"])
-    store.apply_roots([RootRecord("/r", (("/", "x"),), 1.0)])
+    store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert opened(tmp_path).load_failures() == [failure("/r/bad.jpg")]
-    assert opened(tmp_path).load_roots() == [RootRecord("/r", (("/", "x"),), 1.0)]
+    assert opened(tmp_path).load_volumes() == [Volume("/r", "/r", "x", 1.0)]
 
 
 def test_an_index_is_brought_forward_once(tmp_path: Path) -> None:
@@ -130,10 +130,10 @@ def to_version_99(rows: pa.Table) -> pa.Table:
     return rows.replace_schema_metadata({**rows.schema.metadata, b"phsearch.schema": b"99"})
 
 
-@pytest.mark.parametrize("name", ["photos_mini", "errors", "roots"])
+@pytest.mark.parametrize("name", ["photos_mini", "errors", "volumes"])
 def test_an_index_of_which_any_table_is_newer_is_refused_and_not_touched(tmp_path: Path, name: str) -> None:
     write_version_1(tmp_path)
-    opened(tmp_path).apply_roots([RootRecord("/r", (), 1.0)])
+    opened(tmp_path).apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     db = lancedb.connect(tmp_path / "index")
     # The others are older, and have reasons to be changed when they are opened.
     older: dict[str, Callable[[pa.Table], pa.Table]] = {name: to_version_99}
@@ -141,7 +141,7 @@ def test_an_index_of_which_any_table_is_newer_is_refused_and_not_touched(tmp_pat
         older["errors"] = lambda rows: rows.drop_columns(["digest"]).cast(ERRORS_V1)
     for table, change in older.items():
         db.create_table(table, change(db.open_table(table).to_arrow()), mode="overwrite")
-    damaged: Any = newest_manifest(tmp_path, "roots" if name != "roots" else "photos_mini")
+    damaged: Any = newest_manifest(tmp_path, "volumes" if name != "volumes" else "photos_mini")
     damaged.write_bytes(b"")
     before = bytes_below(tmp_path)
     with pytest.raises(StoreError, match="newer phsearch") as caught:

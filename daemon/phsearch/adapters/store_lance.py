@@ -1,4 +1,4 @@
-"""The durable index in LanceDB: one folder, one table of photos for each model, one of failures, one of roots.
+"""The durable index in LanceDB: one folder, one table of photos for each model, one of failures, one of volumes.
 
 What the measurements behind this file say: there must be exactly one writer (two make duplicates without an error);
 every write is a fragment and a version, so that writes are few and large and old versions are dropped within minutes;
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, RootRecord, Vectors
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -43,8 +43,8 @@ class LanceStore:
         self._writes = 0
         self._photos = Table(folder, name, "photos")
         self._failures = Table(folder, "errors", "errors", "photos that failed before are tried once more")
-        self._roots = Table(folder, "roots", "roots", "which disk each root lies on is learned anew")
-        self._tables = (self._photos, self._failures, self._roots)
+        self._volumes = Table(folder, "volumes", "volumes", "which disk each root lies on is learned anew")
+        self._tables = (self._photos, self._failures, self._volumes)
         # All are asked before any is changed: a newer state is left as it is.
         for table in self._tables:
             table.refuse_newer()
@@ -112,14 +112,14 @@ class LanceStore:
         self._upsert(self._failures, table, gone)
         self._failed.difference_update(gone)
 
-    def load_roots(self) -> list[RootRecord]:
-        """Give what is remembered of the roots."""
-        table = self._roots.read()
-        return [] if table is None else rows.roots_from_arrow(table)
+    def load_volumes(self) -> list[Volume]:
+        """Give what is remembered of the file systems under the roots."""
+        table = self._volumes.read()
+        return [] if table is None else rows.volumes_from_arrow(table)
 
-    def apply_roots(self, records: Iterable[RootRecord]) -> None:
-        """Write root records by path. Raises StoreError."""
-        self._upsert(self._roots, rows.roots_to_arrow(list(records)), [])
+    def apply_volumes(self, upserts: Iterable[Volume], deletes: Collection[str]) -> None:
+        """Write volumes by path, then deletions. Raises StoreError."""
+        self._upsert(self._volumes, rows.volumes_to_arrow(list(upserts)), [rows.to_key(path) for path in deletes])
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
@@ -130,7 +130,7 @@ class LanceStore:
         """Compact fragments and drop old versions."""
         self._photos.tidy(indexed=len(self._keys) >= _INDEXED_ROWS)
         self._failures.tidy()
-        self._roots.tidy()
+        self._volumes.tidy()
         self._writes = 0
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ def _failures_with_digest(rows: pa.Table) -> pa.Table:
 STEPS: Mapping[str, tuple[Step, ...]] = {
     "photos": (),
     "errors": (_failures_with_digest,),
-    "roots": (),
+    "volumes": (),
 }
 
 

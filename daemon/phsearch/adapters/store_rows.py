@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from phsearch.adapters import store_migrate as migrations
-from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, RootRecord
+from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +55,14 @@ FAILURES = pa.schema(
     metadata=migrations.stamp("errors"),
 )
 
-ROOTS = pa.schema(
+VOLUMES = pa.schema(
     [
         ("path", pa.string()),
-        ("volumes", pa.string()),  # JSON, which carries names that are not UTF-8 unharmed
+        ("root", pa.string()),
+        ("identity", pa.string()),  # JSON, which carries names that are not UTF-8 unharmed
         ("seen_at", pa.float64()),
     ],
-    metadata=migrations.stamp("roots"),
+    metadata=migrations.stamp("volumes"),
 )
 
 
@@ -168,23 +169,24 @@ def failures_from_arrow(table: pa.Table) -> list[Failure]:
     ]
 
 
-def roots_to_arrow(records: Sequence[RootRecord]) -> pa.Table:
-    """Give rows for `records`."""
+def volumes_to_arrow(volumes: Sequence[Volume]) -> pa.Table:
+    """Give rows for `volumes`."""
     rows = [
-        {"path": to_key(record.path), "volumes": json.dumps(record.volumes), "seen_at": record.seen_at}
-        for record in records
+        {
+            "path": to_key(volume.path),
+            "root": to_key(volume.root),
+            "identity": json.dumps(volume.identity),
+            "seen_at": volume.seen_at,
+        }
+        for volume in volumes
     ]
-    return pa.Table.from_pylist(rows, schema=ROOTS)
+    return pa.Table.from_pylist(rows, schema=VOLUMES)
 
 
-def roots_from_arrow(table: pa.Table) -> list[RootRecord]:
-    """Give the root records of a table."""
+def volumes_from_arrow(table: pa.Table) -> list[Volume]:
+    """Give the volumes of a table."""
     return [
-        RootRecord(
-            from_key(row["path"]),
-            tuple((mount, identity) for mount, identity in json.loads(row["volumes"])),
-            row["seen_at"],
-        )
+        Volume(from_key(row["path"]), from_key(row["root"]), json.loads(row["identity"]), row["seen_at"])
         for row in table.to_pylist()
     ]
 
