@@ -117,8 +117,8 @@ METHODS = {
             "search",
             "Rank the library for a text, best first.",
             "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, photos, "
-            "took_ms}; score is the cosine between text and photo, pending counts photos seen but not yet searchable; an "
-            "offline photo's disk was last there at last_seen (seconds since the epoch, null where nobody knows)",
+            "took_ms}; score is the cosine between text and photo, pending counts photos seen but not yet searchable; "
+            "an offline photo's disk was last there at last_seen (seconds since the epoch, null where nobody knows)",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
