@@ -226,9 +226,9 @@ def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
 
 def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path: Path) -> None:
     index = tmp_path / "index"
-    for folder in ("empty.lance", "photos_mini.lance/_transactions", "errors.lance/_versions", "errors.lance/data"):
+    for folder in ("empty.lance", "volumes.lance/_transactions", "photos_mini.lance/_versions", "errors.lance/data"):
         (index / folder).mkdir(parents=True)
-    (index / "errors.lance" / "_versions" / "18446744073709551614.manifest").touch()
+    (index / "photos_mini.lance" / "_versions" / "18446744073709551614.manifest").touch()
     (index / "notes.txt").write_text("hello")
     store = opened(tmp_path, IDENTITY)
     store.apply([(photo("/r/a"), vector(1))], [])
