@@ -185,6 +185,28 @@ def test_stepping_back_is_said_once_and_lasts(
     assert not [name for name in bytes_below(tmp_path) if name.endswith(".damaged")]
 
 
+def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path)
+    history.apply(["/r/first"], [])
+    damaged = set((tmp_path / "index" / "photos_mini.lance" / "data").iterdir())
+    for number in range(120):
+        history.apply([f"/r/{number}"], [])
+    for file in damaged:
+        file.unlink()
+    tries = []
+    attempt = store_table.Table._all_rows
+
+    def counted(table: store_table.Table) -> object:
+        tries.append(table)
+        return attempt(table)
+
+    monkeypatch.setattr(store_table.Table, "_all_rows", counted)
+    assert content(opened(tmp_path)) == {}
+    assert len(tries) < 30
+
+
 def manifests(state: Path) -> list[Path]:
     return sorted((state / "index" / "photos_mini.lance" / "_versions").glob("*.manifest"))
 
