@@ -193,7 +193,7 @@ def _keep(
     keepers = {}
     for root in roots:
         disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
-        presence = Presence(root, mounts.read, scanner.look, volumes, writer)
+        presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
         ask = Questions(presence.look_all, digest, time.time_ns)
         settler = Settler(config.watch.settle_seconds)
         pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, _decoder())

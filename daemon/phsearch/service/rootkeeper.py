@@ -65,6 +65,7 @@ class RootKeeper:
         self._wake = asyncio.Event()
         self._overflow_delay = _OVERFLOW_FIRST
         self._losses = 0
+        self._online = False
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
@@ -163,7 +164,7 @@ class RootKeeper:
 
     def close(self) -> None:
         """Remember that the root was there until now."""
-        if self.state not in {"offline", "starting"}:
+        if self._online:
             self._presence.touch(self._reconciler.away, time.time())
 
     async def _rest(self) -> None:
@@ -238,6 +239,7 @@ class RootKeeper:
         self._go_offline(reason)
 
     def _come_online(self) -> None:
+        self._online = True
         if self.state == "offline":
             log.info("%s: is back", self.root)
             self._events.publish("root", self.root, state="online")
@@ -246,9 +248,10 @@ class RootKeeper:
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
         self._reconciler.emptied = True
+        if self._online:
+            self._online = False
+            self._presence.touch(self._reconciler.away, time.time())
         if self.state != "offline":
-            if self.state != "starting":
-                self._presence.touch(self._reconciler.away, time.time())
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._events.publish("root", self.root, state="offline", reason=reason)
         self.state = "offline"
