@@ -135,7 +135,7 @@ def test_with_a_query_it_says_the_rank_and_what_would_hide_the_photo(daemon: Dae
     for number in range(24):
         photo(daemon.photos / "ranked" / f"{number}.png", (255, 240 - 10 * number, 0))
     last, first = daemon.photos / "ranked" / "23.png", daemon.photos / "ranked" / "0.png"
-    daemon.settled()
+    daemon.call("search", query="yellow", sync=20)
     answer = why(daemon, last, "yellow")
     hits = [hit["path"] for hit in daemon.call("search", query="yellow", limit=1000)["hits"]]
     assert answer["match"]["rank"] == hits.index(str(last)) + 1 > 20
@@ -152,7 +152,7 @@ def test_with_a_query_it_says_the_rank_and_what_would_hide_the_photo(daemon: Dae
 
 
 def test_on_its_way_a_photo_settles_waits_in_the_queue_and_is_indexed(tmp_path: Path) -> None:
-    with running(tmp_path, settings=SETTINGS.replace("0.2", "0.6")) as daemon:
+    with running(tmp_path, settings=SETTINGS.replace("0.2", "3.0")) as daemon:
         blocker = photo(daemon.photos / "never-ends.png", "red")
         wait_until(lambda: why(daemon, blocker)["verdict"] == "indexing", "the worker hangs on it")
         waiting = [photo(daemon.photos / f"{number}.png", "red") for number in range(8)]

@@ -666,9 +666,10 @@ import queue, subprocess, sys
 from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
+from phsearch.domain.types import RootLost
 root, told = sys.argv[1], queue.Queue()
 watcher = FolderWatcher(Roots([root]), Rules())
-watcher.start(told.put)
+watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
 watcher.add(root)
 subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
 print(told.get(timeout=10).reason)

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "service",
     "rescan": "library",
     "errors": "library",
+    "confirm-deletions": "library",
     "why": "why",
     "watch": "service",
     "completion": "service",

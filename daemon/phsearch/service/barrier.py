@@ -18,13 +18,13 @@ import itertools
 import logging
 from typing import TYPE_CHECKING
 
-from phsearch.service.patience import Patience
+from phsearch.service.disk import RootDisk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phsearch.domain.ports import Watcher
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
 
 log = logging.getLogger("phsearch.watch")
@@ -36,11 +36,11 @@ _PAUSE = 0.02
 class Barrier:
     """Knows when everything that happened before a question has been dealt with."""
 
-    def __init__(self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipeline: Pipeline) -> None:
+    def __init__(self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipelines: Pipelines) -> None:
         self._watcher = watcher
         self._keepers = keepers
-        self._pipeline = pipeline
-        self._patience = Patience(_MARK_SECONDS)
+        self._pipelines = pipelines
+        self._lane = RootDisk("mark", _MARK_SECONDS, 1)
         self._tokens = itertools.count(1)
         self._met: dict[int, asyncio.Event] = {}
         self._running: asyncio.Task[_Leaving] | None = None
@@ -51,7 +51,7 @@ class Barrier:
         try:
             async with asyncio.timeout(seconds):
                 leaving = await asyncio.shield(self._coming_round())
-                while not leaving.done(self._pipeline):  # noqa: ASYNC110 - a photo leaves in many ways; asking is cheap
+                while not leaving.done(self._pipelines):  # noqa: ASYNC110 - a photo leaves in many ways; asking is cheap
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             return False
@@ -78,14 +78,14 @@ class Barrier:
             keeper.catch_up(everything=not told)
         while any(keeper.busy and keeper.passes == count for keeper, count in passes.items()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE)
-        return _Leaving(self._pipeline.on_their_way())
+        return _Leaving(self._pipelines.on_their_way())
 
     async def _told(self) -> bool:
         """Wait until the watcher has told what happened before now; False where it cannot say."""
         token = next(self._tokens)
         met = self._met[token] = asyncio.Event()
         try:
-            if not await self._patience.ask("mark", lambda: self._watcher.mark(token)):
+            if not await self._lane.ask(lambda _tick: self._watcher.mark(token)):
                 return False
             async with asyncio.timeout(_MARK_SECONDS):
                 await met.wait()
@@ -103,8 +103,8 @@ class _Leaving:
     def __init__(self, paths: list[str]) -> None:
         self._paths = paths
 
-    def done(self, pipeline: Pipeline) -> bool:
+    def done(self, pipelines: Pipelines) -> bool:
         """Tell whether all have left; cheap to ask often, since one that is still there answers for all."""
-        while self._paths and pipeline.place(self._paths[-1]) is None:
+        while self._paths and pipelines.place(self._paths[-1]) is None:
             self._paths.pop()
         return not self._paths

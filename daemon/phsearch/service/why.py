@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from phsearch.service.disk import RootDisk
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from phsearch.domain.rules import Rules
     from phsearch.domain.sight import Sight
     from phsearch.service.model import ModelState
-    from phsearch.service.patience import Patience
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
 
+_T = TypeVar("_T")
+_PATIENCE = 5.0
 _SHOWN = next(param.default for param in METHODS["search"].params if param.name == "limit")
 
 
@@ -45,24 +47,23 @@ class Why:
         roots: Roots,
         rules: Rules,
         library: Library,
-        pipeline: Pipeline,
+        pipelines: Pipelines,
         keepers: Mapping[str, RootKeeper],
         searcher: Searcher,
         model: ModelState,
         sight: Callable[[str, str | None], Sight],
-        patience: Patience,
         *,
         follow: bool,
     ) -> None:
         self._roots = roots
         self._rules = rules
         self._library = library
-        self._pipeline = pipeline
+        self._pipelines = pipelines
         self._keepers = keepers
         self._searcher = searcher
         self._model = model
         self._sight = sight
-        self._patience = patience
+        self._disks: dict[str, RootDisk] = {}
         self._follow = follow
 
     async def explain(self, path: str, query: str | None) -> dict[str, Any]:
@@ -80,10 +81,15 @@ class Why:
             answer["match"] = await self._match(path, query)
         return answer
 
+    async def _ask(self, about: str, question: Callable[[], _T]) -> _T:
+        """Ask the disk, for a short while only: somebody waits. Raises OSError, TimeoutError."""
+        disk = self._disks.setdefault(about, RootDisk(f"why {about}", _PATIENCE, 1))
+        return await disk.ask(lambda _tick: question())
+
     async def _outside(self, path: str) -> _Case:
         watched = f"it lies in no watched folder; watched: {', '.join(self._roots)}"
         try:
-            real = (await self._patience.ask("", lambda: self._sight(path, None))).real
+            real = (await self._ask("", lambda: self._sight(path, None))).real
         except (OSError, ValueError):
             real = path
         if real == path or (root := self._roots.of(real)) is None:
@@ -96,7 +102,7 @@ class Why:
         if keeper.state == "offline":
             return self._offline(path, keeper.detail)
         try:
-            sight = await self._patience.ask(root, lambda: self._sight(path, root))
+            sight = await self._ask(root, lambda: self._sight(path, root))
         except TimeoutError:
             return self._offline(path, "it does not answer")
         except OSError as error:
@@ -144,12 +150,12 @@ class Why:
     def _folder(self, path: str) -> _Case:
         known = list(self._library.under(path))
         errors = sum(self._library.failure(each) is not None for each in known)
-        photos, pending = len(known) - errors, len(self._pipeline.under(path))
+        photos, pending = len(known) - errors, len(self._pipelines.under(path))
         text = f"it is a folder: {photos:,} photos indexed, {errors:,} could not be read, {pending:,} on their way"
         return _Case("folder", text, {"photos": photos, "errors": errors, "pending": pending})
 
     def _file(self, path: str, keeper: RootKeeper, sight: Sight) -> _Case:
-        place = self._pipeline.place(path)
+        place = self._pipelines.place(path)
         photo, failure = self._library.get(path), self._library.failure(path)
         way = self._on_its_way(path, place) if place is not None else None
         if photo is not None:
@@ -172,7 +178,7 @@ class Why:
     def _on_its_way(self, path: str, place: str) -> _Case:
         if place == "settling":
             return _Case("settling", "it was touched a moment ago and is read as soon as it stops changing", {})
-        position = self._pipeline.position(path)
+        position = self._pipelines.position(path)
         if position is None:
             return _Case("indexing", "it is being indexed at this moment", {})
         at, of = position

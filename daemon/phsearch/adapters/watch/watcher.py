@@ -16,7 +16,7 @@ from phsearch.adapters.watch.reader import Inotify, NoInotify
 from phsearch.adapters.watch.tops import Tops
 from phsearch.adapters.watch.translate import Translator
 from phsearch.adapters.watch.tree import Tree
-from phsearch.domain.types import Marked, Overflowed
+from phsearch.domain.types import Marked, MountsChanged, Overflowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,6 +307,7 @@ class FolderWatcher:
             self._translator.expire()
             if mounted:
                 self._tops.suspect("/")
+                self._emit(MountsChanged())
             self._tops.tell_blind()
             tops = list(self._tops) if overflowed else []
         self._look()
