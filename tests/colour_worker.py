@@ -1,7 +1,7 @@
 """A tower worker without torch: a photo is its mean colour, a text is a colour's name.
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
-make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it.
+make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import numpy as np
 
@@ -70,6 +71,14 @@ def main() -> None:
         channel.send({"op": "done", "batch": header["batch"]})
 
 
+def devour() -> None:
+    """Take memory until somebody ends the process; slowly enough for a machine that runs other tests, too."""
+    eaten = []
+    while True:
+        eaten.append(bytearray(os.urandom(1 << 20)) * 16)
+        time.sleep(0.01)
+
+
 def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:
     channel.send({"op": "begun", "path": path})
     name = os.path.basename(path)
@@ -77,6 +86,8 @@ def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Finger
         os.kill(os.getpid(), signal.SIGSEGV)
     if "never-ends" in name:
         threading.Event().wait()
+    if "devours" in name:
+        devour()
     try:
         decoded = decoder.decode(path, PREPROCESS)
         status = os.stat(path)

@@ -17,11 +17,12 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
-from phsearch.adapters import mounts
+from phsearch.adapters import memory, mounts
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher
+from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
@@ -36,6 +37,7 @@ from phsearch.service.events import Events
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.model import ModelState
+from phsearch.service.overseer import Limits
 from phsearch.service.pipeline import Disk, Pipeline
 from phsearch.service.process import WorkerCommand
 from phsearch.service.rootkeeper import RootKeeper
@@ -58,6 +60,7 @@ WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
 """-P: what lies in the directory we were started in is not to be imported."""
 
 _INDEX_NICE = 19
+_INDEX_EXPENDABLE = 800
 _AHEAD = 3
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
@@ -129,7 +132,7 @@ async def _serve(
         model,
         batcher,
         config.index.keep_alive_seconds,
-        config.index.photo_seconds,
+        _limits(config),
     )
     writer = Writer(store, store_lane, idle=lambda: pipeline.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
@@ -230,7 +233,18 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
     }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+
+
+def _limits(config: Config) -> Limits:
+    threads = config.index.decode_threads or os.cpu_count() or 1
+    machine = memory.machine()
+
+    def allowed(loaded: int) -> int:
+        index = config.index
+        return allowance.worker_limit(index.worker_memory_mb, loaded, threads, index.max_megapixels, machine)
+
+    return Limits(config.index.photo_seconds, memory.own, allowed)
 
 
 def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import struct
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import SHARED, photo, running
+from harness import SHARED, photo, running, wait_until
 from phsearch.domain.rules import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -37,6 +38,40 @@ def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path:
         photo(daemon.photos / "good.png", "green")
         daemon.becomes(photos=1, errors=1, pending=0)
         assert "30,000 x 30,000" in daemon.errors()["bomb.png"]
+
+
+def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path: Path) -> None:
+    limits = "[index]\nphoto_seconds = 2\nworker_memory_mb = 512\n"
+    with running(tmp_path, settings=QUICK + limits) as daemon:
+        pid = daemon.pid
+        colours = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
+        for number in range(40):
+            name, colour = list(colours.items())[number % 4]
+            photo(daemon.photos / f"{number:02} {name}.png", tuple(max(part - number, 0) for part in colour))
+            if number in (10, 11, 30):
+                photo(daemon.photos / {10: "crashes.png", 11: "never-ends.png", 30: "devours.png"}[number], "black")
+        status = daemon.becomes(photos=40, errors=3, pending=0, seconds=60)
+        assert daemon.errors() == {
+            "crashes.png": "its decoder crashed (SIGSEGV)",
+            "never-ends.png": "decoding took longer than 2 s",
+            "devours.png": "it needs more than 512 MB of memory to decode",
+        }
+        assert status["counters"]["embedded"] == 40, "what was embedded before a crash is not embedded again"
+        for colour in colours:
+            assert {name.split()[-1] for name in daemon.found(colour, 10)} == {f"{colour}.png"}
+        assert daemon.pid == pid
+
+
+def test_a_photo_is_not_blamed_for_workers_that_are_killed_from_outside(tmp_path: Path) -> None:
+    with running(tmp_path, settings=QUICK + "[model]\nbatch_size = 1\n") as daemon:
+        for number in range(30):
+            photo(daemon.photos / f"{number}.png", (200, 0, number))
+        for _ in range(12):
+            before = set(daemon.workers())
+            for worker in before:
+                os.kill(worker, signal.SIGKILL)
+            wait_until(lambda known=before: set(daemon.workers()) - known, "there are other workers")
+        daemon.becomes(photos=30, errors=0, pending=0)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the collections of odd files are not on this machine")

@@ -120,6 +120,14 @@ class LanceStore:
         self._failed.difference_update(gone)
         self._writes += bool(table.num_rows or gone)
 
+    def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
+        """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+        if self._photos is None:
+            return
+        with _readable(self._folder, "read"):
+            # Opened anew: the handle in use would show what it wrote itself, whatever became of it since.
+            yield rows.photos_from_arrow(self._db.open_table(self._name).to_arrow())
+
     def tidy(self) -> None:
         """Compact fragments and drop old versions."""
         with _writable(self._folder):
