@@ -44,6 +44,7 @@ from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
 from phsearch.service.status import Status
+from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ async def _serve(
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
-    store_lane, rank_lane, disk_lane = Lane("store"), Lane("rank"), Lane("disk", threads=2)
+    store_lane, rank_lane, disk_lane, verify_lane = Lane("store"), Lane("rank"), Lane("disk", threads=2), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
@@ -159,7 +160,14 @@ async def _serve(
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
     status = Status(catalog, pipeline, embedder, writer, model, keepers)
-    server = Server(Api(searcher, status, library, roots, keepers), events)
+    verifier = Verifier(
+        library,
+        model,
+        RowCheck(store, store_lane, writer, library, index, rank_lane, roots, verify_lane),
+        FileCheck(disk, verify_lane, library, pipeline, roots, keepers),
+        SampleCheck(digest, verify_lane, library, index, rank_lane, embedder, model),
+    )
+    server = Server(Api(searcher, status, library, roots, keepers, pipeline, verifier), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -185,7 +193,7 @@ async def _serve(
             log.warning("the last changes were not written and will be found again at the next start: %s", error)
         for keeper in keepers.values():
             keeper.close()
-        for lane in (disk_lane, rank_lane, store_lane):
+        for lane in (verify_lane, disk_lane, rank_lane, store_lane):
             lane.close()
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "service",
     "rescan": "library",
     "errors": "library",
+    "verify": "verify",
     "watch": "service",
     "completion": "service",
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
+from phsearch.domain.roots import below
 from phsearch.errors import (
     ModelMismatchError,
     ModelUnavailableError,
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Photo
+    from phsearch.service.pipeline import Pipeline
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
+    from phsearch.service.verify import Verifier
 
 _KINDS: dict[type[PhsearchError], str] = {
     NotReadyError: "NotReady",
@@ -38,6 +43,7 @@ _KINDS: dict[type[PhsearchError], str] = {
 
 
 _ENVELOPE = 4096
+_MISMATCHES = 1000
 
 
 class Api:
@@ -50,17 +56,23 @@ class Api:
         library: Library,
         roots: Roots,
         keepers: Mapping[str, RootKeeper],
+        pipeline: Pipeline,
+        verifier: Verifier,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
         self._roots = roots
         self._keepers = keepers
+        self._pipeline = pipeline
+        self._verifier = verifier
         self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "search": self._search,
             "status": self._report,
             "library.rescan": self._rescan,
             "library.errors": self._errors,
+            "library.retry": self._retry,
+            "library.verify": self._verify,
             "events.subscribe": self._subscribed,
             "rpc.discover": self._discover,
         }
@@ -91,14 +103,7 @@ class Api:
         return self._status.report()
 
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
-        if params["path"] is None:
-            chosen = list(self._keepers)
-        else:
-            root = self._roots.of(params["path"])
-            if root is None:
-                hint = f"watched: {', '.join(self._roots)}"
-                raise RpcError("OutsideLibrary", f"{params['path']} lies in no watched folder", hint)
-            chosen = [root]
+        chosen = list(self._keepers) if params["path"] is None else [self._root_of(params["path"])]
         for root in chosen:
             self._keepers[root].scan(root)
         return {"roots": chosen}
@@ -116,6 +121,39 @@ class Api:
             for failure in page
         )
         return {"errors": _fitting(rows), "total": len(failures)}
+
+    async def _retry(self, params: dict[str, Any]) -> dict[str, Any]:
+        path = params["path"]
+        # A folder above a root holds failures, too.
+        if path is not None and not any(root.startswith(below(path)) for root in self._roots):
+            self._root_of(path)
+        return {"retried": self._pipeline.retry(path)}
+
+    async def _verify(self, params: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        try:
+            findings = await self._verifier.verify(params["sample"])
+        except StoreError as error:
+            # Not "not ready": a client would ask again and again, and each time it would take minutes.
+            raise RpcError("InternalError", str(error), error.hint) from error
+        cosine = findings.lowest_cosine
+        return {
+            "ok": not findings.mismatches,
+            "rows": findings.rows,
+            "checked": findings.checked,
+            "sampled": findings.sampled,
+            "not_checked": findings.not_checked,
+            "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
+            "mismatched": len(findings.mismatches),
+            "mismatches": _fitting(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
+            "took_ms": round((time.perf_counter() - start) * 1000, 2),
+        }
+
+    def _root_of(self, path: str) -> str:
+        root = self._roots.of(path)
+        if root is None:
+            raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", f"watched: {', '.join(self._roots)}")
+        return root
 
     async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}

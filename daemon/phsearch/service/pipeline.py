@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phsearch.domain.batching import Candidate
+from phsearch.domain.roots import below
 from phsearch.domain.types import Digested, Found, Refused
 from phsearch.errors import UnreadableImageError
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
@@ -77,6 +78,7 @@ class Pipeline:
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
         self._retries: dict[str, asyncio.TimerHandle] = {}
+        self._forced: set[str] = set()
         embedder.on_outcome = self._settle_outcome
 
     @property
@@ -112,6 +114,21 @@ class Pipeline:
         if path not in self._ready and path not in self._settler:
             self._settler.touch(path, float("-inf"), closed=False)
             self._wake.set()
+
+    def retry(self, path: str | None) -> int:
+        """Read failed files again though nothing changed: the one at `path`, those below it, or all; gives how many."""
+        library = self._catalog.library
+        inside = None if path is None else below(path)
+        failed = [each.path for each in library.failures()]
+        chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
+        for each in chosen:
+            if timer := self._retries.pop(each, None):
+                timer.cancel()
+            self._forced.add(each)
+            if self.place(each) is None:
+                self._ready[each] = None
+        self._readable.set()
+        return len(chosen)
 
     def drop(self, path: str) -> None:
         """Let go of a path that is gone."""
