@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from phsearch.service.model import ModelState
 
 _AT_ONCE = 48
+"""Photos under way: some batches of the model, so that it need not wait for the disk."""
+
 _MODEL_SECONDS = 5.0
 
 
@@ -49,19 +51,19 @@ class SampleCheck:
 
     async def check(self, photos: Iterable[Photo], findings: Findings, offline: Callable[[str], bool]) -> None:
         """Check photos, some at a time; `offline` says whether the root of a path is not there now."""
-        turns = asyncio.Semaphore(_AT_ONCE)
+        rest = iter(photos)
 
-        async def one(photo: Photo) -> None:
-            async with turns:
+        async def work() -> None:
+            for photo in rest:
                 mismatch = await self._read(photo, findings)
-            if mismatch is not None and offline(photo.path):
-                findings.not_checked += 1
-            elif mismatch is not None and self._library.get(photo.path) is photo:
-                findings.mismatches.append(mismatch)
+                if mismatch is not None and offline(photo.path):
+                    findings.not_checked += 1
+                elif mismatch is not None and self._library.get(photo.path) is photo:
+                    findings.mismatches.append(mismatch)
 
         async with asyncio.TaskGroup() as group:
-            for photo in photos:
-                group.create_task(one(photo))
+            for _ in range(_AT_ONCE):
+                group.create_task(work())
 
     async def _read(self, photo: Photo, findings: Findings) -> Mismatch | None:
         try:
