@@ -6,6 +6,7 @@ kill -9, and so the ledger counts forward passes over all lives, whatever the da
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,4 +60,5 @@ if __name__ == "__main__":
         from colour_worker import main
     else:
         from phsearch.worker import main
-    main()
+    with contextlib.suppress(BrokenPipeError):  # the daemon was killed
+        main()

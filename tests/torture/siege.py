@@ -91,8 +91,10 @@ class Report:
             f"photos {v.photos} ({v.contents} distinct)",
             f"lost {len(v.lost)}, duplicates {len(v.duplicates)}, ghosts {len(v.ghosts)}, stale {len(v.stale)}",
             f"wrong {len(v.wrong)} (lowest cosine {v.lowest:.4f})",
-            f"embedded {self.embedded}, re-embedded {self.again} (in flight at the kills {sum(costs)}, at most "
-            f"{max(costs, default=0)} at one, for {oldest:.1f} s at most; at none {self.unjustified})",
+            (
+                f"embedded {self.embedded}, re-embedded {self.again} (in flight at the kills {sum(costs)}, at most "
+                f"{max(costs, default=0)} at one, for {oldest:.1f} s at most; at none {self.unjustified})"
+            ),
             f"faults {len(self.faults)}",
             f"{self.seconds:.0f} s",
         )
@@ -145,6 +147,7 @@ class Siege:
             if self._victim.alive:
                 self._victim.slay()
         self._account()
+        report.faults += [f"a traceback in the log: {last}" for last in self._victim.tracebacks()]
         report.seconds = time.monotonic() - began
         did = churn.done | {f"{type(hand).__name__.lower()} at work": hand.times for hand in self._hands}
         say("  " + ", ".join(f"{name} {times}" for name, times in sorted(did.items())))

@@ -37,7 +37,8 @@ def read(state: Path, model: str) -> tuple[list[Row], Vectors]:
     columns = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     rows = [Row(_path(path), size, mtime_ns, digest) for path, size, mtime_ns, digest in columns]
     flat = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return rows, flat.reshape(len(rows), -1).astype(np.float32)
+    dim = table.schema.field("vector").type.list_size
+    return rows, flat.reshape(len(rows), dim).astype(np.float32)
 
 
 def _path(key: str) -> str:

@@ -62,3 +62,13 @@ class Victim(Daemon):
             os.kill(self.pid, signal.SIGKILL)
         assert self._process is not None
         self._process.wait(20)
+
+    def tracebacks(self) -> list[str]:
+        """Give the last line of every traceback in the log, each once."""
+        lines = iter(self.log.read_text(errors="replace").splitlines())
+        ends = {
+            next((line for line in lines if not line.startswith(" ")), "")
+            for each in lines
+            if each.startswith("Traceback")
+        }
+        return sorted(ends)
