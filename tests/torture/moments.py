@@ -21,7 +21,8 @@ class Moments:
     def __init__(self, victim: Victim, rng: random.Random, *, slow: bool) -> None:
         self._victim = victim
         self._rng = rng
-        self._scale = 1.0 if slow else 0.25
+        self._slow = slow
+        self._scale = 1.0 if slow else 0.15
         self._kinds: tuple[tuple[str, int], ...] = (
             ("starting", 15),
             ("loading", 15),
@@ -40,12 +41,12 @@ class Moments:
             case "starting":
                 self._sleep(self._rng.uniform(0, 1.3))
             case "loading":
-                self._sleep(self._rng.uniform(0.5, 6 * self._scale))
+                self._sleep(self._rng.uniform(0.2, 6 * self._scale))
             case "embedding":
                 self._until(self._embedded(self._rng.choice((1, 5, 17, 40))), most)
             case "after embedding":
                 self._until(self._embedded(self._rng.choice((1, 10))), most)
-                self._sleep(self._rng.uniform(0, 3))
+                self._sleep(self._rng.uniform(0, 3 if self._slow else 1.5))
             case "writing":
                 self._until(self._written(self._rng.choice((1, 1, 2, 5))), most)
                 self._sleep(self._rng.uniform(0, 0.03))

@@ -112,7 +112,7 @@ class Siege:
         for root in self._roots:
             root.mkdir()
         settings = f"[index]\nphoto_seconds = {_PATIENCE}\n[watch]\nsettle_seconds = 0.4\n"
-        self._victim = Victim(home, self._roots, plan.model, settings + f'[model]\nname = "{plan.model}"\n')
+        self._victim = Victim(home, self._roots, plan.model, settings)
         self._moments = Moments(self._victim, self._rng, slow=plan.model != "colour")
         self._hands: list[Hand] = []
         self._report = Report()

@@ -48,9 +48,9 @@ class ColourModel:
 
 
 class ClipModel:
-    """The real model in this process, in full precision; the daemon may have used half."""
+    """The real model in this process, in full precision, which the daemon is told to use, too."""
 
-    margin = 5e-3
+    margin = 1e-3
 
     def __init__(self, name: str) -> None:
         from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch

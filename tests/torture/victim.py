@@ -25,7 +25,8 @@ class Victim(Daemon):
     """One daemon over `roots`, in many lives."""
 
     def __init__(self, home: Path, roots: Sequence[Path], model: str, settings: str) -> None:
-        super().__init__(home, COUNTEDD, settings)
+        # Full precision, so that a vector is the same in every life.
+        super().__init__(home, COUNTEDD, settings + f'[model]\nname = "{model}"\nprecision = "fp32"\n')
         self.roots = tuple(roots)
         self.ledger = Ledger(home / "ledger")
         self.env |= {LEDGER: str(self.ledger.path), MODEL: model}
