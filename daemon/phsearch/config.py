@@ -50,12 +50,18 @@ class WatchConfig:
     min_bytes: int = 0
     settle_seconds: float = 1.0
     rescan_minutes: float = 60.0
+    disk_seconds: float = 30.0
+    brake_share: float = 0.3
+    brake_photos: int = 50
 
     def check(self) -> None:
         """Refuse values out of range."""
         _within("watch.min_bytes", self.min_bytes, 0, 1 << 40)
         _within("watch.settle_seconds", self.settle_seconds, 0.05, 3600)
         _within("watch.rescan_minutes", self.rescan_minutes, 0.05, 60 * 24 * 365)
+        _within("watch.disk_seconds", self.disk_seconds, 1, 3600)
+        _within("watch.brake_share", self.brake_share, 0, 1)
+        _within("watch.brake_photos", self.brake_photos, 1, 1 << 40)
 
 
 @dataclass(frozen=True, slots=True)

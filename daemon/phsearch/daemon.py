@@ -17,27 +17,32 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
-from phsearch.adapters import mounts
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
+from phsearch.adapters.mounts import MountTable
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.reconcile import Brake
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 from phsearch.domain.settle import Settler
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
 from phsearch.service.catalog import Catalog
+from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.model import ModelState
-from phsearch.service.pipeline import Disk, Pipeline
+from phsearch.service.pipeline import Pipeline, Questions
+from phsearch.service.pipelines import Pipelines
+from phsearch.service.presence import Presence
 from phsearch.service.process import WorkerCommand
+from phsearch.service.reconciler import Reconciler
 from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
@@ -46,11 +51,11 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from phsearch.config import Config, Places
-    from phsearch.domain.ports import Store
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.ports import Store, Watcher
+    from phsearch.domain.types import FsEvent, Volume
 
 log = logging.getLogger("phsearch")
 
@@ -59,6 +64,7 @@ WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
 
 _INDEX_NICE = 19
 _AHEAD = 3
+_AT_ONCE = 4
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
 
@@ -82,8 +88,8 @@ def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[st
     """
     os.umask(0o077)
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-    os.environ.setdefault("LANCE_LOG", "error")
-    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCE_LOG when it is imported
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
@@ -117,7 +123,7 @@ async def _serve(
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
-    store_lane, rank_lane, disk_lane = Lane("store"), Lane("rank"), Lane("disk", threads=2)
+    store_lane, rank_lane = Lane("store"), Lane("rank")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
@@ -131,31 +137,15 @@ async def _serve(
         config.index.keep_alive_seconds,
         config.index.photo_seconds,
     )
-    writer = Writer(store, store_lane, idle=lambda: pipeline.pending == 0)
+    writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
-    disk = Disk(scanner.look, digest, time.time_ns)
-    settler = Settler(config.watch.settle_seconds)
-    pipeline = Pipeline(disk, disk_lane, settler, catalog, embedder, roots, _decoder())
-    keepers = {
-        root: RootKeeper(
-            root,
-            roots,
-            watcher,
-            scanner,
-            library,
-            pipeline,
-            events,
-            rescan_seconds=config.watch.rescan_minutes * 60,
-            unwatchable=mounts.unwatchable,
-        )
-        for root in roots
-    }
-    intake = Intake(roots, keepers, catalog, pipeline)
+    pipelines, keepers = _keep(config, roots, watcher, scanner, catalog, embedder, writer, events, store.load_volumes())
+    intake = Intake(roots, keepers, catalog, pipelines)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipeline, embedder, writer, model, keepers)
+    status = Status(catalog, pipelines, embedder, writer, model, keepers)
     server = Server(Api(searcher, status, library, roots, keepers), events)
     notifier = Notifier(env)
 
@@ -165,7 +155,7 @@ async def _serve(
     log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
     try:
         async with asyncio.TaskGroup() as group:
-            runs = (text_tower.run(), embedder.run(), pipeline.run(), writer.run())
+            runs = (text_tower.run(), embedder.run(), pipelines.run(), writer.run())
             keeping = (keeper.run() for keeper in keepers.values())
             tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status))]
             await stopping.wait()
@@ -176,14 +166,42 @@ async def _serve(
             for task in tasks:
                 task.cancel()
     finally:
+        for keeper in keepers.values():
+            keeper.close()
         try:
             await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
         except (StoreError, TimeoutError) as error:
             log.warning("the last changes were not written and will be found again at the next start: %s", error)
-        for keeper in keepers.values():
-            keeper.close()
-        for lane in (disk_lane, rank_lane, store_lane):
+        for lane in (rank_lane, store_lane):
             lane.close()
+
+
+def _keep(
+    config: Config,
+    roots: Roots,
+    watcher: Watcher,
+    scanner: FolderScanner,
+    catalog: Catalog,
+    embedder: Embedder,
+    writer: Writer,
+    events: Events,
+    volumes: Iterable[Volume],
+) -> tuple[Pipelines, dict[str, RootKeeper]]:
+    """Give each root its own way to its disk, its own pipeline and its keeper."""
+    mounts = MountTable()
+    pipelines = Pipelines(roots, embedder)
+    keepers = {}
+    for root in roots:
+        disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
+        presence = Presence(root, mounts.read, scanner.look, volumes, writer)
+        ask = Questions(presence.look_all, digest, time.time_ns)
+        settler = Settler(config.watch.settle_seconds)
+        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, _decoder())
+        pipelines.add(root, pipeline)
+        brake = Brake(config.watch.brake_share, config.watch.brake_photos)
+        reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
+        keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, events, config.watch)
+    return pipelines, keepers
 
 
 def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:

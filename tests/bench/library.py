@@ -57,7 +57,7 @@ def _make(kit: Kit) -> None:
 
 def _fill(store: LanceStore, root: Path) -> None:
     known, _ = store.load()
-    identity = store_rows.identity_of(store._table().schema)
+    identity = store_rows.identity_of(store._photos.schema)
     assert identity is not None
     rng = np.random.default_rng(0)
     for start in range(0, SIZE, _WRITE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ def test_limit_and_min_score(daemon: Daemon) -> None:
 def test_json_is_one_object_a_line_with_the_fields_of_a_hit(daemon: Daemon) -> None:
     hits = [json.loads(line) for line in daemon.cli("--json", "-n", "3", "red").stdout.splitlines()]
     assert len(hits) == 3
-    assert set(hits[0]) == {"path", "score", "root", "taken_at", "width", "height", "format"}
+    assert set(hits[0]) == {*("path", "score", "root", "taken_at", "width", "height", "format", "offline", "last_seen")}
     assert (hits[0]["width"], hits[0]["height"], hits[0]["format"]) == (64, 48, "PNG")
 
 
@@ -58,12 +58,9 @@ def test_status_as_json_has_the_fixed_names(daemon: Daemon) -> None:
     status = json.loads(daemon.cli("status", "--json").stdout)
     assert {"version", "protocol", "model", "photos", "pending", "errors", "counters", "roots"} <= set(status)
     assert set(status["counters"]) == {"embedded", "reused", "removed", "failed"}
-    assert status["roots"][0] | {"detail": ""} == {
-        "path": str(daemon.photos),
-        "state": "watching",
-        "photos": 5,
-        "detail": "",
-    }
+    root = status["roots"][0]
+    assert (root["path"], root["state"], root["photos"]) == (str(daemon.photos), "watching", 5)
+    assert (root["missing"], root["last_seen"], root["overflows"]) == (0, None, 0)
     assert (status["photos"], status["errors"], status["pending"]) == (5, 1, 0)
 
 
@@ -98,12 +95,13 @@ def test_watch_shows_what_happens_until_it_is_interrupted(daemon: Daemon) -> Non
             daemon.settled()
             path.unlink()
             daemon.settled()
-            if os.read(watching.stdout.fileno(), 1):
+            if select.select([watching.stdout], [], [], 0.5)[0]:
                 break
         watching.send_signal(signal.SIGINT)
         rest = watching.stdout.read()
         assert watching.wait(10) == 130
-    events = [json.loads(line) for line in ("{" + rest).splitlines()]
+    events = [json.loads(line) for line in rest.splitlines()]
+    assert events
     assert {event["type"] for event in events} <= {"indexed", "removed"}
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.mounts import mounts, remote_type, unwatchable
+from phsearch.adapters.mounts import MountTable, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,25 +38,35 @@ a line nobody understands
     ],
 )
 def test_a_remote_file_system_is_told_by_what_is_mounted_deepest_and_last(path: str, kind: str | None) -> None:
-    assert remote_type(TABLE, path) == kind
+    mount = parse(TABLE, {}).over(path)
+    assert mount is not None
+    assert (mount.kind if mount.remote else None) == kind
 
 
 def test_odd_bytes_in_a_mount_point_survive() -> None:
-    assert mounts(b"1 2 0:1 / /a\\011b\\134c\xff rw - nfs x rw\n") == [("/a\tb\\c\udcff", "nfs")]
+    (mount,) = parse(b"1 2 0:1 / /a\\011b\\134c\xff rw - nfs x rw\n", {})
+    assert mount.point == "/a\tb\\c\udcff"
 
 
-def test_a_local_folder_is_watchable(tmp_path: Path) -> None:
-    assert unwatchable(str(tmp_path)) is None
+def test_a_disk_is_known_by_its_uuid_and_a_part_of_it_by_its_folder() -> None:
+    table = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:17 /@photos /data rw - btrfs /dev/sdb1 rw\n"
+    identities = [mount.identity for mount in parse(table, {"/dev/sdb1": "12-34"})]
+    assert identities == ["ext4 /dev/sda1", "btrfs 12-34 /@photos"]
 
 
-def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
-    real = tmp_path / "real"
-    real.mkdir()
-    (tmp_path / "link").symlink_to(real)
-    table = tmp_path / "mountinfo"
-    table.write_bytes(b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / " + bytes(real.resolve()) + b" rw - nfs s:/ rw\n")
-    assert unwatchable(str(tmp_path / "link"), table) == "nfs"
+def test_the_same_table_gives_the_same_object_and_a_change_another(tmp_path: Path) -> None:
+    file = tmp_path / "mountinfo"
+    file.write_bytes(TABLE)
+    table = MountTable(file, tmp_path)
+    before = table.read()
+    assert table.read() is before
+    file.write_bytes(TABLE + b"99 22 8:99 / /new rw - ext4 /dev/sdz rw\n")
+    assert table.read() is not before
+
+
+def test_this_machine_has_something_mounted(tmp_path: Path) -> None:
+    assert MountTable().read().over(str(tmp_path)) is not None
 
 
 def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
-    assert unwatchable("/mnt/nas", tmp_path / "absent") is None
+    assert MountTable(tmp_path / "absent").read().over("/mnt/nas") is None

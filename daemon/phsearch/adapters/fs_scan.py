@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from phsearch.domain.types import Fingerprint, Found, Refused, Unlistable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from phsearch.domain.roots import Roots
     from phsearch.domain.rules import Rules
@@ -43,9 +43,10 @@ class FolderScanner:
         self._rules = rules
         self._follow = follow_symlinks
 
-    def scan(self, root: str, below: str) -> Iterator[ScanItem]:
+    def scan(self, root: str, below: str, tick: Callable[[], None] = lambda: None) -> Iterator[ScanItem]:
         """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
 
+        `tick` is called at every folder: a long walk that finds few photos is no hung disk.
         Raises OSError when `below` itself cannot be listed. Gives nothing when it is not admitted.
         """
         if self._roots.of(below) != root or not self._rules.admits_folder(self._roots.rel(below)):
@@ -53,7 +54,7 @@ class FolderScanner:
         entries = _entries(below)
         if self._linked(root, below):
             return iter(())
-        return self._walk(root, below, entries)
+        return self._walk(root, below, entries, tick)
 
     def look(self, path: str) -> Found | Refused | None:
         """Judge one path as a scan would; None where it is gone, not admitted, or no file.
@@ -74,7 +75,9 @@ class FolderScanner:
         os.stat(root)  # noqa: PTH116 - raises when it is the root that is gone
         return None
 
-    def _walk(self, root: str, top: str, entries: list[os.DirEntry[str]]) -> Iterator[ScanItem]:
+    def _walk(
+        self, root: str, top: str, entries: list[os.DirEntry[str]], tick: Callable[[], None]
+    ) -> Iterator[ScanItem]:
         inner = self._roots.inner(root)
         folders: list[str] = []
         links: list[str] = []
@@ -82,6 +85,7 @@ class FolderScanner:
         seen = _identities(top, *(other for other in self._roots if other != root)) if self._follow else set()
         yield from self._folder(top, entries, folders, links)
         while folders or links:
+            tick()
             links.sort(reverse=True)  # which of two links to one folder wins must not depend on the disk's order
             path = folders.pop() if folders else links.pop()
             if path in inner:

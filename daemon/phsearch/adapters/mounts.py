@@ -1,8 +1,8 @@
-"""Which folders lie on a file system that tells nothing of changes made elsewhere.
+"""What the kernel says is mounted where: /proc/self/mountinfo, see proc_pid_mountinfo(5).
 
-inotify reports what goes through this machine's kernel. On a network file system another machine's changes do not, and
-behind FUSE neither do changes made in the backing store, so such a root wants a scan on a timer beside its watch.
-The kernel lists what is mounted where in /proc/self/mountinfo, see proc_pid_mountinfo(5).
+Two questions hang on it. Which file systems tell nothing of changes made elsewhere: inotify reports what goes through
+this machine's kernel, so a network share, or what lies behind FUSE, wants a scan on a timer beside its watch. And which
+file system a folder is on: a disk is known by its UUID where it has one, since device names change with every reboot.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+
+from phsearch.domain.volumes import Mount, Mounts
 
 _NAMES = (
     "nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs davfs sshfs fuse lustre gpfs beegfs orangefs vboxsf virtiofs"
@@ -20,35 +22,62 @@ _REMOTE = frozenset(_NAMES.split())
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
-def unwatchable(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """Give the type of the file system `path` lies on when inotify does not see all of its changes, else None."""
-    try:
-        table = mountinfo.read_bytes()
-    except OSError:  # no /proc: nothing is known, and the watch is tried
-        return None
-    return remote_type(table, os.path.realpath(path))
+class MountTable:
+    """Reads what is mounted now. Asks no disk, so it never hangs."""
+
+    def __init__(self, table: Path = Path("/proc/self/mountinfo"), uuids: Path = Path("/dev/disk/by-uuid")) -> None:
+        self._table = table
+        self._uuids = uuids
+        self._last: tuple[bytes, Mounts] = (b"", Mounts())
+
+    def read(self) -> Mounts:
+        """Give what is mounted, the very same object while nothing changes; nothing where there is no /proc."""
+        try:
+            text = self._table.read_bytes()
+        except OSError:
+            text = b""
+        last, mounts = self._last
+        if text != last:
+            mounts = parse(text, _uuid_of_device(self._uuids))
+            self._last = (text, mounts)
+        return mounts
 
 
-def remote_type(table: bytes, path: str) -> str | None:
-    """Find the file system of the absolute, resolved `path` in the text of a mountinfo; None when it is a local one."""
-    kind, longest = "", -1
-    for point, mounted in mounts(table):
-        inside = path == point or path.startswith(point if point == "/" else f"{point}/")
-        if inside and len(point) >= longest:  # ">=": a later mount on the same point covers the earlier one
-            kind, longest = mounted, len(point)
-    return kind if kind in _REMOTE or kind.startswith("fuse.") else None
-
-
-def mounts(table: bytes) -> list[tuple[str, str]]:
-    """Parse the text of a mountinfo into (mount point, type), in the order of mounting."""
+def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
+    """Parse the text of a mountinfo; `uuid_of` gives the UUID for a device such as "/dev/sda1"."""
     found = []
     for line in table.split(b"\n"):
         # "36 35 98:0 /root /mnt/point rw,noatime master:1 - ext3 /dev/root rw": the optional fields end at " - ".
         before, dash, after = line.partition(b" - ")
         fields, kinds = before.split(b" "), after.split(b" ")
-        if dash and len(fields) > 5:  # noqa: PLR2004 - the mount options are the sixth field
-            found.append((_path(fields[4]), os.fsdecode(kinds[0])))
-    return found
+        if not dash or len(fields) < 6 or len(kinds) < 2:  # noqa: PLR2004 - the mount options are the sixth field
+            continue
+        kind, source = os.fsdecode(kinds[0]), _path(kinds[1])
+        within = _path(fields[3])
+        identity = " ".join(
+            part for part in (kind, uuid_of.get(source, source), within if within != "/" else "") if part
+        )
+        remote = kind in _REMOTE or kind.startswith("fuse.")
+        found.append(Mount(int(fields[0]), _path(fields[4]), kind, identity, remote))
+    return Mounts(tuple(found))
+
+
+def _uuid_of_device(uuids: Path) -> dict[str, str]:
+    try:
+        links = list(os.scandir(uuids))
+    except OSError:  # no udev here
+        return {}
+    # A mount may name its device by a link, too: /dev/mapper/data for /dev/dm-0.
+    devices = {os.path.realpath(link.path): link.name for link in links}
+    mapped = {link.path: devices.get(os.path.realpath(link.path), "") for link in _entries("/dev/mapper")}
+    return devices | {name: uuid for name, uuid in mapped.items() if uuid}
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:
+        return []
 
 
 def _path(field: bytes) -> str:

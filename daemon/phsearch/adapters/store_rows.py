@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo
+from phsearch.adapters import store_migrate as migrations
+from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phsearch.domain.types import Vectors
 
-SCHEMA_VERSION = 1
 _IDENTITY = b"phsearch.model"
-_VERSION = b"phsearch.schema"
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("path", pa.string()),
@@ -51,8 +50,19 @@ FAILURES = pa.schema(
         ("decoder", pa.string()),
         ("attempts", pa.int32()),
         ("failed_at", pa.float64()),
+        ("digest", pa.binary(16)),
     ],
-    metadata={_VERSION: str(SCHEMA_VERSION).encode()},
+    metadata=migrations.stamp("errors"),
+)
+
+VOLUMES = pa.schema(
+    [
+        ("path", pa.string()),
+        ("root", pa.string()),
+        ("identity", pa.string()),  # JSON, which carries names that are not UTF-8 unharmed
+        ("seen_at", pa.float64()),
+    ],
+    metadata=migrations.stamp("volumes"),
 )
 
 
@@ -77,10 +87,7 @@ def photos_schema(identity: ModelIdentity) -> pa.Schema:
     fields = [pa.field(name, kind) for name, kind in _COLUMNS]
     fields.append(pa.field("vector", pa.list_(pa.float16(), identity.dim)))
     record = {name: getattr(identity, name) for name in identity.__slots__}
-    return pa.schema(
-        fields,
-        metadata={_IDENTITY: json.dumps(record).encode(), _VERSION: str(SCHEMA_VERSION).encode()},
-    )
+    return pa.schema(fields, metadata={_IDENTITY: json.dumps(record).encode(), **migrations.stamp("photos")})
 
 
 def identity_of(schema: pa.Schema) -> ModelIdentity | None:
@@ -89,11 +96,6 @@ def identity_of(schema: pa.Schema) -> ModelIdentity | None:
         return ModelIdentity(**json.loads((schema.metadata or {})[_IDENTITY]))
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def version_of(schema: pa.Schema) -> int:
-    """Read the schema version of a table, 0 where it has none."""
-    return int((schema.metadata or {}).get(_VERSION, b"0"))
 
 
 def photos_to_arrow(photos: Sequence[Photo], vectors: Vectors, schema: pa.Schema) -> pa.Table:
@@ -144,6 +146,7 @@ def failures_to_arrow(failures: Sequence[Failure]) -> pa.Table:
             "decoder": failure.decoder,
             "attempts": failure.attempts,
             "failed_at": failure.failed_at,
+            "digest": failure.digest,
         }
         for failure in failures
     ]
@@ -160,6 +163,35 @@ def failures_from_arrow(table: pa.Table) -> list[Failure]:
             row["decoder"],
             row["attempts"],
             row["failed_at"],
+            row["digest"],
         )
         for row in table.to_pylist()
     ]
+
+
+def volumes_to_arrow(volumes: Sequence[Volume]) -> pa.Table:
+    """Give rows for `volumes`."""
+    rows = [
+        {
+            "path": to_key(volume.path),
+            "root": to_key(volume.root),
+            "identity": json.dumps(volume.identity),
+            "seen_at": volume.seen_at,
+        }
+        for volume in volumes
+    ]
+    return pa.Table.from_pylist(rows, schema=VOLUMES)
+
+
+def volumes_from_arrow(table: pa.Table) -> list[Volume]:
+    """Give the volumes of a table."""
+    return [
+        Volume(from_key(row["path"]), from_key(row["root"]), json.loads(row["identity"]), row["seen_at"])
+        for row in table.to_pylist()
+    ]
+
+
+def stale(photos: Sequence[Photo]) -> list[int]:
+    """Give the places of photos of which there is a newer row of the same path."""
+    newest = {photo.path: row for row, photo in sorted(enumerate(photos), key=lambda item: item[1].indexed_at)}
+    return [row for row, photo in enumerate(photos) if newest[photo.path] != row]

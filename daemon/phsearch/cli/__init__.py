@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "service",
     "rescan": "library",
     "errors": "library",
+    "confirm-deletions": "library",
     "watch": "service",
     "completion": "service",
 }

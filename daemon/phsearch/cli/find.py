@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
@@ -52,8 +53,12 @@ def _shown(hits: list[dict[str, Any]], form: str, screen: Screen) -> str | bytes
         return b"".join(output.null(hit["path"]) for hit in hits)
     if not screen.terminal:
         return b"".join(output.tsv((f"{hit['score']:.4f}", hit["taken_at"] or "", hit["path"])) for hit in hits)
+    return output.table([(_fields(hit), hit["path"]) for hit in hits], screen)
+
+
+def _fields(hit: dict[str, Any]) -> tuple[str, ...]:
     # A date is the first ten characters of ISO 8601; the time of day is in --json for who wants it.
-    return output.table([((f"{hit['score']:.3f}", (hit["taken_at"] or "")[:10]), hit["path"]) for hit in hits], screen)
+    return f"{hit['score']:.3f}", (hit["taken_at"] or "")[:10], "offline" if hit.get("offline") else ""
 
 
 def _remark(query: str, answer: Mapping[str, Any], notes: Screen) -> None:
@@ -61,5 +66,13 @@ def _remark(query: str, answer: Mapping[str, Any], notes: Screen) -> None:
         notes.say(f'no photo matches "{query}": try other words, or a lower --min-score if you gave one')
     elif not answer["hits"]:
         notes.say("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
+    if offline := [hit for hit in answer["hits"] if hit.get("offline")]:
+        notes.say(_away(offline), dim=True)
     if pending := answer["pending"]:
         notes.say(f"{counted(pending, 'photo')} {'is' if pending == 1 else 'are'} still being indexed", dim=True)
+
+
+def _away(hits: list[dict[str, Any]]) -> str:
+    seen = [hit["last_seen"] for hit in hits if hit["last_seen"] is not None]
+    since = time.strftime(", last seen %Y-%m-%d %H:%M", time.localtime(max(seen))) if seen else ""
+    return f"{counted(len(hits), 'photo')} offline{since}: `phsearch-client status` says why"

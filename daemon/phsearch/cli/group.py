@@ -39,7 +39,7 @@ class Commands(click.Group):
         """Import a command's module and give the command."""
         if (module := COMMANDS.get(cmd_name)) is None:
             return None
-        command: click.Command = getattr(import_module(f"phsearch.cli.{module}"), cmd_name)
+        command: click.Command = getattr(import_module(f"phsearch.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

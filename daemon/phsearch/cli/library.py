@@ -11,6 +11,7 @@ import click
 from phsearch.cli import exits, output
 from phsearch.cli.options import Wordless, asking
 from phsearch.cli.terminal import Screen
+from phsearch.cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,33 @@ def rescan(client: Client, path: str | None) -> int:
         screen.write(f"rescanning {output.cell(root)}\n" if screen.terminal else output.tsv([root]))
     if not roots:
         notes.say("no folder to scan: `phsearch-client status` says what state they are in")
+    return exits.DONE
+
+
+@click.command(name="confirm-deletions", short_help="Forget the photos that are missing in a folder.")
+@click.argument("root", type=click.Path())
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@asking
+def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
+    """Forget the photos that are missing in ROOT, a watched folder.
+
+    Photos on a disk that is not there, or of which many are missing at once, are kept until you say this. If they come
+    back they are indexed like new ones.
+    """
+    folder = os.path.abspath(root)  # noqa: PTH100 - not resolved, see rescan
+    notes = Screen.of(sys.stderr, os.environ)
+    known = {each["path"]: each for each in client.call("status")["roots"]}
+    if (missing := known.get(folder, {}).get("missing")) == 0:
+        notes.say(f"nothing is missing in {output.cell(folder)}")
+        return exits.DONE
+    if (
+        missing
+        and not yes
+        and not click.confirm(f"Forget {counted(missing, 'photo')} of {output.cell(folder)}?", err=True)
+    ):
+        return exits.FAILED
+    answer = client.call("library.confirm_deletions", root=folder)
+    notes.say(f"forgetting {counted(answer['missing'], 'photo')}")
     return exits.DONE
 
 

@@ -87,7 +87,8 @@ def table(rows: Sequence[tuple[Sequence[str], str]], screen: Screen) -> str:
 
     Where there is too little room the texts before the path keep to half of it, the widest giving way first.
     """
-    cells = [[cell(field) for field in fields] for fields, _ in rows]
+    columns = zip(*([cell(field) for field in fields] for fields, _ in rows), strict=True)
+    cells = list(zip(*filter(any, columns), strict=True)) or [()] * len(rows)  # a column nobody filled takes no room
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
     gaps = 2 * len(widths)
     spare = screen.width - max((width(cell(path)) for _, path in rows), default=0)

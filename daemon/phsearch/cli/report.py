@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.cli.output import cell, table
@@ -64,7 +65,9 @@ def _pending(status: dict[str, Any]) -> str:
 
 
 def _root(root: dict[str, Any]) -> tuple[str, ...]:
-    return root["state"], counted(root["photos"], "photo"), root["detail"] or ""
+    seen = root.get("last_seen")
+    when = time.strftime("last seen %Y-%m-%d %H:%M", time.localtime(seen)) if seen is not None else ""
+    return root["state"], counted(root["photos"], "photo"), when, root["detail"] or ""
 
 
 def _sentence(text: str, hint: str | None) -> str:

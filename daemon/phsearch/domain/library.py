@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from phsearch.domain.types import Failure, Fingerprint, Photo
+
+_Key = TypeVar("_Key")
 
 
 class Library:
@@ -24,6 +26,7 @@ class Library:
         self._by_digest: dict[bytes, set[str]] = {}
         self._count: Counter[str] = Counter()
         self._failures: dict[str, Failure] = {}
+        self._failed_as: dict[bytes, set[str]] = {}
         self._folders: dict[str, set[str]] = {}
         for failure in failures:
             self.fail(failure)
@@ -47,6 +50,11 @@ class Library:
     def failures(self) -> list[Failure]:
         """Give all failures, by path."""
         return sorted(self._failures.values(), key=lambda failure: failure.path)
+
+    def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
+        """Give some failure of this very content with this decoder."""
+        failures = (self._failures[path] for path in self._failed_as.get(digest, ()))
+        return next((failure for failure in failures if failure.decoder == decoder), None)
 
     @property
     def failed(self) -> int:
@@ -91,6 +99,8 @@ class Library:
         """Add or replace a failure; a photo formerly at this path is no longer what the file shows."""
         self.remove(failure.path)
         self._failures[failure.path] = failure
+        if failure.digest is not None:
+            self._failed_as.setdefault(failure.digest, set()).add(failure.path)
         self._folders.setdefault(_folder(failure.path), set()).add(failure.path)
 
     def remove(self, path: str) -> Photo | None:
@@ -99,15 +109,11 @@ class Library:
         photo = self._photos.pop(path, None)
         if photo is None and failure is None:
             return None
-        siblings = self._folders[_folder(path)]
-        siblings.discard(path)
-        if not siblings:
-            del self._folders[_folder(path)]
+        _discard(self._folders, _folder(path), path)
+        if failure is not None and failure.digest is not None:
+            _discard(self._failed_as, failure.digest, path)
         if photo is not None:
-            twins = self._by_digest[photo.digest]
-            twins.discard(path)
-            if not twins:
-                del self._by_digest[photo.digest]
+            _discard(self._by_digest, photo.digest, path)
             self._count[photo.root] -= 1
         return photo
 
@@ -119,6 +125,12 @@ class Library:
         moved = dataclasses.replace(photo, path=target, root=root)
         self.put(moved)
         return moved
+
+
+def _discard(sets: dict[_Key, set[str]], key: _Key, path: str) -> None:
+    sets[key].discard(path)
+    if not sets[key]:
+        del sets[key]
 
 
 def _folder(path: str) -> str:

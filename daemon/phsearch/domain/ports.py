@@ -16,9 +16,9 @@ if TYPE_CHECKING:
         PhotoInfo,
         Pixels,
         Preprocess,
-        RootRecord,
         ScanItem,
         Vectors,
+        Volume,
     )
 
 
@@ -41,10 +41,10 @@ class Watcher(Protocol):
 class Scanner(Protocol):
     """Walks a root by names and stat only."""
 
-    def scan(self, root: str, below: str) -> Iterator[ScanItem]:
+    def scan(self, root: str, below: str, tick: Callable[[], None]) -> Iterator[ScanItem]:
         """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
 
-        Raises OSError when `below` itself cannot be listed.
+        `tick` is called whenever there is progress. Raises OSError when `below` itself cannot be listed.
         """
 
 
@@ -101,11 +101,11 @@ class Store(Protocol):
     def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
         """Write failures by path, then deletions. Raises StoreError."""
 
-    def load_roots(self) -> list[RootRecord]:
-        """Give what is remembered of the roots."""
+    def load_volumes(self) -> list[Volume]:
+        """Give what is remembered of the file systems under the roots."""
 
-    def apply_roots(self, records: Iterable[RootRecord]) -> None:
-        """Write root records by path. Raises StoreError."""
+    def apply_volumes(self, upserts: Iterable[Volume], deletes: Collection[str]) -> None:
+        """Write volumes by path, then deletions. Raises StoreError."""
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""

@@ -73,14 +73,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class RootRecord:
-    """What is remembered of a root: the file systems it showed when it was last seen in whole, and when that was.
+class Volume:
+    """What is remembered of a file system that holds photos: which one it is and when it was last there.
 
-    `volumes` are (mount point, identity) of the file system the root lies on and of all that are mounted below it.
+    `path` is the root that lies on it, or the folder below `root` where it is mounted.
     """
 
     path: str
-    volumes: tuple[tuple[str, str], ...]
+    root: str
+    identity: str
     seen_at: float
 
 
@@ -174,7 +175,12 @@ class RootLost:
     reason: str
 
 
-FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost
+@dataclass(frozen=True, slots=True)
+class MountsChanged:
+    """Something was mounted or unmounted somewhere; it may concern a root or not."""
+
+
+FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost | MountsChanged
 
 
 # --- what a scan tells --------------------------------------------------------------------------------------------

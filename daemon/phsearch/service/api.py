@@ -61,6 +61,7 @@ class Api:
             "status": self._report,
             "library.rescan": self._rescan,
             "library.errors": self._errors,
+            "library.confirm_deletions": self._confirm_deletions,
             "events.subscribe": self._subscribed,
             "rpc.discover": self._discover,
         }
@@ -81,7 +82,7 @@ class Api:
         start = time.perf_counter()
         hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
         return {
-            "hits": _fitting(_hit(photo, score) for photo, score in hits),
+            "hits": _fitting(self._hit(photo, score) for photo, score in hits),
             "pending": self._status.unsearchable,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
@@ -91,17 +92,42 @@ class Api:
         return self._status.report()
 
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
-        if params["path"] is None:
-            chosen = list(self._keepers)
-        else:
-            root = self._roots.of(params["path"])
-            if root is None:
-                hint = f"watched: {', '.join(self._roots)}"
-                raise RpcError("OutsideLibrary", f"{params['path']} lies in no watched folder", hint)
-            chosen = [root]
-        for root in chosen:
-            self._keepers[root].scan(root)
-        return {"roots": chosen}
+        if params["path"] is not None:
+            root = self._root_of(params["path"])
+            self._keepers[root].rescan(params["path"])
+            return {"roots": [root]}
+        for root, keeper in self._keepers.items():
+            keeper.rescan(root)
+        return {"roots": list(self._keepers)}
+
+    async def _confirm_deletions(self, params: dict[str, Any]) -> dict[str, Any]:
+        root = self._root_of(params["root"])
+        if root != params["root"]:
+            hint = f"{params['root']} lies in {root}: name that to forget what is missing there"
+            raise RpcError("OutsideLibrary", f"{params['root']} is no watched folder", hint)
+        return {"root": root, "missing": self._keepers[root].confirm_deletions()}
+
+    def _root_of(self, path: str) -> str:
+        root = self._roots.of(path)
+        if root is None:
+            hint = f"watched: {', '.join(self._roots)}"
+            raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
+        return root
+
+    def _hit(self, photo: Photo, score: float) -> dict[str, Any]:
+        keeper = self._keepers[photo.root]
+        offline = keeper.offline(photo.path)
+        return {
+            "path": photo.path,
+            "score": round(score, 4),
+            "root": photo.root,
+            "taken_at": photo.info.taken_at,
+            "width": photo.info.width,
+            "height": photo.info.height,
+            "format": photo.info.format,
+            "offline": offline,
+            "last_seen": keeper.seen_at(photo.path) if offline else None,
+        }
 
     async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
         failures = self._library.failures()
@@ -134,15 +160,3 @@ def _fitting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             break
         fitting.append(row)
     return fitting
-
-
-def _hit(photo: Photo, score: float) -> dict[str, Any]:
-    return {
-        "path": photo.path,
-        "score": round(score, 4),
-        "root": photo.root,
-        "taken_at": photo.info.taken_at,
-        "width": photo.info.width,
-        "height": photo.info.height,
-        "format": photo.info.format,
-    }

@@ -119,11 +119,11 @@ class Catalog:
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str) -> None:
-        """Note that a file cannot be made findable."""
+    def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None) -> None:
+        """Note that a file cannot be made findable; `digest` where it is its content that is at fault."""
         before = self.library.failure(path)
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
-        failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock())
+        failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)
         self.library.fail(failure)
         self._lane.post(self._index.remove, path)
         self._writer.fail(failure)

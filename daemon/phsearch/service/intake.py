@@ -10,6 +10,7 @@ from phsearch.domain.types import (
     FolderMoved,
     FsEvent,
     Gone,
+    MountsChanged,
     Moved,
     Overflowed,
     RootLost,
@@ -21,24 +22,24 @@ if TYPE_CHECKING:
 
     from phsearch.domain.roots import Roots
     from phsearch.service.catalog import Catalog
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
 
 
 class Intake:
     """Takes one event at a time, on the event loop."""
 
-    def __init__(self, roots: Roots, keepers: Mapping[str, RootKeeper], catalog: Catalog, pipeline: Pipeline) -> None:
+    def __init__(self, roots: Roots, keepers: Mapping[str, RootKeeper], catalog: Catalog, pipelines: Pipelines) -> None:
         self._roots = roots
         self._keepers = keepers
         self._catalog = catalog
-        self._pipeline = pipeline
+        self._pipelines = pipelines
 
     def take(self, event: FsEvent) -> None:
         """Do what the event calls for."""
         match event:
             case Touched(path, closed):
-                self._pipeline.touch(path, closed=closed)
+                self._pipelines.touch(path, closed=closed)
             case Gone(path):
                 self._gone(path)
             case Moved(source, target):
@@ -47,34 +48,42 @@ class Intake:
                 self._scan(path)
             case FolderMoved(source, target):
                 self._folder_moved(source, target)
+            case Overflowed() | Blind() | RootLost() | MountsChanged():
+                self._take_state(event)
+
+    def _take_state(self, event: Overflowed | Blind | RootLost | MountsChanged) -> None:
+        match event:
             case Overflowed(root):
                 self._keepers[root].overflowed()
             case Blind(root, folders, reason):
                 self._keepers[root].blinded(folders, reason)
             case RootLost(root, reason):
                 self._keepers[root].lost(reason)
+            case MountsChanged():
+                for keeper in self._keepers.values():
+                    keeper.remounted()
 
     def _gone(self, path: str) -> None:
         library = self._catalog.library
-        if path in library or library.failure(path) is not None or self._pipeline.place(path):
-            self._pipeline.offer(path)
+        if path in library or library.failure(path) is not None or self._pipelines.place(path):
+            self._pipelines.offer(path)
             return
         # Not a file we know, so it may have been a folder: everything in it deserves a look.
-        for inside in [*library.under(path), *self._pipeline.under(path)]:
-            self._pipeline.offer(inside)
+        for inside in [*library.under(path), *self._pipelines.under(path)]:
+            self._pipelines.offer(inside)
 
     def _moved(self, source: str, target: str) -> None:
         known = self._catalog.move(source, target)
         if known:
-            self._pipeline.drop(source)
+            self._pipelines.drop(source)
             # The look finds it unchanged, unless it was written just before it was renamed.
-            self._pipeline.offer(target)
+            self._pipelines.offer(target)
         else:
-            self._pipeline.touch(target, closed=True)
-        self._pipeline.offer(source)
+            self._pipelines.touch(target, closed=True)
+        self._pipelines.offer(source)
 
     def _folder_moved(self, source: str, target: str) -> None:
-        for path in [*self._catalog.library.under(source), *self._pipeline.under(source)]:
+        for path in [*self._catalog.library.under(source), *self._pipelines.under(source)]:
             self._moved(path, target + path[len(source) :])
         # Whatever else lies in it is covered by the FolderAppeared that always follows.
 

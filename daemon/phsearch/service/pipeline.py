@@ -1,10 +1,11 @@
-"""From "something happened to this path" to "it is findable, gone or failed", one path at a time.
+"""From "something happened to this path" to "it is findable, gone or failed", one path of one root at a time.
 
-    offer -> settle -> look -> digest -> known content? -> reuse
+    offer -> settle -> look -> digest -> known content? -> reuse | fail
                                           else          -> embed -> add | fail
 
 A path is in at most one place. What happens to it meanwhile marks it, and when its turn ends it is looked at again; so
-no order of events can leave an older state behind. Nothing here touches the disk on the event loop.
+no order of events can leave an older state behind. Each root has a pipeline of its own, so that one whose disk hangs
+holds up no other, and nothing here touches a disk on the event loop.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from phsearch.domain.batching import Candidate
 from phsearch.domain.types import Digested, Found, Refused
@@ -21,14 +22,13 @@ from phsearch.errors import UnreadableImageError
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from phsearch.domain.roots import Roots
     from phsearch.domain.settle import Settler
     from phsearch.domain.types import Fingerprint
     from phsearch.service.catalog import Catalog
-    from phsearch.service.embedder import Embedder, Outcome
-    from phsearch.service.lanes import Lane
+    from phsearch.service.disk import RootDisk
+    from phsearch.service.embedder import Outcome
 
 log = logging.getLogger("phsearch.index")
 
@@ -43,41 +43,55 @@ Content = Digested | UnreadableImageError | OSError | None
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """The three questions the pipeline asks of the disk, in a thread."""
+class Questions:
+    """What a pipeline asks of the disk, in a thread; `tick` is to be called while there is progress."""
 
-    look: Callable[[str], Found | Refused | None]
-    digest: Callable[[str], Digested | None]
+    look_all: Callable[[Callable[[], None], list[str]], list[tuple[str, Seen]]]
+    digest: Callable[[str, Callable[[], None]], Digested | None]
     now_ns: Callable[[], int]
 
 
+class Embedding(Protocol):
+    """Where photos go whose content is new."""
+
+    def embed(self, candidate: Candidate) -> None:
+        """Have a photo embedded; its outcome comes by `Pipeline.take`, or `Pipeline.again` when a twin was first."""
+
+    def concluded(self, candidate: Candidate) -> None:
+        """Hear that the outcome has been dealt with."""
+
+    def room(self, most: int) -> Awaitable[None]:
+        """Wait until fewer than `most` photos wait."""
+
+
 class Pipeline:
-    """Every file that is on its way into the index."""
+    """Every file of one root that is on its way into the index."""
 
     def __init__(
         self,
-        disk: Disk,
-        lane: Lane,
+        root: str,
+        disk: RootDisk,
+        ask: Questions,
         settler: Settler,
         catalog: Catalog,
-        embedder: Embedder,
-        roots: Roots,
+        embedding: Embedding,
         decoder: str,
     ) -> None:
+        self._root = root
         self._disk = disk
-        self._lane = lane
+        self._ask = ask
         self._settler = settler
         self._catalog = catalog
-        self._embedder = embedder
-        self._roots = roots
+        self._embedding = embedding
         self._decoder = decoder
         self._ready: dict[str, None] = {}
         self._active: set[str] = set()
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
+        self._answers: asyncio.Queue[Unreadable | Candidate] = asyncio.Queue()
+        self._growing: set[str] = set()
         self._retries: dict[str, asyncio.TimerHandle] = {}
-        embedder.on_outcome = self._settle_outcome
 
     @property
     def pending(self) -> int:
@@ -119,13 +133,34 @@ class Pipeline:
         self._ready.pop(path, None)
         if path in self._active:
             self._dirty.add(path)
+        self._growing.discard(path)
         if retry := self._retries.pop(path, None):
             retry.cancel()
+
+    def take(self, outcome: Outcome) -> None:
+        """Take what became of a photo that was to be embedded."""
+        photo = outcome.photo
+        match outcome:
+            case Embedded():
+                self._catalog.add(photo.path, photo.fingerprint, photo.digest, outcome.info, outcome.vector)
+                self._growing.discard(photo.path)
+                self._finish(photo.path)
+                self._embedding.concluded(photo)
+            case ChangedMeanwhile():
+                self._finish(photo.path, again=True)
+                self._embedding.concluded(photo)
+            case Unreadable():
+                self._answers.put_nowait(outcome)
+
+    def again(self, photo: Candidate) -> None:
+        """Take back a photo whose twin, by content, went first: what became of that holds for this one, too."""
+        self._answers.put_nowait(photo)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle())
+            group.create_task(self._conclude())
             for _ in range(2):
                 group.create_task(self._read())
 
@@ -140,17 +175,14 @@ class Pipeline:
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
-                for path, seen in await self._lane.run(self._look_all, chunk):
+                for path, seen in await self._look_all(chunk):
                     self._take_look(path, seen)
 
-    def _look_all(self, paths: list[str]) -> list[tuple[str, Seen]]:
-        looks: list[tuple[str, Seen]] = []
-        for path in paths:
-            try:
-                looks.append((path, self._disk.look(path)))
-            except OSError as error:
-                looks.append((path, error))
-        return looks
+    async def _look_all(self, paths: list[str]) -> list[tuple[str, Seen]]:
+        try:
+            return await self._disk.ask(self._ask.look_all, paths)
+        except OSError as error:
+            return [(path, error) for path in paths]
 
     def _take_look(self, path: str, seen: Seen) -> None:
         match seen:
@@ -166,9 +198,9 @@ class Pipeline:
             case Refused():
                 self._settler.drop(path)
                 if not self.current(path, seen.fingerprint):
-                    self._fail(path, seen.fingerprint, seen.reason)
+                    self._catalog.fail(path, seen.fingerprint, seen.reason, self._decoder, None)
             case Found():
-                age = (self._disk.now_ns() - seen.fingerprint.mtime_ns) / 1e9
+                age = (self._ask.now_ns() - seen.fingerprint.mtime_ns) / 1e9
                 now = asyncio.get_running_loop().time()
                 if self._settler.looked(path, seen.fingerprint, age, now):
                     self._enqueue(path, seen.fingerprint)
@@ -185,21 +217,27 @@ class Pipeline:
         while True:
             await self._readable.wait()
             # Bounded, so that a first run over a large library does not read all of it before embedding any.
-            await self._embedder.room(_EMBED_AHEAD)
+            await self._embedding.room(_EMBED_AHEAD)
             paths = list(self._ready)[:_READS]
             for path in paths:
                 del self._ready[path]
             if not self._ready:
                 self._readable.clear()
             self._active.update(paths)
-            for path, content in await self._lane.run(self._digest_all, paths):
+            for path, content in await self._read_all(paths):
                 await self._take_content(path, content)
 
-    def _digest_all(self, paths: list[str]) -> list[tuple[str, Content]]:
+    async def _read_all(self, paths: list[str]) -> list[tuple[str, Content]]:
+        try:
+            return await self._disk.ask(self._digest_all, paths)
+        except OSError as error:
+            return [(path, error) for path in paths]
+
+    def _digest_all(self, tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Content]]:
         contents: list[tuple[str, Content]] = []
         for path in paths:
             try:
-                contents.append((path, self._disk.digest(path)))
+                contents.append((path, self._ask.digest(path, tick)))
             except FileNotFoundError:
                 contents.append((path, None))
             except UnreadableImageError as error:
@@ -212,40 +250,48 @@ class Pipeline:
         match content:
             case None:
                 self._finish(path, again=True)
-            case UnreadableImageError() | OSError():
-                ((_, seen),) = await self._lane.run(self._look_all, [path])
-                self._finish(path)
-                if not isinstance(seen, Found):
-                    return
-                if isinstance(content, OSError):
-                    # The file may become readable without changing: no decoder's version makes this current.
-                    reason = f"cannot be read: {content.strerror}"
-                    self._catalog.fail(path, seen.fingerprint, reason, decoder="")
-                else:
-                    self._fail(path, seen.fingerprint, str(content))
-            case Digested():
-                root = self._roots.of(path)
-                if root is None or await self._catalog.reuse(path, content.fingerprint, content.digest):
+            case UnreadableImageError():
+                await self._fail_if_there(path, str(content), self._decoder)
+            case OSError():
+                # The file may become readable without changing: no decoder's version makes this current.
+                await self._fail_if_there(path, f"cannot be read: {content.strerror}", "")
+            case Digested(fingerprint, digest):
+                if await self._catalog.reuse(path, fingerprint, digest):
                     self._finish(path)
+                elif known := self._catalog.library.failed_as(digest, self._decoder):
+                    self._catalog.fail(path, fingerprint, known.reason, self._decoder, digest)
+                    self._finish(path)
+                    self._retry(path)
                 else:
-                    self._embedder.submit(Candidate(path, root, content.fingerprint, content.digest))
+                    self._embedding.embed(Candidate(path, self._root, fingerprint, digest))
 
-    def _settle_outcome(self, outcome: Outcome) -> None:
-        photo = outcome.photo
-        match outcome:
-            case Embedded():
-                self._catalog.add(photo.path, photo.fingerprint, photo.digest, outcome.info, outcome.vector)
-                self._finish(photo.path)
-            case ChangedMeanwhile():
-                self._finish(photo.path, again=True)
-            case Unreadable():
-                self._finish(photo.path)
-                self._fail(photo.path, photo.fingerprint, outcome.reason)
-                if outcome.truncated:
+    async def _conclude(self) -> None:
+        """Deal with photos that failed, and with those whose twins went first."""
+        while True:
+            match await self._answers.get():
+                case Unreadable(photo, reason, truncated):
+                    if truncated:
+                        self._growing.add(photo.path)
+                    await self._fail_if_there(photo.path, reason, self._decoder, photo)
                     self._retry(photo.path)
+                    self._embedding.concluded(photo)
+                case photo:
+                    await self._take_content(photo.path, Digested(photo.fingerprint, photo.digest))
 
-    def _fail(self, path: str, fingerprint: Fingerprint, reason: str) -> None:
-        self._catalog.fail(path, fingerprint, reason, self._decoder)
+    async def _fail_if_there(self, path: str, reason: str, decoder: str, photo: Candidate | None = None) -> None:
+        """Note a failure; it is none when the file went or changed meanwhile, or when its disk does not answer."""
+        ((_, seen),) = await self._look_all([path])
+        match seen:
+            case Found(_, fingerprint) if photo is None or photo.fingerprint == fingerprint:
+                self._catalog.fail(path, fingerprint, reason, decoder, photo.digest if photo else None)
+                self._finish(path)
+            case Found():
+                self._finish(path, again=True)
+            case OSError():
+                log.debug("%s: %s; and %s", path, reason, seen.strerror)
+                self._finish(path)
+            case _:
+                self._finish(path, again=True)
 
     def _finish(self, path: str, *, again: bool = False) -> None:
         self._active.discard(path)
@@ -254,9 +300,10 @@ class Pipeline:
             self.touch(path, closed=False)
 
     def _retry(self, path: str) -> None:
-        """Try a truncated photo again after a while: some writers pause for longer than any settling time."""
+        """Read a truncated photo again after a while: some writers pause for longer than any settling time."""
         failure = self._catalog.library.failure(path)
-        if failure is None or failure.attempts > len(_RETRY_TRUNCATED):
+        if path not in self._growing or failure is None or failure.attempts > len(_RETRY_TRUNCATED):
+            self._growing.discard(path)
             return
         delay = _RETRY_TRUNCATED[failure.attempts - 1]
         self._retries[path] = asyncio.get_running_loop().call_later(delay, self._try_again, path)

@@ -1,43 +1,40 @@
 """Each root's life: watched, scanned, offline and back.
 
-A root is watched before it is scanned, so that nothing falls between the two. What a scan finds changed is offered to
-the pipeline; what it misses is offered, too, and only a look at the very path may declare it gone. A root that cannot
-be listed says nothing about its photos: it is offline, they stay, and it is tried again.
+A root is watched before it is scanned, so that nothing falls between the two. A root that cannot be listed, does not
+answer, or is not on the disk it was on says nothing about its photos: it is offline, they stay, and it is tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
-from itertools import islice
+import shlex
+import time
 from typing import TYPE_CHECKING, Literal
 
-from phsearch.domain.types import Found, Refused, Unlistable
-from phsearch.service.lanes import Lane
+from phsearch.domain.roots import below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from phsearch.domain.library import Library
-    from phsearch.domain.ports import Scanner, Watcher
-    from phsearch.domain.roots import Roots
-    from phsearch.domain.types import ScanItem
+    from phsearch.config import WatchConfig
+    from phsearch.domain.ports import Watcher
+    from phsearch.service.catalog import Catalog
+    from phsearch.service.disk import RootDisk
     from phsearch.service.events import Events
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.presence import Presence
+    from phsearch.service.reconciler import Reconciler
 
 log = logging.getLogger("phsearch.watch")
 
 State = Literal["starting", "scanning", "watching", "polling", "offline"]
 
-_CHUNK = 500
 _RETRY_OFFLINE = 5.0
 _POLL = 300.0
 _JITTER = 0.1
 _OVERFLOW_FIRST = 1.0
 _OVERFLOW_LAST = 120.0
-_MANY_MISSING = 50
 
 
 class RootKeeper:
@@ -46,32 +43,29 @@ class RootKeeper:
     def __init__(
         self,
         root: str,
-        roots: Roots,
         watcher: Watcher,
-        scanner: Scanner,
-        library: Library,
-        pipeline: Pipeline,
+        disk: RootDisk,
+        presence: Presence,
+        reconciler: Reconciler,
+        catalog: Catalog,
         events: Events,
-        *,
-        rescan_seconds: float,
-        unwatchable: Callable[[str], str | None],
+        settings: WatchConfig,
     ) -> None:
         self.root = root
         self.state: State = "starting"
-        self.detail = ""
-        self._roots = roots
+        self.overflows = 0
         self._watcher = watcher
-        self._scanner = scanner
-        self._library = library
-        self._pipeline = pipeline
+        self._disk = disk
+        self._presence = presence
+        self._reconciler = reconciler
+        self._catalog = catalog
         self._events = events
-        self._rescan_seconds = rescan_seconds
-        self._unwatchable = unwatchable
-        self._lane = Lane(f"scan {root}")
+        self._rescan_seconds = settings.rescan_minutes * 60
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._overflow_delay = _OVERFLOW_FIRST
-        self._was_lost = False
+        self._losses = 0
+        self._fault = ""
         self._remote = ""
         self._unwatched = ""
 
@@ -80,20 +74,75 @@ class RootKeeper:
         """Whether a scan is running or waiting."""
         return self.state in {"starting", "scanning"} or (bool(self._wanted) and self.state != "offline")
 
+    @property
+    def blind(self) -> str:
+        """Why changes of this root may go unseen until its next scan, if they may."""
+        return self._remote or self._unwatched
+
+    @property
+    def detail(self) -> str:
+        """What there is to say of the root, in a clause."""
+        if self.state == "offline":
+            return self._fault
+        return "; ".join(filter(None, (self.blind, self._reconciler.detail)))
+
+    @property
+    def hint(self) -> str:
+        """What the owner can do about it, where only the owner can."""
+        if self.state == "offline" or self._reconciler.detail:
+            return f"if they are gone for good: phsearch-client confirm-deletions {shlex.quote(self.root)}"
+        return ""
+
+    @property
+    def missing(self) -> int:
+        """Number of photos that are kept although their files are not there."""
+        return self._catalog.library.count(self.root) if self.state == "offline" else self._reconciler.missing
+
+    @property
+    def last_seen(self) -> float | None:
+        """When the root was last there, seconds since the epoch; None while it is there, or when it never was."""
+        return self._presence.last_seen(self.root) if self.state == "offline" else None
+
+    def offline(self, path: str) -> bool:
+        """Tell whether a photo of this root is kept although its file is not there."""
+        return self.state == "offline" or self._reconciler.keeps(path)
+
+    def seen_at(self, path: str) -> float | None:
+        """Give when the disk of a photo of this root was last there, seconds since the epoch."""
+        return self._presence.last_seen(path)
+
     def scan(self, folder: str) -> None:
         """Scan `folder` of this root soon."""
         self._wanted[folder] = None
         self._wake.set()
 
+    def rescan(self, path: str) -> None:
+        """Scan a folder of this root, or all of it, because the owner wants it: photos missing twice are gone."""
+        self._reconciler.confirms = self._reconciler.confirms or path == self.root
+        self.scan(path)
+
+    def confirm_deletions(self) -> int:
+        """Take what is missing for deleted because the owner says so; gives how many photos that are, as of now."""
+        missing = self.missing
+        self._reconciler.confirmed = True
+        self.scan(self.root)
+        return missing
+
     def lost(self, reason: str) -> None:
         """Take the watch's word that the root is gone."""
-        self._was_lost = True
+        self._losses += 1
         self._unwatched = ""
         self._go_offline(reason)
         self.scan(self.root)
 
+    def remounted(self) -> None:
+        """Something was mounted or unmounted somewhere: scan if it concerns this root."""
+        if self.state == "offline" or self._reconciler.remounted:
+            self.scan(self.root)
+
     def overflowed(self) -> None:
         """Events were lost: scan, but not faster than the disk can bear if it happens again and again."""
+        self.overflows += 1
         log.warning("%s: too many changes at once, some events were lost; scanning it", self.root)
         asyncio.get_running_loop().call_later(self._overflow_delay, self.scan, self.root)
         self._overflow_delay = min(self._overflow_delay * 2, _OVERFLOW_LAST)
@@ -105,121 +154,101 @@ class RootKeeper:
             log.warning("%s: %s", self.root, self._unwatched)
         self._wake.set()
 
-    @property
-    def blind(self) -> str:
-        """Why changes of this root may go unseen until its next scan, if they may."""
-        return self._remote or self._unwatched
-
     async def run(self) -> None:
         """Keep the root until cancelled."""
         self.scan(self.root)
         while True:
-            if self.state != "offline":
-                await self._rest()
-            if not await self._scan_wanted():
-                await asyncio.sleep(_RETRY_OFFLINE)
-                self.scan(self.root)
+            await self._scan_wanted()
+            await self._rest()
 
     def close(self) -> None:
-        """End the scan lane."""
-        self._lane.close()
-
-    async def _scan_wanted(self) -> bool:
-        """Scan what was asked for; False when the root is offline."""
-        while self._wanted:
-            folder = next(iter(self._wanted))
-            del self._wanted[folder]
-            if any(folder.startswith(other.rstrip("/") + "/") for other in self._wanted):
-                continue
-            try:
-                await self._scan(folder)
-            except OSError as error:
-                # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
-                if folder == self.root or await self._lane.run(_unreachable, self._scanner, self.root):
-                    await self._lane.run(self._watcher.remove, self.root)
-                    self._go_offline(_reason(error))
-                    return False
-                self._offer_missing(folder, set(), [])
-            if self.state == "offline":  # lost while it was scanned
-                return False
-        self.state = "polling" if self.blind else "watching"
-        self.detail = self.blind
-        return True
-
-    async def _scan(self, folder: str) -> None:
-        if folder == self.root:
-            # Watch before scanning, so that nothing falls between; for a root that is watched this mends what broke.
-            await self._lane.run(self._watcher.add, self.root)
-            filesystem = await self._lane.run(self._unwatchable, self.root)
-            self._remote = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
-            if self.state == "offline":
-                log.info("%s: is back", self.root)
-                self._events.publish("root", self.root, state="online")
-        self.state = "scanning"
-        await self._reconcile(folder)
+        """Remember that the root was there until now."""
+        if self.state not in {"offline", "starting"}:
+            self._presence.touch(self._reconciler.away, time.time())
 
     async def _rest(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
-        seconds = self._rescan_seconds if self.state == "watching" else min(_POLL, self._rescan_seconds)
-        self._wake.clear()
-        if self._wanted:
-            return
+        match self.state:
+            case "offline":
+                seconds = _RETRY_OFFLINE
+            case "polling":
+                seconds = min(_POLL, self._rescan_seconds)
+            case _:
+                seconds = self._rescan_seconds
         try:
             await asyncio.wait_for(self._wake.wait(), seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
         except TimeoutError:
             self._overflow_delay = _OVERFLOW_FIRST
+            self._reconciler.confirms = self.state != "offline"
             self.scan(self.root)
 
-    async def _reconcile(self, folder: str) -> None:
-        """Compare a folder with the library, by names and stat only. Raises OSError when it cannot be listed."""
-        seen: set[str] = set()
-        unlisted: list[str] = []
-        items = await self._lane.run(self._scanner.scan, self.root, folder)
-        while chunk := await self._lane.run(_take, items, _CHUNK):
-            for item in chunk:
-                match item:
-                    case Found():
-                        seen.add(item.path)
-                        if not self._pipeline.current(item.path, item.fingerprint):
-                            self._pipeline.offer(item.path)
-                    case Refused():
-                        seen.add(item.path)
-                        if not self._pipeline.current(item.path, item.fingerprint):
-                            self._pipeline.offer(item.path)
-                    case Unlistable():
-                        unlisted.append(item.path.rstrip("/") + "/")
-                        log.warning("%s: cannot be listed: %s", item.path, item.reason)
-        known = self._library.count(self.root)
-        if folder == self.root and not seen and not unlisted and known >= (1 if self._was_lost else _MANY_MISSING):
-            raise OSError(None, "it is empty, as when its disk is not mounted")
-        if folder == self.root:
-            self._was_lost = False
-        self._offer_missing(folder, seen, unlisted)
+    async def _scan_wanted(self) -> None:
+        self._wake.clear()
+        while self._wanted:
+            # A root that was away is seen as a whole first.
+            folder = self.root if self.state == "offline" else next(iter(self._wanted))
+            self._wanted.pop(folder, None)
+            if any(folder.startswith(below(other)) for other in self._wanted):
+                continue
+            losses = self._losses
+            try:
+                whole = await self._scan(folder)
+            except OSError as error:
+                # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
+                fault = error if folder == self.root else await self._reconciler.fault()
+                if fault is not None:
+                    await self._lose(fault.strerror or str(fault))
+                    return
+                self._reconciler.offer_missing(folder)
+                continue
+            if self._losses != losses:
+                return
+            if folder == self.root and whole:
+                self._come_online()
+        self.state = "polling" if self.blind else "watching"
 
-    def _offer_missing(self, folder: str, seen: set[str], unlisted: list[str]) -> None:
-        for path in self._library.under(folder):
-            if path not in seen and self._roots.of(path) == self.root and not path.startswith(tuple(unlisted)):
-                self._pipeline.offer(path)
+    async def _scan(self, folder: str) -> bool:
+        """Scan one folder; gives whether the scan says anything of it as a whole."""
+        offline = self.state == "offline"
+        if not offline:
+            self.state = "scanning"
+        if folder == self.root:
+            # Watch before scanning, so that nothing falls between; for a root that is watched this mends what broke.
+            await self._disk.ask(self._watch)
+            filesystem = await self._disk.ask(self._presence.resolve)
+            self._remote = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
+        whole = await self._reconciler.scan(folder, doubtful=offline)
+        if not whole:
+            self._wanted[folder] = None
+        return whole
+
+    def _watch(self, _tick: Callable[[], None]) -> None:
+        self._watcher.add(self.root)
+
+    async def _lose(self, reason: str) -> None:
+        if self._reconciler.confirmed:
+            # The owner knows: what cannot be reached is to be forgotten.
+            self._reconciler.confirmed = False
+            log.info("%s: its photos are forgotten, as its owner wishes", self.root)
+            for path in self._reconciler.everything():
+                self._catalog.remove(path)
+            self._presence.forget([self.root])
+        if not self._disk.hangs:
+            await asyncio.to_thread(self._watcher.remove, self.root)
+        self._go_offline(reason)
+
+    def _come_online(self) -> None:
+        if self.state == "offline":
+            log.info("%s: is back", self.root)
+            self._events.publish("root", self.root, state="online")
+            self.state = "scanning"
 
     def _go_offline(self, reason: str) -> None:
-        self.detail = reason
+        self._fault = reason
+        self._reconciler.emptied = True
         if self.state != "offline":
+            if self.state != "starting":
+                self._presence.touch(self._reconciler.away, time.time())
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._events.publish("root", self.root, state="offline", reason=reason)
         self.state = "offline"
-
-
-def _take(items: Iterator[ScanItem], count: int) -> list[ScanItem]:
-    return list(islice(items, count))
-
-
-def _unreachable(scanner: Scanner, root: str) -> bool:
-    with contextlib.suppress(OSError):
-        for _ in islice(scanner.scan(root, root), 1):
-            break
-        return False
-    return True
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phsearch.service.catalog import Catalog
     from phsearch.service.embedder import Embedder
     from phsearch.service.model import ModelState
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.writer import Writer
 
@@ -47,14 +47,14 @@ class Status:
     def __init__(
         self,
         catalog: Catalog,
-        pipeline: Pipeline,
+        pipelines: Pipelines,
         embedder: Embedder,
         writer: Writer,
         model: ModelState,
         keepers: Mapping[str, RootKeeper],
     ) -> None:
         self._catalog = catalog
-        self._pipeline = pipeline
+        self._pipelines = pipelines
         self._embedder = embedder
         self._writer = writer
         self._model = model
@@ -65,12 +65,12 @@ class Status:
     @property
     def unsearchable(self) -> int:
         """Photos seen but not yet searchable."""
-        return self._pipeline.pending
+        return self._pipelines.pending
 
     @property
     def pending(self) -> int:
         """Photos seen but not yet searchable, and changes not yet on disk."""
-        return self._pipeline.pending + self._writer.pending
+        return self._pipelines.pending + self._writer.pending
 
     @property
     def scanning(self) -> bool:
@@ -102,6 +102,9 @@ class Status:
                     "path": keeper.root,
                     "state": keeper.state,
                     "photos": self._catalog.library.count(keeper.root),
+                    "missing": keeper.missing,
+                    "last_seen": keeper.last_seen,
+                    "overflows": keeper.overflows,
                     "detail": keeper.detail,
                 }
                 for keeper in self._keepers.values()
@@ -119,7 +122,7 @@ class Status:
 
     def _notices(self) -> list[dict[str, str]]:
         notices = [
-            {"text": f"{keeper.root}: {keeper.detail}", "hint": ""}
+            {"text": f"{keeper.root}: {keeper.detail}", "hint": keeper.hint}
             for keeper in self._keepers.values()
             if keeper.detail
         ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, Vectors
+    from phsearch.domain.types import Photo, Vectors, Volume
     from phsearch.service.lanes import Lane
 
 log = logging.getLogger("phsearch.store")
@@ -44,6 +44,7 @@ class Writer:
         self._idle = idle
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
+        self._volumes: dict[str, Volume | None] = {}
         self._writing = 0
         self._written = 0
         self.problem: StoreError | None = None
@@ -64,6 +65,16 @@ class Writer:
     def delete(self, path: str) -> None:
         """Forget a path soon."""
         self._change(path, None)
+
+    def remember(self, volume: Volume) -> None:
+        """Write what is known of a volume soon."""
+        self._volumes[volume.path] = volume
+        self._changed.set()
+
+    def forget_volume(self, path: str) -> None:
+        """Forget a volume soon."""
+        self._volumes[path] = None
+        self._changed.set()
 
     def _change(self, path: str, change: Change) -> None:
         self._changes[path] = change
@@ -101,6 +112,7 @@ class Writer:
         try:
             await self._lane.run(self._store.apply, photos.values(), changes.keys() - photos.keys())
             await self._lane.run(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
+            await self._flush_volumes()
         except BaseException:
             # What came meanwhile is newer.
             self._changes = changes | self._changes
@@ -109,6 +121,19 @@ class Writer:
         finally:
             self._writing = 0
         self._written += 1
+
+    async def _flush_volumes(self) -> None:
+        volumes, self._volumes = self._volumes, {}
+        if not volumes:
+            return
+        upserts = [volume for volume in volumes.values() if volume is not None]
+        try:
+            await self._lane.run(
+                self._store.apply_volumes, upserts, [path for path in volumes if volumes[path] is None]
+            )
+        except BaseException:
+            self._volumes = volumes | self._volumes
+            raise
 
     async def _wait_for_changes(self) -> None:
         """Wait for something to write; tidy up when nothing comes for a while."""

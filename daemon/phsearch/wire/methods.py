@@ -116,8 +116,9 @@ METHODS = {
         Method(
             "search",
             "Rank the library for a text, best first.",
-            "{hits: [{path, score, root, taken_at, width, height, format}], pending, photos, took_ms}; score is the "
-            "cosine between text and photo, pending counts photos seen but not yet searchable",
+            "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, photos, "
+            "took_ms}; score is the cosine between text and photo, pending counts photos seen but not yet searchable; an "
+            "offline photo's disk was last there at last_seen (seconds since the epoch, null where nobody knows)",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
@@ -133,8 +134,14 @@ METHODS = {
         Method(
             "library.rescan",
             "Compare the roots with the index now.",
-            "{roots: [path]}: those whose scan was started",
-            (Param("path", "string", "only the root that holds this path", low=1, high=4096, path=True),),
+            "{roots: [path]}: those in which a scan was started",
+            (Param("path", "string", "only this file or folder", low=1, high=4096, path=True),),
+        ),
+        Method(
+            "library.confirm_deletions",
+            "Take what is missing in a root for deleted: it is forgotten, be the root offline or not.",
+            "{root, missing}: how many photos that are",
+            (Param("root", "string", "the watched folder", required=True, low=1, high=4096, path=True),),
         ),
         Method(
             "library.errors",

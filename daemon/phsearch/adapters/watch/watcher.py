@@ -14,7 +14,7 @@ from phsearch.adapters.watch.reader import Inotify
 from phsearch.adapters.watch.tops import Tops, fault_of
 from phsearch.adapters.watch.translate import Translator
 from phsearch.adapters.watch.tree import Tree
-from phsearch.domain.types import Overflowed
+from phsearch.domain.types import MountsChanged, Overflowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,6 +195,7 @@ class FolderWatcher:
             self._translator.expire()
             if mounted:
                 self._tops.check("/")
+                self._emit(MountsChanged())
             self._tops.tell_blind()
             overflowed, self._overflowed = self._overflowed, False
             tops = list(self._tops) if overflowed else []

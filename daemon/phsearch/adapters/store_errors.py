@@ -1,0 +1,90 @@
+"""What LanceDB's errors mean: the sentence for the owner, and whether the files are damaged or only out of reach."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from typing import TYPE_CHECKING
+
+from phsearch.errors import PhsearchError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REBUILD = "`phsearchd --rebuild` makes it anew from your photos"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ABOUT_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EEXIST}
+"""Numbers that speak of what the files are; any other speaks of the disk, of rights or of this process."""
+
+
+@contextlib.contextmanager
+def guarded(folder: Path, verb: str) -> Iterator[None]:
+    """Turn whatever goes wrong while we `verb` the index in `folder` ("open", "read", "write") into StoreError."""
+    try:
+        yield
+    except PhsearchError:
+        raise
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise _explained(error, folder, verb) from error
+
+
+def is_failure(error: BaseException) -> bool:
+    """Tell failures from being told to stop. A panic in Rust arrives as a BaseException, as KeyboardInterrupt does."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether `error` says that files are broken, so that older ones may help; not so when they cannot be reached."""
+    if not is_failure(error) or isinstance(error, (PhsearchError, MemoryError)) or _is_newer(error):
+        return False
+    return _errno(error) in _ABOUT_THE_FILE | {None}
+
+
+def newer(folder: Path) -> StoreError:
+    """Give the refusal of an index this phsearch is too old for."""
+    return StoreError(
+        f"the index in {folder} was written by a newer phsearch",
+        "install that version again, or choose another --state-dir",
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Give what `error` says without the places in Rust sources that LanceDB appends."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r",? ?/\S+\.rs:\d+.*", "", line)[:200]
+
+
+def _explained(error: BaseException, folder: Path, verb: str) -> StoreError:
+    if _is_newer(error):
+        return newer(folder)
+    number = _errno(error)
+    if number in _FULL:
+        return StoreError(f"no space left for the index in {folder}", "free some disk space")
+    if number == errno.EROFS:
+        return StoreError(
+            f"the index in {folder} lies on a read-only file system",
+            "make it writable again; until then photos are found but no new ones are indexed",
+        )
+    if number is not None and number not in _ABOUT_THE_FILE:
+        return StoreError(
+            f"cannot {verb} the index in {folder}: {os.strerror(number)}", "check the disk and the permissions"
+        )
+    hint = "check the disk" if verb == "write" else "check the disk; if the index is damaged, " + REBUILD
+    return StoreError(f"cannot {verb} the index in {folder}: {first_line(error)}", hint)
+
+
+def _is_newer(error: BaseException) -> bool:
+    return "by this version of Lance" in str(error)
+
+
+def _errno(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None

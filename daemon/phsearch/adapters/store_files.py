@@ -1,0 +1,108 @@
+"""The files of one LanceDB table: what LanceDB itself leaves to chance is made certain here.
+
+LanceDB never calls fsync (seen with strace), so that after a power failure the newest files may be empty while others
+that name them are there. Reading needs four kinds of files: `_versions/*.manifest`, one for each version, named so that
+the newest sorts first; `data`, `_deletions` and `_indices`, each written once under a new name. Of `_transactions` and
+`latest_version_hint.json` every one can be missing or empty and the table still reads and writes (tried for each file).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PRECIOUS = ("data", "_deletions", "_indices", "_versions")
+_MANIFEST = re.compile(r"\d{20}\.manifest")
+_END_OF_MANIFEST = b"LANC"
+_ASIDE = ".damaged"
+_LEFTOVER = re.compile(rf"\.tmp.*|.*#\d+|.*{re.escape(_ASIDE)}")
+"""Files half-written when the process was killed, and what was set aside. LanceDB removes none of them."""
+
+
+class TableFiles:
+    """One table's folder, e.g. index/photos_mini.lance."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._settled: set[str] = set()
+
+    def manifests(self) -> list[Path]:
+        """Give the manifests, newest first."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return sorted(file for file in (self.folder / "_versions").iterdir() if _MANIFEST.fullmatch(file.name))
+        return []
+
+    def holds_rows(self) -> bool:
+        """Whether rows were ever written here."""
+        return any(name.endswith(".lance") for _, name in self._files(("data",)))
+
+    def settle(self) -> None:
+        """Make everything written since the last call survive a power failure. Raises OSError.
+
+        Measured on ext4 in a virtual machine, median of 60 writes: 1.1 ms after an addition of 256 rows of 512
+        numbers, which itself takes 4.7 ms; 2.6 ms after addition, merge and deletion, which take 36 ms.
+        """
+        present = {f"{folder}/{name}" for folder, name in self._files(_PRECIOUS)}
+        fresh = sorted(file for file in present - self._settled if not file.endswith(".json"))
+        for file in fresh:
+            _sync(file)
+        folders = {file.rpartition("/")[0] for file in fresh}
+        if not self._settled:
+            folders.update(str(folder) for folder in (self.folder, *self.folder.parents[:2]))
+            folders.update(str(folder) for folder in self.folder.glob("_indices"))
+        for folder in folders:
+            _sync(folder)
+        self._settled = present
+
+    def sweep(self) -> None:
+        """Remove what killed or failed writes left behind; nobody may be writing."""
+        for folder, name in self._files((*_PRECIOUS, "_transactions")):
+            if _LEFTOVER.fullmatch(name):
+                # In the way of nothing: where it cannot be removed, on a read-only disk, it may stay.
+                with contextlib.suppress(OSError):
+                    Path(folder, name).unlink()
+
+    def drop_unsound(self) -> None:
+        """Remove older manifests that are cut short: while there is one, LanceDB cleans nothing up."""
+        for file in self.manifests()[1:]:
+            with file.open("rb") as opened:
+                opened.seek(max(0, file.stat().st_size - len(_END_OF_MANIFEST)))
+                sound = opened.read() == _END_OF_MANIFEST
+            if not sound:
+                file.unlink()
+
+    def discard(self) -> None:
+        """Remove the whole table."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._settled = set()
+
+    def _files(self, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        for kind in kinds:
+            for folder, _, names in os.walk(self.folder / kind):
+                for name in names:
+                    yield folder, name
+
+
+def set_aside(manifest: Path) -> Path:
+    """Hide a version, so that the one before it is the newest; gives its new name."""
+    return manifest.rename(manifest.with_name(manifest.name + _ASIDE))
+
+
+def put_back(manifest: Path) -> None:
+    """Undo `set_aside`, given the name it gave."""
+    manifest.rename(manifest.with_name(manifest.name.removesuffix(_ASIDE)))
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""One root's way to its disk: each question has a thread of its own, and is given up when the disk no longer answers.
+
+A share whose server went away blocks whoever asks it, for minutes or for ever, and no signal helps. So nothing that
+others wait for ever asks a disk: the thread that hangs is left hanging (it dies with the process), the question fails
+as a time-out, and until that thread has come back every further question fails at once. A question that takes long but
+makes progress is not given up: its call says `tick` at every step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_V = TypeVar("_V")
+
+
+class RootDisk:
+    """Asks at most `at_once` questions at a time; each may go on for as long as it ticks every `patience` seconds."""
+
+    def __init__(self, name: str, patience: float, at_once: int = 2) -> None:
+        self._name = name
+        self._patience = patience
+        self._turn = asyncio.Semaphore(at_once)
+        self._stuck = 0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a question is still without its answer after its time."""
+        return self._stuck > 0
+
+    async def ask(
+        self, call: Callable[Concatenate[Callable[[], None], _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Give what `call(tick, ...)` gives. Raises what it raises, and OSError (ETIMEDOUT) when the disk hangs."""
+        async with self._turn:
+            if self._stuck:
+                raise self._silence()
+            question: _Question[_T] = _Question(asyncio.get_running_loop())
+            thread = threading.Thread(
+                target=question.answer,
+                args=(lambda: call(question.tick, *args, **kwargs),),
+                name=self._name,
+                daemon=True,
+            )
+            thread.start()
+            while not question.answered.done():
+                left = question.ticked + self._patience - time.monotonic()
+                if left <= 0:
+                    self._stuck += 1
+                    question.answered.add_done_callback(self._came_back)
+                    raise self._silence()
+                await asyncio.wait({question.answered}, timeout=left)
+            return question.answered.result()
+
+    def _silence(self) -> OSError:
+        return OSError(errno.ETIMEDOUT, f"it has not answered for {self._patience:g} s")
+
+    def _came_back(self, answered: asyncio.Future[Any]) -> None:
+        self._stuck -= 1
+        if not answered.cancelled():
+            answered.exception()  # nobody waits for it any more
+
+
+class _Question(Generic[_T]):
+    """A call on its way through a thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.answered: asyncio.Future[_T] = loop.create_future()
+        self.ticked = time.monotonic()
+
+    def tick(self) -> None:
+        """Say that there is progress."""
+        self.ticked = time.monotonic()
+
+    def answer(self, call: Callable[[], _T]) -> None:
+        """Run the call and hand its outcome to the loop, if that still runs."""
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - whoever asked gets it
+            self._deliver(self.answered.set_exception, error)
+        else:
+            self._deliver(self.answered.set_result, result)
+
+    def _deliver(self, deliver: Callable[[_V], None], value: _V) -> None:
+        # A RuntimeError says that the daemon has ended meanwhile.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(lambda: None if self.answered.done() else deliver(value))

@@ -1,0 +1,90 @@
+"""All roots' pipelines as one: who asks about a path need not know its root, and each content is embedded once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from phsearch.domain.batching import Candidate
+    from phsearch.domain.roots import Roots
+    from phsearch.service.embedder import Embedder, Outcome
+    from phsearch.service.pipeline import Pipeline
+
+
+class Pipelines:
+    """The pipelines of all roots, and the one embedder they share. A path outside every root is passed over."""
+
+    def __init__(self, roots: Roots, embedder: Embedder) -> None:
+        self._roots = roots
+        self._embedder = embedder
+        self._pipelines: dict[str, Pipeline] = {}
+        self._twins: dict[bytes, list[Candidate]] = {}
+        embedder.on_outcome = self._take
+
+    def add(self, root: str, pipeline: Pipeline) -> None:
+        """Take a root's pipeline in."""
+        self._pipelines[root] = pipeline
+
+    @property
+    def pending(self) -> int:
+        """Files seen but not yet dealt with."""
+        return sum(pipeline.pending for pipeline in self._pipelines.values())
+
+    def place(self, path: str) -> str | None:
+        """Say where a path is on its way, None where it is not."""
+        pipeline = self._of(path)
+        return pipeline.place(path) if pipeline is not None else None
+
+    def under(self, folder: str) -> list[str]:
+        """Give the paths in `folder`, at any depth, that are on their way."""
+        return [path for pipeline in self._pipelines.values() for path in pipeline.under(folder)]
+
+    def touch(self, path: str, *, closed: bool) -> None:
+        """Look at a path once it has settled."""
+        if (pipeline := self._of(path)) is not None:
+            pipeline.touch(path, closed=closed)
+
+    def offer(self, path: str) -> None:
+        """Look at a path now."""
+        if (pipeline := self._of(path)) is not None:
+            pipeline.offer(path)
+
+    def drop(self, path: str) -> None:
+        """Let go of a path that is gone."""
+        if (pipeline := self._of(path)) is not None:
+            pipeline.drop(path)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for pipeline in self._pipelines.values():
+                group.create_task(pipeline.run())
+
+    # --- what the pipelines share -----------------------------------------------------------------------------
+
+    def embed(self, candidate: Candidate) -> None:
+        """Embed a photo, unless one of the same content is being embedded: then it waits for what becomes of that."""
+        if candidate.digest in self._twins:
+            self._twins[candidate.digest].append(candidate)
+            return
+        self._twins[candidate.digest] = []
+        self._embedder.submit(candidate)
+
+    def concluded(self, candidate: Candidate) -> None:
+        """Let those go on that waited for this photo."""
+        for twin in self._twins.pop(candidate.digest, ()):
+            self._pipelines[twin.root].again(twin)
+
+    def room(self, most: int) -> Awaitable[None]:
+        """Wait until fewer than `most` photos wait."""
+        return self._embedder.room(most)
+
+    def _take(self, outcome: Outcome) -> None:
+        self._pipelines[outcome.photo.root].take(outcome)
+
+    def _of(self, path: str) -> Pipeline | None:
+        root = self._roots.of(path)
+        return self._pipelines[root] if root is not None else None

@@ -1,0 +1,111 @@
+"""Whether the disks of one root are there: asked before anything in it is taken for deleted.
+
+"No such file" means "deleted" only where the file's own file system is mounted, and was throughout the question. A disk
+that is pulled out, a share that is not mounted, another stick in its place: there it means nothing at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from phsearch.domain.roots import below
+from phsearch.domain.types import Volume
+from phsearch.domain.volumes import away
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from phsearch.domain.types import Found, Refused
+    from phsearch.domain.volumes import Mounts
+    from phsearch.service.writer import Writer
+
+
+class Presence:
+    """The volumes of one root. `look_all` and `resolve` run in threads, all else on the event loop."""
+
+    def __init__(
+        self,
+        root: str,
+        mounts: Callable[[], Mounts],
+        look: Callable[[str], Found | Refused | None],
+        known: Iterable[Volume],
+        writer: Writer,
+    ) -> None:
+        self.root = root
+        self._mounts = mounts
+        self._look = look
+        self._real = root
+        self._known = {volume.path: volume for volume in known if volume.root == root}
+        self._writer = writer
+
+    def resolve(self, tick: Callable[[], None]) -> str:
+        """Find out where the root really is; gives the type of its file system where that is a remote one, else ""."""
+        self._real = os.path.realpath(self.root)
+        tick()
+        mount = self._mounts().over(self._real)
+        return mount.kind if mount is not None and mount.remote else ""
+
+    def look_all(
+        self, tick: Callable[[], None], paths: list[str]
+    ) -> list[tuple[str, Found | Refused | OSError | None]]:
+        """Look at files; None is said of one only where its disk is there."""
+        before = self._mounts()
+        looks = []
+        for path in paths:
+            looks.append((path, self._look_at(path)))
+            tick()
+        if all(seen is not None for _, seen in looks):
+            return looks
+        after = self._mounts()
+        missing = [] if after is before else [self.root]
+        missing += away(dict(self._known), after.under(self.root, self._real))
+        hidden = tuple(below(path) for path in missing)
+        unknown = OSError(errno.ENODEV, "its disk is not mounted")
+        return [(path, unknown if seen is None and path.startswith(hidden) else seen) for path, seen in looks]
+
+    def here(self) -> dict[str, str]:
+        """Give the identities of what is mounted now, by path."""
+        return self._mounts().under(self.root, self._real)
+
+    def away(self) -> list[str]:
+        """Give the paths of the volumes that are not there now."""
+        return away(self._known, self.here())
+
+    def last_seen(self, path: str) -> float | None:
+        """Give when the volume that holds `path` was last there, seconds since the epoch; None when never."""
+        volume = self._known.get(self._home(path))
+        return volume.seen_at if volume is not None else None
+
+    def seen(self, populated: Collection[str], now: float) -> None:
+        """Note that the root was just seen; `populated` are the volumes that hold photos and are not away."""
+        here = self.here()
+        volumes = [Volume(path, self.root, here[path], now) for path in populated if path in here]
+        self._known.update({volume.path: volume for volume in volumes})
+        for volume in volumes:
+            self._writer.remember(volume)
+
+    def touch(self, away: Collection[str], now: float) -> None:
+        """Note that all volumes but those `away` were there until now."""
+        for volume in list(self._known.values()):
+            if volume.path not in away:
+                self._known[volume.path] = dataclasses.replace(volume, seen_at=now)
+                self._writer.remember(self._known[volume.path])
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Expect these volumes no longer."""
+        for path in list(paths):
+            self._known.pop(path, None)
+            self._writer.forget_volume(path)
+
+    def _home(self, path: str) -> str:
+        inside = (each for each in self._known if path == each or path.startswith(below(each)))
+        return max(inside, key=len, default=self.root)
+
+    def _look_at(self, path: str) -> Found | Refused | OSError | None:
+        try:
+            return self._look(path)
+        except OSError as error:
+            return error
