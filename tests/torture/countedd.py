@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("LANCE_LOG", "error")
 
 from phsearch import app, daemon
-from phsearch.adapters import store_lance
+from phsearch.adapters import store_lance, store_table
 from phsearch.service import writer
 
 if __name__ == "__main__":
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     if os.environ.get("PHSEARCH_TORTURE_TIDY") == "1":
         writer._TIDY_AFTER_IDLE = 0.3
         store_lance._WRITES_BEFORE_TIDY = 3
-        store_lance._KEPT_VERSIONS = timedelta(seconds=2)
+        store_table._KEPT_VERSIONS = timedelta(seconds=2)
     app.main()

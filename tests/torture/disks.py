@@ -47,7 +47,7 @@ class Mounted:
     def __init__(self, home: Path) -> None:
         self.root = home / "disk"
         self.inside = home / "inside the disk"
-        private.tmpfs(self.inside, _MEGABYTES)
+        private.tmpfs(self.inside, _MEGABYTES, "stick-1")
         self.root.mkdir()
 
     def plug(self) -> None:
@@ -62,7 +62,8 @@ class Mounted:
         """While it is unplugged, put another disk in its place, with these photos or empty."""
         # Filled elsewhere first, so that it appears with its photos at one blow.
         other = self.root.with_name("another disk")
-        private.tmpfs(other, _MEGABYTES)
+        # An empty one looks the same in the table of mounts, too; one with photos has a device of its own.
+        private.tmpfs(other, _MEGABYTES, "stick-2" if photos else "stick-1")
         for photo in photos:
             shutil.copyfile(photo, other / photo.name)
         private.bind(other, self.root)

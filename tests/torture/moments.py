@@ -37,6 +37,8 @@ class Moments:
         names, weights = zip(*self._kinds, strict=True)
         (kind,) = self._rng.choices(names, weights)
         most = 15 * self._scale
+        if kind != "starting":
+            self._until(self._victim.answers, 20)
         match kind:
             case "starting":
                 self._sleep(self._rng.uniform(0, 1.3))

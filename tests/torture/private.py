@@ -31,10 +31,10 @@ def enter() -> bool:
     return False
 
 
-def tmpfs(folder: Path, megabytes: int) -> None:
-    """Mount an empty file system in memory."""
+def tmpfs(folder: Path, megabytes: int, name: str = "none") -> None:
+    """Mount an empty file system in memory; `name` is what the table of mounts says of its device."""
     folder.mkdir(exist_ok=True)
-    _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "none", str(folder))
+    _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", name, str(folder))
 
 
 def bind(source: Path, target: Path) -> None:
