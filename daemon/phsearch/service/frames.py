@@ -57,12 +57,17 @@ class Channel:
 
     def receive(self) -> Frame | None:
         """Wait for one frame; None when the daemon is gone."""
-        lengths = self._file.read(_LENGTHS.size)
-        if len(lengths) < _LENGTHS.size:
+        try:
+            lengths = self._file.read(_LENGTHS.size)
+            if len(lengths) < _LENGTHS.size:
+                return None
+            header_size, payload_size = _LENGTHS.unpack(lengths)
+            rest = self._file.read(header_size + payload_size)
+        except ConnectionError:  # killed before it had read all we sent
             return None
-        header_size, payload_size = _LENGTHS.unpack(lengths)
-        header = json.loads(self._file.read(header_size))
-        return header, self._file.read(payload_size)
+        if len(rest) < header_size + payload_size:  # killed in the middle of a frame
+            return None
+        return json.loads(rest[:header_size]), rest[header_size:]
 
 
 def vectors_to_bytes(vectors: Vectors) -> bytes:
