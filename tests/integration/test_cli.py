@@ -554,6 +554,72 @@ def test_errors_come_in_every_form(env: dict[str, str]) -> None:
     assert run_on_terminal(env | {"NO_COLOR": "1"}, "errors", columns=120).out.startswith("3x  cut short  /photos/od")
 
 
+def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(
+    place: Path, env: dict[str, str]
+) -> None:
+    with ScriptedDaemon(place, {"library.retry": [{"retried": 2}, {"retried": 1}, {"retried": 0}]}) as daemon:
+        assert run(env, "errors", "--retry", "--json").out == '{"retried": 2}\n'
+        assert run(env, "errors", "--retry", "a.jpg").out == "trying 1 photo again\n"
+        assert run(env, "errors", "--retry").out == "nothing to try again\n"
+    asked = [params for _, params in daemon.asked]
+    assert asked == [{}, {"path": f"{Path.cwd()}/a.jpg"}, {}]
+
+
+def verdict(*mismatches: tuple[str, str], **more: Any) -> dict[str, Any]:
+    rows = [{"path": path, "kind": kind, "detail": "so"} for kind, path in mismatches]
+    return {
+        "ok": not rows,
+        "rows": 9,
+        "checked": 8,
+        "sampled": 1,
+        "not_checked": 0,
+        "lowest_cosine": 0.99712,
+        "mismatched": len(rows),
+        "mismatches": rows,
+        "took_ms": 1.0,
+    } | more
+
+
+def test_a_verdict_is_readable_and_its_exit_status_says_it_too(place: Path, env: dict[str, str]) -> None:
+    bad = verdict(("other bytes", "/p/a.jpg"), ("file changed", "/p/b\n.jpg"), not_checked=1)
+    with ScriptedDaemon(place, {"library.verify": [verdict(), bad]}) as daemon:
+        good = run(env, "verify")
+        assert (good.status, good.err) == (0, "")
+        assert good.out.splitlines() == [
+            "9 rows, 8 photos compared with the files",
+            "1 photo read again, lowest cosine 0.9971",
+            "the index is right",
+        ]
+        wrong = run(env, "verify", "--sample", "all")
+        assert wrong.status == 1
+        assert wrong.out.splitlines() == [
+            "other bytes\tso\t/p/a.jpg",
+            r"file changed	so	/p/b\n.jpg".replace(r"\t", "\t"),
+            "9 rows, 8 photos compared with the files",
+            "1 photo read again, lowest cosine 0.9971",
+            "1 photo not checked: offline, or not to be read now",
+            "2 mismatches",
+            "  `phsearch-client rescan` takes in files that changed unnoticed",
+            "  compare a file whose bytes changed by themselves with your backup",
+        ]
+        assert json.loads(run(env, "verify", "--json", "--sample", "7").out) == bad
+        shown = run_on_terminal(env | {"NO_COLOR": "1"}, "verify", columns=120).out
+    assert "other bytes   so  /p/a.jpg" in shown
+    assert [params["sample"] for _, params in daemon.asked[:3]] == [200, 2**53, 7]
+
+
+def test_verify_waits_for_its_answer_unless_told_otherwise(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {"library.verify": SILENCE}):
+        ran = run(env, "verify", "--timeout", "0.2")
+    assert (ran.status, "did not answer within 0.2 s" in ran.err) == (75, True)
+
+
+@pytest.mark.parametrize("sample", ["some", "-1", "1.5", "", "9" * 30])
+def test_a_sample_is_a_number_of_photos_or_all(env: dict[str, str], sample: str) -> None:
+    ran = run(env, "verify", "--sample", sample)
+    assert (ran.status, 'neither a number of photos nor "all"' in ran.err) == (2, True)
+
+
 def test_all_pages_of_errors_are_fetched(place: Path, env: dict[str, str]) -> None:
     rows = [{"path": f"/p/{n}", "reason": "bad", "attempts": 1, "failed_at": 0.0} for n in range(7)]
 

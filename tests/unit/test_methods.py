@@ -22,8 +22,8 @@ def refusal(method: str, **params: Any) -> str:
 
 
 def test_the_table_holds_the_contract() -> None:
-    names = {"search", "status", "library.rescan", "library.errors", "library.why", "events.subscribe", "rpc.discover"}
-    assert names <= set(METHODS)
+    names = {"search", "status", "library.rescan", "library.errors", "library.retry", "library.verify", "library.why"}
+    assert names | {"library.confirm_deletions", "events.subscribe", "rpc.discover"} <= set(METHODS)
     assert all(name == method.name for name, method in METHODS.items())
 
 
@@ -31,6 +31,8 @@ def test_defaults_are_filled_in() -> None:
     assert check("search", query="cat") == {"query": "cat", "limit": 20, "min_score": None, "sync": None}
     assert check("library.errors") == {"limit": 1000, "offset": 0}
     assert check("library.rescan") == {"path": None}
+    assert check("library.retry") == {"path": None}
+    assert check("library.verify") == {"sample": 200}
     assert check("status") == {}
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
 
     from phsearch.domain.types import Vectors
@@ -30,11 +29,17 @@ def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return _LENGTHS.pack(len(text), len(payload)) + text + payload
 
 
-async def read(stream: asyncio.StreamReader) -> Frame:
-    """Read one frame; raises EOFError (IncompleteReadError) when the other side is gone."""
-    header_size, payload_size = _LENGTHS.unpack(await stream.readexactly(_LENGTHS.size))
-    header = json.loads(await stream.readexactly(header_size))
-    return header, await stream.readexactly(payload_size)
+def take(buffer: bytearray) -> Frame | None:
+    """Take the first frame out of what has arrived; None while it is not whole."""
+    if len(buffer) < _LENGTHS.size:
+        return None
+    header_size, payload_size = _LENGTHS.unpack_from(buffer)
+    middle = _LENGTHS.size + header_size
+    if len(buffer) < (end := middle + payload_size):
+        return None
+    header, payload = json.loads(buffer[_LENGTHS.size : middle]), bytes(buffer[middle:end])
+    del buffer[:end]
+    return header, payload
 
 
 class Channel:
@@ -52,12 +57,17 @@ class Channel:
 
     def receive(self) -> Frame | None:
         """Wait for one frame; None when the daemon is gone."""
-        lengths = self._file.read(_LENGTHS.size)
-        if len(lengths) < _LENGTHS.size:
+        try:
+            lengths = self._file.read(_LENGTHS.size)
+            if len(lengths) < _LENGTHS.size:
+                return None
+            header_size, payload_size = _LENGTHS.unpack(lengths)
+            rest = self._file.read(header_size + payload_size)
+        except ConnectionError:  # killed before it had read all we sent
             return None
-        header_size, payload_size = _LENGTHS.unpack(lengths)
-        header = json.loads(self._file.read(header_size))
-        return header, self._file.read(payload_size)
+        if len(rest) < header_size + payload_size:  # killed in the middle of a frame
+            return None
+        return json.loads(rest[:header_size]), rest[header_size:]
 
 
 def vectors_to_bytes(vectors: Vectors) -> bytes:

@@ -85,6 +85,7 @@ class TextTowerProcess:
         try:
             await asyncio.wait({taking, dying}, return_when=asyncio.FIRST_COMPLETED)
             if dying.done():
+                dying.exception()  # taken note of, or asyncio logs a traceback of it
                 if taking.done():
                     _refuse(taking.result()[1])
                 raise WorkerDiedError

@@ -1,0 +1,620 @@
+"""The same files give the same index, in whatever order, however late, however often, or not at all its events came.
+
+Real files in two roots; the real parts, put together as the daemon does it; events as inotify would give them,
+handed on by a watcher that the machine directs; and an embedder that takes its time and gives the mean colour of the
+real file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from PIL import Image
+
+from colour_worker import PREPROCESS, photo_vector
+from phsearch import daemon
+from phsearch.adapters.digest import digest
+from phsearch.adapters.fs_scan import FolderScanner
+from phsearch.adapters.images import PillowDecoder
+from phsearch.adapters.store_lance import LanceStore
+from phsearch.config import Config, WatchConfig
+from phsearch.domain.ranking import rounded
+from phsearch.domain.roots import Roots
+from phsearch.domain.rules import Rules
+from phsearch.domain.types import (
+    FolderAppeared,
+    FolderMoved,
+    Gone,
+    ModelIdentity,
+    Moved,
+    Overflowed,
+    RootLost,
+    Touched,
+)
+from phsearch.errors import UnreadableImageError
+from phsearch.service import rootkeeper
+from phsearch.service.catalog import Catalog
+from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
+from phsearch.service.events import Events
+from phsearch.service.intake import Intake
+from phsearch.service.lanes import Lane
+from phsearch.service.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from phsearch.domain.batching import Candidate
+    from phsearch.domain.types import FsEvent, Vectors
+    from phsearch.service.embedder import Embedder, Outcome
+
+QUICK = WatchConfig(settle_seconds=0.05)
+QUIET = 0.12
+"""Seconds without work after which nothing more is to be expected: longer than settling and every patched delay."""
+IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)
+NAMES = ("a.png", "b.png", "c.png")
+FOLDERS = ("", "f", "f/g", "h")
+
+
+class ScriptedWatcher:
+    """Knows which roots it watches; what it tells is the machine's business."""
+
+    def __init__(self) -> None:
+        self.watched: set[str] = set()
+
+    def start(self, emit: Callable[[FsEvent], None]) -> None:
+        """Nothing to start."""
+
+    def add(self, root: str) -> None:
+        """Watch a root that is there."""
+        os.stat(root)
+        self.watched.add(root)
+
+    def remove(self, root: str) -> None:
+        """Watch it no longer."""
+        self.watched.discard(root)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class PatientEmbedder:
+    """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
+
+    def __init__(self, forward_passes: Counter[bytes]) -> None:
+        self.on_outcome: Callable[[Outcome], None]
+        self.running = False
+        self._forward_passes = forward_passes
+        self._decoder = PillowDecoder(1_000_000)
+        self._waiting: list[Candidate] = []
+        self._found: list[Outcome] = []
+
+    def submit(self, candidate: Candidate) -> None:
+        """Queue a photo."""
+        self._waiting.append(candidate)
+
+    @property
+    def pending(self) -> int:
+        """Photos whose outcome is still to come."""
+        return len(self._waiting) + len(self._found)
+
+    async def room(self, most: int) -> None:
+        """Wait for nothing."""
+
+    def work(self, chosen: int) -> None:
+        """Embed one photo that waits."""
+        if self._waiting:
+            self._found.append(self._embed(self._waiting.pop(chosen % len(self._waiting))))
+
+    def tell(self, chosen: int) -> None:
+        """Tell one outcome."""
+        if self._found:
+            self.on_outcome(self._found.pop(chosen % len(self._found)))
+
+    def finish(self) -> None:
+        """Embed and tell everything."""
+        while self.pending:
+            self.work(0)
+            self.tell(0)
+
+    def _embed(self, photo: Candidate) -> Outcome:
+        if not _unchanged(photo):
+            return ChangedMeanwhile(photo)
+        try:
+            decoded = self._decoder.decode(photo.path, PREPROCESS)
+        except UnreadableImageError as error:
+            return Unreadable(photo, str(error))
+        if not _unchanged(photo):
+            return ChangedMeanwhile(photo)
+        self._forward_passes[photo.digest] += 1
+        return Embedded(photo, decoded.info, photo_vector(decoded.pixels))
+
+
+def _unchanged(photo: Candidate) -> bool:
+    try:
+        status = os.stat(photo.path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (photo.fingerprint.size, photo.fingerprint.mtime_ns)
+
+
+class Life:
+    """The parts of one daemon from its start to its end, put together as `daemon._serve` does it."""
+
+    def __init__(self, state: Path, roots: Roots, forward_passes: Counter[bytes]) -> None:
+        self.store = LanceStore(state, "colour")
+        self.store.bind(IDENTITY)
+        self.library, self.index = daemon._known(self.store, roots)
+        self._lanes = store_lane, rank_lane = Lane("store"), Lane("rank")
+        events = Events()
+        self.watcher = ScriptedWatcher()
+        scanner = FolderScanner(roots, Rules())
+        self.embedder = PatientEmbedder(forward_passes)
+        self.writer = Writer(self.store, store_lane, idle=lambda: self.pipelines.pending == 0)
+        catalog = Catalog(self.library, self.index, rank_lane, self.writer, events, roots)
+        self.pipelines, self.keepers = daemon._keep(
+            Config(watch=QUICK),
+            roots,
+            self.watcher,
+            scanner,
+            catalog,
+            cast("Embedder", self.embedder),
+            self.writer,
+            events,
+            self.store.load_volumes(),
+        )
+        self.intake = Intake(roots, self.keepers, catalog, self.pipelines)
+        runs = (self.pipelines.run(), self.writer.run(), *(keeper.run() for keeper in self.keepers.values()))
+        self._tasks = [asyncio.ensure_future(work) for work in runs]
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        keepers = self.keepers.values()
+        return bool(self.embedder.pending or self.pipelines.pending or any(keeper.busy for keeper in keepers))
+
+    def check(self) -> None:
+        """Raise what a part raised."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def end(self, *, flush: bool) -> None:
+        """End as the daemon does, or, without a flush, as kill -9 does."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if flush:
+            for keeper in self.keepers.values():
+                keeper.close()
+            await self.writer.flush()
+        for lane in self._lanes:
+            lane.close()
+        self.store.close()
+
+
+class ReconcileMachine(RuleBasedStateMachine):
+    """Changes the disk, directs what is told of it, and compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cleanup = contextlib.ExitStack()
+        for name, seconds in (("_OVERFLOW_FIRST", 0.02), ("_OVERFLOW_LAST", 0.04), ("_RETRY_OFFLINE", 0.05)):
+            self._cleanup.enter_context(mock.patch.object(rootkeeper, name, seconds))
+        self._home = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
+        self._loop = asyncio.new_event_loop()
+        self._cleanup.callback(self._loop.close)
+        self._tops = [str(self._home / "one"), str(self._home / "two")]
+        self._outside = str(self._home / "outside")
+        self._roots = Roots(self._tops)
+        self._away: dict[str, frozenset[str]] = {}
+        self._mail: list[FsEvent] = []
+        self._forward_passes: Counter[bytes] = Counter()
+        self._allowed: Counter[bytes] = Counter()
+        self._number = 0
+        self._vectors: dict[bytes, Vectors] = {}
+        for folder in (*self._tops, self._outside):
+            os.mkdir(folder)
+            # A root whose last photo goes is taken for an empty mount point, which is right and not the matter here.
+            self._write(f"{folder}/anchor.png", self._content())
+
+        self._begin()
+
+    def teardown(self) -> None:
+        try:
+            self.everything_is_right_once_all_is_told()
+        finally:
+            self._run(self.life.end(flush=False))
+            self._cleanup.close()
+
+    # --- what happens on the disk -----------------------------------------------------------------------------
+
+    @rule(where=st.integers(0, 99), name=st.sampled_from(NAMES), pieces=st.booleans())
+    def create_or_replace(self, where: int, name: str, *, pieces: bool) -> None:
+        path = f"{self._folder(where)}/{name}"
+        new = not os.path.exists(path)
+        data = self._content()
+        if pieces:
+            with open(path, "wb") as file:
+                file.write(data[: len(data) // 2])
+                file.flush()
+                if new:
+                    self._tell(path, Touched(path, closed=False))
+                self._pass(0.01)
+                file.write(data[len(data) // 2 :])
+        else:
+            self._write(path, data)
+            if new:
+                self._tell(path, Touched(path, closed=False))
+        self._tell(path, Touched(path, closed=True))
+
+    @rule(which=st.integers(0, 99))
+    def replace_atomically(self, which: int) -> None:
+        path = self._file(which)
+        part = f"{os.path.dirname(path)}/.part"
+        self._write(part, self._content())
+        os.rename(part, path)
+        self._tell(path, Touched(path, closed=True))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
+    def rename_a_file(self, which: int, where: int, name: str) -> None:
+        source, target = self._file(which), f"{self._folder(where)}/{name}"
+        if source != target:
+            os.rename(source, target)
+            self._tell_moved(source, target)
+
+    @rule(which=st.integers(0, 99), other=st.integers(0, 99))
+    def swap_two_files(self, which: int, other: int) -> None:
+        one, two = self._file(which), self._file(other)
+        if one != two:
+            hidden = f"{os.path.dirname(one)}/.hidden"
+            os.rename(one, hidden)
+            os.rename(two, one)
+            os.rename(hidden, two)
+            self._tell(one, Gone(one))
+            self._tell_moved(two, one)
+            self._tell(two, Touched(two, closed=True))
+
+    @rule(which=st.integers(0, 99))
+    def move_a_file_out(self, which: int) -> None:
+        path = self._file(which)
+        os.rename(path, f"{self._outside}/{os.path.basename(path)}")
+        self._tell(path, Gone(path))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
+    def move_a_file_in(self, which: int, where: int, name: str) -> None:
+        sources = sorted(path for path in _files(self._outside) if not path.endswith("anchor.png"))
+        if sources:
+            target = f"{self._folder(where)}/{name}"
+            os.rename(sources[which % len(sources)], target)
+            self._tell(target, Touched(target, closed=True))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES), dated=st.booleans())
+    def copy_a_file(self, which: int, where: int, name: str, *, dated: bool) -> None:
+        source, target = self._file(which, anchors=True), f"{self._folder(where)}/{name}"
+        if source == target:
+            return
+        new = not os.path.exists(target)
+        if not new and os.path.samefile(source, target):
+            return
+        (shutil.copy2 if dated else shutil.copyfile)(source, target)
+        if new:
+            self._tell(target, Touched(target, closed=False))
+        self._tell(target, Touched(target, closed=True))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
+    def link_a_file(self, which: int, where: int, name: str) -> None:
+        target = f"{self._folder(where)}/{name}"
+        if not os.path.exists(target):
+            os.link(self._file(which, anchors=True), target)
+            self._tell(target, Touched(target, closed=False))
+
+    @rule(which=st.integers(0, 99))
+    def touch_a_file(self, which: int) -> None:
+        path = self._file(which, anchors=True)
+        os.close(os.open(path, os.O_WRONLY))
+        os.utime(path)
+        self._tell(path, Touched(path, closed=True))
+
+    @rule(which=st.integers(0, 99))
+    def delete_a_file(self, which: int) -> None:
+        path = self._file(which)
+        os.unlink(path)
+        self._tell(path, Gone(path))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(("f", "h", "i")))
+    def move_a_folder(self, which: int, where: int, name: str) -> None:
+        source, target = self._inner_folder(which), f"{self._folder(where)}/{name}"
+        if source is None or os.path.exists(target) or f"{target}/".startswith(f"{source}/"):
+            return
+        os.rename(source, target)
+        self._tell_folder_moved(source, target)
+
+    @rule(which=st.integers(0, 99))
+    def move_a_folder_out(self, which: int) -> None:
+        source = self._inner_folder(which)
+        if source is not None:
+            os.rename(source, f"{self._outside}/{self._fresh()}")
+            self._tell(source, Gone(source))
+
+    @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(("f", "h", "i")))
+    def move_a_folder_in(self, which: int, where: int, name: str) -> None:
+        sources = sorted(entry.path for entry in os.scandir(self._outside) if entry.is_dir())
+        target = f"{self._folder(where)}/{name}"
+        if sources and not os.path.exists(target):
+            os.rename(sources[which % len(sources)], target)
+            self._tell(target, FolderAppeared(target))
+
+    @rule(which=st.integers(0, 99))
+    def delete_a_folder(self, which: int) -> None:
+        folder = self._inner_folder(which)
+        if folder is not None:
+            inside = sorted(_files(folder))
+            shutil.rmtree(folder)
+            for path in (*inside, folder):
+                self._tell(path, Gone(path))
+
+    # --- roots go and come ------------------------------------------------------------------------------------
+
+    @precondition(lambda self: not self._away)
+    @rule(which=st.integers(0, 1), told=st.booleans())
+    def take_a_root_away(self, which: int, *, told: bool) -> None:
+        root = self._tops[which]
+        there = frozenset(_files(root))
+        self._away[root] = frozenset(path for path in self.life.library.under(root) if path in there)
+        os.rename(root, f"{root} away")
+        if told and root in self.life.watcher.watched:
+            self._mail.append(RootLost(root, "its folder was renamed"))
+        self.life.watcher.watched.discard(root)
+
+    @precondition(lambda self: self._away)
+    @rule()
+    def bring_the_root_back(self) -> None:
+        for root in self._away:
+            os.rename(f"{root} away", root)
+            # Where nobody saw it go, the watch on it still tells that its folder was renamed.
+            self._mail.append(RootLost(root, "its folder was renamed"))
+        self._away.clear()
+
+    # --- what is told, and when -------------------------------------------------------------------------------
+
+    @rule(chosen=st.lists(st.integers(0, 99), max_size=6), twice=st.booleans())
+    def tell_some(self, chosen: list[int], *, twice: bool) -> None:
+        for number in chosen:
+            if self._mail:
+                event = self._mail.pop(number % len(self._mail))
+                self._deliver(event)
+                if twice:
+                    self._mail.append(event)
+        self._pass(0)
+
+    @rule()
+    def tell_all(self) -> None:
+        self._tell_everything(random.Random(0))
+
+    @rule()
+    def lose_what_was_not_told(self) -> None:
+        lost = [event for event in self._mail if not isinstance(event, Overflowed | RootLost)]
+        if lost:
+            self._mail = [event for event in self._mail if isinstance(event, Overflowed | RootLost)]
+            self._mail += [Overflowed(root) for root in self._tops]
+
+    @rule(seconds=st.sampled_from((0, 0.005, 0.02, 0.06)))
+    def time_passes(self, seconds: float) -> None:
+        self._pass(seconds)
+
+    @rule(work=st.lists(st.integers(0, 99), max_size=4), tell=st.lists(st.integers(0, 99), max_size=4))
+    def the_worker_works(self, work: list[int], tell: list[int]) -> None:
+        self._pass(0.005)
+        for chosen in work:
+            self.life.embedder.work(chosen)
+        for chosen in tell:
+            self._call(self.life.embedder.tell, chosen)
+        self._pass(0)
+
+    @rule(flush=st.booleans())
+    def the_daemon_starts_again(self, *, flush: bool) -> None:
+        self._run(self.life.end(flush=flush))
+        self._mail.clear()
+        self._begin()
+        # What was embedded and did not get as far as the store, or was forgotten since, may be embedded once more.
+        kept = {photo.digest for photo in map(self.life.library.get, self._known()) if photo is not None}
+        for key, times in self._forward_passes.items():
+            if key not in kept:
+                self._allowed[key] = times
+
+    @rule()
+    def everything_is_right_once_all_is_told(self) -> None:
+        self._settle()
+        disk = {path: self._state(path) for top in self._tops if top not in self._away for path in _files(top)}
+        library = {}
+        for path in self._known():
+            photo = self.life.library.get(path)
+            assert photo is not None, f"failed: {self.life.library.failure(path)}"
+            library[path] = ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest)
+        gone = {path: known for path, known in library.items() if self._roots.of(path) in self._away}
+        assert {path: known for path, known in library.items() if path not in gone} == disk
+        for root, photos in self._away.items():
+            assert photos <= gone.keys(), f"photos of the absent {root} were forgotten"
+        self._compare_vectors(library)
+        self._compare_store(library)
+        for key, times in self._forward_passes.items():
+            assert times <= 1 + self._allowed[key], f"embedded {times} times: {key.hex()}"
+
+    def _compare_vectors(self, library: dict[str, Any]) -> None:
+        assert len(self.life.index) == len(library)
+        for path, (_, key) in library.items():
+            vector = self.life.index.vector(path)
+            assert vector is not None
+            np.testing.assert_array_equal(vector, rounded(self._vectors[key]), path)
+
+    def _compare_store(self, library: dict[str, Any]) -> None:
+        self._run(self.life.writer.flush())
+        photos, vectors = LanceStore(self._home / "state", "colour").load()
+        stored = {photo.path: ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest) for photo in photos}
+        assert len(photos) == len(stored)
+        assert stored == library
+        for photo, vector in zip(photos, vectors, strict=True):
+            np.testing.assert_array_equal(vector, rounded(self._vectors[photo.digest]), photo.path)
+
+    # --- the means --------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self.life: Life = self._call(Life, self._home / "state", self._roots, self._forward_passes)
+
+    def _run(self, work: Any) -> Any:
+        return self._loop.run_until_complete(work)
+
+    def _call(self, what: Callable[..., Any], *args: Any) -> Any:
+        async def call() -> Any:
+            return what(*args)
+
+        return self._run(call())
+
+    def _pass(self, seconds: float) -> None:
+        self._run(asyncio.sleep(seconds))
+        self.life.check()
+
+    def _settle(self) -> None:
+        """Tell everything and let it all come to rest."""
+        rng = random.Random(1)
+        self._tell_everything(rng)
+        deadline = self._loop.time() + 10
+        quiet_since = self._loop.time()
+        while self._loop.time() - quiet_since < QUIET:
+            assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"
+            self._pass(0.01)
+            self._call(self.life.embedder.finish)
+            if self._busy():
+                quiet_since = self._loop.time()
+
+    def _busy(self) -> list[str]:
+        """Say who is not at rest."""
+        wrong = [
+            f"{root} is {keeper.state}: {keeper.detail}"
+            for root, keeper in self.life.keepers.items()
+            if (keeper.state == "offline") != (root in self._away)
+        ]
+        return [*wrong, "work"] if self.life.busy else wrong
+
+    def _tell_everything(self, rng: random.Random) -> None:
+        while self._mail:
+            self._deliver(self._mail.pop(rng.randrange(len(self._mail))))
+        self._pass(0)
+
+    def _deliver(self, event: FsEvent) -> None:
+        self._call(self.life.intake.take, event)
+
+    def _tell(self, path: str, event: FsEvent) -> None:
+        if self._roots.of(path) in self.life.watcher.watched:
+            self._mail.append(event)
+
+    def _tell_moved(self, source: str, target: str) -> None:
+        match self._is_watched(source), self._is_watched(target):
+            case True, True:
+                self._mail.append(Moved(source, target))
+            case True, False:
+                self._mail.append(Gone(source))
+            case False, True:
+                self._mail.append(Touched(target, closed=True))
+
+    def _tell_folder_moved(self, source: str, target: str) -> None:
+        match self._is_watched(source), self._is_watched(target):
+            case True, True:
+                self._mail += [FolderMoved(source, target), FolderAppeared(target)]
+            case True, False:
+                self._mail.append(Gone(source))
+            case False, True:
+                self._mail.append(FolderAppeared(target))
+
+    def _is_watched(self, path: str) -> bool:
+        return self._roots.of(path) in self.life.watcher.watched
+
+    def _present(self) -> list[str]:
+        return [top for top in self._tops if top not in self._away]
+
+    def _folder(self, where: int) -> str:
+        """Choose a folder of a root that is there; it is made if it is not there."""
+        present = self._present()
+        folder = f"{present[where % len(present)]}/{FOLDERS[where % len(FOLDERS)]}".rstrip("/")
+        missing = folder
+        made = []
+        while not os.path.exists(missing):
+            made.append(missing)
+            missing = os.path.dirname(missing)
+        for each in reversed(made):
+            os.mkdir(each)
+            self._tell(each, FolderAppeared(each))
+        return folder
+
+    def _inner_folder(self, which: int) -> str | None:
+        folders = sorted(
+            f"{folder}/{name}" for top in self._present() for folder, names, _ in os.walk(top) for name in names
+        )
+        return folders[which % len(folders)] if folders else None
+
+    def _file(self, which: int, *, anchors: bool = False) -> str:
+        files = [path for top in self._present() for path in sorted(_files(top))]
+        chosen = [path for path in files if anchors or not path.endswith("anchor.png")]
+        if chosen:
+            return chosen[which % len(chosen)]
+        path = f"{self._present()[0]}/{NAMES[0]}"
+        self._write(path, self._content())
+        self._tell(path, Touched(path, closed=True))
+        return path
+
+    def _known(self) -> list[str]:
+        return [path for top in self._tops for path in self.life.library.under(top)]
+
+    def _fresh(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _content(self) -> bytes:
+        """Give a photo nobody has seen, of a size no other has: a fingerprint is only as fine as the disk's clock."""
+        number = self._fresh()
+        colour = (number * 37 % 256, number * 91 % 256, number * 151 % 256)
+        file = self._home / "made.png"
+        Image.new("RGB", (4, 4), colour).save(file)
+        with file.open("ab") as end:
+            end.write(bytes(number + 256 - file.stat().st_size % 256))
+            end.write(bytes(256 * number))
+        taken = digest(str(file), lambda: None)
+        assert taken is not None
+        self._vectors[taken.digest] = photo_vector(PillowDecoder(1_000_000).decode(str(file), PREPROCESS).pixels)
+        return file.read_bytes()
+
+    def _write(self, path: str, data: bytes) -> None:
+        with open(path, "wb") as file:
+            file.write(data)
+
+    def _state(self, path: str) -> tuple[tuple[int, int], bytes]:
+        taken = digest(path, lambda: None)
+        assert taken is not None
+        return (taken.fingerprint.size, taken.fingerprint.mtime_ns), taken.digest
+
+
+def _files(top: str) -> Iterator[str]:
+    for folder, _, names in os.walk(top):
+        yield from (f"{folder}/{name}" for name in names if not name.startswith("."))
+
+
+TestTheSameFilesGiveTheSameIndex = ReconcileMachine.TestCase
+TestTheSameFilesGiveTheSameIndex.settings = settings(
+    max_examples=30,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,64 @@
+"""A tower worker that notes every photo it embeds in a ledger, the moment before it tells the daemon.
+
+The worker is the real one or, with PHSEARCH_TORTURE_MODEL=colour, the colour worker. A line once written survives
+kill -9, and so the ledger counts forward passes over all lives, whatever the daemon itself could remember.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from phsearch.service.frames import Channel, Frame
+
+LEDGER, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
+
+_asked: dict[str, tuple[int, int]] = {}
+_send, _receive = Channel.send, Channel.receive
+
+
+def _noting_receive(channel: Channel) -> Frame | None:
+    frame = _receive(channel)
+    if frame is not None:
+        _asked.update({path: (size, mtime_ns) for path, size, mtime_ns, *_ in frame[0].get("photos", ())})
+    return frame
+
+
+def _noting_send(channel: Channel, header: dict[str, Any], payload: bytes = b"") -> None:
+    if header["op"] == "embedded" and header.get("photos"):
+        lines = [_line(row["path"]) for row in header["photos"]]
+        descriptor = os.open(os.environ[LEDGER], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(descriptor, "".join(lines).encode())
+        os.close(descriptor)
+    _send(channel, header, payload)
+
+
+def _line(path: str) -> str:
+    return json.dumps({"at": time.time(), "pid": os.getpid(), "path": path, "digest": _digest(path)}) + "\n"
+
+
+def _digest(path: str) -> str | None:
+    """Give the digest of what was embedded; None where the file has changed since and nobody can say."""
+    try:
+        data = Path(path).read_bytes()
+        status = os.stat(path)
+    except OSError:
+        return None
+    unchanged = (status.st_size, status.st_mtime_ns) == _asked.get(path)
+    return hashlib.blake2b(data, digest_size=16).hexdigest() if unchanged else None
+
+
+if __name__ == "__main__":
+    Channel.send = _noting_send  # type: ignore[method-assign, assignment]
+    Channel.receive = _noting_receive  # type: ignore[method-assign, assignment]
+    if os.environ.get(MODEL) == "colour":
+        from colour_worker import main
+    else:
+        from phsearch.worker import main
+    with contextlib.suppress(BrokenPipeError):  # the daemon was killed
+        main()

@@ -1,0 +1,26 @@
+"""`phsearchd` with workers that keep a ledger; with PHSEARCH_TORTURE_TIDY=1 its housekeeping comes every few seconds.
+
+Everything else is the real daemon. Tidying is rare in a life of seconds, and it is to be hit by kills, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+os.environ.setdefault("LANCE_LOG", "error")
+
+from phsearch import app, daemon
+from phsearch.adapters import store_lance, store_table
+from phsearch.service import writer
+
+if __name__ == "__main__":
+    # The default of the parameter, since app.main calls it without.
+    daemon.run.__defaults__ = ((sys.executable, str(Path(__file__).with_name("counted_worker.py"))),)
+    if os.environ.get("PHSEARCH_TORTURE_TIDY") == "1":
+        writer._TIDY_AFTER_IDLE = 0.3
+        store_lance._WRITES_BEFORE_TIDY = 3
+        store_table._KEPT_VERSIONS = timedelta(seconds=2)
+    app.main()

@@ -1,0 +1,78 @@
+"""When to kill: moments chosen so that every part of a life is hit, however fast the machine is."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from torture.victim import Victim
+
+_POLL = 0.002
+
+
+class Moments:
+    """Waits for the next moment; `slow` for a model that takes seconds to load."""
+
+    def __init__(self, victim: Victim, rng: random.Random, *, slow: bool) -> None:
+        self._victim = victim
+        self._rng = rng
+        self._slow = slow
+        self._scale = 1.0 if slow else 0.15
+        self._kinds: tuple[tuple[str, int], ...] = (
+            ("starting", 15),
+            ("loading", 15),
+            ("embedding", 25),
+            ("after embedding", 15),
+            ("writing", 20),
+            ("any time", 10),
+        )
+
+    def wait(self) -> str:
+        """Wait, and give the name of the moment; returns at once when the daemon ends."""
+        names, weights = zip(*self._kinds, strict=True)
+        (kind,) = self._rng.choices(names, weights)
+        most = 15 * self._scale
+        if kind != "starting":
+            self._until(self._victim.answers, 20)
+        match kind:
+            case "starting":
+                self._sleep(self._rng.uniform(0, 1.3))
+            case "loading":
+                self._sleep(self._rng.uniform(0.2, 6 * self._scale))
+            case "embedding":
+                self._until(self._embedded(self._rng.choice((1, 5, 17, 40))), most)
+            case "after embedding":
+                self._until(self._embedded(self._rng.choice((1, 10))), most)
+                self._sleep(self._rng.uniform(0, 3 if self._slow else 1.5))
+            case "writing":
+                self._until(self._written(self._rng.choice((1, 1, 2, 5))), most)
+                self._sleep(self._rng.uniform(0, 0.03))
+            case _:
+                self._sleep(self._rng.uniform(0, 10 * self._scale))
+        return str(kind)
+
+    def _embedded(self, more: int) -> Callable[[], bool]:
+        wanted = len(self._victim.ledger) + more
+        return lambda: len(self._victim.ledger) >= wanted
+
+    def _written(self, more: int) -> Callable[[], bool]:
+        """Tell when the index folder has changed so many times."""
+        wanted = self._changes() + more
+        return lambda: self._changes() >= wanted
+
+    def _changes(self) -> int:
+        """Count the files that writing and tidying leave behind."""
+        return sum(len(names) for _, _, names in os.walk(self._victim.state / "index"))
+
+    def _until(self, condition: Callable[[], bool], most: float) -> None:
+        deadline = time.monotonic() + most
+        while time.monotonic() < deadline and self._victim.alive and not condition():
+            time.sleep(_POLL)
+
+    def _sleep(self, seconds: float) -> None:
+        self._until(lambda: False, seconds)

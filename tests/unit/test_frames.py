@@ -1,0 +1,43 @@
+"""Frames between daemon and worker: a worker whose daemon is killed hears the end, whatever the moment."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phsearch.service.frames import Channel, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FRAME = pack({"op": "embed", "batch": 1}, b"payload")
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, Channel]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, Channel(theirs)
+
+
+def test_a_frame_arrives_as_it_was_packed(ends: tuple[socket.socket, Channel]) -> None:
+    ours, channel = ends
+    ours.sendall(FRAME)
+    assert channel.receive() == ({"op": "embed", "batch": 1}, b"payload")
+
+
+@pytest.mark.parametrize("cut", [0, 3, 8, 12, len(FRAME) - 1])
+def test_a_daemon_killed_in_the_middle_of_a_frame_is_gone(ends: tuple[socket.socket, Channel], cut: int) -> None:
+    ours, channel = ends
+    ours.sendall(FRAME[:cut])
+    ours.close()
+    assert channel.receive() is None
+
+
+def test_a_daemon_killed_before_it_read_what_was_sent_is_gone(ends: tuple[socket.socket, Channel]) -> None:
+    ours, channel = ends
+    channel.send({"op": "begun", "path": "/x"})
+    ours.close()  # with that still unread, the kernel resets the connection
+    assert channel.receive() is None
