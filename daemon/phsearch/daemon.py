@@ -220,7 +220,7 @@ def _keep(
         pipelines.add(root, pipeline)
         brake = Brake(config.watch.brake_share, config.watch.brake_photos)
         reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
-        keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, events, config.watch)
+        keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, pipelines, events, config.watch)
     return pipelines, keepers
 
 

@@ -120,3 +120,27 @@ def test_a_root_that_hangs_stops_nobody_else(tmp_path: Path) -> None:
         assert daemon.status()["counters"]["embedded"] == 7
     finally:
         assert daemon.stop() == 0
+
+
+@pytest.mark.skipif(bool(hungfs.why_not()), reason=hungfs.why_not())
+def test_a_root_that_hangs_while_its_photos_are_taken_in_costs_no_photo_and_blames_none(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    daemon = Daemon(tmp_path, MORTALD, QUICK + "disk_seconds = 1\n[index]\nphoto_seconds = 2\n")
+    daemon.start(roots=(daemon.photos, share))
+    try:
+        for number in range(300):
+            photo(tmp_path / "made" / f"{number}.png", (number % 256, number // 256, 0))
+        (tmp_path / "made").rename(share / "far")
+        wait_until(lambda: daemon.status()["photos"] >= 20, "some are taken in")
+        with hungfs.hung(share):
+            wait_until(lambda: root_of(daemon, share)["state"] == "offline", "it is offline", 20)
+            taken = daemon.status()["photos"]
+            assert taken < 300
+            for number in range(3):
+                photo(daemon.photos / f"{number}.png", "green")
+                daemon.becomes(photos=taken + 1 + number, seconds=15)
+        daemon.becomes(photos=303, pending=0, errors=0)
+        assert daemon.status()["counters"]["removed"] == 0
+    finally:
+        assert daemon.stop() == 0

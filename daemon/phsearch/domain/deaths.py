@@ -56,6 +56,11 @@ def overfed(limit: int) -> Death:
     return Death("memory", f"it needs more than {limit >> 20:,} MB of memory to decode")
 
 
+def recalled() -> Death:
+    """Explain a worker that was ended since the disk its photos lie on does not answer, and so neither would it."""
+    return Death("hang", "its disk does not answer")
+
+
 def _name(number: int) -> str:
     try:
         return signal.Signals(number).name

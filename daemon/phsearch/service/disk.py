@@ -31,6 +31,8 @@ class RootDisk:
         self._patience = patience
         self._turn = asyncio.Semaphore(at_once)
         self._stuck = 0
+        self.on_hang: Callable[[], None] = lambda: None
+        """Called when a question gets no answer in its time."""
 
     @property
     def hangs(self) -> bool:
@@ -57,6 +59,7 @@ class RootDisk:
                 if left <= 0:
                     self._stuck += 1
                     question.answered.add_done_callback(self._came_back)
+                    self.on_hang()
                     raise self._silence()
                 await asyncio.wait({question.answered}, timeout=left)
             return question.answered.result()

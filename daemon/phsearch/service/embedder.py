@@ -86,6 +86,7 @@ class Embedder:
         self._limits = limits
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
+        self._withdrawn: list[str] = []
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
@@ -104,6 +105,15 @@ class Embedder:
         # The same path may have been asked for in another state, whose outcome this is.
         same = replace(outcome.photo, check=candidate.check) == candidate
         return outcome if same else ChangedMeanwhile(candidate)
+
+    def withdraw(self, root: str) -> None:
+        """Give back the photos of a root that is gone, as changed; a worker that may hang on one of them is ended."""
+        waiting, held = self._batcher.withdraw(root)
+        self._withdrawn += [photo.path for photo in held]
+        for photo in (*waiting, *held):
+            self._settle(ChangedMeanwhile(photo))
+        self._progress.set()
+        self._stirred.set()
 
     @property
     def pending(self) -> int:
@@ -131,6 +141,7 @@ class Embedder:
             worker = await hire(self._command, self._model, image=True)
             self._batcher.size = worker.ready.batch_size
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
+            self._withdrawn.clear()
             self.running = True
             try:
                 death = await self._employ(worker, overseer)
@@ -178,6 +189,9 @@ class Embedder:
                 return "died"
             if self._batcher.busy:
                 await self._stir(LOOK_SECONDS)
+                if self._withdrawn:
+                    overseer.late = self._withdrawn
+                    return deaths.recalled()
                 if (death := overseer.sentence()) is not None:
                     return death
             elif not await self._stir(self._keep_alive):

@@ -110,6 +110,10 @@ class Pipelines:
         """Give how many photos are embedded before one that waits; None for one that does not wait."""
         return self._embedder.position(path)
 
+    def withdraw(self, root: str) -> None:
+        """Let go of what waits to be embedded in a root that is gone; its files are found again when it is back."""
+        self._embedder.withdraw(root)
+
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""
         return self._embedder.room(most)

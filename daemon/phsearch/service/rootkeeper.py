@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from phsearch.service.catalog import Catalog
     from phsearch.service.disk import RootDisk
     from phsearch.service.events import Events
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.presence import Presence
     from phsearch.service.reconciler import Reconciler
 
@@ -47,6 +48,7 @@ class RootKeeper:
         presence: Presence,
         reconciler: Reconciler,
         catalog: Catalog,
+        pipelines: Pipelines,
         events: Events,
         settings: WatchConfig,
     ) -> None:
@@ -57,6 +59,7 @@ class RootKeeper:
         self._presence = presence
         self._reconciler = reconciler
         self._catalog = catalog
+        self._pipelines = pipelines
         self._events = events
         self._rescan_seconds = settings.rescan_minutes * 60
         self._poll_seconds = settings.poll_minutes * 60
@@ -68,6 +71,7 @@ class RootKeeper:
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
+        disk.on_hang = lambda: self.lost("its disk does not answer")
         self._due: asyncio.TimerHandle | None = None
         self._folders = (0, 0)
         self.overflows = 0
@@ -268,6 +272,7 @@ class RootKeeper:
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
         self._reconciler.emptied = True
+        self._pipelines.withdraw(self.root)
         if self._online:
             self._online = False
             self._presence.touch(self._reconciler.away, time.time())
