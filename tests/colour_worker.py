@@ -83,7 +83,7 @@ def misbehave(path: str) -> None:
     while "devours" in name:
         # Touched, or it would not be taken; not faster than a machine can bear that runs other tests, too.
         eaten.append(bytearray(b"x") * (16 << 20))
-        time.sleep(0.003)
+        time.sleep(0.001)
 
 
 def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:

@@ -281,8 +281,14 @@ def _limits(config: Config) -> Limits:
     machine = memory.machine()
 
     def allowed(loaded: int) -> int:
-        index = config.index
-        return allowance.worker_limit(index.worker_memory_mb, loaded, threads, index.max_megapixels, machine)
+        wanted = config.index.worker_memory_mb
+        limit = allowance.worker_limit(wanted, loaded, threads, config.index.max_megapixels, machine)
+        if wanted and limit > wanted * allowance.MB:
+            needed = (loaded // allowance.MB, limit // allowance.MB)
+            log.warning(
+                "index.worker_memory_mb = %d is too little: the model alone takes %d; using %d", wanted, *needed
+            )
+        return limit
 
     return Limits(config.index.photo_seconds, memory.own, allowed)
 

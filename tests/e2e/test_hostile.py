@@ -40,7 +40,7 @@ def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path:
 
 @pytest.mark.parametrize("program", ["colourd.py", "hostiled.py"])
 def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path: Path, program: str) -> None:
-    limits = "[index]\nphoto_seconds = 2\nworker_memory_mb = 768\ndecode_threads = 4\n"
+    limits = "[index]\nphoto_seconds = 3\nworker_memory_mb = 768\ndecode_threads = 4\n"
     with running(tmp_path, (sys.executable, str(TESTS / program)), QUICK + limits) as daemon:
         pid = daemon.pid
         colours = ("red", "green", "blue", "white")
@@ -51,7 +51,7 @@ def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path:
         status = daemon.becomes(photos=40, errors=3, pending=0, seconds=60)
         assert daemon.errors() == {
             "crashes.png": "its decoder crashed (SIGSEGV)",
-            "never-ends.png": "decoding took longer than 2 s",
+            "never-ends.png": "decoding took longer than 3 s",
             "devours.png": "it needs more than 768 MB of memory to decode",
         }
         assert status["counters"]["embedded"] == 40, "what was embedded before a crash is not embedded again"

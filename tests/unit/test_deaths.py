@@ -41,7 +41,7 @@ def test_every_kind_of_death_has_its_sentence(death: deaths.Death, reason: str, 
 
 
 def test_the_automatic_limit_has_room_for_the_largest_photos_in_every_thread() -> None:
-    assert worker_limit(0, GB, threads=2, megapixels=100, machine=64 * GB) == GB + 2 * 1_600_000_000
+    assert worker_limit(0, GB, threads=2, megapixels=100, machine=64 * GB) == 2.5 * GB + 2 * 2_400_000_000
 
 
 def test_the_automatic_limit_is_at_most_half_of_the_machine() -> None:
@@ -49,12 +49,12 @@ def test_the_automatic_limit_is_at_most_half_of_the_machine() -> None:
 
 
 def test_a_configured_limit_counts() -> None:
-    assert worker_limit(2048, GB, threads=16, megapixels=250, machine=16 * GB) == 2 * GB
+    assert worker_limit(3072, GB, threads=16, megapixels=250, machine=16 * GB) == 3 * GB
 
 
 @pytest.mark.parametrize("configured", [0, 1])
-def test_no_limit_is_so_low_that_small_photos_would_be_blamed_for_the_model(configured: int) -> None:
-    assert worker_limit(configured, 3 * GB, threads=2, megapixels=250, machine=4 * GB) == 3 * GB + 256 * MB
+def test_no_limit_is_so_low_that_photos_would_be_blamed_for_the_model(configured: int) -> None:
+    assert worker_limit(configured, 3 * GB, threads=2, megapixels=250, machine=4 * GB) == 6 * GB + 512 * MB
 
 
 def test_a_process_is_charged_for_what_it_has_to_itself() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.worker")
 
 _STOP_SECONDS = 3.0
+_KILL_SECONDS = 15.0
+"""Its priority is the lowest, and on a busy machine even its end takes its time."""
 
 
 class WorkerDiedError(Exception):
@@ -102,10 +104,10 @@ class Worker:
         except (EOFError, OSError):
             raise WorkerDiedError from None
 
-    async def ended(self) -> int | None:
+    async def ended(self, seconds: float = _STOP_SECONDS) -> int | None:
         """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
+            return await asyncio.to_thread(self._process.wait, seconds)
         return None
 
     def end(self) -> None:
@@ -122,9 +124,9 @@ class Worker:
         """End the worker at once, and hang up."""
         self._process.kill()
         self._pipe.close()
-        if await self.ended() is None:
+        if await self.ended(_KILL_SECONDS) is None:
             # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
-            log.warning("the worker %d does not end: a disk or share it reads from does not answer", self._process.pid)
+            log.warning("worker %d was killed but does not end: what it reads from may not answer", self._process.pid)
 
 
 def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Popen[bytes]:
