@@ -153,7 +153,7 @@ def readonly(place: Path) -> None:
             partial(reader.apply, batch(1, size=2), []),
             partial(reader.apply, [], ["/r/1-1"]),
             partial(reader.apply_failures, [failure("/r/other")], []),
-            partial(reader.apply_roots, [Volume("/other", "/r", "x", 1.0)]),
+            partial(reader.apply_volumes, [Volume("/other", "/r", "x", 1.0)], []),
         ):
             with pytest.raises(StoreError, match="read-only file system") as caught:
                 write()

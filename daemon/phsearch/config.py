@@ -53,6 +53,7 @@ class WatchConfig:
     disk_seconds: float = 30.0
     brake_share: float = 0.3
     brake_photos: int = 50
+    poll_minutes: float = 5.0
 
     def check(self) -> None:
         """Refuse values out of range."""
@@ -62,6 +63,7 @@ class WatchConfig:
         _within("watch.disk_seconds", self.disk_seconds, 1, 3600)
         _within("watch.brake_share", self.brake_share, 0, 1)
         _within("watch.brake_photos", self.brake_photos, 1, 1 << 40)
+        _within("watch.poll_minutes", self.poll_minutes, 0.01, 60 * 24 * 365)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from phsearch import __version__
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.mounts import MountTable
+from phsearch.adapters.fs_sight import sight
+from phsearch.adapters.mounts import MountTable, RemoteMounts
 from phsearch.adapters.systemd import Notifier
-from phsearch.adapters.watch import FolderWatcher
+from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
@@ -31,6 +32,7 @@ from phsearch.domain.rules import Rules
 from phsearch.domain.settle import Settler
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
+from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
@@ -47,6 +49,7 @@ from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
 from phsearch.service.status import Status
+from phsearch.service.why import Why
 from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
@@ -128,7 +131,6 @@ async def _serve(
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
     scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
-    watcher = FolderWatcher(roots, rules, follow_symlinks=config.watch.follow_symlinks)
     batcher = Batcher(config.model.batch_size or 16, _AHEAD)
     embedder = Embedder(
         _index_worker(config, worker_env, worker),
@@ -139,14 +141,20 @@ async def _serve(
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
-    pipelines, keepers = _keep(config, roots, watcher, scanner, catalog, embedder, writer, events, store.load_volumes())
-    intake = Intake(roots, keepers, catalog, pipelines)
+    mounts = MountTable()
+    watcher = _watcher(config, roots, rules, mounts)
+    pipelines, keepers = _keep(
+        config, roots, mounts, watcher, scanner, catalog, embedder, writer, events, store.load_volumes()
+    )
+    barrier = Barrier(watcher, keepers, pipelines)
+    intake = Intake(roots, keepers, catalog, pipelines, barrier.marked)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
     status = Status(catalog, pipelines, embedder, writer, model, keepers)
-    server = Server(Api(searcher, status, library, roots, keepers), events)
+    why = Why(roots, rules, library, pipelines, keepers, searcher, model, sight, follow=config.watch.follow_symlinks)
+    server = Server(Api(searcher, status, library, roots, keepers, why, barrier), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -179,6 +187,7 @@ async def _serve(
 def _keep(
     config: Config,
     roots: Roots,
+    mounts: MountTable,
     watcher: Watcher,
     scanner: FolderScanner,
     catalog: Catalog,
@@ -188,12 +197,11 @@ def _keep(
     volumes: Iterable[Volume],
 ) -> tuple[Pipelines, dict[str, RootKeeper]]:
     """Give each root its own way to its disk, its own pipeline and its keeper."""
-    mounts = MountTable()
     pipelines = Pipelines(roots, embedder)
     keepers = {}
     for root in roots:
         disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
-        presence = Presence(root, mounts.read, scanner.look, volumes, writer)
+        presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
         ask = Questions(presence.look_all, digest, time.time_ns)
         settler = Settler(config.watch.settle_seconds)
         pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, _decoder())
@@ -214,6 +222,11 @@ def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
     index = VectorIndex()
     index.load([photo.path for photo in inside], vectors[rows])
     return Library(inside, failures), index
+
+
+def _watcher(config: Config, roots: Roots, rules: Rules, mounts: MountTable) -> Watchers:
+    remote, follow = RemoteMounts(), config.watch.follow_symlinks
+    return Watchers(lambda: FolderWatcher(roots, rules, follow_symlinks=follow, remote=remote), mounts.remote)
 
 
 def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ import pytest
 
 from phsearch.adapters import store_lance
 from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store_table import Table
 from phsearch.domain.types import Failure, Fingerprint, Volume
-from phsearch.errors import ModelMismatchError
+from phsearch.errors import ModelMismatchError, StoreError
 from store_kit import IDENTITY, content, opened, photo, vector
 
 if TYPE_CHECKING:
@@ -133,8 +135,23 @@ def test_rows_that_a_crash_left_twice_are_mended_when_they_are_loaded(store: Lan
         "/r/b": (photo("/r/b"), vector(2).tolist()),
     }
     assert content(opened(tmp_path)) == expected
-    photos, _ = opened(tmp_path).load()
-    assert len(photos) == 2
+    assert sum(len(photos) for photos, _ in opened(tmp_path).rows()) == 2
+
+
+def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_is_tried_again(
+    store: LanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add_and_fail(table: Table, rows: object) -> None:
+        add(table, rows)
+        raise OSError(errno.EIO, "Input/output error")
+
+    add = Table.add
+    monkeypatch.setattr(Table, "add", add_and_fail)
+    with pytest.raises(StoreError, match="Input/output error"):
+        store.apply([(photo("/r/a"), vector(1))], [])
+    monkeypatch.setattr(Table, "add", add)
+    store.apply([(photo("/r/a"), vector(1))], [])
+    assert sum(len(photos) for photos, _ in opened(tmp_path).rows()) == 1
 
 
 def test_a_discarded_index_is_gone_and_can_be_made_anew(store: LanceStore, tmp_path: Path) -> None:

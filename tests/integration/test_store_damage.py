@@ -185,6 +185,29 @@ def test_stepping_back_is_said_once_and_lasts(
     assert not [name for name in bytes_below(tmp_path) if name.endswith(".damaged")]
 
 
+def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_files, "_sync", lambda _: None)
+    history = History(tmp_path)
+    history.apply(["/r/first"], [])
+    damaged = set((tmp_path / "index" / "photos_mini.lance" / "data").iterdir())
+    for number in range(60):
+        history.apply([f"/r/{number}"], [])
+    for file in damaged:
+        file.unlink()
+    tries = []
+    attempt = store_table.Table._all_rows
+
+    def counted(table: store_table.Table) -> object:
+        tries.append(table)
+        return attempt(table)
+
+    monkeypatch.setattr(store_table.Table, "_all_rows", counted)
+    assert content(opened(tmp_path)) == {}
+    assert 16 < len(tries) < 25
+
+
 def manifests(state: Path) -> list[Path]:
     return sorted((state / "index" / "photos_mini.lance" / "_versions").glob("*.manifest"))
 
@@ -226,9 +249,9 @@ def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
 
 def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path: Path) -> None:
     index = tmp_path / "index"
-    for folder in ("empty.lance", "photos_mini.lance/_transactions", "errors.lance/_versions", "errors.lance/data"):
+    for folder in ("empty.lance", "volumes.lance/_transactions", "photos_mini.lance/_versions", "errors.lance/data"):
         (index / folder).mkdir(parents=True)
-    (index / "errors.lance" / "_versions" / "18446744073709551614.manifest").touch()
+    (index / "photos_mini.lance" / "_versions" / "18446744073709551614.manifest").touch()
     (index / "notes.txt").write_text("hello")
     store = opened(tmp_path, IDENTITY)
     store.apply([(photo("/r/a"), vector(1))], [])

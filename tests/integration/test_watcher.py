@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from watchdog.observers import inotify_c
 
+import hungfs
+from harness import wait_until
 from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.watch import FolderWatcher, Inotify
+from phsearch.adapters.mounts import RemoteMounts
+from phsearch.adapters.watch import FolderWatcher, Inotify, Watchers
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
 from phsearch.domain.types import (
@@ -25,6 +28,7 @@ from phsearch.domain.types import (
     FolderMoved,
     FsEvent,
     Gone,
+    Marked,
     Moved,
     Overflowed,
     RootLost,
@@ -32,7 +36,7 @@ from phsearch.domain.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 RULES = Rules(("@eaDir/", "*.tmp"))
 PATIENCE = 10.0
@@ -58,12 +62,24 @@ class Limited(Inotify):
 class Ear:
     """A watcher and what it told, in order."""
 
-    def __init__(self, *roots: Path, follow: bool = False, inotify: type[Inotify] = Inotify) -> None:
+    def __init__(
+        self,
+        *roots: Path,
+        follow: bool = False,
+        inotify: type[Inotify] = Inotify,
+        remote: Callable[[str], str | None] = lambda _path: None,
+        patience: float = PATIENCE,
+    ) -> None:
         self.root = roots[0]
         self.told: queue.Queue[FsEvent] = queue.Queue()
         self.heard: list[FsEvent] = []
         self.watcher = FolderWatcher(
-            Roots([str(root) for root in roots]), RULES, follow_symlinks=follow, inotify=inotify
+            Roots([str(root) for root in roots]),
+            RULES,
+            follow_symlinks=follow,
+            inotify=inotify,
+            remote=remote,
+            patience=patience,
         )
         self.watcher.start(self.told.put)
         for root in roots:
@@ -436,26 +452,120 @@ def test_a_folder_that_may_not_be_read_is_counted(root: Path, ears: list[Ear]) -
     ear.until(Blind(str(root), 0, ""))
 
 
-def test_a_root_that_cannot_be_watched_is_an_error_that_names_the_remedy(root: Path, ears: list[Ear]) -> None:
+def test_a_root_beyond_a_limit_is_blind_names_the_remedy_and_is_watched_once_there_is_room(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    full = [True]
+
     class NoInstance(Inotify):
         @classmethod
         def _create_inotify_fd(cls) -> int:
-            raise OSError(errno.EMFILE, "inotify instance limit reached")
+            if full[0]:
+                raise OSError(errno.EMFILE, "inotify instance limit reached")
+            return super()._create_inotify_fd()
 
     class FullAtOnce(Limited):
-        refuse = {b"root": errno.ENOSPC}  # noqa: RUF012
+        refuse = dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC)
 
     for inotify, remedy in ((NoInstance, "fs.inotify.max_user_instances="), (FullAtOnce, "max_user_watches=")):
-        ears.append(ear := Ear.__new__(Ear))
-        ear.watcher = FolderWatcher(Roots([str(root)]), RULES, inotify=inotify)
-        ear.watcher.start(lambda _event: None)
-        with pytest.raises(OSError, match=f"sudo sysctl .*{remedy}"):
-            ear.watcher.add(str(root))
+        ears.append(ear := Ear(root, inotify=inotify))
+        blind = ear.told.get(timeout=PATIENCE)
+        assert isinstance(blind, Blind)
+        assert blind.folders == 3
+        assert f"sudo sysctl fs.inotify.{remedy.rpartition('.')[2]}" in blind.reason
+        assert ear.watcher.counts(str(root)) == (0, 3)
+        full[0] = False
+        FullAtOnce.refuse.clear()
+        ear.watcher.add(str(root))
+        ear.until(Blind(str(root), 0, ""))
+        assert ear.watcher.counts(str(root)) == (3, 0)
+        (root / "a" / "b" / "x.jpg").touch()
+        assert Touched(str(root / "a" / "b" / "x.jpg"), closed=True) in ear.rest()
+        (root / "a" / "b" / "x.jpg").unlink()
+        FullAtOnce.refuse.update(dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC))
+
+
+def test_a_root_that_cannot_be_watched_is_an_error(root: Path, ear: Ear) -> None:
     with pytest.raises(FileNotFoundError):
         ear.watcher.add(str(root / "absent"))
     (root / "file").touch()
     with pytest.raises(NotADirectoryError):
         ear.watcher.add(str(root / "file"))
+
+
+def test_a_root_watched_again_tells_its_blind_folders_afresh(root: Path, ears: list[Ear]) -> None:
+    (root / "full").mkdir()
+
+    class Full(Limited):
+        refuse = {b"full": errno.ENOSPC}  # noqa: RUF012
+
+    ears.append(ear := Ear(root, inotify=Full))
+    blind = ear.told.get(timeout=PATIENCE)
+    ear.watcher.remove(str(root))
+    ear.watcher.add(str(root))
+    assert ear.told.get(timeout=PATIENCE) == blind
+    ear.watcher.remove(str(root))
+    Full.refuse.clear()
+    ear.watcher.add(str(root))
+    assert ear.told.get(timeout=PATIENCE) == Blind(str(root), 0, ""), "or it would be scanned on a timer for ever"
+
+
+def test_hiding_a_great_many_folders_at_once_overflows_nothing(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} folders")
+    many = root / "many"
+    for number in range(length // 250 + 1):
+        for inner in range(250):
+            (many / str(number) / str(inner)).mkdir(parents=True)
+    ear.watcher.add(str(root))
+    many.rename(root / ".many")
+    told = ear.until(Gone(str(many)))
+    (root / "a.jpg").touch()
+    told += ear.until(Touched(str(root / "a.jpg"), closed=True))
+    wait_until(lambda: not ear.watcher._tree._shed, "all watches are ended")
+    assert Overflowed(str(root)) not in [*told, *ear.rest()]
+    assert watched(ear) == {"."}
+
+
+def test_a_mark_is_told_when_all_before_it_has_been(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (root / "leaves").mkdir()
+    ear.until(FolderAppeared(str(root / "leaves")))
+    for number in range(50):
+        (root / f"{number}.jpg").touch()
+    (root / "0.jpg").rename(root / "moved.jpg")
+    (root / "leaves").rename(tmp_path / "left")  # half a move waits for its other half, but not beyond the mark
+    assert ear.watcher.mark(7) is True
+    told = ear.until(Marked(7))
+    assert told[-1] == Marked(7)
+    assert {Touched(str(root / f"{number}.jpg"), closed=True) for number in range(50)} <= set(told)
+    assert Moved(str(root / "0.jpg"), str(root / "moved.jpg")) in told
+    assert Gone(str(root / "leaves")) in told
+
+
+def test_a_mark_lost_in_an_overflow_is_told_after_the_overflow(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} events")
+    with ear.watcher._lock:
+        for number in range(length // 2):
+            (root / f"{number}.txt").touch()
+            (root / f"{number}.txt").unlink()
+        assert ear.watcher.mark(1) is True
+    told = ear.until(Marked(1))
+    assert told.index(Overflowed(str(root))) < told.index(Marked(1))
+
+
+def test_no_mark_is_promised_where_nothing_is_watched(root: Path, ears: list[Ear]) -> None:
+    ears.append(ear := Ear(root))
+    ear.watcher.remove(str(root))
+    assert ear.watcher.mark(1) is True, "the reader still reads"
+    ear.until(Marked(1))
+    ears.append(Ear.__new__(Ear))
+    ears[-1].watcher = FolderWatcher(Roots([str(root)]), RULES)
+    ears[-1].watcher.start(lambda _event: None)
+    assert ears[-1].watcher.mark(1) is False
 
 
 # --- roots that go and come -----------------------------------------------------------------------------------------
@@ -546,8 +656,8 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
     ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
     ear.watcher.add(str(root))
     revived.set()
-    assert ear.watcher._dying is not None
-    ear.watcher._dying.join(PATIENCE)
+    (dying,) = ear.watcher._dying
+    dying.join(PATIENCE)
     assert ear.rest() == []
 
 
@@ -556,9 +666,10 @@ import queue, subprocess, sys
 from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.roots import Roots
 from phsearch.domain.rules import Rules
+from phsearch.domain.types import RootLost
 root, told = sys.argv[1], queue.Queue()
 watcher = FolderWatcher(Roots([root]), Rules())
-watcher.start(told.put)
+watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
 watcher.add(root)
 subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
 print(told.get(timeout=10).reason)
@@ -580,6 +691,104 @@ def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Pa
     replaced = "another folder or file system has taken its place"
     assert lines[:1] == [replaced], done.stderr
     assert lines[1:] in ([replaced], ["its file system was unmounted"]), "keeper and reader notice; either may be first"
+
+
+# --- file systems that hang ------------------------------------------------------------------------------------------
+
+hanging = pytest.mark.skipif(bool(hungfs.why_not()), reason=hungfs.why_not())
+
+
+@hanging
+def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
+    root: Path, tmp_path: Path, ears: list[Ear]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    ears.append(ear := Ear(root, other, patience=0.5))
+    with hungfs.hung(other):
+        for number in range(5):
+            (root / f"{number}.jpg").touch()
+            ear.until(Touched(str(root / f"{number}.jpg"), closed=True))
+        ear.until(RootLost(str(other), "it does not answer"))
+        for _ in range(3):
+            with pytest.raises(TimeoutError, match="does not answer"):
+                ear.watcher.add(str(other))
+        assert sum(thread.name == f"looks at {other}" for thread in threading.enumerate()) == 1
+        assert watched(ear) == {"."}
+    ear.watcher.add(str(other))
+    (other / "back.jpg").touch()
+    ear.until(Touched(str(other / "back.jpg"), closed=True))
+
+
+@hanging
+def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watched(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "nas").mkdir()
+    with hungfs.hung(root / "nas"), contextlib.closing(RemoteMounts()) as remote:
+        ears.append(ear := Ear(root, remote=remote))
+        ear.until(Blind(str(root), 1, "fuse tells of no changes made elsewhere"))
+        (root / "new").mkdir()
+        ear.until(FolderAppeared(str(root / "new")))
+        ear.watcher.add(str(root))
+        assert watched(ear) == {".", "new"}
+        assert ear.watcher.counts(str(root)) == (2, 1)
+    ears.append(ear := Ear(root))
+    assert watched(ear) == {".", "nas", "new"}
+
+
+@hanging
+def test_a_root_that_may_hang_is_watched_apart_and_left_behind_when_it_does(root: Path, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    (share / "slow").mkdir(parents=True)
+    stuck = threading.Event()
+
+    class Sticky(Inotify):
+        """Hangs in a folder, as a file system makes it hang that answered a moment ago."""
+
+        def add_callback(
+            self, path: bytes, mask: inotify_c.Mask, callback: inotify_c.WatchCallback, id_: inotify_c.CallbackId
+        ) -> inotify_c.WatchDescriptor:
+            if path.endswith(b"slow"):
+                stuck.set()
+                os.stat(path)
+            return super().add_callback(path, mask, callback, id_)
+
+    told: queue.Queue[FsEvent] = queue.Queue()
+
+    def hears(wanted: FsEvent) -> None:
+        while told.get(timeout=PATIENCE) != wanted:
+            pass
+
+    both = Roots([str(root), str(share)])
+    watchers = Watchers(
+        lambda: FolderWatcher(both, RULES, inotify=Sticky, patience=0.5),
+        lambda path: "fuse" if path == str(share) else None,
+        patience=0.5,
+    )
+    watchers.start(told.put)
+    watchers.add(str(root))
+    watchers.add(str(share))
+    assert stuck.is_set()
+    assert watchers.counts(str(share)) == (2, 0)
+    (share / "slow" / "a.jpg").touch()
+    hears(Touched(str(share / "slow" / "a.jpg"), closed=True))
+    with hungfs.hung(share / "slow") as mount:
+        again = threading.Thread(target=watchers.add, args=(str(share),), daemon=True)
+        again.start()
+        again.join(1)
+        assert again.is_alive(), "the share itself answers, so it is waited for"
+        assert watchers.counts(str(share)) is None
+        (root / "b.jpg").touch()
+        hears(Touched(str(root / "b.jpg"), closed=True))
+        assert watchers.mark(1) is True
+        hears(Marked(1))
+        watchers.remove(str(share))  # does not wait
+        start = time.monotonic()
+        watchers.close()
+        assert time.monotonic() - start < 6
+        mount.end()
+        again.join(PATIENCE)
 
 
 # --- what we rely on in watchdog ------------------------------------------------------------------------------------

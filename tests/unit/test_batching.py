@@ -98,3 +98,16 @@ def test_a_photo_is_not_blamed_for_a_worker_that_was_killed_once_or_twice() -> N
     assert batcher.finished("0") is not None
     batcher.done(number)
     assert batcher.waiting == 0
+
+
+def test_the_position_counts_what_comes_before() -> None:
+    batcher = filled(6)
+    assert [batcher.position(str(number)) for number in range(6)] == list(range(6))
+    _, held = batcher.next() or (0, [])
+    assert batcher.position(held[0].path) is None, "the worker has it"
+    assert batcher.position("5") == 5
+    for photo in held[:2]:
+        batcher.begun(photo.path)
+    batcher.died()
+    assert batcher.position(held[0].path) == 0, "suspects come first"
+    assert batcher.position("unknown") is None

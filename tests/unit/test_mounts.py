@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.mounts import MountTable, parse
+from phsearch.adapters.mounts import MountTable, RemoteMounts, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +71,16 @@ def test_this_machine_has_something_mounted(tmp_path: Path) -> None:
 
 def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
     assert MountTable(tmp_path / "absent").read().over("/mnt/nas") is None
+
+
+def test_remote_mounts_are_those_at_exactly_a_path(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_bytes(TABLE)
+    remote = RemoteMounts(tmp_path / "mountinfo")
+    assert remote("/mnt/nas") == "nfs4"
+    assert remote("/home/u/cloud") == "fuse.rclone"
+    for path in ("/mnt/nas/2023", "/", "/media/ntfs", "/mnt/nas/local", "/srv"):
+        assert remote(path) is None
+    assert RemoteMounts(tmp_path / "absent")("/mnt/nas") is None
+    remote.close()
+    with contextlib.closing(RemoteMounts()) as real:
+        assert real("/") is None

@@ -77,6 +77,16 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
             assert len(found) == len(expected)
             np.testing.assert_allclose([scores[p] for p in found], [scores[p] for p in expected], atol=1e-6)
 
+    @rule(path=paths, seed=seeds)
+    def the_rank_of_one_is_its_place_in_the_ranking_of_all(self, path: str, seed: int) -> None:
+        ranked = self.index.search(vector(seed), 100)
+        found = self.index.rank_of(path, vector(seed))
+        assert (found is None) == (path not in self.kept)
+        if found is not None:
+            rank, score, count = found
+            assert ranked[rank - 1] == (path, score)
+            assert count == len(ranked)
+
     @invariant()
     def sizes_agree(self) -> None:
         assert len(self.index) == len(self.kept)

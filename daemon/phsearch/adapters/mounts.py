@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from phsearch.domain.volumes import Mount, Mounts
 
@@ -41,6 +44,50 @@ class MountTable:
             mounts = parse(text, _uuid_of_device(self._uuids))
             self._last = (text, mounts)
         return mounts
+
+    def remote(self, path: str) -> str | None:
+        """Give the type of the file system `path` lies on when that is a remote one. Asks the disk, for links."""
+        mount = self.read().over(os.path.realpath(path))
+        return mount.kind if mount is not None and mount.remote else None
+
+
+class RemoteMounts:
+    """What remote file system is mounted at exactly a path, asked for every folder there is: the table is kept.
+
+    The kernel marks an open mountinfo (POLLPRI) when something was mounted or unmounted; only then it is read again.
+    """
+
+    def __init__(self, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
+        self._kinds: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._poller = select.poll()
+        try:
+            self._file: BinaryIO | None = mountinfo.open("rb", buffering=0)
+        except OSError:  # no /proc: nothing is known
+            self._file = None
+            return
+        self._poller.register(self._file, select.POLLPRI)
+        self._read(self._file)
+
+    def __call__(self, path: str) -> str | None:
+        """Give the type of the remote file system mounted at the absolute, resolved `path`, None without one."""
+        with self._lock:
+            if self._file is not None and self._poller.poll(0):
+                self._read(self._file)
+        return self._kinds.get(path)
+
+    def close(self) -> None:
+        """Let go of the table."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+
+    def _read(self, file: BinaryIO) -> None:
+        file.seek(0)
+        # A later mount on the same point covers the earlier one.
+        latest = {mount.point: mount for mount in parse(file.read(), {})}
+        self._kinds = {point: mount.kind for point, mount in latest.items() if mount.remote}
 
 
 def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:

@@ -32,6 +32,7 @@ _CACHE_BYTES = 32 << 20
 _KEPT_VERSIONS = timedelta(minutes=10)
 _ALL_VERSIONS = timedelta(days=36_500)
 _DELETE_CHUNK = 500
+_SINGLE_STEPS = 16
 _BATCH_ROWS = 4_096
 
 _T = TypeVar("_T")
@@ -190,8 +191,9 @@ class Table:
         manifests = self._files.manifests()
         aside: list[Path] = []
         try:
-            for manifest in manifests[:-1]:
-                aside.append(set_aside(manifest))
+            for newest in _steps_back(manifests[:-1]):
+                for manifest in newest:
+                    aside.append(set_aside(manifest))  # noqa: PERF401 - what was done must be known when one fails
                 try:
                     given = attempt()
                 except BaseException as error:
@@ -234,3 +236,16 @@ class Table:
             for index in indices:
                 self._table.drop_index(index.name)
             write()
+
+
+def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Give what to take away before each next try: one by one, as many as a batch can make, then ever more.
+
+    There may be hundreds of versions that share the damaged file, and each try reads all rows.
+    """
+    start, size = 0, 1
+    while start < len(manifests):
+        yield manifests[start : start + size]
+        start += size
+        if start >= _SINGLE_STEPS:
+            size *= 2

@@ -19,6 +19,7 @@ COMMANDS = {
     "rescan": "library",
     "errors": "library",
     "confirm-deletions": "library",
+    "why": "why",
     "watch": "service",
     "completion": "service",
 }

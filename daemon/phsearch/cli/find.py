@@ -32,17 +32,31 @@ def objection(query: str) -> str:
 
 
 def find(
-    query: str, limit: int = LIMIT, min_score: float | None = None, form: str = TABLE, client: Client | None = None
+    query: str,
+    limit: int = LIMIT,
+    min_score: float | None = None,
+    form: str = TABLE,
+    client: Client | None = None,
+    sync: float | None = None,
 ) -> int:
-    """Search and print the hits, best first, in the given form; a table becomes TSV where nobody looks."""
+    """Search and print the hits, best first, in the given form; a table becomes TSV where nobody looks.
+
+    With `sync` seconds the daemon first waits until the index has caught up; where it had not, the status says so.
+    """
     params: dict[str, Any] = {"query": query, "limit": limit}
     if min_score is not None:
         params["min_score"] = min_score
     with client or Client(paths.socket_path(os.environ)) as asked:
+        if sync is not None:
+            params["sync"] = sync
+            asked.timeout += sync
         answer = asked.call("search", **params)
     screen = Screen.of(sys.stdout, os.environ)
     screen.write(_shown(answer["hits"], form, screen))
     _remark(query, answer, Screen.of(sys.stderr, os.environ))
+    if sync is not None and not answer["synced"]:
+        exits.complain(f"the index had not caught up after {sync:g} s: photos may be missing; wait longer with --sync=")
+        return exits.NOT_READY
     return exits.DONE
 
 

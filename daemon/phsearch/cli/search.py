@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 _MOST = next(int(param.high or LIMIT) for param in METHODS["search"].params if param.name == "limit")
+_LONGEST = next(param.high or 0 for param in METHODS["search"].params if param.name == "sync")
+_SYNC = "--sync"
+_PATIENCE = 30
 
 
-@click.command(short_help="Find photos by what they show (the default).")
+class _Search(click.Command):
+    """Takes --sync with its seconds only after a "=": click would take the first word of the query for them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        options = [f"{_SYNC}={_PATIENCE}" if arg == _SYNC else arg for arg in args[:end]]
+        return super().parse_args(ctx, options + args[end:])
+
+
+@click.command(cls=_Search, short_help="Find photos by what they show (the default).")
 @click.argument("query", nargs=-1, required=True)
 @click.option(
     "-n",
@@ -34,11 +46,25 @@ _MOST = next(int(param.high or LIMIT) for param in METHODS["search"].params if p
     metavar="SCORE",
     help="Leave out photos that match less than this; scores are the first column.",
 )
+@click.option(
+    _SYNC,
+    type=float,
+    callback=between(0, _LONGEST),
+    metavar="[=SECONDS]",
+    help=f"First wait, {_PATIENCE} s at most, until every photo that was there before can be found; 75 if that failed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by a null character, for xargs -0.")
 @asking
 def search(
-    client: Client, query: tuple[str, ...], limit: int, min_score: float | None, *, as_json: bool, null: bool
+    client: Client,
+    query: tuple[str, ...],
+    limit: int,
+    min_score: float | None,
+    sync: float | None,
+    *,
+    as_json: bool,
+    null: bool,
 ) -> int:
     """Find photos by what they show, best first: score, date and path.
 
@@ -49,4 +75,4 @@ def search(
     text = " ".join(query)
     if wrong := objection(text):
         raise click.UsageError(wrong)
-    return find(text, limit, min_score, JSON if as_json else NULL if null else TABLE, client)
+    return find(text, limit, min_score, JSON if as_json else NULL if null else TABLE, client, sync)

@@ -55,6 +55,14 @@ class Batcher:
         """Photos the worker has."""
         return sum(map(len, self._held.values()))
 
+    def position(self, path: str) -> int | None:
+        """Give how many photos wait or are held before a waiting one; None for one that is held or not here."""
+        queue = (candidate.path for batch in self._suspects for candidate in batch)
+        for before, waiting in enumerate((*queue, *self._waiting), self.held):
+            if waiting == path:
+                return before
+        return None
+
     def add(self, candidate: Candidate) -> None:
         """Queue a photo; a newer version of the same path replaces the older."""
         self._waiting[candidate.path] = candidate

@@ -34,6 +34,12 @@ class Watcher(Protocol):
     def remove(self, root: str) -> None:
         """Stop watching `root`; nothing happens where it is not watched."""
 
+    def mark(self, token: int) -> bool:
+        """Have `Marked(token)` told when all that happened up to now has been; False where events cannot say that."""
+
+    def counts(self, root: str) -> tuple[int, int] | None:
+        """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
+
     def close(self) -> None:
         """Stop everything and join the threads."""
 

@@ -89,8 +89,7 @@ class VectorIndex:
         count = len(self._paths)
         if count == 0:
             return []
-        # Rounding to float16 leaves lengths a little off one; a cosine is never above it.
-        scores = np.clip(self._rows[:count] @ query, -1.0, 1.0)
+        scores = self._scores(query)
         if min_score is not None:
             candidates = np.flatnonzero(scores >= min_score)
         elif limit < count:
@@ -103,6 +102,21 @@ class VectorIndex:
             ((self._paths[row], float(scores[row])) for row in candidates), key=lambda hit: (-hit[1], hit[0])
         )
         return ranked[:limit]
+
+    def rank_of(self, path: str, query: Vectors) -> tuple[int, float, int] | None:
+        """Give (rank from 1, cosine, number of photos) of one photo as `search` ranks it; None where it is not here."""
+        row = self._row_of.get(path)
+        if row is None:
+            return None
+        scores = self._scores(query)
+        ties = np.flatnonzero(scores == scores[row])
+        above = int(np.count_nonzero(scores > scores[row])) + sum(self._paths[tie] < path for tie in ties)
+        return above + 1, float(scores[row]), len(self._paths)
+
+    def _scores(self, query: Vectors) -> Vectors:
+        # Rounding to float16 leaves lengths a little off one; a cosine is never above it.
+        scores: Vectors = np.clip(self._rows[: len(self._paths)] @ query, -1.0, 1.0)
+        return scores
 
     def _reserve(self, count: int, dim: int) -> None:
         capacity = self._rows.shape[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -160,11 +160,15 @@ class Overflowed:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back."""
+    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back.
+
+    `watched` is how many others are.
+    """
 
     root: str
     folders: int
     reason: str
+    watched: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,14 @@ class MountsChanged:
     """Something was mounted or unmounted somewhere; it may concern a root or not."""
 
 
-FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost | MountsChanged
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Everything that happened before the watcher was asked for this `token` has been told."""
+
+    token: int
+
+
+FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost | MountsChanged | Marked
 
 
 # --- what a scan tells --------------------------------------------------------------------------------------------

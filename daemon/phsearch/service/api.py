@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Photo
+    from phsearch.service.barrier import Barrier
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
+    from phsearch.service.why import Why
 
 _KINDS: dict[type[PhsearchError], str] = {
     NotReadyError: "NotReady",
@@ -50,18 +52,23 @@ class Api:
         library: Library,
         roots: Roots,
         keepers: Mapping[str, RootKeeper],
+        why: Why,
+        barrier: Barrier,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
         self._roots = roots
         self._keepers = keepers
+        self._why = why
+        self._barrier = barrier
         self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "search": self._search,
             "status": self._report,
             "library.rescan": self._rescan,
             "library.errors": self._errors,
             "library.confirm_deletions": self._confirm_deletions,
+            "library.why": self._explain,
             "events.subscribe": self._subscribed,
             "rpc.discover": self._discover,
         }
@@ -80,13 +87,17 @@ class Api:
 
     async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
+        synced = {}
+        if params["sync"] is not None:
+            self._searcher.check(params["query"])  # nobody waits half a minute for a refusal
+            synced["synced"] = await self._barrier.passed(params["sync"])
         hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
         return {
             "hits": _fitting(self._hit(photo, score) for photo, score in hits),
             "pending": self._status.unsearchable,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
-        }
+        } | synced
 
     async def _report(self, _params: dict[str, Any]) -> dict[str, Any]:
         return self._status.report()
@@ -142,6 +153,9 @@ class Api:
             for failure in page
         )
         return {"errors": _fitting(rows), "total": len(failures)}
+
+    async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
+        return await self._why.explain(params["path"], params["query"])
 
     async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}

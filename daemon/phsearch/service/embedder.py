@@ -86,6 +86,10 @@ class Embedder:
         """Photos whose outcome is still to come."""
         return self._batcher.waiting + self._batcher.held
 
+    def position(self, path: str) -> int | None:
+        """Give how many photos come before one that waits; None for one that does not wait."""
+        return self._batcher.position(path)
+
     async def room(self, most: int) -> None:
         """Wait until fewer than `most` photos wait."""
         while self._batcher.waiting >= most:

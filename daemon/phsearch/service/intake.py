@@ -10,6 +10,7 @@ from phsearch.domain.types import (
     FolderMoved,
     FsEvent,
     Gone,
+    Marked,
     MountsChanged,
     Moved,
     Overflowed,
@@ -18,7 +19,7 @@ from phsearch.domain.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from phsearch.domain.roots import Roots
     from phsearch.service.catalog import Catalog
@@ -29,11 +30,19 @@ if TYPE_CHECKING:
 class Intake:
     """Takes one event at a time, on the event loop."""
 
-    def __init__(self, roots: Roots, keepers: Mapping[str, RootKeeper], catalog: Catalog, pipelines: Pipelines) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        keepers: Mapping[str, RootKeeper],
+        catalog: Catalog,
+        pipelines: Pipelines,
+        marked: Callable[[int], None],
+    ) -> None:
         self._roots = roots
         self._keepers = keepers
         self._catalog = catalog
         self._pipelines = pipelines
+        self._marked = marked
 
     def take(self, event: FsEvent) -> None:
         """Do what the event calls for."""
@@ -48,20 +57,22 @@ class Intake:
                 self._scan(path)
             case FolderMoved(source, target):
                 self._folder_moved(source, target)
-            case Overflowed() | Blind() | RootLost() | MountsChanged():
+            case _:
                 self._take_state(event)
 
-    def _take_state(self, event: Overflowed | Blind | RootLost | MountsChanged) -> None:
+    def _take_state(self, event: FsEvent) -> None:
         match event:
             case Overflowed(root):
                 self._keepers[root].overflowed()
-            case Blind(root, folders, reason):
-                self._keepers[root].blinded(folders, reason)
+            case Blind(root, folders, reason, watched):
+                self._keepers[root].blinded(folders, reason, watched)
             case RootLost(root, reason):
                 self._keepers[root].lost(reason)
             case MountsChanged():
                 for keeper in self._keepers.values():
                     keeper.remounted()
+            case Marked(token):
+                self._marked(token)
 
     def _gone(self, path: str) -> None:
         library = self._catalog.library

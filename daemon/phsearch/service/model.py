@@ -65,6 +65,11 @@ class ModelState:
         """What is wrong with the model, if anything."""
         return self._problem
 
+    @property
+    def label(self) -> str:
+        """Name the model as its owner does, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
+        return f"{self.name}/{self._pretrained}" if self._pretrained else self.name
+
     def status(self) -> dict[str, Any]:
         """Describe the model for `status`."""
         match self._problem:

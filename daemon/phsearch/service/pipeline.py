@@ -60,6 +60,9 @@ class Embedding(Protocol):
     def concluded(self, candidate: Candidate) -> None:
         """Hear that the outcome has been dealt with."""
 
+    def before(self, path: str) -> int | None:
+        """Give how many photos are embedded before one that waits; None for one that does not wait."""
+
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""
 
@@ -106,10 +109,22 @@ class Pipeline:
             return "queued"
         return "settling" if path in self._settler else None
 
+    def position(self, path: str) -> tuple[int, int] | None:
+        """Give the place of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
+        queued = len(self._active) + len(self._ready)
+        if path in self._ready:
+            return len(self._active) + list(self._ready).index(path) + 1, queued
+        before = self._embedding.before(path)
+        return None if before is None else (before + 1, queued)
+
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
         prefix = folder.rstrip("/") + "/"
-        return [path for path in (*self._settler.paths(), *self._ready, *self._active) if path.startswith(prefix)]
+        return [path for path in self.on_their_way() if path.startswith(prefix)]
+
+    def on_their_way(self) -> list[str]:
+        """Give all paths that are on their way."""
+        return [*self._settler.paths(), *self._ready, *self._active]
 
     def current(self, path: str, fingerprint: Fingerprint) -> bool:
         """Tell whether a file in this state has been dealt with."""

@@ -38,9 +38,18 @@ class Pipelines:
         pipeline = self._of(path)
         return pipeline.place(path) if pipeline is not None else None
 
+    def position(self, path: str) -> tuple[int, int] | None:
+        """Give the place of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
+        pipeline = self._of(path)
+        return pipeline.position(path) if pipeline is not None else None
+
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
         return [path for pipeline in self._pipelines.values() for path in pipeline.under(folder)]
+
+    def on_their_way(self) -> list[str]:
+        """Give all paths that are on their way."""
+        return [path for pipeline in self._pipelines.values() for path in pipeline.on_their_way()]
 
     def touch(self, path: str, *, closed: bool) -> None:
         """Look at a path once it has settled."""
@@ -77,6 +86,10 @@ class Pipelines:
         """Let those go on that waited for this photo."""
         for twin in self._twins.pop(candidate.digest, ()):
             self._pipelines[twin.root].again(twin)
+
+    def before(self, path: str) -> int | None:
+        """Give how many photos are embedded before one that waits; None for one that does not wait."""
+        return self._embedder.position(path)
 
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""

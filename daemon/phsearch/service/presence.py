@@ -18,6 +18,7 @@ from phsearch.domain.volumes import away
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from phsearch.domain.roots import Roots
     from phsearch.domain.types import Found, Refused
     from phsearch.domain.volumes import Mounts
     from phsearch.service.writer import Writer
@@ -29,12 +30,14 @@ class Presence:
     def __init__(
         self,
         root: str,
+        roots: Roots,
         mounts: Callable[[], Mounts],
         look: Callable[[str], Found | Refused | None],
         known: Iterable[Volume],
         writer: Writer,
     ) -> None:
         self.root = root
+        self._roots = roots
         self._mounts = mounts
         self._look = look
         self._real = root
@@ -61,14 +64,14 @@ class Presence:
             return looks
         after = self._mounts()
         missing = [] if after is before else [self.root]
-        missing += away(dict(self._known), after.under(self.root, self._real))
+        missing += away(dict(self._known), self._under(after))
         hidden = tuple(below(path) for path in missing)
         unknown = OSError(errno.ENODEV, "its disk is not mounted")
         return [(path, unknown if seen is None and path.startswith(hidden) else seen) for path, seen in looks]
 
     def here(self) -> dict[str, str]:
-        """Give the identities of what is mounted now, by path."""
-        return self._mounts().under(self.root, self._real)
+        """Give the identities of what is mounted now at and below the root, by path."""
+        return self._under(self._mounts())
 
     def away(self) -> list[str]:
         """Give the paths of the volumes that are not there now."""
@@ -79,10 +82,9 @@ class Presence:
         volume = self._known.get(self._home(path))
         return volume.seen_at if volume is not None else None
 
-    def seen(self, populated: Collection[str], now: float) -> None:
-        """Note that the root was just seen; `populated` are the volumes that hold photos and are not away."""
-        here = self.here()
-        volumes = [Volume(path, self.root, here[path], now) for path in populated if path in here]
+    def seen(self, away: Collection[str], now: float) -> None:
+        """Note that the root was just seen with all that is mounted now, except where something else is `away`."""
+        volumes = [Volume(path, self.root, identity, now) for path, identity in self.here().items() if path not in away]
         self._known.update({volume.path: volume for volume in volumes})
         for volume in volumes:
             self._writer.remember(volume)
@@ -99,6 +101,11 @@ class Presence:
         for path in list(paths):
             self._known.pop(path, None)
             self._writer.forget_volume(path)
+
+    def _under(self, mounts: Mounts) -> dict[str, str]:
+        # What is mounted in another root that lies within this one is that root's concern.
+        found = mounts.under(self.root, self._real).items()
+        return {path: identity for path, identity in found if self._roots.of(path) == self.root}
 
     def _home(self, path: str) -> str:
         inside = (each for each in self._known if path == each or path.startswith(below(each)))

@@ -146,13 +146,15 @@ class Reconciler:
             self._presence.forget(self._presence.away())
         else:
             self._check(seen, missing, unlisted)
-        self.away = tuple(path for path in self._presence.away() if not self._replaced(path, seen, missing))
+        gone = [path for path in self._presence.away() if not self._replaced(path, seen, missing)]
+        self.away = tuple(path for path in gone if any(islice(self._library.under(path), 1)))
+        self._presence.forget(path for path in gone if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
         known = self._library.count(self._root)
         waiting = held_back(missing, known, self._brake, self.held, confirms=self.confirms)
         self.held = frozenset() if self.confirmed else waiting
         self.emptied = self.confirms = self.confirmed = False
-        self._presence.seen(self._populated() - set(self.away), time.time())
+        self._presence.seen(self.away, time.time())
         return [path for path in missing if path not in self.held]
 
     def _check(self, seen: set[str], missing: list[str], unlisted: list[str]) -> None:
@@ -177,11 +179,6 @@ class Reconciler:
             for path in self._library.under(folder)
             if path not in seen and self._roots.of(path) == self._root and not path.startswith(unknown)
         ]
-
-    def _populated(self) -> set[str]:
-        """Give the volumes worth remembering: the root's own, and those mounted below it that hold photos."""
-        here = self._presence.here()
-        return {path for path in here if path == self._root or any(islice(self._library.under(path), 1))}
 
     def _is_away(self, path: str) -> bool:
         return any(path.startswith(below(each)) for each in self.away)

@@ -31,7 +31,6 @@ log = logging.getLogger("phsearch.watch")
 State = Literal["starting", "scanning", "watching", "polling", "offline"]
 
 _RETRY_OFFLINE = 5.0
-_POLL = 300.0
 _JITTER = 0.1
 _OVERFLOW_FIRST = 1.0
 _OVERFLOW_LAST = 120.0
@@ -53,7 +52,6 @@ class RootKeeper:
     ) -> None:
         self.root = root
         self.state: State = "starting"
-        self.overflows = 0
         self._watcher = watcher
         self._disk = disk
         self._presence = presence
@@ -61,13 +59,20 @@ class RootKeeper:
         self._catalog = catalog
         self._events = events
         self._rescan_seconds = settings.rescan_minutes * 60
+        self._poll_seconds = settings.poll_minutes * 60
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._overflow_delay = _OVERFLOW_FIRST
         self._losses = 0
+        self._online = False
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
+        self._due: asyncio.TimerHandle | None = None
+        self._folders = (0, 0)
+        self.overflows = 0
+        self.passes = 0
+        """How often everything that was wanted had been scanned."""
 
     @property
     def busy(self) -> bool:
@@ -142,17 +147,32 @@ class RootKeeper:
 
     def overflowed(self) -> None:
         """Events were lost: scan, but not faster than the disk can bear if it happens again and again."""
-        self.overflows += 1
         log.warning("%s: too many changes at once, some events were lost; scanning it", self.root)
-        asyncio.get_running_loop().call_later(self._overflow_delay, self.scan, self.root)
+        self.overflows += 1
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(self._overflow_delay, self.catch_up)
         self._overflow_delay = min(self._overflow_delay * 2, _OVERFLOW_LAST)
 
-    def blinded(self, folders: int, reason: str) -> None:
+    def catch_up(self, *, everything: bool = False) -> None:
+        """Scan at once what events did not tell: after an overflow, where the watch is `blind`, or all of it."""
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+        if self.state != "offline" and (due is not None or self.blind or everything):
+            self.scan(self.root)
+
+    def blinded(self, folders: int, reason: str, watched: int) -> None:
         """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
-        self._unwatched = f"{folders} folders are not watched: {reason}" if folders else ""
+        self._unwatched = f"watching {watched:,} of {watched + folders:,} folders: {reason}" if folders else ""
         if folders:
             log.warning("%s: %s", self.root, self._unwatched)
         self._wake.set()
+
+    @property
+    def folders(self) -> tuple[int, int]:
+        """How many folders are watched and how many are not, as of when that could last be counted."""
+        self._folders = self._watcher.counts(self.root) or self._folders
+        return self._folders
 
     async def run(self) -> None:
         """Keep the root until cancelled."""
@@ -163,7 +183,7 @@ class RootKeeper:
 
     def close(self) -> None:
         """Remember that the root was there until now."""
-        if self.state not in {"offline", "starting"}:
+        if self._online:
             self._presence.touch(self._reconciler.away, time.time())
 
     async def _rest(self) -> None:
@@ -172,7 +192,7 @@ class RootKeeper:
             case "offline":
                 seconds = _RETRY_OFFLINE
             case "polling":
-                seconds = min(_POLL, self._rescan_seconds)
+                seconds = min(self._poll_seconds, self._rescan_seconds)
             case _:
                 seconds = self._rescan_seconds
         try:
@@ -206,6 +226,7 @@ class RootKeeper:
             if folder == self.root and whole:
                 self._come_online()
         self.state = "polling" if self.blind else "watching"
+        self.passes += 1
 
     async def _scan(self, folder: str) -> bool:
         """Scan one folder; gives whether the scan says anything of it as a whole."""
@@ -238,6 +259,7 @@ class RootKeeper:
         self._go_offline(reason)
 
     def _come_online(self) -> None:
+        self._online = True
         if self.state == "offline":
             log.info("%s: is back", self.root)
             self._events.publish("root", self.root, state="online")
@@ -246,9 +268,10 @@ class RootKeeper:
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
         self._reconciler.emptied = True
+        if self._online:
+            self._online = False
+            self._presence.touch(self._reconciler.away, time.time())
         if self.state != "offline":
-            if self.state != "starting":
-                self._presence.touch(self._reconciler.away, time.time())
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._events.publish("root", self.root, state="offline", reason=reason)
         self.state = "offline"

@@ -121,10 +121,22 @@ class Searcher:
 
     async def search(self, text: str, limit: int, min_score: float | None) -> list[tuple[Photo, float]]:
         """Rank the library for `text`. Raises NotReadyError, UnsupportedQueryError or what is wrong with the model."""
+        ranked = await self._lane.run(self._index.search, await self._embed(text), limit, min_score)
+        found = ((self._library.get(path), score) for path, score in ranked)
+        return [(photo, score) for photo, score in found if photo is not None]
+
+    async def rank(self, text: str, path: str) -> tuple[int, float, int] | None:
+        """Give (rank from 1, score, number of photos) of one photo for `text`, None without it. Raises as `search`."""
+        return await self._lane.run(self._index.rank_of, path, await self._embed(text))
+
+    def check(self, text: str) -> None:
+        """Raise what a search for `text` would raise at once."""
+        self._model.require()
+        if self._model.english_only:
+            queries.check_script(queries.clean(text), self._model.name)
+
+    async def _embed(self, text: str) -> Vectors:
         text = queries.clean(text)
         if self._model.english_only:
             queries.check_script(text, self._model.name)
-        vector = await self._tower.embed(text)
-        ranked = await self._lane.run(self._index.search, vector, limit, min_score)
-        found = ((self._library.get(path), score) for path, score in ranked)
-        return [(photo, score) for photo, score in found if photo is not None]
+        return await self._tower.embed(text)

@@ -104,8 +104,10 @@ class Status:
                     "photos": self._catalog.library.count(keeper.root),
                     "missing": keeper.missing,
                     "last_seen": keeper.last_seen,
-                    "overflows": keeper.overflows,
                     "detail": keeper.detail,
+                    "overflows": keeper.overflows,
+                    "watched": keeper.folders[0],
+                    "unwatched": keeper.folders[1],
                 }
                 for keeper in self._keepers.values()
             ],

@@ -97,9 +97,7 @@ class Writer:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _RETRY_LAST)
             else:
-                if self.problem is not None:
-                    log.info("the index can be written again")
-                self.problem = None
+                self._well()
                 delay = _RETRY_FIRST
 
     async def flush(self) -> None:
@@ -146,6 +144,13 @@ class Writer:
                 await self._lane.run(self._store.tidy)
             except StoreError as error:
                 log.warning("%s", error.sentence())
+            else:
+                self._well()
+
+    def _well(self) -> None:
+        if self.problem is not None:
+            log.info("the index can be written again")
+        self.problem = None
 
     async def _gather(self) -> None:
         """Let a batch grow, for a bounded time, unless there is nothing left to wait for."""

@@ -117,12 +117,20 @@ METHODS = {
             "search",
             "Rank the library for a text, best first.",
             "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, photos, "
-            "took_ms}; score is the cosine between text and photo, pending counts photos seen but not yet searchable; an "
-            "offline photo's disk was last there at last_seen (seconds since the epoch, null where nobody knows)",
+            "took_ms, synced}; score is the cosine between text and photo, pending counts photos seen but not yet "
+            "searchable, synced says, where sync was asked for, whether every file closed before the question could be "
+            "found; an offline photo's disk was last there at last_seen (seconds since the epoch, null if unknown)",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
                 Param("min_score", "number", "leave out hits below this cosine", low=-1, high=1),
+                Param(
+                    "sync",
+                    "number",
+                    "first wait, so many seconds at most, until the index has caught up",
+                    low=0,
+                    high=3600,
+                ),
             ),
         ),
         Method(
@@ -150,6 +158,17 @@ METHODS = {
             (
                 Param("limit", "integer", "how many at most", default=1000, low=1, high=5000),
                 Param("offset", "integer", "how many to skip", default=0, low=0, high=MAX_OFFSET),
+            ),
+        ),
+        Method(
+            "library.why",
+            "Say where a photo is, and why it is found or not.",
+            "{path, verdict, findable, text, root, match, ...}; verdict is one of outside, offline, missing, "
+            "unreadable, excluded, folder, unseen, settling, queued, indexing, failed, indexed, changed, and brings "
+            "facts of its own; match is {query, rank, photos, score, text}, or null without a query or a vector",
+            (
+                Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
+                Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),
             ),
         ),
         Method(

@@ -11,12 +11,16 @@ and keeps the names itself:
 * `folder` is one node for one folder, `tree` all of them with their watches; `survey` there is the one repair.
 * `reader` is watchdog's thread and what we ask of inotify; `limits` says what to do when inotify refuses.
 * `translate` turns raw events into the words of the domain, `tops` knows what is said of a root as a whole.
+* `probe` asks whether a root answers, at nobody else's cost when it hangs.
 * `watcher` puts them together behind the port, and has the keeper: a thread for what is due without an event.
+* `apart` gives each root on a network or FUSE file system a watcher of its own.
 
-One lock guards all of it, the watcher's. `translate` and `tops` are called by who holds it.
+One lock guards all of it, the watcher's. `translate` and `tops` are called by who holds it. Whoever holds it touches
+only file systems that answered a moment ago and are local.
 """
 
+from phsearch.adapters.watch.apart import Watchers
 from phsearch.adapters.watch.reader import Inotify
 from phsearch.adapters.watch.watcher import FolderWatcher
 
-__all__ = ["FolderWatcher", "Inotify"]
+__all__ = ["FolderWatcher", "Inotify", "Watchers"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.watch.limits import common_reason
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from phsearch.adapters.watch.tree import Tree
     from phsearch.domain.types import FsEvent
 
+_ANEW = -1
+
 
 class Tops:
     """The top folders of the roots that are watched now."""
@@ -23,6 +24,7 @@ class Tops:
     def __init__(self, tree: Tree, emit: Callable[[FsEvent], None]) -> None:
         self._tree = tree
         self._emit = emit
+        self.suspects: set[str] = set()
         self._tops: dict[str, Folder] = {}
         self._told: dict[str, int] = {}
 
@@ -36,10 +38,13 @@ class Tops:
     def put(self, top: Folder) -> None:
         """Take a root in."""
         self._tops[top.name] = top
+        self._tree.blind_changed = self._tree.blind_changed or top.name in self._told
 
     def clear(self) -> None:
         """Forget all roots, and tell nobody."""
         self._tops.clear()
+        self._told.clear()
+        self.suspects.clear()
 
     def lose_all(self, reason: str) -> None:
         """Tell that all roots are lost; their watches are gone already."""
@@ -50,22 +55,23 @@ class Tops:
             self._emit(RootLost(root, reason))
 
     def drop(self, top: Folder) -> None:
-        """Stop watching a root."""
+        """Stop watching a root. What was told of its folders is told anew when it is watched again."""
         self._tops.pop(top.name, None)
-        self._told.pop(top.name, None)
+        if self._told.pop(top.name, 0):
+            self._told[top.name] = _ANEW
         self._tree.forget(top)
 
     def lose(self, top: Folder, reason: str) -> None:
         """Stop watching a root that went, and tell."""
         self.drop(top)
+        self._told.pop(top.name, None)
         self._emit(RootLost(top.name, reason))
 
-    def check(self, above: str) -> None:
-        """Make sure of the roots inside a folder that went: the kernel tells them nothing."""
-        for top in [top for root, top in self._tops.items() if root.startswith(below(above))]:
-            fault = fault_of(top)
-            if fault is not None:
-                self.lose(top, fault)
+    def suspect(self, above: str) -> bool:
+        """Note the roots inside a folder that went, for a look: the kernel tells them nothing."""
+        found = {root for root in self._tops if root.startswith(below(above))}
+        self.suspects |= found
+        return bool(found)
 
     def tell_blind(self) -> None:
         """Tell of the folders that cannot be watched, where their number changed."""
@@ -75,18 +81,8 @@ class Tops:
         errors: dict[str, list[OSError]] = {}
         for folder, error in self._tree.blind.items():
             errors.setdefault(folder.place()[0].name, []).append(error)
-        for root in self._tops:
+        for root, top in self._tops.items():
             mine = errors.get(root, [])
             if len(mine) != self._told.get(root, 0):
                 self._told[root] = len(mine)
-                self._emit(Blind(root, len(mine), common_reason(mine)))
-
-
-def fault_of(top: Folder) -> str | None:
-    """Say why the root is no longer what is watched in its name; None where it is."""
-    try:
-        status = os.stat(top.name)  # noqa: PTH116
-    except OSError:
-        return "its folder is gone"
-    same = (status.st_dev, status.st_ino) == top.identity
-    return None if same else "another folder or file system has taken its place"
+                self._emit(Blind(root, len(mine), common_reason(mine), self._tree.counts(top)[0]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from watchdog.observers.inotify_c import InotifyConstants
@@ -93,6 +93,10 @@ class Translator:
                 del self._leaving[cookie]
                 self._left(source)
 
+    def hurry(self) -> None:
+        """Let nothing wait any longer: whatever was to come with it has come."""
+        self._leaving = {cookie: replace(source, deadline=0.0) for cookie, source in self._leaving.items()}
+
     def clear(self) -> None:
         """Forget what waits."""
         self._leaving.clear()
@@ -151,8 +155,8 @@ class Translator:
                 self._emit(Gone(path))
         elif event.is_create and wanted:
             self._appear(parent, name, path)
-        if event.is_moved_from or event.is_delete:
-            self._tops.check(path)
+        if (event.is_moved_from or event.is_delete) and self._tops.suspect(path):
+            self._nudge()
 
     def _arrive(self, source: _Leaving | None, parent: Folder, name: str, path: str, *, wanted: bool) -> None:
         if source is None:

@@ -15,20 +15,23 @@ import heapq
 import itertools
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, Mask
 
 from phsearch.adapters.watch.folder import Folder
+from phsearch.adapters.watch.limits import FULL
 from phsearch.adapters.watch.reader import FOLDER_MASK, ROOT_MASK
 from phsearch.domain.roots import below
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from watchdog.observers.inotify_c import WatchCallback, WatchDescriptor
 
-    from phsearch.adapters.watch.reader import Inotify
+    from phsearch.adapters.watch.reader import Inotify, NoInotify
     from phsearch.domain.roots import Roots
     from phsearch.domain.rules import Rules
 
@@ -36,7 +39,7 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _TURNS = 64
 """Folders a walk handles (in some 3 ms) before it lets others have the lock; a sleep costs 0.1 ms."""
 _SLICE = 1000
-"""Watches removed at once: each queues an event, and the reader, which needs no lock of ours for these, keeps up."""
+"""Watches removed at once: each queues an event, and the reader must come to read them in between."""
 
 
 class Tree:
@@ -50,18 +53,26 @@ class Tree:
         follow: bool,
         callback: WatchCallback,
         lock: threading.RLock,
+        remote: Callable[[str], str | None],
+        nudge: Callable[[], None],
     ) -> None:
         self._roots = roots
         self._rules = rules
         self._follow = follow
         self._callback = callback
         self._lock = lock
+        self._remote = remote
+        self._nudge = nudge
         self._mask = FOLDER_MASK if follow else FOLDER_MASK | InotifyConstants.IN_DONT_FOLLOW
         self._ids = itertools.count(1)
         self._by_wd: dict[WatchDescriptor, Folder] = {}
         self.blind: dict[Folder, OSError] = {}
         self.blind_changed = False
-        self.inotify: Inotify | None = None
+        self.inotify: Inotify | NoInotify | None = None
+        self._real: dict[str, str] = {}
+        self._shed: deque[tuple[WatchDescriptor, CallbackId]] = deque()
+        self._changes = 0
+        self._counted: dict[str, tuple[int, tuple[int, int]]] = {}
 
     def of(self, wd: WatchDescriptor) -> Folder | None:
         """Give the folder of a watch."""
@@ -72,18 +83,34 @@ class Tree:
         return self._rules.keeps_folder(rel) and path not in self._roots
 
     def plant(self, root: str) -> Folder:
-        """Watch the root's own folder. Raises OSError."""
-        wd, callback = self._open(root, ROOT_MASK)
+        """Watch the root's own folder; where a limit stands in the way it is `blind`. Raises OSError."""
+        top = Folder(None, root)
+        self.rewatch(top)
+        status = os.stat(root)  # noqa: PTH116 - a str stays a str
+        top.identity = (status.st_dev, status.st_ino)
+        self._real[root] = os.path.realpath(root)
+        return top
+
+    def rewatch(self, top: Folder) -> None:
+        """Watch a root's own folder that has no watch yet, if the limits now allow it. Raises OSError."""
+        if top.wd is not None:
+            return
+        try:
+            wd, callback = self._open(top.name, ROOT_MASK)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._mark(top, error)
+            return
         owner = self._by_wd.get(wd)
         if owner is not None and owner.parent is None:
             self._shut([(wd, callback)])
             raise OSError(errno.EEXIST, f"it is the same folder as the root {owner.name}")
         if owner is not None:  # reached by a link from another root: its own root has the better claim
             self.forget(owner)
-        status = os.stat(root)  # noqa: PTH116 - a str stays a str
-        top = Folder(None, root, wd, callback, identity=(status.st_dev, status.st_ino))
+        top.wd, top.callback = wd, callback
         self._by_wd[wd] = top
-        return top
+        self._mark(top, None)
 
     def survey(self, top: Folder) -> None:
         """Make nodes, watches and disk agree below `top`.
@@ -113,12 +140,20 @@ class Tree:
                 time.sleep(0)  # locks are not fair: without this the reader would hardly ever get it
 
     def watch(self, parent: Folder, name: str) -> Folder | None:
-        """Watch one folder; None where it is gone or is watched already under another name.
+        """Watch one folder; None where there is nothing to look into: it is gone, or is watched under another name.
 
-        Where it cannot be watched the node is kept without a watch, and is `blind`.
+        Where it cannot be watched the node is kept without a watch, and is `blind`. So is one where a network file
+        system is mounted, and that is not even touched: it may hang, and tells of no changes made elsewhere anyway.
         """
         path = f"{below(parent.path)}{name}"
         known = parent.children.get(name)
+        kind = self._remote(self._real_path(parent, name))
+        if kind is not None:
+            known = self._unwatched(parent, name)
+            for child in list(known.children.values()):
+                self.forget(child)
+            self._mark(known, OSError(errno.EREMOTE, f"{kind} tells of no changes made elsewhere"))
+            return None
         try:
             wd, callback = self._open(path, self._mask)
         except OSError as error:
@@ -126,10 +161,7 @@ class Tree:
                 if known is not None:
                     self.forget(known)
                 return None
-            if known is None or known.wd is not None:
-                if known is not None:
-                    self.forget(known)
-                known = parent.children[name] = Folder(parent, name)
+            known = self._unwatched(parent, name)
             self._mark(known, error)
             return known
         owner = self._by_wd.get(wd)
@@ -146,8 +178,23 @@ class Tree:
             self._by_wd.pop(known.wd, None)
         known.wd, known.callback = wd, callback
         self._by_wd[wd] = known
+        self._changes += 1
         self._mark(known, None)
         return known
+
+    def _unwatched(self, parent: Folder, name: str) -> Folder:
+        """Give the node of a folder that is to have no watch."""
+        known = parent.children.get(name)
+        if known is None or known.wd is not None:
+            if known is not None:
+                self.forget(known)
+            known = parent.children[name] = Folder(parent, name)
+        return known
+
+    def _real_path(self, parent: Folder, name: str) -> str:
+        top, rel = parent.place()
+        # Below the root no link is followed, or else the mount is met under the name it is linked to.
+        return below(self._real.get(top.name, top.name)) + (f"{rel}/{name}" if rel else name)
 
     def detach(self, folder: Folder) -> None:
         """Take a folder from its parent but keep its watches: it is on its way."""
@@ -172,14 +219,37 @@ class Tree:
             if each.wd is not None:
                 self._by_wd.pop(each.wd, None)
                 watches.append((each.wd, each.callback))
+        if folder.parent is None:
+            self._real.pop(folder.name, None)
+        self._changes += 1
         self._shut(watches)
 
-    def clear(self) -> Inotify | None:
+    def shed(self) -> bool:
+        """End some of the watches that were many to end at once; gives whether more are left."""
+        some = [self._shed.popleft() for _ in range(min(_SLICE, len(self._shed)))]
+        if some and self.inotify is not None:
+            self.inotify.remove_callbacks(some)
+        return bool(self._shed)
+
+    def counts(self, top: Folder) -> tuple[int, int]:
+        """Count the folders of a root that are watched, and those that are not."""
+        changes, counts = self._counted.get(top.name, (-1, (0, 0)))
+        if changes != self._changes:
+            watched = [each.wd is not None for each in top.subtree()]
+            counts = (sum(watched), len(watched) - sum(watched))
+            self._counted[top.name] = (self._changes, counts)
+        return counts
+
+    def clear(self) -> Inotify | NoInotify | None:
         """Forget everything at once and let go of the reader, which takes the watches with it."""
-        for folder in self._by_wd.values():
+        for folder in (*self._by_wd.values(), *self.blind):
             folder.alive = False
         self._by_wd.clear()
         self.blind.clear()
+        self.blind_changed = False
+        self._shed.clear()
+        self._real.clear()
+        self._changes += 1
         inotify, self.inotify = self.inotify, None
         return inotify
 
@@ -227,6 +297,8 @@ class Tree:
         before = self.blind.pop(folder, None)
         if error is not None:
             self.blind[folder] = error
+        if (before is None) != (error is None):
+            self._changes += 1
         self.blind_changed = self.blind_changed or (before is None) != (error is None)
 
     def _open(self, path: str, mask: int) -> tuple[WatchDescriptor, CallbackId]:
@@ -240,11 +312,13 @@ class Tree:
         return wd, callback
 
     def _shut(self, watches: list[tuple[WatchDescriptor, CallbackId]]) -> None:
-        for start in range(0, len(watches), _SLICE):
-            if start:
-                time.sleep(0.005)
-            if self.inotify is not None:
-                self.inotify.remove_callbacks(watches[start : start + _SLICE])
+        if len(watches) > _SLICE:
+            # Left to the keeper: the one who wants it may be the reader, and must go on reading meanwhile. What they
+            # still tell is of folders nobody knows.
+            self._shed.extend(watches)
+            self._nudge()
+        elif self.inotify is not None:
+            self.inotify.remove_callbacks(watches)
 
 
 def _is_folder(link: os.DirEntry[str]) -> bool:

@@ -7,14 +7,16 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.watch.limits import explained
-from phsearch.adapters.watch.reader import Inotify
-from phsearch.adapters.watch.tops import Tops, fault_of
+from phsearch.adapters.watch.limits import FULL, explained
+from phsearch.adapters.watch.probe import Prober
+from phsearch.adapters.watch.reader import Inotify, NoInotify
+from phsearch.adapters.watch.tops import Tops
 from phsearch.adapters.watch.translate import Translator
 from phsearch.adapters.watch.tree import Tree
-from phsearch.domain.types import MountsChanged, Overflowed
+from phsearch.domain.types import Marked, MountsChanged, Overflowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +30,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LAST_LOOK = 1.0
+_BREATH = 0.005
+"""How long the reader is left alone between two lots of watches that end; it reads thousands of events in it."""
+
 
 class FolderWatcher:
     """Tells what changes below the roots; fills `ports.Watcher`.
 
     Two threads whatever the number of roots: watchdog's reader, and a keeper for what is due without an event (half a
-    move, an overflow to recover from, a file system mounted over a root).
+    move, an overflow to recover from, watches to end). Whether a root is still there is asked by threads of their own,
+    since it may never be answered; `remote` says what kind of network file system is mounted at a path, if one is.
     """
 
     def __init__(
-        self, roots: Roots, rules: Rules, *, follow_symlinks: bool = False, inotify: type[Inotify] = Inotify
+        self,
+        roots: Roots,
+        rules: Rules,
+        *,
+        follow_symlinks: bool = False,
+        inotify: type[Inotify] = Inotify,
+        remote: Callable[[str], str | None] = lambda _path: None,
+        patience: float = 20.0,
     ) -> None:
         self._make_inotify = inotify
         self._lock = threading.RLock()
-        self._tree = Tree(roots, rules, follow=follow_symlinks, callback=self, lock=self._lock)
+        self._prober = Prober(patience)
+        self._tree = Tree(
+            roots,
+            rules,
+            follow=follow_symlinks,
+            callback=self,
+            lock=self._lock,
+            remote=remote,
+            nudge=self._nudge,
+        )
         self._tops = Tops(self._tree, self._tell)
         self._translator = Translator(
             self._tree, self._tops, rules, follow=follow_symlinks, emit=self._tell, nudge=self._nudge
@@ -49,7 +72,9 @@ class FolderWatcher:
         self._overflowed = False
         self._emit: Callable[[FsEvent], None] = lambda _event: None
         self._keeper: threading.Thread | None = None
-        self._dying: Inotify | None = None
+        self._dying: list[Inotify | NoInotify] = []
+        self._looking: dict[str, threading.Thread] = {}
+        self._met: deque[int] = deque()
         self._wake = -1
 
     # --- the port ---------------------------------------------------------------------------------------------
@@ -64,21 +89,30 @@ class FolderWatcher:
     def add(self, root: str) -> None:
         """Watch everything below `root` from when this returns; takes about a second for 50,000 folders.
 
-        May be repeated: it then makes sure of the watch, and tries again what could not be watched before.
-        Raises OSError where the root cannot be watched.
+        May be repeated: it then makes sure of the watch, and tries again what could not be watched before. Folders
+        that a limit of inotify leaves out are told as `Blind`, all of them if need be.
+        Raises OSError where the root is not there, cannot be read or does not answer.
         """
+        try:
+            identity = self._prober.identity(root)
+        except OSError as error:
+            self.remove(root)
+            raise explained(error, root) from None
         with self._lock:
             if self._keeper is None:
                 raise RuntimeError("the watcher is not running")
             top = self._tops.get(root)
-            replaced = top is not None and fault_of(top) is not None
+            replaced = top is not None and top.identity != identity
             if top is not None and replaced:
                 self._tops.drop(top)
                 top = None
-            if self._tree.inotify is None:
+            if not isinstance(self._tree.inotify, Inotify):
                 self._tree.inotify = self._reader()
             try:
-                top = top or self._tree.plant(root)
+                if top is None:
+                    top = self._tree.plant(root)
+                else:
+                    self._tree.rewatch(top)
             except OSError as error:
                 raise explained(error, root) from None
             self._tops.put(top)
@@ -95,22 +129,49 @@ class FolderWatcher:
             if top is not None:
                 self._tops.drop(top)
 
+    def mark(self, token: int) -> bool:
+        """Have `Marked(token)` told when all that happened up to now has been; False where events cannot say that."""
+        with self._lock:
+            if self._tree.inotify is None:
+                return False
+            try:
+                self._tree.inotify.mark(token)
+            except OSError:
+                return False
+        return True
+
+    def counts(self, root: str) -> tuple[int, int] | None:
+        """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            top = self._tops.get(root)
+            return (0, 0) if top is None else self._tree.counts(top)
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
-        """Stop everything and join the threads."""
+        """Stop everything and join the threads, but for those that a hung file system holds."""
         with self._lock:
             keeper, self._keeper = self._keeper, None
             self._tops.clear()
             self._translator.clear()
-            inotify, dying = self._tree.clear(), self._dying
+            self._overflowed = False
+            self._met.clear()
+            inotify = self._tree.clear()
+            dying, self._dying = self._dying, []
+            looking = list(self._looking.values())
         if inotify is not None:
             inotify.stop()
-            inotify.join()
-        if dying is not None:
-            dying.join()
+        for ending in (*dying, *(() if inotify is None else (inotify,))):
+            ending.join()
+        for thread in looking:
+            thread.join(_LAST_LOOK)
         if keeper is not None:
             self._nudge()
             keeper.join()
             os.close(self._wake)
+            self._wake = -1
 
     # --- watchdog's WatchCallback, called by the reader -------------------------------------------------------
 
@@ -135,6 +196,14 @@ class FolderWatcher:
     def on_queue_overflow(self) -> None:
         """Leave it to the keeper: the reader must go on reading, or the queue overflows again."""
         self._overflowed = True
+        if self._tree.inotify is not None:  # the ends of marks may be among what was lost; the scan covers them
+            self._met.extend(self._tree.inotify.marks())
+        self._nudge()
+
+    def _on_mark(self, token: int) -> None:
+        with self._lock:
+            self._translator.hurry()
+            self._met.append(token)
         self._nudge()
 
     def _of(self, wd: WatchDescriptor) -> Folder | None:
@@ -148,24 +217,64 @@ class FolderWatcher:
 
     def _died(self, error: Exception) -> None:
         with self._lock:
-            inotify = self._dying = self._tree.clear()
+            inotify = self._tree.clear()
             self._translator.clear()
+            self._overflowed = False
             self._tops.lose_all(f"its watch died: {error}")
+            if inotify is not None:
+                self._dying = [*(each for each in self._dying if _alive(each)), inotify]
+                self._met.extend(inotify.marks())
+            while self._met:
+                self._emit(Marked(self._met.popleft()))
         if inotify is not None:
             inotify.stop()
 
-    def _reader(self) -> Inotify:
+    def _reader(self) -> Inotify | NoInotify:
         try:
-            inotify = self._make_inotify(self._died)
+            inotify = self._make_inotify(self._died, self._on_mark)
         except OSError as error:
+            if error.errno in FULL:
+                return NoInotify(error)
             raise explained(error, "") from None
         inotify.start()
         return inotify
 
+    # --- whether a root is still there -------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Have every suspect looked at, each by one thread at a time."""
+        with self._lock:
+            for root in list(self._tops.suspects):
+                if root not in self._looking:
+                    self._tops.suspects.discard(root)
+                    thread = threading.Thread(target=self._look_at, args=(root,), name=f"checks {root}", daemon=True)
+                    self._looking[root] = thread
+                    thread.start()
+
+    def _look_at(self, root: str) -> None:
+        with self._lock:
+            top = self._tops.get(root)
+        fault = None
+        if top is not None:
+            try:
+                same = self._prober.identity(root) == top.identity
+                fault = None if same else "another folder or file system has taken its place"
+            except TimeoutError:
+                fault = "it does not answer"
+            except OSError:
+                fault = "its folder is gone"
+        with self._lock:
+            if top is not None and fault is not None and self._tops.get(root) is top:
+                self._tops.lose(top, fault)
+            del self._looking[root]
+            if self._tops.suspects and self._keeper is not None:
+                self._nudge()
+
     # --- the keeper -------------------------------------------------------------------------------------------
 
     def _nudge(self) -> None:
-        os.eventfd_write(self._wake, 1)
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
 
     def _keep(self) -> None:
         mounts = _open_mounts()
@@ -192,13 +301,18 @@ class FolderWatcher:
 
     def _housekeep(self, *, mounted: bool) -> None:
         with self._lock:
+            # What was met first, then the overflow: the reader, which asks for no lock there, notes them the other way.
+            met = [self._met.popleft() for _ in range(len(self._met))]
+            overflowed, self._overflowed = self._overflowed, False
             self._translator.expire()
             if mounted:
-                self._tops.check("/")
+                self._tops.suspect("/")
                 self._emit(MountsChanged())
             self._tops.tell_blind()
-            overflowed, self._overflowed = self._overflowed, False
             tops = list(self._tops) if overflowed else []
+        self._look()
+        while self._tree.shed():
+            time.sleep(_BREATH)
         for top in tops:
             self._tree.survey(top)  # folders may have come whose events were lost
         with self._lock:
@@ -206,11 +320,17 @@ class FolderWatcher:
                 if top.alive:
                     self._emit(Overflowed(top.name))
             self._tops.tell_blind()
+            for token in met:
+                self._emit(Marked(token))
 
     def _milliseconds(self) -> int | None:
         with self._lock:
             due = self._translator.due()
         return None if due is None else max(0, int((due - time.monotonic()) * 1000) + 1)
+
+
+def _alive(inotify: Inotify | NoInotify) -> bool:
+    return isinstance(inotify, Inotify) and inotify.is_alive()
 
 
 def _open_mounts() -> int | None:

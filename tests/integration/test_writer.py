@@ -1,0 +1,102 @@
+"""Write-behind against a store that refuses at times."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from phsearch.errors import StoreError
+from phsearch.service import writer
+from phsearch.service.lanes import Lane
+from phsearch.service.writer import Writer
+from store_kit import photo, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    import pytest
+
+FULL = StoreError("no space left for the index in /x", "free some disk space")
+
+
+class FullAtTimes:
+    """A store in memory whose next calls fail as often as they are told to."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+        self.untidy = True
+        self.refused_writes = 0
+        self.refused_tidying = 0
+        self.tidied = 0
+
+    def apply(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        if self.refused_writes:
+            self.refused_writes -= 1
+            raise FULL
+        self.paths.update(each.path for each, _ in upserts)
+        self.paths.difference_update(deletes)
+
+    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        pass
+
+    def tidy(self) -> None:
+        if self.refused_tidying:
+            self.refused_tidying -= 1
+            raise FULL
+        self.tidied += 1
+        self.untidy = False
+
+
+def run(store: FullAtTimes, talk: Callable[[Writer], Any]) -> None:
+    async def main() -> None:
+        lane = Lane("store")
+        under_test = Writer(store, lane, idle=lambda: True)  # type: ignore[arg-type]
+        task = asyncio.create_task(under_test.run())
+        try:
+            await asyncio.wait_for(talk(under_test), 10)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            lane.close()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what changes has no event
+        await asyncio.sleep(0.005)
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_RETRY_FIRST", 0.01)
+    store = FullAtTimes()
+    store.refused_writes = 3
+
+    async def talk(under_test: Writer) -> None:
+        under_test.put(photo("/r/a"), vector(1))
+        await until(lambda: under_test.problem is not None)
+        under_test.put(photo("/r/b"), vector(2))
+        await until(lambda: under_test.pending == 0 and under_test.problem is None)
+        assert store.paths == {"/r/a", "/r/b"}
+
+    run(store, talk)
+
+
+def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.05)
+    store = FullAtTimes()
+    store.refused_tidying = 1
+
+    async def talk(under_test: Writer) -> None:
+        under_test.put(photo("/r/a"), vector(1))
+        await until(lambda: under_test.problem is not None)
+        assert store.paths == {"/r/a"}
+        await until(lambda: under_test.problem is None)
+        assert store.tidied == 1
+
+    run(store, talk)

@@ -1,0 +1,32 @@
+"""The daemon with the colour worker, an inotify reader that dies of a file called "poison", and little patience."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from colourd import COLOUR_WORKER
+from phsearch import app, daemon
+from phsearch.adapters import watch
+
+if TYPE_CHECKING:
+    from watchdog.observers.inotify_c import InotifyEvent
+
+_PATIENCE = 2.0
+
+
+class Mortal(watch.Inotify):
+    """Dies as a bug in it would make it."""
+
+    def handle_event(self, event: InotifyEvent) -> None:
+        """Hand an event on, or die."""
+        if event.name == b"poison":
+            raise RuntimeError("poisoned")
+        super().handle_event(event)
+
+
+if __name__ == "__main__":
+    daemon.run.__defaults__ = (COLOUR_WORKER,)
+    vars(daemon)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
+    vars(daemon)["Watchers"] = partial(watch.Watchers, patience=_PATIENCE)
+    app.main()

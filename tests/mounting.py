@@ -1,0 +1,77 @@
+"""A daemon in a mount namespace of its own, where a test may plug disks in and pull them out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import COLOURD, Daemon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ENTER = ("unshare", "--mount", "--propagation", "private") + (() if os.geteuid() == 0 else ("--map-root-user",))
+
+
+@functools.cache
+def may_mount() -> bool:
+    """Tell whether this machine lets us mount in a namespace of our own."""
+    try:
+        done = subprocess.run([*_ENTER, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+needs_mounts = pytest.mark.skipif(not may_mount(), reason="mounting in a namespace is not permitted here")
+
+
+class MountingDaemon(Daemon):
+    """Its disks are tmpfs: plugged in for the first time they are empty, later they hold what they held.
+
+    A tmpfs is gone when nothing mounts it, so each also lies under `home/disks`, which the daemon does not watch.
+    """
+
+    def __init__(self, home: Path, program: tuple[str, ...] = COLOURD, settings: str = "") -> None:
+        super().__init__(home, program, settings)
+        # The namespace lives in a process of its own, so that it outlives the daemon.
+        self._namespace = subprocess.Popen([*_ENTER, "sh", "-c", "echo ready; exec cat"], stdin=-1, stdout=-1)
+        assert self._namespace.stdout is not None
+        assert self._namespace.stdout.readline() == b"ready\n"
+        self._nsenter = ("nsenter", "--target", str(self._namespace.pid), "--mount") + (
+            () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
+        )
+        self._program = (*self._nsenter, f"--wd={home}", *program)
+
+    def inside(self, *command: str) -> None:
+        """Run a command where the daemon's disks are."""
+        done = subprocess.run([*self._nsenter, *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def plug(self, name: str, at: Path) -> None:
+        """Mount the disk `name`."""
+        disk = self.home / "disks" / name
+        if not disk.is_dir():
+            disk.mkdir(parents=True)
+            self.inside("mount", "-t", "tmpfs", f"disk-{name}", str(disk))
+        at.mkdir(parents=True, exist_ok=True)
+        self.inside("mount", "--bind", str(disk), str(at))
+
+    def pull(self, at: Path) -> None:
+        """Unmount what is mounted at a folder, in use or not."""
+        self.inside("umount", "--lazy", str(at))
+
+    def put(self, photo: Path, at: Path) -> None:
+        """Copy a file to where the daemon sees it."""
+        self.inside("mkdir", "-p", str(at.parent))
+        self.inside("cp", "-p", str(photo), str(at))
+
+    def close(self) -> None:
+        """End the daemon and the namespace."""
+        self.stop()
+        self._namespace.kill()
+        self._namespace.communicate()

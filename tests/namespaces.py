@@ -1,0 +1,31 @@
+"""Programs in a user namespace of their own, where limits can be lowered for them and for nobody else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import cache
+
+_SCRIPT = 'for pair in $0; do echo "${pair#*=}" > "/proc/sys/user/max_inotify_${pair%%=*}" || exit 125; done; exec "$@"'
+
+
+def limited(*program: str, **limits: int) -> tuple[str, ...]:
+    """Give the command that runs `program` with at most `watches` and `instances` of inotify.
+
+    These are the limits of the user namespace (user.max_inotify_watches). Those called fs.inotify.max_user_watches are
+    the whole machine's, also when they are written in a namespace: a test must never touch them.
+    """
+    return ("unshare", "--user", "--map-root-user", "sh", "-c", _SCRIPT, _pairs(limits), *program)
+
+
+def _pairs(limits: dict[str, int]) -> str:
+    return " ".join(f"{name}={value}" for name, value in limits.items())
+
+
+@cache
+def why_not() -> str:
+    """Say why no limits can be lowered here; "" where they can."""
+    if shutil.which("unshare") is None:
+        return "needs unshare from util-linux"
+    done = subprocess.run(limited("true", watches=5, instances=5), capture_output=True, text=True, check=False)
+    return f"no user namespace to be had: {done.stderr.strip()}" if done.returncode else ""
