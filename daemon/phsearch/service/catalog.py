@@ -97,6 +97,7 @@ class Catalog:
         photo = self.library.get(source)
         if root is None or photo is None:
             return False
+        self._remember_before(target, photo.digest)
         moved = self.library.move(source, target, root)
         assert moved is not None
         future = self._lane.run(self._index.rename, source, target)
@@ -113,16 +114,14 @@ class Catalog:
             return
         self.counters.removed += 1
         self._events.publish("removed", path)
-        # Remembered at once, while the vector is still on its way: the photo's new name may be read this very moment.
-        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.take, path))
-        self._remembered.move_to_end(photo.digest)
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remember(photo)
+        self._lane.post(self._index.remove, path)
 
     def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None) -> None:
         """Note that a file cannot be made findable; `digest` where it is its content that is at fault."""
         before = self.library.failure(path)
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
+        self._remember_before(path, digest)
         failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)
         self.library.fail(failure)
         self._lane.post(self._index.remove, path)
@@ -136,10 +135,24 @@ class Catalog:
         root = self._roots.of(path)
         if root is None:
             return
+        self._remember_before(path, digest)
         photo = Photo(path, root, fingerprint, digest, info, self._clock())
         self.library.put(photo)
         self._lane.post(self._index.put, path, vector)
         self._writer.put(photo, vector)
+
+    def _remember_before(self, path: str, digest: bytes | None) -> None:
+        """Remember what lies at `path` before another content takes its place: two photos may have been swapped."""
+        photo = self.library.get(path)
+        if photo is not None and photo.digest != digest:
+            self._remember(photo)
+
+    def _remember(self, photo: Photo) -> None:
+        # At once, while the vector is still on its way: the photo's new name may be read this very moment.
+        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.vector, photo.path))
+        self._remembered.move_to_end(photo.digest)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:
