@@ -177,7 +177,8 @@ async def _serve(
         for keeper in keepers.values():
             keeper.close()
         try:
-            await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
+            async with asyncio.timeout(_STOP_SECONDS):
+                await writer.flush()
         except (StoreError, TimeoutError) as error:
             log.warning("the last changes were not written and will be found again at the next start: %s", error)
         for lane in (rank_lane, store_lane):
