@@ -1,7 +1,7 @@
 """A tower worker without torch: a photo is its mean colour, a text is a colour's name.
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
-make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it.
+make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import numpy as np
 
@@ -71,13 +72,23 @@ def main() -> None:
         channel.send({"op": "done", "batch": header["batch"]})
 
 
-def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:
-    channel.send({"op": "begun", "path": path})
+def misbehave(path: str) -> None:
+    """Do what the file's name asks for."""
     name = os.path.basename(path)
     if "crashes" in name:
         os.kill(os.getpid(), signal.SIGSEGV)
     if "never-ends" in name:
         threading.Event().wait()
+    eaten = []
+    while "devours" in name:
+        # Touched, or it would not be taken; not faster than a machine can bear that runs other tests, too.
+        eaten.append(bytearray(b"x") * (16 << 20))
+        time.sleep(0.003)
+
+
+def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:
+    channel.send({"op": "begun", "path": path})
+    misbehave(path)
     try:
         decoded = decoder.decode(path, PREPROCESS)
         status = os.stat(path)

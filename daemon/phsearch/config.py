@@ -74,6 +74,7 @@ class IndexConfig:
     keep_alive_seconds: float = 300.0
     max_megapixels: float = 250.0
     photo_seconds: float = 60.0
+    worker_memory_mb: int = 0
 
     def check(self) -> None:
         """Refuse values out of range."""
@@ -81,6 +82,7 @@ class IndexConfig:
         _within("index.keep_alive_seconds", self.keep_alive_seconds, 0, 60 * 60 * 24 * 365)
         _within("index.max_megapixels", self.max_megapixels, 1, 100_000)
         _within("index.photo_seconds", self.photo_seconds, 1, 3600)
+        _within("index.worker_memory_mb", self.worker_memory_mb, 0, 1 << 30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
+from phsearch.adapters import memory
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.mounts import MountTable, RemoteMounts
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
+from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
@@ -40,6 +42,7 @@ from phsearch.service.events import Events
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.model import ModelState
+from phsearch.service.overseer import Limits
 from phsearch.service.pipeline import Pipeline, Questions
 from phsearch.service.pipelines import Pipelines
 from phsearch.service.presence import Presence
@@ -49,6 +52,7 @@ from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
 from phsearch.service.status import Status
+from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.why import Why
 from phsearch.service.writer import Writer
 
@@ -66,6 +70,7 @@ WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
 """-P: what lies in the directory we were started in is not to be imported."""
 
 _INDEX_NICE = 19
+_INDEX_EXPENDABLE = 800
 _AHEAD = 3
 _AT_ONCE = 4
 _M_ARENA_MAX = -8
@@ -126,7 +131,7 @@ async def _serve(
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
-    store_lane, rank_lane = Lane("store"), Lane("rank")
+    store_lane, rank_lane, verify_lane = Lane("store"), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
@@ -137,7 +142,7 @@ async def _serve(
         model,
         batcher,
         config.index.keep_alive_seconds,
-        config.index.photo_seconds,
+        _limits(config),
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
@@ -154,7 +159,14 @@ async def _serve(
     searcher = Searcher(text_tower, model, library, index, rank_lane)
     status = Status(catalog, pipelines, embedder, writer, model, keepers)
     why = Why(roots, rules, library, pipelines, keepers, searcher, model, sight, follow=config.watch.follow_symlinks)
-    server = Server(Api(searcher, status, library, roots, keepers, why, barrier), events)
+    verifier = Verifier(
+        library,
+        model,
+        RowCheck(store, store_lane, writer, library, index, rank_lane, roots, verify_lane),
+        FileCheck(library, pipelines, roots, keepers),
+        SampleCheck(pipelines, library, index, rank_lane, embedder, model),
+    )
+    server = Server(Api(searcher, status, library, roots, keepers, pipelines, why, barrier, verifier), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -181,7 +193,7 @@ async def _serve(
                 await writer.flush()
         except (StoreError, TimeoutError) as error:
             log.warning("the last changes were not written and will be found again at the next start: %s", error)
-        for lane in (rank_lane, store_lane):
+        for lane in (verify_lane, rank_lane, store_lane):
             lane.close()
 
 
@@ -262,7 +274,18 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
     }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+
+
+def _limits(config: Config) -> Limits:
+    threads = config.index.decode_threads or os.cpu_count() or 1
+    machine = memory.machine()
+
+    def allowed(loaded: int) -> int:
+        index = config.index
+        return allowance.worker_limit(index.worker_memory_mb, loaded, threads, index.max_megapixels, machine)
+
+    return Limits(config.index.photo_seconds, memory.own, allowed)
 
 
 def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:

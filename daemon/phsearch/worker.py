@@ -4,7 +4,7 @@ A worker holds one tower and talks frames over the socket pair it inherits as FD
 first answer "ready" with what the model is, or "unavailable" with why there is none. It ends when the daemon does.
 
 The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
-begins each photo: if a decoder takes the process down, the daemon knows whom to suspect.
+begins to decode each photo and when it has: if a decoder takes the process down, the daemon knows whom to suspect.
 """
 
 from __future__ import annotations
@@ -164,6 +164,7 @@ def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _
     except MemoryError:
         channel.send({"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False})
     else:
+        channel.send({"op": "decoded", "path": photo.path})
         return decoded
     return None
 

@@ -92,9 +92,9 @@ def test_watch_shows_what_happens_until_it_is_interrupted(daemon: Daemon) -> Non
         # The first events may come before the subscription stands, so there are several.
         for number in range(20):
             path = photo(daemon.photos / f"event{number}.png", "green")
-            daemon.settled()
+            daemon.becomes(photos=6, pending=0)
             path.unlink()
-            daemon.settled()
+            daemon.becomes(photos=5, pending=0)
             if select.select([watching.stdout], [], [], 0.5)[0]:
                 break
         watching.send_signal(signal.SIGINT)

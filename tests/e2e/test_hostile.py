@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import struct
+import sys
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from harness import SHARED, photo, running
+from harness import SHARED, TESTS, Daemon, photo, running, wait_until
 from phsearch.domain.rules import PHOTO_SUFFIXES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
 
@@ -37,6 +36,53 @@ def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path:
         photo(daemon.photos / "good.png", "green")
         daemon.becomes(photos=1, errors=1, pending=0)
         assert "30,000 x 30,000" in daemon.errors()["bomb.png"]
+
+
+@pytest.mark.parametrize("program", ["colourd.py", "hostiled.py"])
+def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path: Path, program: str) -> None:
+    limits = "[index]\nphoto_seconds = 2\nworker_memory_mb = 768\ndecode_threads = 4\n"
+    with running(tmp_path, (sys.executable, str(TESTS / program)), QUICK + limits) as daemon:
+        pid = daemon.pid
+        colours = ("red", "green", "blue", "white")
+        for number in range(40):
+            photo(daemon.photos / f"{number:02} {colours[number % 4]}.png", colours[number % 4], (40 + number, 40))
+            if number in (10, 11, 30):
+                photo(daemon.photos / {10: "crashes.png", 11: "never-ends.png", 30: "devours.png"}[number], "black")
+        status = daemon.becomes(photos=40, errors=3, pending=0, seconds=60)
+        assert daemon.errors() == {
+            "crashes.png": "its decoder crashed (SIGSEGV)",
+            "never-ends.png": "decoding took longer than 2 s",
+            "devours.png": "it needs more than 768 MB of memory to decode",
+        }
+        assert status["counters"]["embedded"] == 40, "what was embedded before a crash is not embedded again"
+        for colour in colours:
+            assert {name.split()[-1] for name in daemon.found(colour, 10)} == {f"{colour}.png"}
+        assert daemon.pid == pid
+
+
+def index_worker(daemon: Daemon) -> int | None:
+    """Give the process id of the index worker: the kernel would rather end it than the query worker."""
+    for pid in daemon.workers():
+        if Path(f"/proc/{pid}/oom_score_adj").read_text() == "800\n":
+            return pid
+    return None
+
+
+def test_a_photo_is_blamed_late_for_workers_that_are_killed_from_outside(tmp_path: Path) -> None:
+    with running(tmp_path, settings=QUICK) as daemon:
+        photo(daemon.photos / "never-ends.png", "red")
+        killed: set[int] = set()
+
+        def blamed_after_another() -> bool:
+            pid = index_worker(daemon)
+            if pid and pid not in killed and daemon.status()["model"]["image_worker"] == "running":
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            return bool(daemon.errors())
+
+        wait_until(blamed_after_another, "the photo is listed", seconds=60)
+        assert "SIGKILL" in daemon.errors()["never-ends.png"]
+        assert len(killed) >= 8
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the collections of odd files are not on this machine")

@@ -71,12 +71,14 @@ def status(pending: int = 0, *, scanning: bool = False, embedded: int = 0, model
     }
 
 
-BEACH = found(hit("/photos/beach.jpg"), hit("/photos/sea.jpg", 0.2, None))
+BEACH = found(hit("/photos/beach.jpg"), hit("/photos/sea.jpg", 0.2, None)) | {"synced": True}
+WHY = {"path": ODD, "verdict": "missing", "findable": False, "text": "there is no such file", "root": "/photos"}
 SCRIPT = {
     "search": BEACH,
     "status": status(),
     "library.rescan": {"roots": ["/photos"]},
     "library.errors": {"errors": [{"path": ODD, "reason": "cut short", "attempts": 3, "failed_at": 1.5}], "total": 1},
+    "library.why": WHY | {"match": None},
     "events.subscribe": {"subscribed": True},
 }
 
@@ -161,6 +163,11 @@ def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ra
         (["search", "status"], {"query": "status", "limit": 20}),
         (["search", "--", "-n"], {"query": "-n", "limit": 20}),
         (["--", "-odd"], {"query": "-odd", "limit": 20}),
+        (["--sync", "beach"], {"query": "beach", "limit": 20, "sync": 30}),
+        (["a", "beach", "--sync"], {"query": "a beach", "limit": 20, "sync": 30}),
+        (["--sync=2.5", "--json", "beach"], {"query": "beach", "limit": 20, "sync": 2.5}),
+        (["search", "--sync", "beach"], {"query": "beach", "limit": 20, "sync": 30}),
+        (["--", "--sync"], {"query": "--sync", "limit": 20}),
         (["--", "status"], {"query": "status", "limit": 20}),
         (["--timeout", "5", "beach"], {"query": "beach", "limit": 20}),
         (["statsu"], {"query": "statsu", "limit": 20}),
@@ -230,6 +237,10 @@ def test_help_is_on_stdout(env: dict[str, str], args: list[str]) -> None:
         (["--min-score", "nan", "x"], "not a number from -1 to 1"),
         (["--timeout", "inf", "x"], "not a number from 0.001 to 604,800"),
         (["--timeout"], "requires an argument"),
+        (["--sync=-1", "x"], "not a number from 0 to 3,600"),
+        (["--sync=nan", "x"], "not a number from 0 to 3,600"),
+        (["why"], "Missing argument 'PATH'"),
+        (["why", "/a", " "], "The query is empty"),
         (["--json", "-0", "x"], "exclude each other"),
         (["watch", "on", "a", "wrist"], "To search for these words: phsearch-client search watch on a wrist"),
         (["completion", "tcsh"], "'bash', 'zsh', 'fish'"),
@@ -304,6 +315,24 @@ def test_an_answer_that_is_not_complete_yet_says_so(place: Path, env: dict[str, 
     with ScriptedDaemon(place, {"search": [found(hit("/a"), pending=3), found(hit("/a"), pending=1)]}):
         assert run(env, "x").err == "3 photos are still being indexed\n"
         assert run(env, "x").err == "1 photo is still being indexed\n"
+
+
+def test_an_index_that_did_not_catch_up_is_75_after_the_hits(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {"search": found(hit("/a"), pending=3) | {"synced": False}}):
+        ran = run(env, "--sync=0.5", "x")
+    assert (ran.status, ran.out) == (75, "0.2812\t2023-06-01T12:30:05.25+02:00\t/a\n")
+    assert "3 photos are still being indexed\n" in ran.err
+    assert "phsearch-client: the index had not caught up after 0.5 s: photos may be missing" in ran.err
+
+
+def test_the_client_waits_longer_than_the_daemon(place: Path, env: dict[str, str]) -> None:
+    def late(_params: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.7)
+        return BEACH
+
+    with ScriptedDaemon(place, {"search": late}):
+        assert run(env, "--timeout=0.5", "--sync=1", "x").status == 0
+        assert run(env, "--timeout=0.5", "x").status == 75
 
 
 def test_head_ends_it_quietly(place: Path, env: dict[str, str]) -> None:
@@ -504,11 +533,91 @@ def test_rescan_sends_an_absolute_path(daemon: ScriptedDaemon, env: dict[str, st
     assert daemon.asked == [("library.rescan", {}), ("library.rescan", {"path": f"{Path.cwd()}/here"})]
 
 
+def test_why_sends_an_absolute_path_and_any_bytes(daemon: ScriptedDaemon, env: dict[str, str]) -> None:
+    ran = run(env, "why", b"some/../od\xffd.jpg", "on", "a beach")
+    assert (ran.status, ran.err) == (1, "")
+    assert ran.out.endswith("\\xff\u9b5a.jpg: there is no such file\n")
+    asked = {"path": f"{Path.cwd()}/od\udcffd.jpg", "query": "on a beach"}
+    assert daemon.asked == [("library.why", asked)]
+    assert json.loads(run(env, "why", "--json", "/x").out) == WHY | {"match": None}
+
+
+@pytest.mark.usefixtures("daemon")
+def test_words_that_begin_with_why_are_shown_the_way_out(env: dict[str, str]) -> None:
+    assert run(env, "why", "so", "blue").err == "to search for these words: phsearch-client search why so blue\n"
+
+
 @pytest.mark.usefixtures("daemon")
 def test_errors_come_in_every_form(env: dict[str, str]) -> None:
     assert run(env, "errors").raw.startswith(b"3\tcut short\t/photos/od")
     assert json.loads(run(env, "errors", "--json").out) == SCRIPT["library.errors"]["errors"][0]
     assert run_on_terminal(env | {"NO_COLOR": "1"}, "errors", columns=120).out.startswith("3x  cut short  /photos/od")
+
+
+def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(
+    place: Path, env: dict[str, str]
+) -> None:
+    with ScriptedDaemon(place, {"library.retry": [{"retried": 2}, {"retried": 1}, {"retried": 0}]}) as daemon:
+        assert run(env, "errors", "--retry", "--json").out == '{"retried": 2}\n'
+        assert run(env, "errors", "--retry", "a.jpg").out == "trying 1 photo again\n"
+        assert run(env, "errors", "--retry").out == "nothing to try again\n"
+    asked = [params for _, params in daemon.asked]
+    assert asked == [{}, {"path": f"{Path.cwd()}/a.jpg"}, {}]
+
+
+def verdict(*mismatches: tuple[str, str], **more: Any) -> dict[str, Any]:
+    rows = [{"path": path, "kind": kind, "detail": "so"} for kind, path in mismatches]
+    return {
+        "ok": not rows,
+        "rows": 9,
+        "checked": 8,
+        "sampled": 1,
+        "not_checked": 0,
+        "lowest_cosine": 0.99712,
+        "mismatched": len(rows),
+        "mismatches": rows,
+        "took_ms": 1.0,
+    } | more
+
+
+def test_a_verdict_is_readable_and_its_exit_status_says_it_too(place: Path, env: dict[str, str]) -> None:
+    bad = verdict(("other bytes", "/p/a.jpg"), ("file changed", "/p/b\n.jpg"), not_checked=1)
+    with ScriptedDaemon(place, {"library.verify": [verdict(), bad]}) as daemon:
+        good = run(env, "verify")
+        assert (good.status, good.err) == (0, "")
+        assert good.out.splitlines() == [
+            "9 rows, 8 photos compared with the files",
+            "1 photo read again, lowest cosine 0.9971",
+            "the index is right",
+        ]
+        wrong = run(env, "verify", "--sample", "all")
+        assert wrong.status == 1
+        assert wrong.out.splitlines() == [
+            "other bytes\tso\t/p/a.jpg",
+            r"file changed	so	/p/b\n.jpg".replace(r"\t", "\t"),
+            "9 rows, 8 photos compared with the files",
+            "1 photo read again, lowest cosine 0.9971",
+            "1 photo not checked: offline, or not to be read now",
+            "2 mismatches",
+            "  `phsearch-client rescan` takes in files that changed unnoticed",
+            "  compare a file whose bytes changed by themselves with your backup",
+        ]
+        assert json.loads(run(env, "verify", "--json", "--sample", "7").out) == bad
+        shown = run_on_terminal(env | {"NO_COLOR": "1"}, "verify", columns=120).out
+    assert "other bytes   so  /p/a.jpg" in shown
+    assert [params["sample"] for _, params in daemon.asked[:3]] == [200, 2**53, 7]
+
+
+def test_verify_waits_for_its_answer_unless_told_otherwise(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {"library.verify": SILENCE}):
+        ran = run(env, "verify", "--timeout", "0.2")
+    assert (ran.status, "did not answer within 0.2 s" in ran.err) == (75, True)
+
+
+@pytest.mark.parametrize("sample", ["some", "-1", "1.5", "", "9" * 30])
+def test_a_sample_is_a_number_of_photos_or_all(env: dict[str, str], sample: str) -> None:
+    ran = run(env, "verify", "--sample", sample)
+    assert (ran.status, 'neither a number of photos nor "all"' in ran.err) == (2, True)
 
 
 def test_all_pages_of_errors_are_fetched(place: Path, env: dict[str, str]) -> None:

@@ -22,15 +22,17 @@ def refusal(method: str, **params: Any) -> str:
 
 
 def test_the_table_holds_the_contract() -> None:
-    names = {"search", "status", "library.rescan", "library.errors", "events.subscribe", "rpc.discover"}
-    assert names <= set(METHODS)
+    names = {"search", "status", "library.rescan", "library.errors", "library.retry", "library.verify", "library.why"}
+    assert names | {"library.confirm_deletions", "events.subscribe", "rpc.discover"} <= set(METHODS)
     assert all(name == method.name for name, method in METHODS.items())
 
 
 def test_defaults_are_filled_in() -> None:
-    assert check("search", query="cat") == {"query": "cat", "limit": 20, "min_score": None}
+    assert check("search", query="cat") == {"query": "cat", "limit": 20, "min_score": None, "sync": None}
     assert check("library.errors") == {"limit": 1000, "offset": 0}
     assert check("library.rescan") == {"path": None}
+    assert check("library.retry") == {"path": None}
+    assert check("library.verify") == {"sample": 200}
     assert check("status") == {}
 
 
@@ -70,7 +72,15 @@ def test_bounds_are_inclusive(limit: int, score: float) -> None:
         ("search", {"query": "cat", "min_score": 1.01}, '"min_score" must be at most 1'),
         ("search", {"query": "cat", "min_score": -2}, '"min_score" must be at least -1'),
         ("search", {"query": "cat", "min_score": False}, '"min_score" must be a number'),
-        ("search", {"query": "cat", "colour": 1}, 'unknown parameter "colour": search takes limit, min_score, query'),
+        (
+            "search",
+            {"query": "cat", "colour": 1},
+            'unknown parameter "colour": search takes limit, min_score, query, sync',
+        ),
+        ("search", {"query": "cat", "sync": -1}, '"sync" must be at least 0'),
+        ("search", {"query": "cat", "sync": True}, '"sync" must be a number'),
+        ("library.why", {}, '"path" is missing: the absolute path to explain'),
+        ("library.why", {"path": "/a", "query": " "}, '"query" must not be blank'),
         ("status", {"query": "cat"}, 'unknown parameter "query": status takes no parameters'),
         ("library.rescan", {"path": "\ud800"}, '"path" is not valid text'),
         ("library.rescan", {"path": "/a\0b"}, '"path" must not hold a null character'),
@@ -98,7 +108,7 @@ def test_discovery_is_the_table() -> None:
     document = framing.decode(framing.encode(discover("1.2.3")))
     assert document["info"] == {"title": "phsearch", "version": "1.2.3", "x-protocol": PROTOCOL}
     assert [method["name"] for method in document["methods"]] == list(METHODS)
-    query, limit, score = document["methods"][0]["params"]
+    query, limit, score, _sync = document["methods"][0]["params"]
     assert query["required"] is True
     assert query["schema"] == {"type": "string", "minLength": 1, "maxLength": MAX_QUERY}
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}

@@ -20,6 +20,7 @@ COMMANDS = {
     "errors": "library",
     "confirm-deletions": "library",
     "why": "why",
+    "verify": "verify",
     "watch": "service",
     "completion": "service",
 }

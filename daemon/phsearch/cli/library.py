@@ -66,16 +66,34 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
 
 @click.command(cls=Wordless, short_help="List photos that could not be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option(
+    "--retry",
+    is_flag=False,
+    flag_value="",
+    type=click.Path(),
+    metavar="[PATH]",
+    help="Try them again now: all, PATH, or those below PATH.",
+)
 @asking
-def errors(client: Client, *, as_json: bool) -> int:
-    """List the photos that could not be read, and why. They are tried again when they change."""
+def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
+    """List the photos that could not be read, and why. They are tried again when they change, or on --retry."""
     screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    if retry is not None:
+        return _retry(client, retry, screen, as_json=as_json)
     empty = True
     for page in _pages(client):
         empty = False
         screen.write(_shown(page, screen, as_json=as_json))
     if empty:
         notes.say("every photo could be read")
+    return exits.DONE
+
+
+def _retry(client: Client, path: str, screen: Screen, *, as_json: bool) -> int:
+    only = {"path": os.path.abspath(path)} if path else {}  # noqa: PTH100 - see rescan
+    answer = client.call("library.retry", **only)
+    said = f"trying {counted(answer['retried'], 'photo')} again\n" if answer["retried"] else "nothing to try again\n"
+    screen.write(output.json_line(answer) if as_json else said)
     return exits.DONE
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phsearch.cli import exits, output
+from phsearch.cli import PROGRAM, exits, output
 from phsearch.cli.find import objection
 from phsearch.cli.options import asking
 from phsearch.cli.terminal import Screen
@@ -42,4 +42,7 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
         screen.say(f"{answer['path']}: {answer['text']}")
         if answer["match"]:
             screen.say(answer["match"]["text"])
+    if answer["verdict"] in {"missing", "outside"} and os.sep not in path:
+        words = " ".join(("why", path, *query))
+        Screen.of(sys.stderr, os.environ).say(f"to search for these words: {PROGRAM} search {words}", dim=True)
     return exits.DONE if answer["findable"] else exits.FAILED

@@ -43,6 +43,10 @@ class Library:
         """Give the photo at `path`, if it is indexed."""
         return self._photos.get(path)
 
+    def photos(self) -> list[Photo]:
+        """Give all photos."""
+        return list(self._photos.values())
+
     def failure(self, path: str) -> Failure | None:
         """Give why the file at `path` is not findable, if it failed."""
         return self._failures.get(path)

@@ -31,6 +31,10 @@ class VectorIndex:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def paths(self) -> list[str]:
+        """Give the paths of all photos."""
+        return self._paths.copy()
+
     def load(self, paths: Sequence[str], vectors: Vectors) -> None:
         """Replace everything by `paths` and their vectors, [n, dim]."""
         self._rows = rounded(vectors)

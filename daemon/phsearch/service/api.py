@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
+from phsearch.domain.roots import below
 from phsearch.errors import (
     ModelMismatchError,
     ModelUnavailableError,
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Photo
     from phsearch.service.barrier import Barrier
+    from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
+    from phsearch.service.verify import Verifier
     from phsearch.service.why import Why
 
 _KINDS: dict[type[PhsearchError], str] = {
@@ -40,6 +45,7 @@ _KINDS: dict[type[PhsearchError], str] = {
 
 
 _ENVELOPE = 4096
+_MISMATCHES = 1000
 
 
 class Api:
@@ -52,16 +58,20 @@ class Api:
         library: Library,
         roots: Roots,
         keepers: Mapping[str, RootKeeper],
+        pipelines: Pipelines,
         why: Why,
         barrier: Barrier,
+        verifier: Verifier,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
         self._roots = roots
         self._keepers = keepers
+        self._pipelines = pipelines
         self._why = why
         self._barrier = barrier
+        self._verifier = verifier
         self._calls: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "search": self._search,
             "status": self._report,
@@ -69,6 +79,8 @@ class Api:
             "library.errors": self._errors,
             "library.confirm_deletions": self._confirm_deletions,
             "library.why": self._explain,
+            "library.retry": self._retry,
+            "library.verify": self._verify,
             "events.subscribe": self._subscribed,
             "rpc.discover": self._discover,
         }
@@ -156,6 +168,38 @@ class Api:
 
     async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
         return await self._why.explain(params["path"], params["query"])
+
+    async def _retry(self, params: dict[str, Any]) -> dict[str, Any]:
+        path = params["path"]
+        inside = None if path is None else below(path)
+        # A folder above a root holds failures, too.
+        if inside is not None and not any(root.startswith(inside) for root in self._roots):
+            self._root_of(path)
+        failed = [failure.path for failure in self._library.failures()]
+        chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
+        for each in chosen:
+            self._pipelines.retry(each)
+        return {"retried": len(chosen)}
+
+    async def _verify(self, params: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        try:
+            findings = await self._verifier.verify(params["sample"])
+        except StoreError as error:
+            # Not "not ready": a client would ask again and again, and each time it would take minutes.
+            raise RpcError("InternalError", str(error), error.hint) from error
+        cosine = findings.lowest_cosine
+        return {
+            "ok": not findings.mismatches,
+            "rows": findings.rows,
+            "checked": findings.checked,
+            "sampled": findings.sampled,
+            "not_checked": findings.not_checked,
+            "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
+            "mismatched": len(findings.mismatches),
+            "mismatches": _fitting(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
+            "took_ms": round((time.perf_counter() - start) * 1000, 2),
+        }
 
     async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}

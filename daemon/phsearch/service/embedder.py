@@ -1,30 +1,38 @@
 """The index worker under supervision: photos in, vectors or reasons out, whatever happens to the process.
 
 The worker is started when there is work and stopped after `keep_alive` seconds without, since only the end of its
-process frees a GPU. When it dies, or gives no sign of life for `patience` seconds, the batcher finds the culprit.
+process frees a GPU. When it dies, or must be ended because it hangs or eats memory, the batcher finds the culprit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+from phsearch.domain import deaths
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
 from phsearch.service.hiring import hire
+from phsearch.service.overseer import LOOK_SECONDS, Overseer
 from phsearch.service.process import WorkerDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.batching import Batcher, Candidate
+    from phsearch.domain.deaths import Cause, Death
     from phsearch.domain.types import Vectors
     from phsearch.service.model import ModelState
+    from phsearch.service.overseer import Limits
     from phsearch.service.process import Worker, WorkerCommand
 
 log = logging.getLogger("phsearch.index")
+
+_LAST_WORDS_SECONDS = 3.0
+_PAUSE_FIRST = 1.0
+_PAUSE_LAST = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,16 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A photo failed; `truncated` ones may just not be complete yet."""
+    """A photo failed; `truncated` ones may just not be complete yet.
+
+    `cause` says how it took the worker down, if it did: nobody has read the file to its end then, so whether it is
+    still the file that was meant, and still there, is to be looked at.
+    """
 
     photo: Candidate
     reason: str
     truncated: bool = False
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +77,33 @@ class Embedder:
         model: ModelState,
         batcher: Batcher,
         keep_alive: float,
-        patience: float,
+        limits: Limits,
     ) -> None:
         self._command = command
         self._model = model
         self._batcher = batcher
         self._keep_alive = keep_alive
-        self._patience = patience
-        self._work = asyncio.Event()
+        self._limits = limits
+        self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
+        self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
 
     def submit(self, candidate: Candidate) -> None:
-        """Queue a photo for embedding."""
+        """Queue a photo for embedding; its outcome goes to `on_outcome`."""
         self._batcher.add(candidate)
-        self._work.set()
+        self._stirred.set()
+
+    async def check(self, candidate: Candidate) -> Outcome:
+        """Embed a photo for its vector only, when no other photo waits; nothing else learns of its outcome."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._checks.setdefault(candidate.path, []).append(future)
+        self.submit(replace(candidate, check=True))
+        outcome = await future
+        # The same path may have been asked for in another state, whose outcome this is.
+        same = replace(outcome.photo, check=candidate.check) == candidate
+        return outcome if same else ChangedMeanwhile(candidate)
 
     @property
     def pending(self) -> int:
@@ -98,87 +122,130 @@ class Embedder:
 
     async def run(self) -> None:
         """Embed whatever is submitted, until cancelled."""
+        pause = 0.0
         while True:
-            await self._work.wait()
+            while self._batcher.idle:
+                self._stirred.clear()
+                await self._stirred.wait()
+            await asyncio.sleep(pause)
             worker = await hire(self._command, self._model, image=True)
             self._batcher.size = worker.ready.batch_size
+            overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self.running = True
             try:
-                await self._feed(worker)
-                await worker.stop()
-            except WorkerDiedError:
-                await worker.kill()
-                self._bury()
-            except BaseException:
-                await worker.kill()
-                raise
+                death = await self._employ(worker, overseer)
             finally:
                 self.running = False
+            if death is not None:
+                self._bury(death, overseer)
+            # One that dies before it says anything tells nothing of photos: whatever ails it may pass.
+            pause = 0.0 if death is None or overseer.talked else min(max(_PAUSE_FIRST, 2 * pause), _PAUSE_LAST)
 
-    async def _feed(self, worker: Worker) -> None:
-        """Keep the worker busy; returns when it has been idle for long enough."""
-        receiving = asyncio.ensure_future(worker.receive())
+    async def _employ(self, worker: Worker, overseer: Overseer) -> Death | None:
+        """Let a worker work until there has been nothing to do for a while; gives why it died if it did."""
+        listening = asyncio.ensure_future(self._listen(worker, overseer))
+        listening.add_done_callback(lambda _: self._stirred.set())
+        idle = False
         try:
-            while True:
-                await self._send_batches(worker)
-                if self._batcher.held:
-                    await asyncio.wait({receiving}, timeout=self._patience)
-                    if not receiving.done():
-                        log.warning("the index worker gave no sign of life for %.0f s; ending it", self._patience)
-                        raise WorkerDiedError
-                elif not await self._work_or_death(receiving):
-                    return
-                if receiving.done():
-                    self._take(*receiving.result())
-                    receiving = asyncio.ensure_future(worker.receive())
+            match await self._feed(worker, overseer, listening):
+                case "idle":
+                    idle = True
+                    return None
+                case "died":
+                    death = None
+                case death:
+                    log.warning("the index worker is ended: %s", death.reason)
+                    worker.end()
+            # What it has sent already counts, however it came to its end.
+            await asyncio.wait({listening}, timeout=_LAST_WORDS_SECONDS)
+            return death or deaths.ended(await worker.ended() or 0)
         finally:
-            receiving.cancel()
+            listening.cancel()
+            await asyncio.wait({listening})
+            await (worker.stop() if idle else worker.kill())
+            if not listening.cancelled():
+                listening.result()
 
-    async def _work_or_death(self, receiving: asyncio.Future[frames.Frame]) -> bool:
-        """Wait for new photos, for at most `keep_alive` seconds; an idle worker speaks only by dying."""
-        working = asyncio.ensure_future(self._work.wait())
+    async def _feed(
+        self, worker: Worker, overseer: Overseer, listening: asyncio.Future[None]
+    ) -> Death | Literal["idle", "died"]:
+        """Keep the worker busy and watch it; gives how that came to an end."""
+        while not listening.done():
+            self._stirred.clear()
+            try:
+                await self._send_batches(worker, overseer)
+            except WorkerDiedError:
+                return "died"
+            if self._batcher.busy:
+                await self._stir(LOOK_SECONDS)
+                if (death := overseer.sentence()) is not None:
+                    return death
+            elif not await self._stir(self._keep_alive):
+                return "idle"
+        return "died"
+
+    async def _stir(self, seconds: float) -> bool:
+        """Wait for something to do, or for the worker's end; False when nothing happens in time."""
         try:
-            await asyncio.wait((working, receiving), timeout=self._keep_alive, return_when=asyncio.FIRST_COMPLETED)
-            return working.done() or receiving.done()
-        finally:
-            working.cancel()
+            await asyncio.wait_for(self._stirred.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
-    async def _send_batches(self, worker: Worker) -> None:
+    async def _send_batches(self, worker: Worker, overseer: Overseer) -> None:
         while (batch := self._batcher.next()) is not None:
             number, photos = batch
             rows = [[photo.path, photo.fingerprint.size, photo.fingerprint.mtime_ns] for photo in photos]
+            overseer.given()
             await worker.send({"op": "embed", "batch": number, "photos": rows})
             self._progress.set()
-        if not self._batcher.waiting:
-            self._work.clear()
 
-    def _take(self, header: dict[str, Any], payload: bytes) -> None:
+    async def _listen(self, worker: Worker, overseer: Overseer) -> None:
+        """Take what the worker says until it says no more."""
+        while True:
+            try:
+                header, payload = await worker.receive()
+            except WorkerDiedError:
+                return
+            overseer.heard()
+            self._take(header, payload, overseer.now)
+
+    def _take(self, header: dict[str, Any], payload: bytes, now: float) -> None:
         match header["op"]:
             case "begun":
-                self._batcher.begun(header["path"])
+                self._batcher.begun(header["path"], now)
+            case "decoded":
+                self._batcher.decoded(header["path"])
             case "embedded":
                 rows = header["photos"]
                 for row, vector in zip(rows, frames.vectors_from_bytes(payload, len(rows)), strict=True):
                     photo = self._batcher.finished(row["path"])
                     if photo is not None:
-                        self.on_outcome(Embedded(photo, PhotoInfo(*row["info"]), vector))
+                        self._settle(Embedded(photo, PhotoInfo(*row["info"]), vector))
             case "failed":
                 photo = self._batcher.finished(header["path"])
                 if photo is not None:
-                    self.on_outcome(Unreadable(photo, header["reason"], header["truncated"]))
+                    self._settle(Unreadable(photo, header["reason"], header["truncated"]))
             case "changed":
                 photo = self._batcher.finished(header["path"])
                 if photo is not None:
-                    self.on_outcome(ChangedMeanwhile(photo))
+                    self._settle(ChangedMeanwhile(photo))
             case _:
                 self._batcher.done(header["batch"])
+                self._stirred.set()
 
-    def _bury(self) -> None:
-        held = self._batcher.held
-        culprit = self._batcher.died()
-        if self._batcher.waiting:
-            self._work.set()
-        if culprit is not None:
-            self.on_outcome(Unreadable(culprit, "its decoder crashed or did not come to an end"))
+    def _settle(self, outcome: Outcome) -> None:
+        if not outcome.photo.check:
+            self.on_outcome(outcome)
             return
-        log.warning("the index worker ended with %d photos in hand; they are tried again", held)
+        for future in self._checks.pop(outcome.photo.path, []):
+            if not future.done():
+                future.set_result(outcome)
+
+    def _bury(self, death: Death, overseer: Overseer) -> None:
+        held = self._batcher.held
+        culprits = self._batcher.died(death, overseer.late)
+        for culprit in culprits:
+            self._settle(Unreadable(culprit, death.reason, cause=death.cause))
+        if not culprits:
+            log.warning("the index worker ended (%s) with %d photos in hand; they are tried again", death.cause, held)

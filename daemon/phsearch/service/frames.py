@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
 
     from phsearch.domain.types import Vectors
@@ -30,11 +29,17 @@ def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return _LENGTHS.pack(len(text), len(payload)) + text + payload
 
 
-async def read(stream: asyncio.StreamReader) -> Frame:
-    """Read one frame; raises EOFError (IncompleteReadError) when the other side is gone."""
-    header_size, payload_size = _LENGTHS.unpack(await stream.readexactly(_LENGTHS.size))
-    header = json.loads(await stream.readexactly(header_size))
-    return header, await stream.readexactly(payload_size)
+def take(buffer: bytearray) -> Frame | None:
+    """Take the first frame out of what has arrived; None while it is not whole."""
+    if len(buffer) < _LENGTHS.size:
+        return None
+    header_size, payload_size = _LENGTHS.unpack_from(buffer)
+    middle = _LENGTHS.size + header_size
+    if len(buffer) < (end := middle + payload_size):
+        return None
+    header, payload = json.loads(buffer[_LENGTHS.size : middle]), bytes(buffer[middle:end])
+    del buffer[:end]
+    return header, payload
 
 
 class Channel:

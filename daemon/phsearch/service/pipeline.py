@@ -95,6 +95,7 @@ class Pipeline:
         self._answers: asyncio.Queue[Unreadable | Candidate] = asyncio.Queue()
         self._growing: set[str] = set()
         self._retries: dict[str, asyncio.TimerHandle] = {}
+        self._forced: set[str] = set()
 
     @property
     def pending(self) -> int:
@@ -141,6 +142,15 @@ class Pipeline:
         if path not in self._ready and path not in self._settler:
             self._settler.touch(path, float("-inf"), closed=False)
             self._wake.set()
+
+    def retry(self, path: str) -> None:
+        """Try a failed file again though nothing changed."""
+        if timer := self._retries.pop(path, None):
+            timer.cancel()
+        self._forced.add(path)
+        if self.place(path) is None:
+            self._ready[path] = None
+            self._readable.set()
 
     def drop(self, path: str) -> None:
         """Let go of a path that is gone."""
@@ -191,10 +201,15 @@ class Pipeline:
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
-                for path, seen in await self._look_all(chunk):
+                for path, seen in await self.look(chunk):
                     self._take_look(path, seen)
 
-    async def _look_all(self, paths: list[str]) -> list[tuple[str, Seen]]:
+    async def read(self, path: str) -> Digested | None:
+        """Read one file now and give its digest. Raises OSError, UnreadableImageError."""
+        return await self._disk.ask(lambda tick: self._ask.digest(path, tick))
+
+    async def look(self, paths: list[str]) -> list[tuple[str, Seen]]:
+        """Look at files now; an OSError is given for each of which nothing can be said."""
         try:
             return await self._disk.ask(self._ask.look_all, paths)
         except OSError as error:
@@ -273,12 +288,14 @@ class Pipeline:
                 await self._fail_if_there(path, f"cannot be read: {content.strerror}", "")
             case Digested(fingerprint, digest):
                 if await self._catalog.reuse(path, fingerprint, digest):
+                    self._forced.discard(path)
                     self._finish(path)
-                elif known := self._catalog.library.failed_as(digest, self._decoder):
+                elif path not in self._forced and (known := self._catalog.library.failed_as(digest, self._decoder)):
                     self._catalog.fail(path, fingerprint, known.reason, self._decoder, digest)
                     self._finish(path)
                     self._retry(path)
                 else:
+                    self._forced.discard(path)
                     self._embedding.embed(Candidate(path, self._root, fingerprint, digest))
 
     async def _conclude(self) -> None:
@@ -296,7 +313,7 @@ class Pipeline:
 
     async def _fail_if_there(self, path: str, reason: str, decoder: str, photo: Candidate | None = None) -> None:
         """Note a failure; it is none when the file went or changed meanwhile, or when its disk does not answer."""
-        ((_, seen),) = await self._look_all([path])
+        ((_, seen),) = await self.look([path])
         match seen:
             case Found(_, fingerprint) if photo is None or photo.fingerprint == fingerprint:
                 self._catalog.fail(path, fingerprint, reason, decoder, photo.digest if photo else None)

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from phsearch.domain.batching import Candidate
     from phsearch.domain.roots import Roots
+    from phsearch.domain.types import Digested
     from phsearch.service.embedder import Embedder, Outcome
-    from phsearch.service.pipeline import Pipeline
+    from phsearch.service.pipeline import Pipeline, Seen
 
 
 class Pipelines:
@@ -65,6 +66,24 @@ class Pipelines:
         """Let go of a path that is gone."""
         if (pipeline := self._of(path)) is not None:
             pipeline.drop(path)
+
+    def retry(self, path: str) -> None:
+        """Try a failed file again though nothing changed."""
+        if (pipeline := self._of(path)) is not None:
+            pipeline.retry(path)
+
+    async def look(self, paths: list[str]) -> list[tuple[str, Seen]]:
+        """Look at files of any roots now."""
+        roots: dict[Pipeline, list[str]] = {}
+        for path in paths:
+            if (pipeline := self._of(path)) is not None:
+                roots.setdefault(pipeline, []).append(path)
+        return [look for pipeline, own in roots.items() for look in await pipeline.look(own)]
+
+    async def read(self, path: str) -> Digested | None:
+        """Read one file and give its digest, None where it changes meanwhile. Raises OSError, UnreadableImageError."""
+        pipeline = self._of(path)
+        return await pipeline.read(path) if pipeline is not None else None
 
     async def run(self) -> None:
         """Work until cancelled."""

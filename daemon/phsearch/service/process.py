@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.types import ModelIdentity
 from phsearch.errors import ModelUnavailableError
 from phsearch.service import frames
+from phsearch.service.pipe import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log = logging.getLogger("phsearch.worker")
 
 _STOP_SECONDS = 3.0
 
@@ -41,12 +46,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How to start a worker: its first frame, its environment, its program and how low its priority is."""
+    """How to start a worker: its first frame, its environment, its program and how low its priority is.
+
+    `nice` is the processor's, `expendable` (0 to 1000) the kernel's when it runs out of memory: it ends the most
+    expendable process, so that the worker goes before the daemon, and before whatever the owner is working with.
+    """
 
     setup: Mapping[str, Any]
     env: Mapping[str, str]
     program: tuple[str, ...]
     nice: int = 0
+    expendable: int = 0
 
 
 class Worker:
@@ -54,9 +64,7 @@ class Worker:
 
     def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
         self._process = process
-        self._connection = connection
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
+        self._pipe = Pipe(connection)
         self.ready: Ready
 
     @classmethod
@@ -68,7 +76,6 @@ class Worker:
             process = _spawn(command, theirs)
         worker = cls(process, ours)
         try:
-            worker._reader, worker._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 26)
             await worker.send(dict(command.setup))
             header, _ = await worker.receive()
         except BaseException:
@@ -84,39 +91,40 @@ class Worker:
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """Send one frame. Raises WorkerDiedError."""
         try:
-            self._writer.write(frames.pack(header, payload))
-            await self._writer.drain()
+            await self._pipe.send(frames.pack(header, payload))
         except OSError:
             raise WorkerDiedError from None
 
     async def receive(self) -> frames.Frame:
-        """Wait for one frame. Raises WorkerDiedError."""
+        """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read."""
         try:
-            return await frames.read(self._reader)
+            return await self._pipe.receive()
         except (EOFError, OSError):
             raise WorkerDiedError from None
 
+    async def ended(self) -> int | None:
+        """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
+        return None
+
+    def end(self) -> None:
+        """End the worker at once; what it has sent may still be received."""
+        self._process.kill()
+
     async def stop(self) -> None:
         """End the worker kindly: it exits when its connection closes."""
-        await self._close()
-        try:
-            await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        self._pipe.close()
+        if await self.ended() is None:
             await self.kill()
 
     async def kill(self) -> None:
-        """End the worker at once."""
+        """End the worker at once, and hang up."""
         self._process.kill()
-        await self._close()
-        await asyncio.to_thread(self._process.wait)
-
-    async def _close(self) -> None:
-        if hasattr(self, "_writer"):
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-        else:
-            self._connection.close()
+        self._pipe.close()
+        if await self.ended() is None:
+            # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
+            log.warning("the worker %d does not end: a disk or share it reads from does not answer", self._process.pid)
 
 
 def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Popen[bytes]:
@@ -131,4 +139,7 @@ def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Pope
     if command.nice:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, command.nice)
+    if command.expendable:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.expendable))
     return process

@@ -45,6 +45,7 @@ class Writer:
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
+        self._turn = asyncio.Lock()
         self._writing = 0
         self._written = 0
         self.problem: StoreError | None = None
@@ -100,8 +101,17 @@ class Writer:
                 self._well()
                 delay = _RETRY_FIRST
 
+    def unwritten(self) -> frozenset[str]:
+        """Give the paths whose last change is not on disk."""
+        return frozenset(self._changes)
+
     async def flush(self) -> None:
         """Write everything there is now. Raises StoreError; then it is all still here."""
+        # One at a time: what a first flush could not write must not come back over what a second has written.
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
         changes, self._changes = self._changes, {}
         self._changed.clear()
         self._writing = len(changes)

@@ -172,6 +172,28 @@ METHODS = {
             ),
         ),
         Method(
+            "library.retry",
+            "Try photos that could not be read again, though nothing changed.",
+            "{retried: count}; a photo that can be read now leaves the errors, any other counts one more attempt",
+            (Param("path", "string", "only this photo, or those below this folder", low=1, high=4096, path=True),),
+        ),
+        Method(
+            "library.verify",
+            "Compare the index with the files, and embed a random sample again; may take minutes.",
+            "{ok, rows, checked, sampled, not_checked, lowest_cosine, mismatched, mismatches: [{path, kind, detail}], "
+            "took_ms}; mismatches holds the first of them, mismatched counts all",
+            (
+                Param(
+                    "sample",
+                    "integer",
+                    "how many photos to read and embed again; more than there are means all",
+                    default=200,
+                    low=0,
+                    high=MAX_OFFSET,
+                ),
+            ),
+        ),
+        Method(
             "events.subscribe",
             "Turn this connection into a stream of `event` notifications.",
             "{subscribed: true}; then notifications {type, path, ...} until the connection closes; types: indexed, "

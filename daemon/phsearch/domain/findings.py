@@ -1,0 +1,80 @@
+"""What a verification of the index can find, and how rows of the store compare with what is known in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from phsearch.domain.types import Photo, Vectors
+
+SAME = 0.99
+"""The least cosine of two vectors of one photo.
+
+Rounding to float16, other photos in the batch and another precision (bfloat16 is used where it agrees to 0.998) or
+device cost some thousandths; the vectors of two different photos are hardly ever this close.
+"""
+
+Kind = Literal[
+    "not stored", "left over", "stored twice", "other record", "other vector", "not ranked",
+    "file missing", "file changed", "other bytes", "unreadable", "wrong vector",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something that is not as it should be."""
+
+    path: str
+    kind: Kind
+    detail: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found so far; `checked` photos were compared with their files, `sampled` of them read again."""
+
+    rows: int = 0
+    checked: int = 0
+    sampled: int = 0
+    not_checked: int = 0
+    lowest_cosine: float | None = None
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+
+def compare_rows(
+    rows: Sequence[Photo],
+    vectors: Vectors,
+    resident: Sequence[Vectors | None],
+    known: Mapping[str, Photo],
+    seen: set[str],
+) -> Iterator[Mismatch]:
+    """Compare rows of the store, whose `vectors` are [n, dim], with the `resident` ones and the photos `known`.
+
+    `seen` holds the paths of the rows before these, and gets theirs.
+    """
+    for row, vector, ranked in zip(rows, vectors, resident, strict=True):
+        path, photo = row.path, known.get(row.path)
+        if path in seen:
+            yield Mismatch(path, "stored twice", "there is more than one row of it on disk")
+        seen.add(path)
+        if photo is None:
+            yield Mismatch(path, "left over", "its row on disk is not in the library")
+        elif (row.fingerprint, row.digest) != (photo.fingerprint, photo.digest):
+            yield Mismatch(path, "other record", "its row on disk tells of another state of the file")
+        elif ranked is None:
+            yield Mismatch(path, "not ranked", "it has no vector in memory")
+        elif not np.array_equal(vector, ranked):
+            yield Mismatch(path, "other vector", "its vector on disk is not the one that is searched")
+
+
+def compare_vectors(path: str, now: Vectors, known: Vectors) -> tuple[float, Mismatch | None]:
+    """Compare what the model says of a photo now with what is known, both [dim]; gives the cosine, too."""
+    cosine = float(now @ known / (np.linalg.norm(now) * np.linalg.norm(known)))
+    if cosine >= SAME:
+        return cosine, None
+    return cosine, Mismatch(path, "wrong vector", f"cosine {cosine:.4f} with what the model says of it now")

@@ -1,0 +1,63 @@
+"""The real worker with its threads and batches; its decoder misbehaves at some file names, and its model is a colour.
+
+The model is not the point here, and without torch a worker starts in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from colour_worker import PREPROCESS, misbehave, photo_vector, text_vector
+from phsearch import worker
+from phsearch.adapters import images
+from phsearch.domain.types import ModelIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phsearch.domain.ports import Decoded
+    from phsearch.domain.types import Pixels, Preprocess, Vectors
+
+
+class HostileDecoder(images.PillowDecoder):
+    """Reads names first."""
+
+    def decode(self, path: str, preprocess: Preprocess) -> Decoded:
+        misbehave(path)
+        return super().decode(path, preprocess)
+
+
+class ColourTower:
+    """Stands in for both towers."""
+
+    device = "cpu"
+    precision = "fp32"
+    batch_size = 8
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def embed(self, things: Sequence[Pixels] | Sequence[str]) -> Vectors:
+        return np.stack([text_vector(thing) if isinstance(thing, str) else photo_vector(thing) for thing in things])
+
+
+def load(name: str, _pretrained: str, _tower: str) -> Any:
+    identity = ModelIdentity(name, "", "colours", "32", 4)
+    return types.SimpleNamespace(identity=identity, multilingual=False, preprocess=PREPROCESS)
+
+
+if __name__ == "__main__":
+    images.PillowDecoder = HostileDecoder  # type: ignore[misc]  # the worker imports it from here
+    clip: Any = types.ModuleType("phsearch.adapters.clip")
+    clip.load, clip.OpenClipImageTower, clip.OpenClipTextTower = load, ColourTower, ColourTower
+    torch: Any = types.ModuleType("torch")
+    torch.set_num_threads = int
+    sys.modules |= {"phsearch.adapters.clip": clip, "torch": torch}
+    import phsearch.adapters
+
+    phsearch.adapters.clip = clip
+    worker.main()

@@ -1,0 +1,14 @@
+"""`phsearchd` whose workers crash, hang or devour memory at some file names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from phsearch import app, daemon
+
+HOSTILE_WORKER = (sys.executable, str(Path(__file__).with_name("hostile_worker.py")))
+
+if __name__ == "__main__":
+    daemon.run.__defaults__ = (HOSTILE_WORKER,)
+    app.main()

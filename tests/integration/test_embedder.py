@@ -1,0 +1,158 @@
+"""The index worker under supervision, with programs that do as a test needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.domain.batching import Batcher, Candidate
+from phsearch.domain.types import Fingerprint
+from phsearch.service.embedder import ChangedMeanwhile, Embedded, Embedder, Unreadable
+from phsearch.service.overseer import Limits
+from phsearch.service.process import WorkerCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from phsearch.service.embedder import Outcome
+
+BEGINS = """
+import os, signal, socket, sys, time
+from pathlib import Path
+from phsearch.service.frames import Channel
+channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+starts = Path(channel.receive()[0]["starts"])
+with starts.open("a") as file:
+    file.write(f"{os.getpid()}\\n")
+life = len(starts.read_text().split())
+identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
+about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
+channel.send({"op": "ready", **about, "batch_size": 4})
+
+def embedded(path, size):
+    # The worker's life stands for the camera: a result tells which one it came from.
+    info = [size, 1, "PNG", None, str(life), None, None, None]
+    channel.send({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
+"""
+EMBEDS = """
+while (frame := channel.receive()) is not None:
+    for path, size, _ in frame[0]["photos"]:
+        channel.send({"op": "begun", "path": path})
+        embedded(path, size)
+    channel.send({"op": "done", "batch": frame[0]["batch"]})
+"""
+
+
+class Model:
+    """A model that is always the right one."""
+
+    problem = None
+
+    async def report(self, *_: object, **__: object) -> None:
+        pass
+
+    def failed(self, error: Exception) -> None:
+        raise AssertionError(error)
+
+
+class Stage:
+    """An embedder whose worker runs `script`."""
+
+    def __init__(self, folder: Path, script: str, memory: Callable[[int], int] = lambda _pid: 0) -> None:
+        self.starts = folder / "starts"
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", BEGINS + script))
+        limits = Limits(30, memory, lambda _loaded: 1000)
+        model: Any = Model()
+        self.embedder = Embedder(command, model, Batcher(4, 1), 60, limits)
+        self.outcomes: dict[str, Outcome] = {}
+        self.embedder.on_outcome = self._take
+
+    def _take(self, outcome: Outcome) -> None:
+        assert outcome.photo.path not in self.outcomes
+        self.outcomes[outcome.photo.path] = outcome
+
+    async def play(self, done: Callable[[], bool], *paths: str) -> None:
+        """Submit photos and work until something is true."""
+        running = asyncio.ensure_future(self.embedder.run())
+        for path in paths:
+            self.embedder.submit(photo(path))
+        async with asyncio.timeout(30):
+            while not done():
+                assert not running.done(), running.result()
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait({running})
+
+    def cameras(self) -> dict[str, str | None]:
+        return {path: each.info.camera for path, each in self.outcomes.items() if isinstance(each, Embedded)}
+
+
+def photo(path: str, size: int = 1) -> Candidate:
+    return Candidate(path, "/", Fingerprint(size, 1), b"")
+
+
+def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def memory(_pid: int) -> int:
+        looks.append(1)
+        if len(looks) != 2:
+            return 0
+        # The loop stands still, so that all the worker says now is still on its way when it is ended.
+        time.sleep(1)
+        return 2000
+
+    stage = Stage(
+        tmp_path,
+        """
+for path, size, _ in channel.receive()[0]["photos"]:
+    channel.send({"op": "begun", "path": path})
+    if life == 1:
+        time.sleep(0.15)
+        if path == "c":
+            time.sleep(60)
+    embedded(path, size)
+channel.receive()
+""",
+        memory,
+    )
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "b", "c"))
+    assert stage.cameras() == {"a": "1", "b": "1", "c": "2"}
+
+
+def test_a_worker_that_dies_before_it_says_a_word_is_not_replaced_at_once_again_and_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "channel.receive(); os._exit(1)")
+    until = time.monotonic() + 2.5
+    asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
+    assert 1 <= len(stage.starts.read_text().split()) <= 3
+    assert stage.outcomes == {}
+
+
+def test_the_culprit_of_a_death_comes_with_its_cause(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS.replace("embedded(", "path == 'bad' and os.abort()\n        embedded("))
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "bad", "c"))
+    bad = stage.outcomes["bad"]
+    assert isinstance(bad, Unreadable)
+    assert (bad.reason, bad.cause, bad.truncated) == ("its decoder crashed (SIGABRT)", "crash", False)
+
+
+def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS)
+    answers: list[Outcome] = []
+
+    async def scenario() -> None:
+        async def check(size: int) -> None:
+            answers.append(await stage.embedder.check(photo("a", size)))
+
+        checks = [asyncio.ensure_future(check(size)) for size in (1, 2)]
+        await stage.play(lambda: len(answers) == 2 and len(stage.outcomes) == 1, "a")
+        await asyncio.gather(*checks)
+
+    asyncio.run(scenario())
+    assert [type(answer) for answer in answers] == [ChangedMeanwhile, Embedded], "the newer state replaced the older"
+    assert not any(answer.photo.check for answer in stage.outcomes.values())

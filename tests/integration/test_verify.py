@@ -1,0 +1,180 @@
+"""What happens while the index is verified proves nothing, whenever it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
+
+import numpy as np
+import pytest
+
+from phsearch.domain.findings import Findings
+from phsearch.domain.library import Library
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.roots import Roots
+from phsearch.domain.types import Digested, Fingerprint, PhotoInfo
+from phsearch.service.catalog import Catalog
+from phsearch.service.events import Events
+from phsearch.service.lanes import Lane
+from phsearch.service.verify import RowCheck, SampleCheck
+from phsearch.service.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from phsearch.domain.types import Photo, Vectors
+
+INFO = PhotoInfo(64, 48, "PNG")
+CONTENT = b"0123456789abcdef"
+
+
+class MemoryStore:
+    """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
+
+    untidy = False
+
+    def __init__(self) -> None:
+        self.stored: dict[str, tuple[Photo, Vectors]] = {}
+        self.happens: dict[str, Callable[[], None]] = {}
+        self.loop = asyncio.get_running_loop()
+
+    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
+        self.stored |= {photo.path: (photo, vector) for photo, vector in upserts}
+        for path in deletes:
+            self.stored.pop(path, None)
+        self._happen("written")
+
+    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        pass
+
+    def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
+        stored = list(self.stored.values())
+        self._happen("read")
+        for photo, vector in stored:
+            yield [photo], vector[None]
+
+    def _happen(self, when: str) -> None:
+        async def happen() -> None:
+            self.happens.get(when, int)()
+
+        asyncio.run_coroutine_threadsafe(happen(), self.loop).result(5)
+
+
+class Scene:
+    """A catalog of three photos that are all written, and the check of their rows."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.store = MemoryStore()
+        store: Any = self.store
+        self.lane = lane
+        self.writer = Writer(store, lane, idle=lambda: True)
+        self.library, self.index = Library(), VectorIndex()
+        roots = Roots(["/photos"])
+        self.catalog = Catalog(self.library, self.index, lane, self.writer, Events(), roots)
+        for name in "abc":
+            self.add(name)
+        self.rows = RowCheck(store, lane, self.writer, self.library, self.index, lane, roots, lane)
+
+    def add(self, name: str, size: int = 1) -> None:
+        vector = np.array([np.cos(size), np.sin(size)], np.float32)
+        self.catalog.add(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
+
+    async def found(self) -> dict[str, str]:
+        findings = Findings()
+        await self.rows.check(findings)
+        return {each.path: each.kind for each in findings.mismatches}
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    lane = Lane("all")
+    yield lane
+    lane.close()
+
+
+@pytest.mark.parametrize("when", ["written", "read"])
+def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismatches(lane: Lane, when: str) -> None:
+    async def scenario() -> None:
+        scene = Scene(lane)
+        numbers = iter(range(2, 100))
+
+        def change() -> None:
+            number = next(numbers)
+            scene.add("a", number)
+            scene.add(f"new{number}")
+            scene.catalog.remove(f"/photos/new{number - 1}")
+            scene.catalog.move("/photos/b", "/photos/moved")
+            scene.catalog.move("/photos/moved", "/photos/b")
+
+        scene.store.happens[when] = change
+        assert await scene.found() == {}
+        del scene.store.happens[when]
+        assert await scene.found() == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_row_that_is_wrong_is_found_while_others_change(lane: Lane) -> None:
+    async def scenario() -> None:
+        scene = Scene(lane)
+        assert await scene.found() == {}
+        del scene.store.stored["/photos/c"]
+        scene.store.happens["read"] = lambda: scene.add("a", 7)
+        assert await scene.found() == {"/photos/c": "not stored"}
+
+    asyncio.run(scenario())
+
+
+def test_rows_of_a_folder_that_is_not_watched_now_are_no_mismatches(lane: Lane) -> None:
+    async def scenario() -> None:
+        scene = Scene(lane)
+        await scene.writer.flush()
+        photo, vector = scene.store.stored["/photos/a"]
+        scene.store.stored["/elsewhere/a"] = (photo.__class__(**_fields(photo) | {"path": "/elsewhere/a"}), vector)
+        scene.store.stored["/photos/d"] = (photo.__class__(**_fields(photo) | {"path": "/photos/d"}), vector)
+        assert await scene.found() == {"/photos/d": "left over"}
+
+    asyncio.run(scenario())
+
+
+def _fields(photo: Photo) -> dict[str, Any]:
+    return {name: getattr(photo, name) for name in photo.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [
+        (Digested(Fingerprint(2, 2), CONTENT), []),
+        (None, []),
+        (Digested(Fingerprint(1, 1), CONTENT), ["other bytes"]),
+    ],
+)
+def test_other_bytes_count_only_where_size_and_time_are_the_same(
+    lane: Lane, content: Digested | None, kinds: list[str]
+) -> None:
+    async def scenario() -> None:
+        scene = Scene(lane)
+        nobody: Any = None
+        disk: Any = SimpleNamespace(read=AsyncMock(return_value=content))
+        check = SampleCheck(disk, scene.library, scene.index, lane, nobody, nobody)
+        findings = Findings()
+        photo = scene.library.get("/photos/a")
+        assert photo is not None
+        await check.check([photo], findings, lambda _path: False)
+        assert [each.kind for each in findings.mismatches] == kinds
+
+    asyncio.run(scenario())
+
+
+def test_two_flushes_at_once_are_one_after_the_other(lane: Lane) -> None:
+    async def scenario() -> None:
+        scene = Scene(lane)
+        first, second = asyncio.ensure_future(scene.writer.flush()), asyncio.ensure_future(scene.writer.flush())
+        await asyncio.sleep(0)
+        assert scene.writer.pending == 3, "what is being written is still pending"
+        await asyncio.gather(first, second)
+        assert (scene.writer.pending, len(scene.store.stored)) == (0, 3)
+
+    asyncio.run(scenario())

@@ -1,0 +1,115 @@
+"""The daemon's end of a worker: what a worker has sent is never lost, and why it ended is known."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from phsearch.errors import ModelUnavailableError
+from phsearch.service.process import Worker, WorkerCommand, WorkerDiedError
+
+READY = """
+import os, signal, socket, sys, time
+from phsearch.service.frames import Channel
+connection = socket.socket(fileno=int(sys.argv[1]))
+channel = Channel(connection)
+channel.receive()
+identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
+about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
+channel.send({"op": "ready", **about})
+"""
+TALKS_AND_CRASHES = """
+for number in range(100):
+    channel.send({"op": "result", "number": number}, bytes(200))
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def command(script: str, **options: int) -> WorkerCommand:
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return WorkerCommand({}, env, (sys.executable, "-c", script), **options)
+
+
+def expendable(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+async def drained(worker: Worker) -> int:
+    """Receive until the worker's end; gives the number of frames."""
+    count = 0
+    try:
+        while True:
+            header, payload = await worker.receive()
+            assert (header["number"], len(payload)) == (count, 200)
+            count += 1
+    except WorkerDiedError:
+        return count
+
+
+@pytest.mark.parametrize("unread", [0, 3])
+def test_all_that_a_worker_sent_before_it_crashed_is_received_and_the_signal_is_known(unread: int) -> None:
+    async def scenario() -> None:
+        worker = await Worker.start(command(READY + TALKS_AND_CRASHES))
+        # What it never read makes the kernel report a reset; what is sent after its end, a broken pipe.
+        for _ in range(unread):
+            await worker.send({"op": "embed"})
+        assert await worker.ended() == -signal.SIGSEGV
+        with pytest.raises(WorkerDiedError):
+            await worker.send({"op": "embed"})
+        assert await drained(worker) == 100
+        await worker.stop()
+
+    asyncio.run(scenario())
+
+
+def test_waiting_for_a_frame_can_be_given_up_without_losing_a_part_of_it() -> None:
+    halves = """
+from phsearch.service.frames import pack
+for number in range(20):
+    data = pack({"op": "result", "number": number}, bytes(200))
+    connection.sendall(data[:7]); time.sleep(0.01); connection.sendall(data[7:])
+"""
+
+    async def scenario() -> None:
+        worker = await Worker.start(command(READY + halves))
+        count = 0
+        while count < 20:
+            receiving = asyncio.ensure_future(worker.receive())
+            await asyncio.wait({receiving}, timeout=0.003)
+            receiving.cancel()
+            await asyncio.wait({receiving})
+            if not receiving.cancelled():
+                assert receiving.result()[0]["number"] == count
+                count += 1
+        await worker.stop()
+
+    asyncio.run(scenario())
+
+
+def test_the_kernel_would_rather_end_the_index_worker_than_the_daemon() -> None:
+    async def scenario() -> None:
+        worker = await Worker.start(command(READY + "channel.receive()", expendable=800, nice=5))
+        pid = worker.ready.pid
+        assert expendable(pid) == 800
+        assert os.getpriority(os.PRIO_PROCESS, pid) == 5
+        await worker.stop()
+        assert await worker.ended() == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_without_a_model_says_why() -> None:
+    script = READY.replace(
+        '{"op": "ready", **about}', '{"op": "unavailable", "reason": "no weights", "hint": "get some"}'
+    )
+
+    async def scenario() -> None:
+        with pytest.raises(ModelUnavailableError, match="no weights"):
+            await Worker.start(command(script))
+
+    asyncio.run(scenario())

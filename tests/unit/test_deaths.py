@@ -1,0 +1,148 @@
+"""What `errors` says of a photo that took the worker down, and how much memory it may take."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phsearch.adapters import memory
+from phsearch.domain import deaths
+from phsearch.domain.allowance import MB, worker_limit
+from phsearch.domain.batching import Batcher, Candidate
+from phsearch.domain.types import Fingerprint
+from phsearch.service.overseer import Limits, Overseer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("death", "reason", "cause"),
+    [
+        (deaths.ended(-11), "its decoder crashed (SIGSEGV)", "crash"),
+        (deaths.ended(-6), "its decoder crashed (SIGABRT)", "crash"),
+        (deaths.ended(-35), "its decoder crashed (signal 35)", "crash"),
+        (deaths.ended(3), "its decoder ended the worker (exit status 3)", "crash"),
+        (deaths.ended(-9), "each worker that decoded it was killed (SIGKILL): memory may have run out", "killed"),
+        (deaths.hung(60.0), "decoding took longer than 60 s", "hang"),
+        (deaths.silent(300.0), "the model took longer than 300 s over it", "hang"),
+        (deaths.overfed(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
+    ],
+)
+def test_every_kind_of_death_has_its_sentence(death: deaths.Death, reason: str, cause: str) -> None:
+    assert (death.reason, death.cause) == (reason, cause)
+
+
+def test_the_automatic_limit_has_room_for_the_largest_photos_in_every_thread() -> None:
+    assert worker_limit(0, GB, threads=2, megapixels=100, machine=64 * GB) == GB + 2 * 1_600_000_000
+
+
+def test_the_automatic_limit_is_at_most_half_of_the_machine() -> None:
+    assert worker_limit(0, GB, threads=16, megapixels=250, machine=16 * GB) == 8 * GB
+
+
+def test_a_configured_limit_counts() -> None:
+    assert worker_limit(2048, GB, threads=16, megapixels=250, machine=16 * GB) == 2 * GB
+
+
+@pytest.mark.parametrize("configured", [0, 1])
+def test_no_limit_is_so_low_that_small_photos_would_be_blamed_for_the_model(configured: int) -> None:
+    assert worker_limit(configured, 3 * GB, threads=2, megapixels=250, machine=4 * GB) == 3 * GB + 256 * MB
+
+
+def test_a_process_is_charged_for_what_it_has_to_itself() -> None:
+    eat = "import sys; held = bytearray(b'x') * (100 << 20); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", eat], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 100 * MB < memory.own(process.pid) < 150 * MB
+        assert process.stdin is not None
+        process.stdin.close()
+    assert memory.own(process.pid) == 0, "one that is gone has nothing"
+
+
+def test_the_machine_has_some_memory() -> None:
+    assert 100 * MB < memory.machine() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Scene:
+    """An overseer of a worker that holds photos 0, 1 and 2, with a clock and memory that the test sets."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.memory = GB
+        self.batcher = Batcher(3, 1)
+        for number in range(3):
+            self.batcher.add(Candidate(str(number), "/", Fingerprint(1, 1), b""))
+        self.batcher.next()
+        limits = Limits(60, lambda _pid: self.memory, lambda loaded: loaded + GB)
+        self.overseer = Overseer(1, limits, self.batcher, lambda: self.time)
+
+    def pass_by(self, seconds: float) -> Iterator[deaths.Death | None]:
+        """Let time pass, a look every tenth of a second."""
+        for _ in itertools.repeat(None, round(seconds * 10)):
+            self.time += 0.1
+            yield self.overseer.sentence()
+
+
+def test_a_worker_is_ended_once_it_takes_more_than_it_may() -> None:
+    scene = Scene()
+    scene.memory = 2 * GB
+    assert scene.overseer.sentence() is None
+    scene.memory += 1
+    death = scene.overseer.sentence()
+    assert death is not None
+    assert death.cause == "memory"
+
+
+def test_photos_that_make_progress_may_take_as_long_as_they_like_together() -> None:
+    scene = Scene()
+    for number in range(3):
+        scene.batcher.begun(str(number), scene.overseer.now)
+        assert not any(scene.pass_by(50)), "150 s in all"
+        scene.batcher.decoded(str(number))
+
+
+def test_a_photo_that_hangs_is_found_although_others_make_progress() -> None:
+    scene = Scene()
+    scene.batcher.begun("0", scene.overseer.now)
+    for name in "12":
+        scene.batcher.begun(name, scene.overseer.now)
+        assert not any(scene.pass_by(29))
+        scene.overseer.heard()
+        scene.batcher.finished(name)
+    (death,) = set(filter(None, scene.pass_by(3)))
+    assert (death.cause, scene.overseer.late) == ("hang", ["0"])
+
+
+def test_a_model_has_more_patience_than_a_photo_but_not_for_ever() -> None:
+    scene = Scene()
+    scene.overseer.given()
+    assert not any(scene.pass_by(299))
+    (death,) = set(filter(None, scene.pass_by(2)))
+    assert (death.reason, scene.overseer.late) == ("the model took longer than 300 s over it", [])
+
+
+def test_a_daemon_that_slept_does_not_take_its_own_sleep_for_the_workers() -> None:
+    scene = Scene()
+    scene.batcher.begun("0", scene.overseer.now)
+    scene.time += 3600
+    assert scene.overseer.sentence() is None
+    assert not any(scene.pass_by(58))
+    assert any(scene.pass_by(3))
+
+
+def test_an_idle_worker_is_left_alone() -> None:
+    scene = Scene()
+    for name in "012":
+        scene.batcher.finished(name)
+    scene.batcher.done(1)
+    scene.memory = 9 * GB
+    assert not any(scene.pass_by(400))
