@@ -131,6 +131,11 @@ class PatientEmbedder:
         if self._waiting:
             self._found.append(self._embed(self._waiting.pop(chosen % len(self._waiting))))
 
+    def read_all(self) -> None:
+        """Embed all that wait, and tell nothing yet."""
+        while self._waiting:
+            self.work(0)
+
     def tell(self, chosen: int) -> None:
         """Tell one outcome."""
         if self._found:
@@ -457,6 +462,18 @@ class ReconcileMachine(RuleBasedStateMachine):
         for chosen in tell:
             self._call(self.life.embedder.tell, chosen)
         self._pass(0)
+
+    @rule(which=st.integers(0, 99))
+    def rewrite_what_the_worker_has_read(self, which: int) -> None:
+        self._tell_everything(random.Random(which))
+        self._pass(0.03)
+        held = sorted(path for path in self.life.embedder.paths if os.path.exists(path))
+        if held:
+            self.life.embedder.read_all()
+            path = held[which % len(held)]
+            self._write(path, self._content())
+            self._deliver(Touched(path, closed=True))
+            self._pass(0.03)
 
     @rule(flush=st.booleans())
     def the_daemon_starts_again(self, *, flush: bool) -> None:
