@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -190,7 +191,25 @@ def test_a_photo_whose_folder_is_offline_says_so_and_stays_findable(tmp_path: Pa
         assert answer["findable"] is True
         assert answer["text"].startswith(f"its folder {daemon.photos} is offline: ")
         assert answer["match"]["rank"] == 1
+        assert answer["last_seen"] == pytest.approx(time.time(), abs=60)
+        assert "; last there 20" in answer["text"]
         assert why(daemon, daemon.photos / "unknown.png")["findable"] is False
+
+
+def test_photos_that_are_missing_all_at_once_are_kept_and_that_is_said(tmp_path: Path) -> None:
+    for number in range(60):
+        photo(tmp_path / "photos" / f"{number}.png", (number, 0, 0), (16, 16))
+    with running(tmp_path, settings=SETTINGS) as daemon:
+        daemon.becomes(photos=60, pending=0)
+        daemon.stop()
+        for number in range(55):
+            (daemon.photos / f"{number}.png").unlink()
+        daemon.start()
+        wait_until(lambda: why(daemon, daemon.photos / "0.png")["verdict"] == "offline", "it is missing but kept")
+        answer = why(daemon, daemon.photos / "0.png")
+        assert answer["findable"] is True
+        assert "its file is not there now: 55 of 60 photos are missing at once" in answer["text"]
+        assert why(daemon, daemon.photos / "59.png")["verdict"] == "indexed"
 
 
 def test_without_a_daemon_or_with_a_bad_question_it_says_what_to_do(daemon: Daemon) -> None:

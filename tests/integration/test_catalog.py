@@ -86,3 +86,17 @@ def test_a_removed_photo_is_remembered_by_its_content(lane: Lane) -> None:
         assert photo.info == INFO
 
     asyncio.run(scenario())
+
+
+def test_what_a_photo_showed_before_it_was_rewritten_failed_or_overwritten_is_remembered(lane: Lane) -> None:
+    async def scenario() -> None:
+        catalog = a_catalog(lane)
+        for number, name in enumerate(("rewritten", "broken", "overwritten", "other")):
+            catalog.add(f"/photos/{name}.png", STATE, bytes([number] * 16), INFO, VECTOR)
+        catalog.add("/photos/rewritten.png", STATE, CONTENT, INFO, -VECTOR)
+        catalog.fail("/photos/broken.png", STATE, "broken", "", None)
+        catalog.move("/photos/other.png", "/photos/overwritten.png")
+        for number in range(3):
+            assert await catalog.reuse(f"/photos/found-{number}.png", STATE, bytes([number] * 16)), number
+
+    asyncio.run(scenario())

@@ -30,7 +30,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--files", type=int, default=30_000, help="how many files to create")
     parser.add_argument("--quick", action="store_true", help="just as many as make the queue overflow")
     options = parser.parse_args(words)
-    files = int(_QUEUE.read_text()) + 100 if options.quick else options.files
+    files = int(_QUEUE.read_text()) + 2000 if options.quick else options.files
     with tempfile.TemporaryDirectory(prefix="phsearch-overflow-") as home, running(Path(home)) as daemon:
         return _overflow(daemon, files)
 

@@ -97,7 +97,7 @@ class Catalog:
         photo = self.library.get(source)
         if root is None or photo is None:
             return False
-        self._remember_before(target, photo.digest)
+        self._retire(target)
         moved = self.library.move(source, target, root)
         assert moved is not None
         future = self._lane.run(self._index.rename, source, target)
@@ -108,20 +108,19 @@ class Catalog:
 
     def remove(self, path: str) -> None:
         """Forget a file that is gone."""
-        photo = self.library.remove(path)
+        self._retire(path)
         self._writer.delete(path)
-        if photo is None:
+        if self.library.remove(path) is None:
             return
+        self._lane.post(self._index.remove, path)
         self.counters.removed += 1
         self._events.publish("removed", path)
-        self._remember(photo)
-        self._lane.post(self._index.remove, path)
 
     def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None) -> None:
         """Note that a file cannot be made findable; `digest` where it is its content that is at fault."""
         before = self.library.failure(path)
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
-        self._remember_before(path, digest)
+        self._retire(path)
         failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)
         self.library.fail(failure)
         self._lane.post(self._index.remove, path)
@@ -135,21 +134,19 @@ class Catalog:
         root = self._roots.of(path)
         if root is None:
             return
-        self._remember_before(path, digest)
+        self._retire(path)
         photo = Photo(path, root, fingerprint, digest, info, self._clock())
         self.library.put(photo)
         self._lane.post(self._index.put, path, vector)
         self._writer.put(photo, vector)
 
-    def _remember_before(self, path: str, digest: bytes | None) -> None:
-        """Remember what lies at `path` before another content takes its place: two photos may have been swapped."""
+    def _retire(self, path: str) -> None:
+        """Remember the content that is at a path now: it may well turn up elsewhere, or have done so a moment ago."""
         photo = self.library.get(path)
-        if photo is not None and photo.digest != digest:
-            self._remember(photo)
-
-    def _remember(self, photo: Photo) -> None:
+        if photo is None:
+            return
         # At once, while the vector is still on its way: the photo's new name may be read this very moment.
-        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.vector, photo.path))
+        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.vector, path))
         self._remembered.move_to_end(photo.digest)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)

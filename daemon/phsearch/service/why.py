@@ -100,17 +100,19 @@ class Why:
     async def _inside(self, path: str, root: str) -> _Case:
         keeper = self._keepers[root]
         if keeper.state == "offline":
-            return self._offline(path, keeper.detail)
+            return self._offline(path, keeper, keeper.detail)
         try:
             sight = await self._ask(root, lambda: self._sight(path, root))
         except TimeoutError:
-            return self._offline(path, "it does not answer")
+            return self._offline(path, keeper, "it does not answer")
         except OSError as error:
             return _Case("unreadable", f"it cannot be looked at: {(error.strerror or str(error)).lower()}", {})
         return self._excluded(path, sight) or self._seen(path, keeper, sight)
 
     def _seen(self, path: str, keeper: RootKeeper, sight: Sight) -> _Case:
         match sight.kind:
+            case "nothing" if path in self._library and keeper.offline(path):
+                return self._offline(path, keeper, keeper.detail)
             case "nothing":
                 still = "; the index still has it until the next scan" if path in self._library else ""
                 return _Case("missing", f"there is no such file{still}", {})
@@ -119,13 +121,18 @@ class Why:
             case _:
                 return self._file(path, keeper, sight)
 
-    def _offline(self, path: str, reason: str) -> _Case:
-        where = f"its folder {self._roots.of(path)} is offline: {reason}"
+    def _offline(self, path: str, keeper: RootKeeper, reason: str) -> _Case:
+        whole = keeper.state == "offline"
+        text = f"its folder {keeper.root} is offline: {reason}" if whole else f"its file is not there now: {reason}"
+        facts: dict[str, Any] = {"reason": reason}
+        if (seen := keeper.seen_at(path)) is not None:
+            text += f"; last there {_time(seen)}"
+            facts["last_seen"] = round(seen, 3)
         photo = self._library.get(path)
-        if photo is not None:
-            stays = "the photo is indexed and stays findable"
-            return _Case("offline", f"{where}; {stays}", {"reason": reason, "indexed_at": round(photo.indexed_at, 3)})
-        return _Case("offline", f"{where}; the photo is not indexed", {"reason": reason})
+        if photo is None:
+            return _Case("offline", f"{text}; the photo is not indexed", facts)
+        facts["indexed_at"] = round(photo.indexed_at, 3)
+        return _Case("offline", f"{text}; the photo is indexed and stays findable", facts)
 
     def _excluded(self, path: str, sight: Sight) -> _Case | None:
         rel = self._roots.rel(path)
