@@ -188,10 +188,7 @@ async def _serve(
     finally:
         for keeper in keepers.values():
             keeper.close()
-        try:
-            await asyncio.wait_for(writer.flush(), _STOP_SECONDS)
-        except (StoreError, TimeoutError) as error:
-            log.warning("the last changes were not written and will be found again at the next start: %s", error)
+        await _write_the_rest(writer)
         for lane in (verify_lane, rank_lane, store_lane):
             lane.close()
 
@@ -247,6 +244,14 @@ def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> No
     except RuntimeError:
         # The loop has ended: the watcher's last words concern the next start's reconcile.
         log.debug("after the end: %s", event)
+
+
+async def _write_the_rest(writer: Writer) -> None:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await writer.flush()
+    except (StoreError, TimeoutError) as error:
+        log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
 async def _keep_informed(notifier: Notifier, status: Status) -> None:

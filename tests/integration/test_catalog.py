@@ -50,6 +50,29 @@ def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(lane: L
     asyncio.run(scenario())
 
 
+def test_two_photos_that_were_swapped_cost_nothing(lane: Lane) -> None:
+    async def scenario() -> None:
+        catalog, other = a_catalog(lane), b"another content."
+        catalog.add("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
+        catalog.add("/photos/b.png", STATE, other, INFO, -VECTOR)
+        # As a scan finds them, one after the other.
+        assert await catalog.reuse("/photos/a.png", STATE, other)
+        assert await catalog.reuse("/photos/b.png", STATE, CONTENT)
+
+    asyncio.run(scenario())
+
+
+def test_a_photo_that_another_was_renamed_on_to_is_remembered(lane: Lane) -> None:
+    async def scenario() -> None:
+        catalog = a_catalog(lane)
+        catalog.add("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
+        catalog.add("/photos/b.png", STATE, b"another content.", INFO, -VECTOR)
+        assert catalog.move("/photos/b.png", "/photos/a.png")
+        assert await catalog.reuse("/photos/copy of a.png", STATE, CONTENT)
+
+    asyncio.run(scenario())
+
+
 def test_a_removed_photo_is_remembered_by_its_content(lane: Lane) -> None:
     async def scenario() -> None:
         catalog = a_catalog(lane)

@@ -54,7 +54,8 @@ def run(store: FullAtTimes, talk: Callable[[Writer], Any]) -> None:
         under_test = Writer(store, lane, idle=lambda: True)  # type: ignore[arg-type]
         task = asyncio.create_task(under_test.run())
         try:
-            await asyncio.wait_for(talk(under_test), 10)
+            async with asyncio.timeout(10):
+                await talk(under_test)
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,28 +22,32 @@ class Entry:
 
 
 class Ledger:
-    """Reads the file the counted workers append to."""
+    """Reads the file the counted workers append to, each line once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._entries: list[Entry] = []
+        self._read = 0
 
     def __len__(self) -> int:
         """Count the forward passes."""
-        return len(self._lines())
+        return len(self.entries())
 
     def entries(self) -> list[Entry]:
         """Give all forward passes, oldest first."""
-        rows = map(json.loads, self._lines())
-        return [
-            Entry(row["at"], row["pid"], row["path"], bytes.fromhex(row["digest"]) if row["digest"] else None)
-            for row in rows
-        ]
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                self._entries.append(_entry(json.loads(line)))
+        return self._entries
 
     def digests(self) -> set[bytes]:
         """Give every content that was ever embedded."""
         return {entry.digest for entry in self.entries() if entry.digest is not None}
 
-    def _lines(self) -> list[bytes]:
-        if not self.path.exists():
-            return []
-        return [line for line in self.path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(row["at"], row["pid"], row["path"], bytes.fromhex(row["digest"]) if row["digest"] else None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torture.victim import Victim
 
-_POLL = 0.002
+_POLL = 0.005
 
 
 class Moments:
@@ -38,7 +38,7 @@ class Moments:
         (kind,) = self._rng.choices(names, weights)
         most = 15 * self._scale
         if kind != "starting":
-            self._until(self._victim.answers, 20)
+            self._until(self._victim.answers, 20, every=0.05)
         match kind:
             case "starting":
                 self._sleep(self._rng.uniform(0, 1.3))
@@ -69,10 +69,10 @@ class Moments:
         """Count the files that writing and tidying leave behind."""
         return sum(len(names) for _, _, names in os.walk(self._victim.state / "index"))
 
-    def _until(self, condition: Callable[[], bool], most: float) -> None:
+    def _until(self, condition: Callable[[], bool], most: float, every: float = _POLL) -> None:
         deadline = time.monotonic() + most
         while time.monotonic() < deadline and self._victim.alive and not condition():
-            time.sleep(_POLL)
+            time.sleep(every)
 
     def _sleep(self, seconds: float) -> None:
         self._until(lambda: False, seconds)

@@ -199,9 +199,11 @@ class Siege:
 
     def _note(self, at: float, target: str, moment: str, flight: frozenset[bytes]) -> None:
         there = flight & self._on_disk() if flight else flight
+        # What an earlier kill cost, and nobody has embedded again since, is not counted twice.
+        before = max((kill.at for kill in self._report.kills if kill.target == target), default=0.0)
         embedded = {entry.digest: entry.at for entry in self._victim.ledger.entries() if entry.digest in there}
-        age = max((at - when for when in embedded.values()), default=0.0)
-        self._report.kills.append(Kill(at, target, moment, flight, len(there), age))
+        ages = [at - when for when in embedded.values() if when > before]
+        self._report.kills.append(Kill(at, target, moment, flight, len(ages), max(ages, default=0.0)))
 
     def _paused(self) -> float:
         return 2 * _PATIENCE if self._plan.pauses else 0.0

@@ -47,6 +47,7 @@ class RootDisk:
             if self._stuck:
                 raise self._silence()
             question: _Question[_T] = _Question(asyncio.get_running_loop())
+            question.answered.add_done_callback(_hear)
             thread = threading.Thread(
                 target=question.answer,
                 args=(lambda: call(question.tick, *args, **kwargs),),
@@ -68,9 +69,14 @@ class RootDisk:
         return OSError(errno.ETIMEDOUT, f"it has not answered for {self._patience:g} s")
 
     def _came_back(self, answered: asyncio.Future[Any]) -> None:
+        del answered
         self._stuck -= 1
-        if not answered.cancelled():
-            answered.exception()  # nobody waits for it any more
+
+
+def _hear(answered: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody may be waiting for any more, or asyncio logs a traceback of it."""
+    if not answered.cancelled():
+        answered.exception()
 
 
 class _Question(Generic[_T]):

@@ -201,7 +201,8 @@ class Embedder:
     async def _stir(self, seconds: float) -> bool:
         """Wait for something to do, or for the worker's end; False when nothing happens in time."""
         try:
-            await asyncio.wait_for(self._stirred.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
         except TimeoutError:
             return False
         return True

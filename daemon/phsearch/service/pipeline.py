@@ -196,7 +196,8 @@ class Pipeline:
             due = self._settler.next_due()
             if due is None or due > loop.time():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), None if due is None else due - loop.time())
+                    async with asyncio.timeout_at(due):
+                        await self._wake.wait()
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]

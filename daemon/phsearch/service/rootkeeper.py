@@ -200,7 +200,8 @@ class RootKeeper:
             case _:
                 seconds = self._rescan_seconds
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+            async with asyncio.timeout(seconds * random.uniform(1 - _JITTER, 1 + _JITTER)):  # noqa: S311
+                await self._wake.wait()
         except TimeoutError:
             self._overflow_delay = _OVERFLOW_FIRST
             self._reconciler.confirms = self.state != "offline"

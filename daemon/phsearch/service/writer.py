@@ -147,7 +147,8 @@ class Writer:
         """Wait for something to write; tidy up when nothing comes for a while."""
         while not self._changed.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _TIDY_AFTER_IDLE if self._written else None)
+                async with asyncio.timeout(_TIDY_AFTER_IDLE if self._written else None):
+                    await self._changed.wait()
                 return
             self._written = 0
             try:
