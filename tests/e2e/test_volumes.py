@@ -70,7 +70,7 @@ def test_an_empty_or_another_disk_in_its_place_deletes_nothing_and_is_not_indexe
     daemon.plug("other", daemon.photos)
     fill(daemon, daemon.photos, 3, red=10)
     daemon.call("library.rescan")
-    wait_until(lambda: "not mounted" in daemon.status()["roots"][0]["detail"], "the other disk is noticed")
+    wait_until(lambda: "another file system" in daemon.status()["roots"][0]["detail"], "the other disk is noticed")
     assert daemon.status()["counters"] == NOTHING | {"embedded": 5}
     assert len(daemon.found("red")) == 5
 
@@ -96,6 +96,21 @@ def test_a_disk_that_is_not_mounted_at_the_start_is_offline_with_the_time_it_was
     daemon.plug("one", daemon.photos)
     wait_until(lambda: state(daemon) == "watching", "the root is back")
     assert daemon.settled()["counters"] == NOTHING
+
+
+@needs_mounts
+def test_a_library_that_was_copied_to_a_new_disk_goes_on_without_embedding(daemon: MountingDaemon) -> None:
+    daemon.plug("old", daemon.photos)
+    fill(daemon, daemon.photos, 5)
+    daemon.start()
+    daemon.becomes(photos=5, pending=0, scanning=False)
+    daemon.stop()
+    daemon.pull(daemon.photos)
+    daemon.plug("new", daemon.photos)
+    fill(daemon, daemon.photos, 4)
+    daemon.start()
+    daemon.becomes(photos=4, pending=0, scanning=False)
+    assert (state(daemon), daemon.status()["counters"]) == ("watching", NOTHING | {"removed": 1})
 
 
 @needs_mounts

@@ -16,7 +16,7 @@ _LEAST = 512 * MB
 
 def worker_limit(configured_mb: int, loaded: int, threads: int, megapixels: float, machine: int) -> int:
     """Give the limit in bytes; `loaded` is what the worker has now, `machine` the memory there is."""
-    # Whatever is configured: the model's batches take up to as much again as the model, and no photo is to blame for it.
+    # Whatever is configured: the model's batches take up to as much again as the model, and no photo is to blame.
     least = 2 * loaded + _LEAST
     if configured_mb:
         return max(configured_mb * MB, least)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.ports import Scanner
     from phsearch.domain.roots import Roots
-    from phsearch.domain.types import ScanItem
+    from phsearch.domain.types import Fingerprint, ScanItem
     from phsearch.service.disk import RootDisk
     from phsearch.service.pipeline import Pipeline
     from phsearch.service.presence import Presence
@@ -31,6 +31,8 @@ log = logging.getLogger("phsearch.watch")
 
 _CHUNK = 500
 _CHUNK_SECONDS = 1.0
+_COARSE_NS = 2_000_000_000
+"""FAT counts time in steps of two seconds."""
 
 
 class Reconciler:
@@ -112,6 +114,7 @@ class Reconciler:
         before = self._presence.here()
         doubtful = doubtful or self._root in self._presence.away()
         seen: set[str] = set()
+        alike: set[str] = set()
         unlisted: list[str] = []
         changed: list[str] = []
         items = await self._disk.ask(self._begin, folder)
@@ -122,6 +125,8 @@ class Reconciler:
                     log.warning("%s: cannot be listed: %s", item.path, item.reason)
                     continue
                 seen.add(item.path)
+                if self._is_alike(item.path, item.fingerprint):
+                    alike.add(item.path)
                 if not self._pipeline.current(item.path, item.fingerprint):
                     changed.append(item.path)
             if not doubtful:
@@ -135,18 +140,18 @@ class Reconciler:
             if here != before:
                 return False
             self._here = here
-            missing = self._believable(seen, missing, unlisted)
+            missing = self._believable(seen, alike, missing, unlisted)
         self._offer(changed)
         self._offer(missing)
         return True
 
-    def _believable(self, seen: set[str], missing: list[str], unlisted: list[str]) -> list[str]:
+    def _believable(self, seen: set[str], alike: set[str], missing: list[str], unlisted: list[str]) -> list[str]:
         """Say which of the missing photos may be looked for; raises OSError where the root is not what it was."""
         if self.confirmed:
             self._presence.forget(self._presence.away())
         else:
-            self._check(seen, missing, unlisted)
-        gone = [path for path in self._presence.away() if not self._replaced(path, seen, missing)]
+            self._check(seen, alike, unlisted)
+        gone = [path for path in self._presence.away() if not self._replaced(path, alike)]
         self.away = tuple(path for path in gone if any(islice(self._library.under(path), 1)))
         self._presence.forget(path for path in gone if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
@@ -157,20 +162,26 @@ class Reconciler:
         self._presence.seen(self.away, time.time())
         return [path for path in missing if path not in self.held]
 
-    def _check(self, seen: set[str], missing: list[str], unlisted: list[str]) -> None:
+    def _check(self, seen: set[str], alike: set[str], unlisted: list[str]) -> None:
         known = self._library.count(self._root)
-        if self._root in self._presence.away() and not self._replaced(self._root, seen, missing):
+        if self._root in self._presence.away() and not self._replaced(self._root, alike):
             instead = "another file system" if seen else "an empty folder"
             raise OSError(None, f"its disk is not mounted, {instead} is in its place")
         if not seen and not unlisted and known >= (1 if self.emptied else self._brake.least):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
-    def _replaced(self, path: str, seen: set[str], missing: list[str]) -> bool:
+    def _replaced(self, path: str, alike: set[str]) -> bool:
         """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name."""
-        prefix = below(path)
-        absent = sum(each.startswith(prefix) for each in missing)
-        present = sum(each.startswith(prefix) for each in seen if each in self._library)
-        return path in self._presence.here() and present >= absent
+        known = [each for each in self._library.under(path) if self._roots.of(each) == self._root]
+        return path in self._presence.here() and 2 * len(alike.intersection(known)) >= len(known)
+
+    def _is_alike(self, path: str, seen: Fingerprint) -> bool:
+        """Tell whether a file may be the photo known under its name; a copy's time may be less exact."""
+        photo = self._library.get(path)
+        if photo is None:
+            return False
+        known = photo.fingerprint
+        return known.size == seen.size and abs(known.mtime_ns - seen.mtime_ns) <= _COARSE_NS
 
     def _missing(self, folder: str, seen: set[str], unlisted: list[str]) -> list[str]:
         unknown = tuple(unlisted)
