@@ -116,6 +116,26 @@ def test_a_copy_shares_the_vector_of_its_original(daemon: Daemon) -> None:
     assert status["counters"]["embedded"] == 1
 
 
+def test_a_photo_that_is_only_touched_or_made_readable_is_looked_at_at_once(daemon: Daemon) -> None:
+    path = photo(daemon.photos / "x.png", "red")
+    daemon.becomes(photos=1, pending=0)
+    os.utime(path, (1, 1))
+    wait_until(lambda: daemon.call("library.why", path=str(path))["verdict"] == "indexed", "its time is known")
+    daemon.call("search", query="red", sync=10)
+    assert daemon.call("library.verify", sample=1)["ok"]
+    assert daemon.status()["counters"]["embedded"] == 1
+
+
+def test_rescan_of_a_path_looks_at_that_file_or_folder(daemon: Daemon) -> None:
+    for name in ("a/x.png", "b/y.png"):
+        photo(daemon.photos / name, "red")
+    daemon.becomes(photos=2, pending=0)
+    for path in (daemon.photos / "a" / "x.png", daemon.photos / "b", daemon.photos / "gone"):
+        assert daemon.cli("rescan", str(path)).returncode == 0
+    status = daemon.settled()
+    assert (status["photos"], status["roots"][0]["state"]) == (2, "watching")
+
+
 def test_what_changed_while_the_daemon_was_down_is_right_after_its_next_start(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, settings=QUICK).start()
     for name, colour in (("kept", "red"), ("gone", "green"), ("changed", "blue"), ("moved", "white")):

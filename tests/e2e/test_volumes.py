@@ -167,7 +167,7 @@ def lost_many(daemon: Daemon, keep: int, total: int) -> None:
 
 
 def test_when_many_photos_are_missing_at_once_deletion_waits_for_a_later_pass(tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path, settings=QUICK)
+    daemon = Daemon(tmp_path, settings=QUICK + "rescan_minutes = 0.2\n")
     lost_many(daemon, keep=60, total=120)
     (root,) = daemon.status()["roots"]
     assert (root["photos"], root["missing"]) == (120, 60)
@@ -177,6 +177,7 @@ def test_when_many_photos_are_missing_at_once_deletion_waits_for_a_later_pass(tm
     (daemon.photos / "new.png").write_bytes((daemon.photos / "0.png").read_bytes())
     daemon.becomes(photos=121, pending=0)
     daemon.cli("rescan")
+    assert daemon.settled()["photos"] == 121, "a scan the owner asks for is no confirmation"
     daemon.becomes(photos=61, pending=0, removed=60)
     daemon.stop()
 

@@ -113,6 +113,14 @@ class PatientEmbedder:
         """Queue a photo."""
         self._waiting.append(candidate)
 
+    def withdraw(self, root: str, *, hung: bool) -> None:
+        """Give back what waits in a root that is gone."""
+        assert not hung
+        gone = [photo for photo in self._waiting if photo.root == root]
+        self._waiting = [photo for photo in self._waiting if photo.root != root]
+        for photo in gone:
+            self.on_outcome(ChangedMeanwhile(photo))
+
     @property
     def pending(self) -> int:
         """Photos whose outcome is still to come."""

@@ -207,3 +207,22 @@ def test_a_check_waits_behind_every_photo_and_is_never_held_beside_the_photo_its
     assert not photo.check
     (check,) = (batcher.next() or (0, []))[1]
     assert check.check
+
+
+def test_photos_of_a_root_that_is_gone_are_taken_out_wherever_they_are() -> None:
+    batcher = Batcher(3, 1)
+    for number in range(12):
+        batcher.add(Candidate(str(number), "/gone" if number % 2 else "/here", Fingerprint(1, 0), b""))
+    batcher.next()
+    for path in ("0", "1", "2"):
+        batcher.begun(path, 0)
+    batcher.died(CRASH)  # halved: ["0"] and ["1", "2"] are suspects now
+    batcher.next()
+    batcher.begun("0", 0)
+    assert {photo.path for photo in batcher.withdraw("/gone")} == {"1", "3", "5", "7", "9", "11"}
+    assert batcher.recall("/gone") == []
+    assert [photo.path for photo in batcher.recall("/here")] == ["0"]
+    assert batcher.late(10) == []
+    assert batcher.died(CRASH, late=["0"]) == []
+    assert names(batcher.next()) == ["2"]
+    assert batcher.waiting == 4

@@ -22,6 +22,8 @@ _NAMES = (
 )
 _REMOTE = frozenset(_NAMES.split())
 """Beside "fuse.<name>". Not "fuseblk": that is FUSE on a local disk (ntfs-3g), whose changes go through our kernel."""
+_NAMELESS = frozenset({"tmpfs", "ramfs"})
+"""Their sources are but a word; the device number tells them apart, until the next boot, which they do not outlive."""
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
@@ -101,6 +103,8 @@ def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
             continue
         kind, source = os.fsdecode(kinds[0]), _path(kinds[1])
         within = _path(fields[3])
+        if kind in _NAMELESS:
+            source = f"{source} {fields[2].decode()}"
         identity = " ".join(
             part for part in (kind, uuid_of.get(source, source), within if within != "/" else "") if part
         )

@@ -128,8 +128,8 @@ class Batcher:
         self._requeue(forgotten)
         return forgotten
 
-    def withdraw(self, root: str) -> tuple[list[Candidate], list[Candidate]]:
-        """Take out all photos of a root that is gone: those that wait, and those the worker has."""
+    def withdraw(self, root: str) -> list[Candidate]:
+        """Take out all photos of a root that wait."""
         waiting = [each for queue in (self._waiting, self._checks) for each in queue.values() if each.root == root]
         for queue in (self._waiting, self._checks):
             for path in [path for path, each in queue.items() if each.root == root]:
@@ -137,12 +137,16 @@ class Batcher:
         waiting += [each for batch in self._suspects for each in batch if each.root == root]
         rest = ([each for each in batch if each.root != root] for batch in self._suspects)
         self._suspects = deque(batch for batch in rest if batch)
+        return waiting
+
+    def recall(self, root: str) -> list[Candidate]:
+        """Take out all photos of a root that the worker has."""
         held = [each for batch in self._held.values() for each in batch.values() if each.root == root]
         for each in held:
             for batch in self._held.values():
                 batch.pop(each.path, None)
         self._forget(each.path for each in held)
-        return waiting, held
+        return held
 
     def died(self, death: Death, late: Collection[str] = ()) -> list[Candidate]:
         """Sort out what a dead worker held; gives the culprits that are certain now.

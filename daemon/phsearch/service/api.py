@@ -117,10 +117,11 @@ class Api:
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
         if params["path"] is not None:
             root = self._root_of(params["path"])
-            self._keepers[root].rescan(params["path"])
+            self._pipelines.offer(params["path"])
+            self._keepers[root].scan(params["path"])
             return {"roots": [root]}
         for root, keeper in self._keepers.items():
-            keeper.rescan(root)
+            keeper.scan(root)
         return {"roots": list(self._keepers)}
 
     async def _confirm_deletions(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -106,11 +106,14 @@ class Embedder:
         same = replace(outcome.photo, check=candidate.check) == candidate
         return outcome if same else ChangedMeanwhile(candidate)
 
-    def withdraw(self, root: str) -> None:
-        """Give back the photos of a root that is gone, as changed; a worker that may hang on one of them is ended."""
-        waiting, held = self._batcher.withdraw(root)
-        self._withdrawn += [photo.path for photo in held]
-        for photo in (*waiting, *held):
+    def withdraw(self, root: str, *, hung: bool) -> None:
+        """Give back the photos of a root that is gone, as changed; where it hangs, so would a worker that has some."""
+        gone = self._batcher.withdraw(root)
+        if hung:
+            held = self._batcher.recall(root)
+            self._withdrawn += [photo.path for photo in held]
+            gone += held
+        for photo in gone:
             self._settle(ChangedMeanwhile(photo))
         self._progress.set()
         self._stirred.set()

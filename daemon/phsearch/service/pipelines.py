@@ -110,9 +110,9 @@ class Pipelines:
         """Give how many photos are embedded before one that waits; None for one that does not wait."""
         return self._embedder.position(path)
 
-    def withdraw(self, root: str) -> None:
+    def withdraw(self, root: str, *, hung: bool) -> None:
         """Let go of what waits to be embedded in a root that is gone; its files are found again when it is back."""
-        self._embedder.withdraw(root)
+        self._embedder.withdraw(root, hung=hung)
 
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""

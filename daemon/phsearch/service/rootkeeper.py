@@ -125,11 +125,6 @@ class RootKeeper:
         self._wanted[folder] = None
         self._wake.set()
 
-    def rescan(self, path: str) -> None:
-        """Scan a folder of this root, or all of it, because the owner wants it: photos missing twice are gone."""
-        self._reconciler.confirms = self._reconciler.confirms or path == self.root
-        self.scan(path)
-
     def confirm_deletions(self) -> int:
         """Take what is missing for deleted because the owner says so; gives how many photos that are, as of now."""
         missing = self.missing
@@ -273,7 +268,7 @@ class RootKeeper:
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
         self._reconciler.emptied = True
-        self._pipelines.withdraw(self.root)
+        self._pipelines.withdraw(self.root, hung=self._disk.hangs)
         if self._online:
             self._online = False
             self._presence.touch(self._reconciler.away, time.time())

@@ -1,6 +1,7 @@
 """The inotify reader, and what it is asked to tell.
 
-The masks leave out open, access, close-without-write and attributes: our own reading makes no events at all.
+The masks leave out open, access and close-without-write: our own reading makes no events at all. A change of attributes
+is a new time or a new permission, both of which decide whether a photo is as it was indexed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _IN = InotifyConstants
 FOLDER_MASK = (
-    _IN.IN_CREATE | _IN.IN_CLOSE_WRITE | _IN.IN_MOVE | _IN.IN_DELETE
+    _IN.IN_CREATE | _IN.IN_CLOSE_WRITE | _IN.IN_ATTRIB | _IN.IN_MOVE | _IN.IN_DELETE
     | _IN.IN_ONLYDIR | _IN.IN_EXCL_UNLINK | _IN.IN_MASK_ADD
 )  # fmt: skip
 ROOT_MASK = FOLDER_MASK | _IN.IN_DELETE_SELF | _IN.IN_MOVE_SELF

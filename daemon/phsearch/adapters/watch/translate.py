@@ -134,7 +134,7 @@ class Translator:
             self._leave(event.cookie, path, None)
         elif event.is_delete:
             self._emit(Gone(path))
-        elif event.is_close_write:
+        elif event.is_close_write or event.is_attrib:
             self._emit(Touched(path, closed=True))
         elif event.is_create:
             self._emit(Touched(path, closed=False))
