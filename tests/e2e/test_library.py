@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import signal
@@ -292,6 +293,52 @@ def test_a_photo_written_slowly_is_indexed_once_and_whole(daemon: Daemon) -> Non
             wait_until(lambda: daemon.status()["pending"] > 0, "the growing file is seen")
     daemon.becomes(photos=1, pending=0)
     assert daemon.found("green") == ["slow.png"]
+
+
+def test_a_truncated_photo_becomes_findable_when_the_rest_of_it_comes(daemon: Daemon) -> None:
+    whole = photo(daemon.home / "whole.jpg", "green", (640, 480), quality=100).read_bytes()
+    slow = daemon.photos / "slow.jpg"
+    slow.write_bytes(whole[: len(whole) // 2])
+    daemon.becomes(errors=1, pending=0)
+    assert "truncated" in daemon.errors()["slow.jpg"]
+    with slow.open("ab") as file:
+        file.write(whole[len(whole) // 2 :])
+    daemon.becomes(photos=1, errors=0, pending=0)
+    assert daemon.found("green") == ["slow.jpg"]
+
+
+def test_a_truncated_photo_is_read_again_later_even_if_its_size_and_time_stay(daemon: Daemon) -> None:
+    whole = photo(daemon.home / "whole.jpg", "green", (640, 480), quality=100).read_bytes()
+    half = whole[: len(whole) // 2]
+    slow = daemon.photos / "slow.jpg"
+    # As a download that reserves its space first and fills it through a memory map.
+    slow.write_bytes(half.ljust(len(whole), b"\0"))
+    os.utime(slow, (1_600_000_000, 1_600_000_000))
+    daemon.becomes(errors=1, pending=0)
+    with slow.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:] = whole
+    os.utime(slow, (1_600_000_000, 1_600_000_000))
+    daemon.becomes(photos=1, errors=0, pending=0)
+    assert daemon.found("green") == ["slow.jpg"]
+
+
+def test_the_same_bad_bytes_under_another_name_fail_without_another_attempt(daemon: Daemon) -> None:
+    photo(daemon.photos / "crashes.png", "red")
+    daemon.becomes(errors=1, pending=0)
+    reason = daemon.errors()["crashes.png"]
+    (daemon.photos / "crashes.png").rename(daemon.photos / "harmless.png")
+    wait_until(lambda: daemon.errors() == {"harmless.png": reason}, "the new name is listed")
+    assert daemon.cli("errors", "--retry").returncode == 0
+    daemon.becomes(photos=1, errors=0, pending=0)
+
+
+def test_copies_that_come_together_are_embedded_once(daemon: Daemon) -> None:
+    original = photo(daemon.home / "made" / "0.png", "red")
+    for number in range(1, 40):
+        shutil.copy(original, daemon.home / "made" / f"{number}.png")
+    (daemon.home / "made").rename(daemon.photos / "made")
+    status = daemon.becomes(photos=40, pending=0)
+    assert (status["counters"]["embedded"], status["counters"]["reused"]) == (1, 39)
 
 
 def test_one_photo_that_crashes_the_decoder_costs_no_other_photo(daemon: Daemon) -> None:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from phsearch.domain.ranking import rounded
 from phsearch.domain.types import Failure, Photo
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.index")
 
 _REMEMBERED = 20_000
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Catalog:
         self._events = events
         self._roots = roots
         self._clock = clock
+        self._condemned: OrderedDict[bytes, Failure] = OrderedDict()
         self._remembered: OrderedDict[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = OrderedDict()
 
     def add(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
@@ -109,6 +111,9 @@ class Catalog:
     def remove(self, path: str) -> None:
         """Forget a file that is gone."""
         self._retire(path)
+        failure = self.library.failure(path)
+        if failure is not None and failure.digest is not None:
+            _keep(self._condemned, failure.digest, failure)
         self._writer.delete(path)
         if self.library.remove(path) is None:
             return
@@ -130,6 +135,11 @@ class Catalog:
         log.warning("%s: %s", path, reason)
         self._events.publish("failed", path, reason=reason)
 
+    def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
+        """Give a failure of this very content with this decoder, be it of a file that is gone by now."""
+        gone = self._condemned.get(digest)
+        return self.library.failed_as(digest, decoder) or (gone if gone and gone.decoder == decoder else None)
+
     def _put(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         root = self._roots.of(path)
         if root is None:
@@ -146,10 +156,7 @@ class Catalog:
         if photo is None:
             return
         # At once, while the vector is still on its way: the photo's new name may be read this very moment.
-        self._remembered[photo.digest] = (photo.info, self._lane.run(self._index.vector, path))
-        self._remembered.move_to_end(photo.digest)
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        _keep(self._remembered, photo.digest, (photo.info, self._lane.run(self._index.vector, path)))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:
@@ -157,3 +164,10 @@ class Catalog:
         current = self.library.get(photo.path)
         if vector is not None and current is not None and current.digest == photo.digest:
             self._writer.put(replace(current, indexed_at=self._clock()), vector)
+
+
+def _keep(memory: OrderedDict[bytes, _Kept], digest: bytes, what: _Kept) -> None:
+    memory[digest] = what
+    memory.move_to_end(digest)
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)

@@ -290,7 +290,7 @@ class Pipeline:
                 if await self._catalog.reuse(path, fingerprint, digest):
                     self._forced.discard(path)
                     self._finish(path)
-                elif path not in self._forced and (known := self._catalog.library.failed_as(digest, self._decoder)):
+                elif path not in self._forced and (known := self._catalog.failed_as(digest, self._decoder)):
                     self._catalog.fail(path, fingerprint, known.reason, self._decoder, digest)
                     self._finish(path)
                     self._retry(path)
