@@ -117,6 +117,23 @@ def test_a_copy_shares_the_vector_of_its_original(daemon: Daemon) -> None:
     assert status["counters"]["embedded"] == 1
 
 
+def test_a_deleted_photo_that_is_restored_from_a_backup_later_costs_nothing(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, settings=QUICK).start()
+    for number in range(10):
+        photo(daemon.photos / "2019" / f"{number}.png", (200, number, 0))
+    daemon.becomes(photos=10, pending=0)
+    shutil.copytree(daemon.photos / "2019", tmp_path / "backup")
+    shutil.rmtree(daemon.photos / "2019")
+    daemon.becomes(photos=0, pending=0)
+    daemon.stop()
+    daemon.start()
+    shutil.copytree(tmp_path / "backup", daemon.photos / "restored")
+    status = daemon.becomes(photos=10, pending=0)
+    assert (status["counters"]["embedded"], status["counters"]["reused"]) == (0, 10)
+    assert daemon.call("library.verify", sample=10)["ok"]
+    daemon.stop()
+
+
 def test_a_photo_that_is_only_touched_or_made_readable_is_looked_at_at_once(daemon: Daemon) -> None:
     path = photo(daemon.photos / "x.png", "red")
     daemon.becomes(photos=1, pending=0)

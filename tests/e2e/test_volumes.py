@@ -26,9 +26,10 @@ def daemon(tmp_path: Path) -> Iterator[MountingDaemon]:
     daemon.close()
 
 
-def fill(daemon: MountingDaemon, folder: Path, count: int, red: int = 200) -> None:
+def fill(daemon: MountingDaemon, folder: Path, count: int, red: int = 200, width: int = 64) -> None:
     for number in range(count):
-        daemon.put(photo(daemon.home / "made" / f"{number}.png", (red, number, 0)), folder / f"{number}.png")
+        made = photo(daemon.home / "made" / f"{number}.png", (red, number, 0), (width, 48))
+        daemon.put(made, folder / f"{number}.png")
 
 
 def state(daemon: Daemon) -> str:
@@ -68,7 +69,7 @@ def test_an_empty_or_another_disk_in_its_place_deletes_nothing_and_is_not_indexe
     wait_until(lambda: state(daemon) == "offline", "the root is offline")
     daemon.pull(daemon.photos)
     daemon.plug("other", daemon.photos)
-    fill(daemon, daemon.photos, 3, red=10)
+    fill(daemon, daemon.photos, 3, red=10, width=400)
     daemon.call("library.rescan")
     wait_until(lambda: "another file system" in daemon.status()["roots"][0]["detail"], "the other disk is noticed")
     assert daemon.status()["counters"] == NOTHING | {"embedded": 5}
@@ -193,6 +194,23 @@ def test_the_owner_may_confirm_that_many_photos_were_deleted(tmp_path: Path) -> 
     assert "nothing is missing" in daemon.cli("confirm-deletions", str(daemon.photos)).stderr
     other = daemon.cli("confirm-deletions", "/nowhere", check=False)
     assert (other.returncode, "lies in no watched folder" in other.stderr) == (1, True)
+    daemon.stop()
+
+
+def test_a_library_that_was_put_in_order_while_the_daemon_was_down_is_right_at_once(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, settings=QUICK)
+    for number in range(120):
+        photo(daemon.photos / "mess" / f"{number}.png", (200, number, 0))
+    daemon.start()
+    daemon.becomes(photos=120, pending=0, scanning=False)
+    daemon.stop()
+    for number in range(100):
+        target = daemon.photos / str(number % 7) / f"renamed {number}.png"
+        target.parent.mkdir(exist_ok=True)
+        (daemon.photos / "mess" / f"{number}.png").rename(target)
+    daemon.start()
+    status = daemon.becomes(photos=120, pending=0, scanning=False, reused=100)
+    assert (status["counters"]["embedded"], status["roots"][0]["missing"]) == (0, 0)
     daemon.stop()
 
 

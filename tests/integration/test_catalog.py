@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def lane() -> Iterator[Lane]:
 
 
 def a_catalog(lane: Lane) -> Catalog:
-    writer = Writer(None, lane, idle=lambda: True)  # type: ignore[arg-type]  # nothing is written here
+    store: Any = SimpleNamespace(retired=lambda _digest: False)  # nothing is written here
+    writer = Writer(store, lane, idle=lambda: True)
     return Catalog(Library(), VectorIndex(), lane, writer, Events(), Roots(["/photos"]))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import store_lance
+from phsearch.adapters import store_lance, store_retired
 from phsearch.adapters.store_lance import LanceStore
 from phsearch.adapters.store_table import Table
 from phsearch.domain.types import Failure, Fingerprint, Volume
@@ -165,3 +165,33 @@ def test_discarding_works_whatever_lies_there(tmp_path: Path) -> None:
     (tmp_path / "index").write_text("not a folder")
     store_lance.discard(tmp_path / "index")
     assert not (tmp_path / "index").exists()
+
+
+def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: LanceStore, tmp_path: Path) -> None:
+    same = [photo(name) for name in ("/r/a", "/r/b")]
+    other = dataclasses.replace(photo("/r/c"), digest=b"o" * 16)
+    store.apply([(each, vector(row)) for row, each in enumerate([*same, other])], [])
+    assert not store.retired(other.digest)
+    store.apply([], ["/r/a", "/r/b", "/r/c"])
+    for known in (store, opened(tmp_path)):
+        assert known.retired(other.digest)
+        found = known.recall(other.digest)
+        assert found is not None
+        assert (found[0], found[1].tolist()) == (other.info, vector(2).tolist())
+        assert known.recall(b"unknown".ljust(16)) is None
+    assert len(list((tmp_path / "index").glob("retired_*"))) == 1
+
+
+def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
+    store: LanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [dataclasses.replace(photo(f"/r/{number}"), digest=bytes([number] * 16)) for number in range(4)]
+    store.apply([(each, vector(row)) for row, each in enumerate(photos)], [])
+    for each in photos:
+        store.apply([], [each.path])
+    monkeypatch.setattr(store_retired, "_MOST", 3)
+    assert [opened(tmp_path).retired(each.digest) for each in photos] == [False, True, True, True]
+    monkeypatch.setattr(store_retired, "_SECONDS", -1.0)
+    assert not any(opened(tmp_path).retired(each.digest) for each in photos)
+    monkeypatch.undo()
+    assert not any(opened(tmp_path).retired(each.digest) for each in photos), "it is gone from the disk, too"

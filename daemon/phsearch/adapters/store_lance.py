@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters import store_rows as rows
+from phsearch.adapters.store_retired import Retired
 from phsearch.adapters.store_table import Table
 from phsearch.errors import ModelMismatchError, StoreError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -44,12 +45,17 @@ class LanceStore:
         self._photos = Table(folder, name, "photos")
         self._failures = Table(folder, "errors", "errors", "photos that failed before are tried once more")
         self._volumes = Table(folder, "volumes", "volumes", "which disk each root lies on is learned anew")
-        self._tables = (self._photos, self._failures, self._volumes)
+        retired = Table(
+            folder, name.replace("photos", "retired", 1), "photos", "photos that come back are embedded anew"
+        )
+        self._retired = Retired(retired)
+        self._tables = (self._photos, self._failures, self._volumes, retired)
         # All are asked before any is changed: a newer state is left as it is.
         for table in self._tables:
             table.refuse_newer()
         for table in self._tables:
             table.open()
+        self._retired.load()
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
@@ -86,6 +92,8 @@ class LanceStore:
             return
         if not self._photos.exists:
             raise StoreError("the index has no table yet", "this is a bug in phsearch: please report it")
+        if gone:
+            self._retire(gone)
         with self._photos.writing():
             if new:
                 # If this fails half-way nobody can say whether the rows are there: from now on they are merged.
@@ -96,6 +104,21 @@ class LanceStore:
             self._photos.delete(gone)
         self._keys.difference_update(gone)
         self._writes += 1
+
+    def _retire(self, keys: Sequence[str]) -> None:
+        try:
+            self._retired.keep(self._photos, keys)
+        except StoreError as error:
+            # It would have been a convenience; that what is gone is forgotten is not.
+            log.warning("vectors of deleted photos are not kept: %s", error)
+
+    def retired(self, digest: bytes) -> bool:
+        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
+        return self._retired.holds(digest)
+
+    def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
+        return self._retired.recall(digest)
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
@@ -129,6 +152,7 @@ class LanceStore:
     def tidy(self) -> None:
         """Compact fragments and drop old versions."""
         self._photos.tidy(indexed=len(self._keys) >= _INDEXED_ROWS)
+        self._retired.tidy()
         self._failures.tidy()
         self._volumes.tidy()
         self._writes = 0

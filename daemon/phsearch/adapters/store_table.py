@@ -132,8 +132,15 @@ class Table:
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the rows of these paths."""
         for start in range(0, len(keys), _DELETE_CHUNK):
-            quoted = ", ".join("'" + key.replace("'", "''") + "'" for key in keys[start : start + _DELETE_CHUNK])
-            self._despite_the_index(partial(self._table.delete, f"path IN ({quoted})"))
+            where = _among(keys[start : start + _DELETE_CHUNK])
+            self._despite_the_index(partial(self._table.delete, where))
+
+    def select(self, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """Give the rows of these paths, some hundred at a time. Raises StoreError."""
+        for start in range(0, len(keys), _DELETE_CHUNK):
+            with guarded(self._folder, "read"):
+                rows = self._despite_the_index(partial(self._among, keys[start : start + _DELETE_CHUNK]))
+            yield rows
 
     def delete_rows(self, where: Callable[[pa.Table], Sequence[int]]) -> None:
         """Remove the rows that `where` picks, by their place among all rows, in one version."""
@@ -162,6 +169,9 @@ class Table:
     def close(self) -> None:
         """Let go of the files."""
         self._table = None
+
+    def _among(self, keys: Sequence[str]) -> pa.Table:
+        return self._table.search().where(_among(keys)).to_arrow()
 
     def _connected(self) -> Any:
         # Caches are bounded, or memory grows with every merge; a new session has none of what was read before.
@@ -224,10 +234,10 @@ class Table:
         self._table = None
         return None
 
-    def _despite_the_index(self, write: Callable[[], object]) -> None:
-        """Write; should the look-up index be damaged, drop it. The next `tidy` makes it anew."""
+    def _despite_the_index(self, work: Callable[[], _T]) -> _T:
+        """Read or write; should the look-up index be damaged, drop it. The next `tidy` makes it anew."""
         try:
-            write()
+            return work()
         except BaseException as error:
             indices = self._table.list_indices() if is_damage(error) else []
             if not indices:
@@ -235,7 +245,7 @@ class Table:
             log.warning("the look-up index in %s was damaged and is made anew", self._files.folder)
             for index in indices:
                 self._table.drop_index(index.name)
-            write()
+            return work()
 
 
 def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
@@ -249,3 +259,8 @@ def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
         start += size
         if start >= _SINGLE_STEPS:
             size *= 2
+
+
+def _among(keys: Sequence[str]) -> str:
+    quoted = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    return f"path IN ({quoted})"

@@ -101,6 +101,12 @@ class Store(Protocol):
     def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
         """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
 
+    def retired(self, digest: bytes) -> bool:
+        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
+
+    def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
+
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
 

@@ -1,8 +1,9 @@
 """The index as one thing: library, resident matrix, store and events change together or not at all.
 
 Everything here runs on the event loop without a pause between library and matrix lane, so that both see the same order.
-Vectors of photos that went away are kept for a while: a file that comes back under another name, by a slow move
-between disks or from the trash, is recognised by its content and costs nothing.
+Vectors of photos that went away are kept, here for the moment and in the store for long: a file that comes back under
+another name, by a slow move between disks, from the trash or from a backup, is recognised by its content and costs
+nothing.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ class Catalog:
             info, leaving = self._remembered.get(digest, (None, None))
             vector = await leaving if leaving is not None else None
         if vector is None or info is None:
-            return False
+            known_once = await self._writer.recall(digest)
+            if known_once is None:
+                return False
+            info, vector = known_once
         known = self.library.get(path)
         self._put(path, fingerprint, digest, info, vector)
         if known is None or known.digest != digest:

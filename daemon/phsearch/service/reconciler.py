@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,21 @@ log = logging.getLogger("phsearch.watch")
 
 _CHUNK = 500
 _CHUNK_SECONDS = 1.0
-_COARSE_NS = 2_000_000_000
-"""FAT counts time in steps of two seconds."""
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What one scan saw."""
+
+    paths: set[str] = field(default_factory=set)
+    alike: set[str] = field(default_factory=set)
+    """Those that may be the very photos known under their names."""
+    new: set[Fingerprint] = field(default_factory=set)
+    """Size and time of files under names that are not known."""
+    changed: list[str] = field(default_factory=list)
+    """Those to be offered that have not been."""
+    unlisted: list[str] = field(default_factory=list)
+    """Beginnings of paths of which nothing could be seen."""
 
 
 class Reconciler:
@@ -113,26 +127,15 @@ class Reconciler:
         whole = folder == self._root
         before = self._presence.here()
         doubtful = doubtful or self._root in self._presence.away()
-        seen: set[str] = set()
-        alike: set[str] = set()
-        unlisted: list[str] = []
-        changed: list[str] = []
+        sight = _Sight()
         items = await self._disk.ask(self._begin, folder)
         while chunk := await self._disk.ask(_take, items):
             for item in chunk:
-                if isinstance(item, Unlistable):
-                    unlisted.append(below(item.path))
-                    log.warning("%s: cannot be listed: %s", item.path, item.reason)
-                    continue
-                seen.add(item.path)
-                if self._is_alike(item.path, item.fingerprint):
-                    alike.add(item.path)
-                if not self._pipeline.current(item.path, item.fingerprint):
-                    changed.append(item.path)
+                self._see(item, sight)
             if not doubtful:
-                self._offer(changed)
-                changed = []
-        missing = self._missing(folder, seen, unlisted)
+                self._offer(sight.changed)
+                sight.changed.clear()
+        missing = self._missing(folder, sight.paths, sight.unlisted)
         if whole:
             here = self._presence.here()
             if here.get(self._root) != before.get(self._root):
@@ -140,48 +143,64 @@ class Reconciler:
             if here != before:
                 return False
             self._here = here
-            missing = self._believable(seen, alike, missing, unlisted)
-        self._offer(changed)
+            missing = self._believable(sight, missing)
+        self._offer(sight.changed)
         self._offer(missing)
         return True
 
-    def _believable(self, seen: set[str], alike: set[str], missing: list[str], unlisted: list[str]) -> list[str]:
+    def _see(self, item: ScanItem, sight: _Sight) -> None:
+        if isinstance(item, Unlistable):
+            sight.unlisted.append(below(item.path))
+            log.warning("%s: cannot be listed: %s", item.path, item.reason)
+            return
+        sight.paths.add(item.path)
+        if self._is_alike(item.path, item.fingerprint):
+            sight.alike.add(item.path)
+        if not self._pipeline.current(item.path, item.fingerprint):
+            sight.changed.append(item.path)
+            if item.path not in self._library:
+                sight.new.add(item.fingerprint)
+
+    def _believable(self, sight: _Sight, missing: list[str]) -> list[str]:
         """Say which of the missing photos may be looked for; raises OSError where the root is not what it was."""
         if self.confirmed:
             self._presence.forget(self._presence.away())
         else:
-            self._check(seen, alike, unlisted)
-        gone = [path for path in self._presence.away() if not self._replaced(path, alike)]
+            self._check(sight)
+        gone = [path for path in self._presence.away() if not self._replaced(path, sight)]
         self.away = tuple(path for path in gone if any(islice(self._library.under(path), 1)))
         self._presence.forget(path for path in gone if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
+        # A file of the same size and time under a new name is where the photo went.
+        lost = [path for path in missing if self._fingerprint(path) not in sight.new]
         known = self._library.count(self._root)
-        waiting = held_back(missing, known, self._brake, self.held, confirms=self.confirms)
+        waiting = held_back(lost, known, self._brake, self.held, confirms=self.confirms)
         self.held = frozenset() if self.confirmed else waiting
         self.emptied = self.confirms = self.confirmed = False
         self._presence.seen(self.away, time.time())
         return [path for path in missing if path not in self.held]
 
-    def _check(self, seen: set[str], alike: set[str], unlisted: list[str]) -> None:
+    def _check(self, sight: _Sight) -> None:
         known = self._library.count(self._root)
-        if self._root in self._presence.away() and not self._replaced(self._root, alike):
-            instead = "another file system" if seen else "an empty folder"
+        if self._root in self._presence.away() and not self._replaced(self._root, sight):
+            instead = "another file system" if sight.paths else "an empty folder"
             raise OSError(None, f"its disk is not mounted, {instead} is in its place")
-        if not seen and not unlisted and known >= (1 if self.emptied else self._brake.least):
+        if not sight.paths and not sight.unlisted and known >= (1 if self.emptied else self._brake.least):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
-    def _replaced(self, path: str, alike: set[str]) -> bool:
+    def _replaced(self, path: str, sight: _Sight) -> bool:
         """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name."""
         known = [each for each in self._library.under(path) if self._roots.of(each) == self._root]
-        return path in self._presence.here() and 2 * len(alike.intersection(known)) >= len(known)
+        return path in self._presence.here() and 2 * len(sight.alike.intersection(known)) >= len(known)
+
+    def _fingerprint(self, path: str) -> Fingerprint | None:
+        known = self._library.get(path) or self._library.failure(path)
+        return known.fingerprint if known is not None else None
 
     def _is_alike(self, path: str, seen: Fingerprint) -> bool:
-        """Tell whether a file may be the photo known under its name; a copy's time may be less exact."""
+        """Tell whether a file may be the photo known under its name; a copy need not have kept its time."""
         photo = self._library.get(path)
-        if photo is None:
-            return False
-        known = photo.fingerprint
-        return known.size == seen.size and abs(known.mtime_ns - seen.mtime_ns) <= _COARSE_NS
+        return photo is not None and photo.fingerprint.size == seen.size
 
     def _missing(self, folder: str, seen: set[str], unlisted: list[str]) -> list[str]:
         unknown = tuple(unlisted)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, Vectors, Volume
+    from phsearch.domain.types import Photo, PhotoInfo, Vectors, Volume
     from phsearch.service.lanes import Lane
 
 log = logging.getLogger("phsearch.store")
@@ -100,6 +100,16 @@ class Writer:
             else:
                 self._well()
                 delay = _RETRY_FIRST
+
+    async def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Give what the store knows of a deleted photo by its content; None too where it cannot be read."""
+        if not self._store.retired(digest):
+            return None
+        try:
+            return await self._lane.run(self._store.recall, digest)
+        except StoreError as error:
+            log.warning("%s", error.sentence())
+            return None
 
     def unwritten(self) -> frozenset[str]:
         """Give the paths whose last change is not on disk."""
