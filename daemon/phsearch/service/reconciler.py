@@ -94,7 +94,7 @@ class Reconciler:
         away = f"not mounted: {', '.join(self.away)}; its photos are kept" if self.away else ""
         total = self._library.count(self._root)
         count = f"{len(self.held):,} of {total:,} photos are missing at once"
-        held = f"{count}; they are kept until a later scan misses them, too" if self.held else ""
+        held = f"{count}; they are kept until a scan in ten minutes misses them, too" if self.held else ""
         return "; ".join(filter(None, (away, held)))
 
     def keeps(self, path: str) -> bool:

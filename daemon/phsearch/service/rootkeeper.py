@@ -33,6 +33,8 @@ State = Literal["starting", "scanning", "watching", "polling", "offline"]
 
 _RETRY_OFFLINE = 5.0
 _JITTER = 0.1
+_CONFIRM = 600.0
+"""How long photos missing in great number wait for the next look; many computers are not on for much longer."""
 _OVERFLOW_FIRST = 1.0
 _OVERFLOW_LAST = 120.0
 
@@ -66,6 +68,7 @@ class RootKeeper:
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._overflow_delay = _OVERFLOW_FIRST
+        self._last_pass = 0.0
         self._losses = 0
         self._online = False
         self._fault = ""
@@ -187,20 +190,26 @@ class RootKeeper:
 
     async def _rest(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
-        match self.state:
-            case "offline":
-                seconds = _RETRY_OFFLINE
-            case "polling":
-                seconds = min(self._poll_seconds, self._rescan_seconds)
-            case _:
-                seconds = self._rescan_seconds
+        # Counted from the last pass over all of it: scans of single folders, however many, do not put it off.
+        seconds = self._interval() * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        left = self._last_pass + seconds - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(seconds * random.uniform(1 - _JITTER, 1 + _JITTER)):  # noqa: S311
-                await self._wake.wait()
+            async with asyncio.timeout(max(left, 0)):
+                await (self._wake.wait() if left > 0 else asyncio.Event().wait())
         except TimeoutError:
             self._overflow_delay = _OVERFLOW_FIRST
             self._reconciler.confirms = self.state != "offline"
             self.scan(self.root)
+
+    def _interval(self) -> float:
+        match self.state:
+            case "offline":
+                return _RETRY_OFFLINE
+            case "polling":
+                seconds = min(self._poll_seconds, self._rescan_seconds)
+            case _:
+                seconds = self._rescan_seconds
+        return min(seconds, _CONFIRM) if self._reconciler.held else seconds
 
     async def _scan_wanted(self) -> None:
         self._wake.clear()
@@ -221,6 +230,9 @@ class RootKeeper:
                     return
                 self._reconciler.offer_missing(folder)
                 continue
+            finally:
+                if folder == self.root:
+                    self._last_pass = asyncio.get_running_loop().time()
             if self._losses != losses:
                 return
             if folder == self.root and whole:
