@@ -48,6 +48,10 @@ class Mounts:
                 found = mount
         return found
 
+    def around(self, real: str) -> tuple[Mount | None, ...]:
+        """Give the very mounts that a folder lies on and that lie below it: the same disk mounted anew is another."""
+        return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(below(real))))
+
     def under(self, root: str, real: str) -> dict[str, str]:
         """Give the identities of the file system `root` lies on and of those mounted below it, by path.
 

@@ -63,7 +63,8 @@ class Presence:
         if all(seen is not None for _, seen in looks):
             return looks
         after = self._mounts()
-        missing = [] if after is before else [self.root]
+        steady = after is before or after.around(self._real) == before.around(self._real)
+        missing = [] if steady else [self.root]
         missing += away(dict(self._known), self._under(after))
         hidden = tuple(below(path) for path in missing)
         unknown = OSError(errno.ENODEV, "its disk is not mounted")

@@ -7,6 +7,7 @@ answer, or is not on the disk it was on says nothing about its photos: it is off
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import shlex
@@ -226,7 +227,7 @@ class RootKeeper:
                 # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
                 fault = error if folder == self.root else await self._reconciler.fault()
                 if fault is not None:
-                    await self._lose(fault.strerror or str(fault))
+                    await self._lose(_reason(fault))
                     return
                 self._reconciler.offer_missing(folder)
                 continue
@@ -288,3 +289,15 @@ class RootKeeper:
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._events.publish("root", self.root, state="offline", reason=reason)
         self.state = "offline"
+
+
+def _reason(error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return "its folder is not there"
+        case errno.EACCES | errno.EPERM:
+            return "its folder may not be read (permission denied)"
+        case errno.ENOTCONN | errno.ESTALE | errno.EIO | errno.ENODEV:
+            return f"its disk or share does not work ({(error.strerror or '').lower()})"
+        case _:
+            return error.strerror or str(error)

@@ -1,0 +1,66 @@
+"""Which disks a root is made of, and when its photos may be taken for deleted: plain logic, no disk."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phsearch.domain.reconcile import Brake, held_back
+from phsearch.domain.types import Volume
+from phsearch.domain.volumes import Mount, Mounts, away
+
+
+def mount(number: int, point: str, identity: str) -> Mount:
+    return Mount(number, point, "ext4", identity, remote=False)
+
+
+MOUNTS = Mounts((mount(1, "/", "root"), mount(2, "/media/usb", "stick"), mount(3, "/media/usb/deep", "card")))
+
+
+def test_a_root_is_made_of_its_own_disk_and_of_those_below_by_the_names_of_its_photos() -> None:
+    assert MOUNTS.under("/home/u/Pictures", "/media/usb") == {
+        "/home/u/Pictures": "stick at /media/usb",
+        "/home/u/Pictures/deep": "card",
+    }
+    assert MOUNTS.under("/media/usb/2023", "/media/usb/2023") == {"/media/usb/2023": "stick at /media/usb"}
+    assert Mounts().under("/x", "/x") == {"/x": ""}
+
+
+def test_a_volume_that_is_not_mounted_or_is_another_is_away() -> None:
+    known = {path: Volume(path, "/r", identity, 1.0) for path, identity in (("/r", "a"), ("/r/b", "b"), ("/r/c", "c"))}
+    assert away(known, {"/r": "a", "/r/b": "other", "/r/new": "d"}) == ["/r/b", "/r/c"]
+
+
+def test_the_same_disk_mounted_anew_and_only_what_is_mounted_around_a_folder_counts() -> None:
+    anew = Mounts((mount(1, "/", "root"), mount(9, "/media/usb", "stick"), mount(3, "/media/usb/deep", "card")))
+    elsewhere = Mounts((*MOUNTS, mount(7, "/mnt", "x")))
+    assert anew.around("/media/usb") != MOUNTS.around("/media/usb")
+    assert elsewhere.around("/media/usb") == MOUNTS.around("/media/usb")
+
+
+def test_the_brake_needs_both_a_share_and_a_number() -> None:
+    brake = Brake(0.3, 50)
+    assert [brake.trips(missing, known) for missing, known in ((49, 49), (50, 100), (50, 1000), (301, 1000))] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+PATHS = st.sets(st.integers(0, 200).map(str))
+
+
+@given(PATHS, PATHS, st.booleans())
+def test_only_what_was_missing_before_is_let_go_and_only_by_a_pass_that_confirms(
+    missing: set[str],
+    held: set[str],
+    confirms: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    waiting = held_back(missing, 200, Brake(0.3, 50), frozenset(held), confirms=confirms)
+    assert waiting <= missing
+    if confirms:
+        assert not waiting & held
+        assert bool(waiting) == Brake(0.3, 50).trips(len(missing - held), 200)
+    else:
+        assert waiting in (frozenset(), frozenset(missing))
