@@ -163,12 +163,11 @@ def test_on_its_way_a_photo_settles_waits_in_the_queue_and_is_indexed(tmp_path: 
             answers = [why(daemon, path) for path in waiting]
             queued = [answer for answer in answers if answer["verdict"] == "queued"]
             positions = sorted(answer["position"] for answer in queued)
-            told = all(answer["of"] == 41 for answer in queued)
+            # The worker has three batches of eight at most, the first of them the one photo it hangs on.
+            told = len(queued) >= 23 and all(answer["of"] == 41 for answer in queued)
             return queued if told and positions == list(range(42 - len(queued), 42)) else []
 
         queued = wait_until(behind_what_the_worker_has, "all but what the worker has are queued in their order")
-        # The worker has three batches of eight at most.
-        assert len(queued) >= 17
         assert queued[0]["findable"] is False
 
 
