@@ -6,6 +6,7 @@ make it misbehave as hostile photos do: "crashes" ends the process, "never-ends"
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import signal
@@ -52,6 +53,8 @@ def main() -> None:
     """Serve until the daemon is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # As the real worker: one that is stopped when its daemon is killed must not go on when it is continued.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     frame = channel.receive()
     if frame is None:  # the daemon was killed
