@@ -207,15 +207,16 @@ def _keep(
 ) -> tuple[Pipelines, dict[str, RootKeeper]]:
     """Give each root its own way to its disk, its own pipeline and its keeper."""
     pipelines = Pipelines(roots, embedder)
+    brake = Brake(config.watch.brake_share, config.watch.brake_photos)
+    decoder = _decoder()
     keepers = {}
     for root in roots:
         disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
         presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
         ask = Questions(presence.look_all, digest, time.time_ns)
         settler = Settler(config.watch.settle_seconds)
-        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, _decoder())
+        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, decoder)
         pipelines.add(root, pipeline)
-        brake = Brake(config.watch.brake_share, config.watch.brake_photos)
         reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
         keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, pipelines, events, config.watch)
     return pipelines, keepers

@@ -49,8 +49,7 @@ class MountTable:
 
     def remote(self, path: str) -> str | None:
         """Give the type of the file system `path` lies on when that is a remote one. Asks the disk, for links."""
-        mount = self.read().over(os.path.realpath(path))
-        return mount.kind if mount is not None and mount.remote else None
+        return self.read().remote(os.path.realpath(path))
 
 
 class RemoteMounts:

@@ -141,10 +141,12 @@ class Batcher:
 
     def recall(self, root: str) -> list[Candidate]:
         """Take out all photos of a root that the worker has."""
-        held = [each for batch in self._held.values() for each in batch.values() if each.root == root]
-        for each in held:
-            for batch in self._held.values():
-                batch.pop(each.path, None)
+        held: list[Candidate] = []
+        for batch in self._held.values():
+            gone = [each for each in batch.values() if each.root == root]
+            for each in gone:
+                del batch[each.path]
+            held += gone
         self._forget(each.path for each in held)
         return held
 

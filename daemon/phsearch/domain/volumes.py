@@ -48,6 +48,11 @@ class Mounts:
                 found = mount
         return found
 
+    def remote(self, real: str) -> str | None:
+        """Give the type of the file system a folder lies on where that is a remote one."""
+        mount = self.over(real)
+        return mount.kind if mount is not None and mount.remote else None
+
     def around(self, real: str) -> tuple[Mount | None, ...]:
         """Give the very mounts that a folder lies on and that lie below it: the same disk mounted anew is another."""
         return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(below(real))))

@@ -18,10 +18,10 @@ _T = TypeVar("_T")
 
 
 class Lane:
-    """Runs calls in other threads, in the order they were given (with the default of one thread)."""
+    """Runs calls in other threads, in the order they were given."""
 
-    def __init__(self, name: str, threads: int = 1) -> None:
-        self._pool = ThreadPoolExecutor(threads, name)
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, name)
 
     def run(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
         """Queue `call` at once and give its future: whoever awaits it later still got the earlier place."""

@@ -48,8 +48,7 @@ class Presence:
         """Find out where the root really is; gives the type of its file system where that is a remote one, else ""."""
         self._real = os.path.realpath(self.root)
         tick()
-        mount = self._mounts().over(self._real)
-        return mount.kind if mount is not None and mount.remote else ""
+        return self._mounts().remote(self._real) or ""
 
     def look_all(
         self, tick: Callable[[], None], paths: list[str]

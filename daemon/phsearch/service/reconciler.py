@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from phsearch.domain.reconcile import Brake, held_back
@@ -39,8 +38,8 @@ class _Sight:
     """What one scan saw."""
 
     paths: set[str] = field(default_factory=set)
-    alike: set[str] = field(default_factory=set)
-    """Those that may be the very photos known under their names."""
+    other: set[str] = field(default_factory=set)
+    """Those of another size than the photos known under their names."""
     new: set[Fingerprint] = field(default_factory=set)
     """Size and time of files under names that are not known."""
     changed: list[str] = field(default_factory=list)
@@ -154,12 +153,14 @@ class Reconciler:
             log.warning("%s: cannot be listed: %s", item.path, item.reason)
             return
         sight.paths.add(item.path)
-        if self._is_alike(item.path, item.fingerprint):
-            sight.alike.add(item.path)
-        if not self._pipeline.current(item.path, item.fingerprint):
-            sight.changed.append(item.path)
-            if item.path not in self._library:
-                sight.new.add(item.fingerprint)
+        if self._pipeline.current(item.path, item.fingerprint):
+            return
+        sight.changed.append(item.path)
+        photo = self._library.get(item.path)
+        if photo is None:
+            sight.new.add(item.fingerprint)
+        elif photo.fingerprint.size != item.fingerprint.size:
+            sight.other.add(item.path)
 
     def _believable(self, sight: _Sight, missing: list[str]) -> list[str]:
         """Say which of the missing photos may be looked for; raises OSError where the root is not what it was."""
@@ -168,7 +169,7 @@ class Reconciler:
         else:
             self._check(sight)
         gone = [path for path in self._presence.away() if not self._replaced(path, sight)]
-        self.away = tuple(path for path in gone if any(islice(self._library.under(path), 1)))
+        self.away = tuple(path for path in gone if any(self._library.under(path)))
         self._presence.forget(path for path in gone if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
         # A file of the same size and time under a new name is where the photo went.
@@ -189,18 +190,17 @@ class Reconciler:
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
     def _replaced(self, path: str, sight: _Sight) -> bool:
-        """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name."""
+        """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name.
+
+        A file of the same name and size counts as the photo: a copy need not have kept its time.
+        """
         known = [each for each in self._library.under(path) if self._roots.of(each) == self._root]
-        return path in self._presence.here() and 2 * len(sight.alike.intersection(known)) >= len(known)
+        alike = [each for each in known if each in self._library and each in sight.paths and each not in sight.other]
+        return path in self._presence.here() and 2 * len(alike) >= len(known)
 
     def _fingerprint(self, path: str) -> Fingerprint | None:
         known = self._library.get(path) or self._library.failure(path)
         return known.fingerprint if known is not None else None
-
-    def _is_alike(self, path: str, seen: Fingerprint) -> bool:
-        """Tell whether a file may be the photo known under its name; a copy need not have kept its time."""
-        photo = self._library.get(path)
-        return photo is not None and photo.fingerprint.size == seen.size
 
     def _missing(self, folder: str, seen: set[str], unlisted: list[str]) -> list[str]:
         unknown = tuple(unlisted)
