@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,24 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import COLOURD, Daemon
+from namespaces import MOUNTING, why_no_mounts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ENTER = ("unshare", "--mount", "--propagation", "private") + (() if os.geteuid() == 0 else ("--map-root-user",))
-
-
-@functools.cache
-def may_mount() -> bool:
-    """Tell whether this machine lets us mount in a namespace of our own."""
-    try:
-        done = subprocess.run([*_ENTER, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-needs_mounts = pytest.mark.skipif(not may_mount(), reason="mounting in a namespace is not permitted here")
+needs_mounts = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
 
 
 class MountingDaemon(Daemon):
@@ -39,7 +26,7 @@ class MountingDaemon(Daemon):
     def __init__(self, home: Path, program: tuple[str, ...] = COLOURD, settings: str = "") -> None:
         super().__init__(home, program, settings)
         # The namespace lives in a process of its own, so that it outlives the daemon.
-        self._namespace = subprocess.Popen([*_ENTER, "sh", "-c", "echo ready; exec cat"], stdin=-1, stdout=-1)
+        self._namespace = subprocess.Popen([*MOUNTING, "sh", "-c", "echo ready; exec cat"], stdin=-1, stdout=-1)
         assert self._namespace.stdout is not None
         assert self._namespace.stdout.readline() == b"ready\n"
         self._nsenter = ("nsenter", "--target", str(self._namespace.pid), "--mount") + (

@@ -1,10 +1,14 @@
-"""Programs in a user namespace of their own, where limits can be lowered for them and for nobody else."""
+"""Programs in namespaces of their own, where limits can be lowered, or disks mounted, for them and for nobody else."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from functools import cache
+
+MOUNTING = ("unshare", "--mount", "--propagation", "private") + (() if os.geteuid() == 0 else ("--map-root-user",))
+"""What runs a program where it may mount."""
 
 _SCRIPT = 'for pair in $0; do echo "${pair#*=}" > "/proc/sys/user/max_inotify_${pair%%=*}" || exit 125; done; exec "$@"'
 
@@ -29,3 +33,13 @@ def why_not() -> str:
         return "needs unshare from util-linux"
     done = subprocess.run(limited("true", watches=5, instances=5), capture_output=True, text=True, check=False)
     return f"no user namespace to be had: {done.stderr.strip()}" if done.returncode else ""
+
+
+@cache
+def why_no_mounts() -> str:
+    """Say why nothing can be mounted in a namespace of one's own here; "" where it can."""
+    if shutil.which("unshare") is None:
+        return "needs unshare from util-linux"
+    trial = [*MOUNTING, "mount", "-t", "tmpfs", "none", "/mnt"]
+    done = subprocess.run(trial, capture_output=True, text=True, check=False)
+    return f"mounting in a namespace is not permitted: {done.stderr.strip()}" if done.returncode else ""

@@ -32,6 +32,14 @@ def fill(daemon: MountingDaemon, folder: Path, count: int, red: int = 200, width
         daemon.put(made, folder / f"{number}.png")
 
 
+def indexed(daemon: MountingDaemon, disk: str) -> None:
+    """Start over a root that is a disk of its own, with five photos."""
+    daemon.plug(disk, daemon.photos)
+    fill(daemon, daemon.photos, 5)
+    daemon.start()
+    daemon.becomes(photos=5, pending=0, scanning=False)
+
+
 def state(daemon: Daemon) -> str:
     root: dict[str, str] = daemon.status()["roots"][0]
     return root["state"]
@@ -41,10 +49,7 @@ def state(daemon: Daemon) -> str:
 def test_a_disk_that_is_pulled_out_keeps_its_photos_findable_and_costs_nothing_when_it_is_back(
     daemon: MountingDaemon,
 ) -> None:
-    daemon.plug("one", daemon.photos)
-    fill(daemon, daemon.photos, 5)
-    daemon.start()
-    daemon.becomes(photos=5, pending=0, scanning=False)
+    indexed(daemon, "one")
     before = time.time()
     for _ in range(3):
         daemon.pull(daemon.photos)
@@ -60,10 +65,7 @@ def test_a_disk_that_is_pulled_out_keeps_its_photos_findable_and_costs_nothing_w
 
 @needs_mounts
 def test_an_empty_or_another_disk_in_its_place_deletes_nothing_and_is_not_indexed(daemon: MountingDaemon) -> None:
-    daemon.plug("one", daemon.photos)
-    fill(daemon, daemon.photos, 5)
-    daemon.start()
-    daemon.becomes(photos=5, pending=0)
+    indexed(daemon, "one")
     daemon.pull(daemon.photos)
     daemon.plug("empty", daemon.photos)
     wait_until(lambda: state(daemon) == "offline", "the root is offline")
@@ -80,10 +82,7 @@ def test_an_empty_or_another_disk_in_its_place_deletes_nothing_and_is_not_indexe
 def test_a_disk_that_is_not_mounted_at_the_start_is_offline_with_the_time_it_was_last_seen(
     daemon: MountingDaemon,
 ) -> None:
-    daemon.plug("one", daemon.photos)
-    fill(daemon, daemon.photos, 5)
-    daemon.start()
-    daemon.becomes(photos=5, pending=0, scanning=False)
+    indexed(daemon, "one")
     daemon.stop()
     stopped = time.time()
     daemon.pull(daemon.photos)
@@ -101,10 +100,7 @@ def test_a_disk_that_is_not_mounted_at_the_start_is_offline_with_the_time_it_was
 
 @needs_mounts
 def test_a_library_that_was_copied_to_a_new_disk_goes_on_without_embedding(daemon: MountingDaemon) -> None:
-    daemon.plug("old", daemon.photos)
-    fill(daemon, daemon.photos, 5)
-    daemon.start()
-    daemon.becomes(photos=5, pending=0, scanning=False)
+    indexed(daemon, "old")
     daemon.stop()
     daemon.pull(daemon.photos)
     daemon.plug("new", daemon.photos)
@@ -142,10 +138,7 @@ def test_a_disk_mounted_below_a_root_may_go_without_its_photos(daemon: MountingD
 
 @needs_mounts
 def test_an_owner_may_have_an_offline_root_forgotten(daemon: MountingDaemon) -> None:
-    daemon.plug("one", daemon.photos)
-    fill(daemon, daemon.photos, 5)
-    daemon.start()
-    daemon.becomes(photos=5, pending=0)
+    indexed(daemon, "one")
     daemon.pull(daemon.photos)
     wait_until(lambda: state(daemon) == "offline", "the root is offline")
     assert "5 photos" in daemon.cli("confirm-deletions", "--yes", str(daemon.photos)).stderr

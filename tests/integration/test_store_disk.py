@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from namespaces import MOUNTING, why_no_mounts
+
 SCENARIOS = Path(__file__).parent.parent / "store_disk.py"
-UNSHARE = ["unshare", "--mount", "--propagation", "private"]
+pytestmark = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
 
 
 def run(scenario: str, tmp_path: Path) -> None:
-    if shutil.which("unshare") is None:
-        pytest.skip("there is no unshare to mount with")
-    probe = subprocess.run(
-        [*UNSHARE, "mount", "-t", "tmpfs", "none", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    if probe.returncode:
-        pytest.skip(f"this process may not mount: {probe.stderr.strip()}")
     child = subprocess.run(
-        [*UNSHARE, sys.executable, str(SCENARIOS), scenario, str(tmp_path)],
+        [*MOUNTING, sys.executable, str(SCENARIOS), scenario, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=90,

@@ -16,6 +16,7 @@ import pytest
 from watchdog.observers import inotify_c
 
 import hungfs
+import namespaces
 from harness import wait_until
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.mounts import RemoteMounts
@@ -680,13 +681,10 @@ watcher.close()
 """
 
 
+@pytest.mark.skipif(bool(namespaces.why_no_mounts()), reason=namespaces.why_no_mounts())
 def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Path) -> None:
-    unshare = ["unshare", "--mount", "--propagation", "private"]
-    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False).returncode:
-        pytest.skip("needs the right to make a mount namespace")
-    done = subprocess.run(
-        [*unshare, sys.executable, "-c", MOUNTING, str(root)], check=False, capture_output=True, text=True, timeout=60
-    )
+    program = [*namespaces.MOUNTING, sys.executable, "-c", MOUNTING, str(root)]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
     lines = done.stdout.splitlines()
     replaced = "another folder or file system has taken its place"
     assert lines[:1] == [replaced], done.stderr
