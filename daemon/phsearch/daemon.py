@@ -41,6 +41,7 @@ from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
+from phsearch.service.methods import About, Finding, Upkeep
 from phsearch.service.model import ModelState
 from phsearch.service.overseer import Limits
 from phsearch.service.pipeline import Pipeline, Questions
@@ -166,7 +167,9 @@ async def _serve(
         FileCheck(library, pipelines, roots, keepers),
         SampleCheck(pipelines, library, index, rank_lane, embedder, model),
     )
-    server = Server(Api(searcher, status, library, roots, keepers, pipelines, why, barrier, verifier), events)
+    finding = Finding(searcher, status, library, keepers, why, barrier)
+    upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
+    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
     notifier = Notifier(env)
 
     await server.start(listener)

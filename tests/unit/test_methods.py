@@ -6,7 +6,8 @@ import pytest
 
 from phsearch.wire import framing
 from phsearch.wire.jsonrpc import RpcError
-from phsearch.wire.methods import MAX_OFFSET, MAX_QUERY, METHODS, PROTOCOL, Param, discover
+from phsearch.wire.methods import MAX_OFFSET, MAX_QUERY, METHODS, PROTOCOL, discover
+from phsearch.wire.schema import Param
 
 
 def check(method: str, **params: Any) -> dict[str, Any]:

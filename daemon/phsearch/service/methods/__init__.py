@@ -1,0 +1,7 @@
+"""What the methods of the protocol do, one class for each kind; `calls` gives its methods by name."""
+
+from phsearch.service.methods.about import About
+from phsearch.service.methods.finding import Finding
+from phsearch.service.methods.upkeep import Upkeep
+
+__all__ = ["About", "Finding", "Upkeep"]

@@ -1,0 +1,24 @@
+"""Lists cut to what one line of the protocol can hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phsearch.wire import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ENVELOPE = 4096
+
+
+def fitting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give as many rows as one line of the protocol can hold."""
+    fitting: list[dict[str, Any]] = []
+    room = framing.MAX_LINE - _ENVELOPE
+    for row in rows:
+        room -= len(framing.encode(row))
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
