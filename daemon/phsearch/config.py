@@ -54,6 +54,8 @@ class WatchConfig:
     brake_share: float = 0.3
     brake_photos: int = 50
     poll_minutes: float = 5.0
+    removed_roots: str = "forget"
+    grace_days: float = 30.0
 
     def check(self) -> None:
         """Refuse values out of range."""
@@ -64,6 +66,8 @@ class WatchConfig:
         _within("watch.brake_share", self.brake_share, 0, 1)
         _within("watch.brake_photos", self.brake_photos, 1, 1 << 40)
         _within("watch.poll_minutes", self.poll_minutes, 0.01, 60 * 24 * 365)
+        _one_of("watch.removed_roots", self.removed_roots, ("forget", "keep"))
+        _within("watch.grace_days", self.grace_days, 0, 365 * 100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import (
+    ConfigError,
     ModelMismatchError,
     ModelUnavailableError,
     NotReadyError,
@@ -28,6 +29,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     ModelUnavailableError: "ModelUnavailable",
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
+    ConfigError: "BadSettings",
 }
 
 

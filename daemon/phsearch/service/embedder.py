@@ -84,12 +84,19 @@ class Embedder:
         self._batcher = batcher
         self._keep_alive = keep_alive
         self._limits = limits
+        self._outdated = False
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
+
+    def take(self, command: WorkerCommand, keep_alive: float, limits: Limits) -> None:
+        """Use these from the next worker on; the present one finishes what it has, and then makes room for it."""
+        self._command, self._keep_alive, self._limits = command, keep_alive, limits
+        self._outdated = True
+        self._stirred.set()
 
     def submit(self, candidate: Candidate) -> None:
         """Queue a photo for embedding; its outcome goes to `on_outcome`."""
@@ -141,6 +148,7 @@ class Embedder:
                 self._stirred.clear()
                 await self._stirred.wait()
             await asyncio.sleep(pause)
+            self._outdated = False
             worker = await hire(self._command, self._model, image=True)
             self._batcher.size = worker.ready.batch_size
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
@@ -187,7 +195,8 @@ class Embedder:
         while not listening.done():
             self._stirred.clear()
             try:
-                await self._send_batches(worker, overseer)
+                if not self._outdated:
+                    await self._send_batches(worker, overseer)
             except WorkerDiedError:
                 return "died"
             if self._batcher.busy:
@@ -197,7 +206,7 @@ class Embedder:
                     return deaths.recalled()
                 if (death := overseer.sentence()) is not None:
                     return death
-            elif not await self._stir(self._keep_alive):
+            elif self._outdated or not await self._stir(self._keep_alive):
                 return "idle"
         return "died"
 

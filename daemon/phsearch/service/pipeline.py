@@ -54,7 +54,7 @@ class Questions:
 class Embedding(Protocol):
     """Where photos go whose content is new."""
 
-    def embed(self, candidate: Candidate) -> None:
+    def embed(self, candidate: Candidate, by: Pipeline) -> None:
         """Have a photo embedded; its outcome comes by `Pipeline.take`, or `Pipeline.again` when a twin was first."""
 
     def concluded(self, candidate: Candidate) -> None:
@@ -189,6 +189,11 @@ class Pipeline:
             for _ in range(2):
                 group.create_task(self._read())
 
+    def close(self) -> None:
+        """Let go of what is still to come; call it when `run` has ended."""
+        for timer in self._retries.values():
+            timer.cancel()
+
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -296,7 +301,7 @@ class Pipeline:
                     self._retry(path)
                 else:
                     self._forced.discard(path)
-                    self._embedding.embed(Candidate(path, self._root, fingerprint, digest))
+                    self._embedding.embed(Candidate(path, self._root, fingerprint, digest), self)
 
     async def _conclude(self) -> None:
         """Deal with photos that failed, and with those whose twins went first."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phsearch.service.embedder import Embedder
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
+    from phsearch.service.removed import RemovedRoots
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.writer import Writer
 
@@ -52,6 +53,7 @@ class Status:
         writer: Writer,
         model: ModelState,
         keepers: Mapping[str, RootKeeper],
+        removed: RemovedRoots,
     ) -> None:
         self._catalog = catalog
         self._pipelines = pipelines
@@ -59,6 +61,7 @@ class Status:
         self._writer = writer
         self._model = model
         self._keepers = keepers
+        self._removed = removed
         self._started = time.monotonic()
         self._rate = Rate()
 
@@ -115,6 +118,7 @@ class Status:
             "eta": round(self.pending / rate) if rate > 0 and self.pending else None,
             "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
             "notices": self._notices(),
+            "removed": self._removed.report(),
         }
 
     def line(self) -> str:

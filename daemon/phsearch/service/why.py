@@ -45,7 +45,7 @@ class Why:
     def __init__(
         self,
         roots: Roots,
-        rules: Rules,
+        rules: Callable[[], Rules],
         library: Library,
         pipelines: Pipelines,
         keepers: Mapping[str, RootKeeper],
@@ -53,7 +53,7 @@ class Why:
         model: ModelState,
         sight: Callable[[str, str | None], Sight],
         *,
-        follow: bool,
+        follow: Callable[[], bool],
     ) -> None:
         self._roots = roots
         self._rules = rules
@@ -136,23 +136,24 @@ class Why:
 
     def _excluded(self, path: str, sight: Sight) -> _Case | None:
         rel = self._roots.rel(path)
-        if sight.link and not self._follow:
+        if sight.link and not self._follow():
             clause = f"{sight.link} is a symbolic link, and links are not followed (watch.follow_symlinks)"
         elif sight.kind == "nothing":
             clause = ""
         elif sight.kind == "folder":
             # What a photo in it would be told; the root itself is always admitted.
-            clause = self._rules.why_not(f"{rel}/x.jpg") or "" if rel else ""
+            clause = self._rules().why_not(f"{rel}/x.jpg") or "" if rel else ""
         else:
-            clause = self._rules.why_not(rel) or ""
+            clause = self._rules().why_not(rel) or ""
             if not clause and sight.kind == "file" and sight.fingerprint is not None:
                 clause = self._too_small(sight.fingerprint.size)
         return _Case("excluded", f"it is left out: {clause}", {"reason": clause}) if clause else None
 
     def _too_small(self, size: int) -> str:
-        if self._rules.admits_size(size):
+        rules = self._rules()
+        if rules.admits_size(size):
             return ""
-        return f"it has {size:,} bytes, and watch.min_bytes is {self._rules.min_bytes:,}"
+        return f"it has {size:,} bytes, and watch.min_bytes is {rules.min_bytes:,}"
 
     def _folder(self, path: str) -> _Case:
         known = list(self._library.under(path))

@@ -46,7 +46,7 @@ METHODS = {
             "status",
             "Say how the daemon is.",
             "{version, protocol, pid, uptime, model, photos, pending, scanning, errors, counters, roots, rate, eta, "
-            "last_error, notices}",
+            "last_error, notices, removed: [{path, photos, since, forgotten_at}]}",
         ),
         Method(
             "library.rescan",
@@ -59,6 +59,12 @@ METHODS = {
             "Take what is missing in a root for deleted: it is forgotten, be the root offline or not.",
             "{root, missing}: how many photos that are",
             (Param("root", "string", "the watched folder", required=True, low=1, high=4096, path=True),),
+        ),
+        Method(
+            "library.forget",
+            "Forget the photos of a folder that is watched no longer, before their time of grace is over.",
+            "{root, forgotten}: how many photos that are",
+            (Param("root", "string", "the folder, as status names it", required=True, low=1, high=4096, path=True),),
         ),
         Method(
             "library.errors",
@@ -99,6 +105,24 @@ METHODS = {
                     default=200,
                     low=0,
                     high=MAX_OFFSET,
+                ),
+            ),
+        ),
+        Method(
+            "config.reload",
+            "Read the settings again: all of them are taken, or none where there is a mistake.",
+            "{added: [{path, photos}], removed: [{path, photos, since, forgotten_at}], changed, restart_needed, "
+            "overruled: [{key, option}]}; photos of an added root that are known already, those of a removed one are "
+            "shown no longer and forgotten at forgotten_at (null: kept); changed and restart_needed are dotted keys, "
+            "overruled those for which an option of the command line wins",
+            (
+                Param("check", "boolean", "only say what would change", default=False),
+                Param(
+                    "removed",
+                    "string",
+                    "what becomes of the photos of removed roots: what the settings say, kept, or forgotten now",
+                    default="grace",
+                    choices=("grace", "keep", "forget"),
                 ),
             ),
         ),
