@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from PIL import Image
 
 from colour_worker import PREPROCESS, photo_vector
-from life import Life
+from life import QUICK, Life
 from phsearch.adapters.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.store_lance import LanceStore
@@ -254,6 +254,33 @@ class ReconcileMachine(RuleBasedStateMachine):
             # Where nobody saw it go, the watch on it still tells that its folder was renamed.
             self._post(RootLost(root, "its folder was renamed"))
         self._away.clear()
+
+    @rule(
+        which=st.integers(0, 99),
+        told=st.booleans(),
+        work=st.lists(st.integers(0, 99), max_size=3),
+        seconds=st.sampled_from((0, 0.02, 0.06)),
+    )
+    def other_roots_for_a_while(self, which: int, *, told: bool, work: list[int], seconds: float) -> None:
+        one, two = self._tops
+        others: tuple[list[str], ...] = (
+            [one],
+            [two],
+            [],
+            [two, one],
+            [one, two, f"{one}/f"],
+            [two, f"{one}/f", f"{two}/f/g"],
+        )
+        self._story.append(f"for a while the roots are {others[which % len(others)]}")
+        self._run(self.life.household.change(others[which % len(others)], QUICK))
+        self._pass(seconds)
+        if told:
+            self._tell_everything(random.Random(which))
+        for chosen in work:
+            self.life.embedder.work(chosen)
+            self._call(self.life.embedder.tell, chosen)
+        self._pass(0)
+        self._run(self.life.household.change(self._tops, QUICK))
 
     # --- what is told, and when -------------------------------------------------------------------------------
 

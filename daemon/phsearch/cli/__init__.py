@@ -19,6 +19,8 @@ COMMANDS = {
     "rescan": "library",
     "errors": "library",
     "confirm-deletions": "library",
+    "reload": "configuring",
+    "forget": "configuring",
     "why": "why",
     "verify": "verify",
     "watch": "service",

@@ -79,8 +79,9 @@ class Household:
     async def run(self) -> None:
         """Have every root kept, until cancelled."""
         async with asyncio.TaskGroup() as self._group:
-            for home in self._homes.values():
-                home.live(self._group)
+            # A change under way has it that some homes are to rest.
+            async with self._removed.turn:
+                self._live()
             await asyncio.Event().wait()
 
     def close(self) -> None:
@@ -106,13 +107,15 @@ class Household:
             self._switch(new, watch, moving, keep=keep)
             self._catalog.welcome(photos, failures)
             self._removed.welcome(returning)
-        await self._watch_anew(watch, moving, ruled=ruled)
-        if ruled or returning:
-            await self._leave_out()
-        if self._group is not None:
-            for home in self._homes.values():
-                if not home.lives:
-                    home.live(self._group)
+            await self._watch_anew(watch, moving, ruled=ruled)
+            if ruled or returning:
+                await self._leave_out()
+            self._live()
+
+    def _live(self) -> None:
+        for home in self._homes.values():
+            if self._group is not None and not home.lives:
+                home.live(self._group)
 
     def _stays(self, root: str, new: Roots) -> bool:
         return root in new and self._roots.inner(root) == new.inner(root)

@@ -76,6 +76,10 @@ class RemovedRoots:
     def __iter__(self) -> Iterator[str]:
         return iter(self._photos)
 
+    def paths(self, root: str) -> frozenset[str]:
+        """Give the paths of the photos and failures of a removed root."""
+        return frozenset(self._photos.get(root, ()))
+
     def take(self, settings: WatchConfig) -> None:
         """Keep to these settings from now on."""
         self._grace = _grace(settings)
@@ -153,17 +157,18 @@ class RemovedRoots:
         """Forget what is due and keep the record, until cancelled."""
         while True:
             self._stirred.clear()
-            seconds = _LOOK_SECONDS
             try:
                 await self.save()
-                for root in self._due():
-                    log.info("%s: forgotten: it was removed from the settings", root)
+                for root in [root for root, end in self._ends().items() if end <= self._clock()]:
+                    log.info("%s: its time of grace is over, %s photos are forgotten", root, len(self._photos[root]))
                     await self.forget(root)
+                ends = self._ends().values()
+                seconds = max(min(ends) - self._clock(), 0) if ends else None
             except StoreError as error:
                 log.warning("%s", error.sentence())
                 seconds = _RETRY_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds if self._photos or self._records != self._saved else None):
+                async with asyncio.timeout(seconds and min(seconds, _LOOK_SECONDS)):
                     await self._stirred.wait()
 
     async def save(self) -> None:
@@ -173,10 +178,9 @@ class RemovedRoots:
             await self._lane.run(self._file.save, list(records.values()))
             self._saved = records
 
-    def _due(self) -> list[str]:
-        now = self._clock()
+    def _ends(self) -> dict[str, float]:
         ends = {root: self._grace.ends(record) for root, record in self._records.items()}
-        return [root for root, end in ends.items() if end is not None and end <= now]
+        return {root: end for root, end in ends.items() if end is not None}
 
 
 def _grace(settings: WatchConfig) -> Grace:
