@@ -22,10 +22,15 @@ from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.mounts import MountTable, RemoteMounts
+from phsearch.adapters.pause_file import PauseFile
+from phsearch.adapters.power import PowerSupplies
+from phsearch.adapters.pressure import Pressures
+from phsearch.adapters.priority import behind
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
+from phsearch.domain.courtesy import Courtesy
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.reconcile import Brake
@@ -39,6 +44,7 @@ from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.governor import Governor
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.methods import About, Finding, Upkeep
@@ -138,38 +144,42 @@ async def _serve(
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
     scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
     batcher = Batcher(config.model.batch_size or 16, _AHEAD)
+    governor = _governor(config, places, events)
     embedder = Embedder(
         _index_worker(config, worker_env, worker),
         model,
         batcher,
         config.index.keep_alive_seconds,
         _limits(config),
+        governor,
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
     mounts = MountTable()
     watcher = _watcher(config, roots, rules, mounts)
     pipelines, keepers = _keep(
-        config, roots, mounts, watcher, scanner, catalog, embedder, writer, events, store.load_volumes()
+        config, roots, mounts, watcher, scanner, catalog, embedder, writer, events, store.load_volumes(), governor
     )
-    barrier = Barrier(watcher, keepers, pipelines)
+    barrier = Barrier(watcher, keepers, pipelines, governor)
     intake = Intake(roots, keepers, catalog, pipelines, barrier.marked)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipelines, embedder, writer, model, keepers)
-    why = Why(roots, rules, library, pipelines, keepers, searcher, model, sight, follow=config.watch.follow_symlinks)
+    status = Status(catalog, pipelines, embedder, writer, model, keepers, governor)
+    why = Why(
+        roots, rules, library, pipelines, keepers, searcher, model, sight, governor, follow=config.watch.follow_symlinks
+    )
     verifier = Verifier(
         library,
         model,
         RowCheck(store, store_lane, writer, library, index, rank_lane, roots, verify_lane),
         FileCheck(library, pipelines, roots, keepers),
-        SampleCheck(pipelines, library, index, rank_lane, embedder, model),
+        SampleCheck(pipelines, library, index, rank_lane, embedder, model, governor),
     )
-    finding = Finding(searcher, status, library, keepers, why, barrier)
-    upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
+    finding = Finding(searcher, status, library, keepers, why, barrier, governor)
+    upkeep = Upkeep(library, roots, keepers, pipelines, verifier, governor)
+    server = Server(Api([finding.calls, upkeep.calls, About(status, governor).calls]), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -178,7 +188,7 @@ async def _serve(
     log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
     try:
         async with asyncio.TaskGroup() as group:
-            runs = (text_tower.run(), embedder.run(), pipelines.run(), writer.run())
+            runs = (text_tower.run(), embedder.run(), pipelines.run(), writer.run(), governor.run())
             keeping = (keeper.run() for keeper in keepers.values())
             tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status))]
             await stopping.wait()
@@ -207,22 +217,35 @@ def _keep(
     writer: Writer,
     events: Events,
     volumes: Iterable[Volume],
+    governor: Governor,
 ) -> tuple[Pipelines, dict[str, RootKeeper]]:
     """Give each root its own way to its disk, its own pipeline and its keeper."""
     pipelines = Pipelines(roots, embedder)
+    governor.busy = lambda: pipelines.pending > 0 or embedder.busy
     brake = Brake(config.watch.brake_share, config.watch.brake_photos)
     decoder = _decoder()
     keepers = {}
     for root in roots:
         disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
         presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
-        ask = Questions(presence.look_all, digest, time.time_ns)
+        ask = Questions(presence.look_all, behind(digest), time.time_ns)
         settler = Settler(config.watch.settle_seconds)
-        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, decoder)
+        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, decoder, governor.turn)
         pipelines.add(root, pipeline)
         reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
         keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, pipelines, events, config.watch)
     return pipelines, keepers
+
+
+def _governor(config: Config, places: Places, events: Events) -> Governor:
+    """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
+    courtesy, file = Courtesy(config.courtesy), PauseFile(places.state / "pause.json")
+    paused, until = file.load()
+    if paused:
+        courtesy.pause(until)
+    governor = Governor(courtesy, PowerSupplies().read, Pressures().read, file.save)
+    governor.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
+    return governor
 
 
 def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
@@ -278,6 +301,7 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "device": config.model.device,
         "precision": config.model.precision,
         "batch_size": config.model.batch_size,
+        "gpu_memory_mb": config.model.gpu_memory_mb,
         "torch_threads": 0,
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from machine import at_ease
 from phsearch.domain.batching import Batcher, Candidate
 from phsearch.domain.types import Fingerprint
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Embedder, Unreadable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.service.embedder import Outcome
+    from phsearch.service.governor import Governor
 
 BEGINS = """
 import os, signal, socket, sys, time
@@ -62,13 +64,21 @@ class Model:
 class Stage:
     """An embedder whose worker runs `script`."""
 
-    def __init__(self, folder: Path, script: str, memory: Callable[[int], int] = lambda _pid: 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        script: str,
+        memory: Callable[[int], int] = lambda _pid: 0,
+        governor: Governor | None = None,
+        ahead: int = 1,
+    ) -> None:
         self.starts = folder / "starts"
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", BEGINS + script))
         limits = Limits(30, memory, lambda _loaded: 1000)
         model: Any = Model()
-        self.embedder = Embedder(command, model, Batcher(4, 1), 60, limits)
+        self.governor = governor or at_ease()
+        self.embedder = Embedder(command, model, Batcher(4, ahead), 60, limits, self.governor)
         self.outcomes: dict[str, Outcome] = {}
         self.embedder.on_outcome = self._take
 

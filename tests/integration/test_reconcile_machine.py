@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from PIL import Image
 
 from colour_worker import PREPROCESS, photo_vector
+from machine import at_ease
 from phsearch import daemon
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
@@ -201,6 +202,7 @@ class Life:
             self.writer,
             events,
             self.store.load_volumes(),
+            at_ease(),
         )
         self.intake = Intake(roots, self.keepers, catalog, self.pipelines, lambda _: None)
         runs = (self.pipelines.run(), self.writer.run(), *(keeper.run() for keeper in self.keepers.values()))

@@ -19,6 +19,8 @@ COMMANDS = {
     "rescan": "library",
     "errors": "library",
     "confirm-deletions": "library",
+    "pause": "pause",
+    "resume": "pause",
     "why": "why",
     "verify": "verify",
     "watch": "service",
