@@ -1,7 +1,8 @@
 """A machine of the test's own: what daemons in tests see of batteries and pressure, whatever this one goes through.
 
-It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them, changed
-by the test while the daemon runs. Without one there is neither battery nor pressure, so that no test waits for either.
+It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them,
+changed by the test while the daemon runs. Without one there is neither battery nor pressure, so that no test waits for
+either.
 """
 
 from __future__ import annotations

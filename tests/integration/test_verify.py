@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from machine import at_ease
-
 from phsearch.domain.findings import Findings
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex

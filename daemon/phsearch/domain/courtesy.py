@@ -64,7 +64,7 @@ class Pace:
             case "paused":
                 return f"paused {self.reason}" if self.causes == ("owner",) else f"paused: {self.reason}"
             case _ if self.share:
-                return f"throttled to {self.share:.0%}: {self.reason}"
+                return f"throttled to {100 * self.share:.3g} %: {self.reason}"
             case _:
                 return f"throttled: {self.reason}"
 

@@ -30,9 +30,9 @@ METHODS = {
             "Rank the library for a text, best first.",
             "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, held, photos, "
             "took_ms, synced}; score is the cosine between text and photo, pending counts photos seen but not yet "
-            "searchable, held says why they are not being indexed (null if they are), synced says, where sync was asked "
-            "for, whether every file closed before the question could be found; an offline photo's disk was last there "
-            "at last_seen (seconds since the epoch, null if unknown)",
+            "searchable, held says why they are not being indexed (null if they are), synced says, where sync was "
+            "asked for, whether every file closed before the question could be found; an offline photo's disk was last "
+            "there at last_seen (seconds since the epoch, null if unknown)",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
@@ -88,8 +88,8 @@ METHODS = {
         Method(
             "library.retry",
             "Try photos that could not be read again, though nothing changed.",
-            "{retried: count, held}; a photo that can be read now leaves the errors, any other counts one more attempt, "
-            "held says why they have to wait, null if they need not",
+            "{retried: count, held}; a photo that can be read now leaves the errors, any other counts one more "
+            "attempt, held says why they have to wait, null if they need not",
             (Param("path", "string", "only this photo, or those below this folder", low=1, high=4096, path=True),),
         ),
         Method(
