@@ -162,7 +162,9 @@ def test_whoever_waits_is_told_of_the_pause(daemon: Daemon) -> None:
     assert "pace      paused until `phsearch-client resume`\n" in status
     waiting = daemon.cli("status", "--wait", "--timeout", "2", check=False)
     assert waiting.returncode == 75
-    assert "indexing is paused until `phsearch-client resume` (`phsearch-client resume` goes on); wait" in waiting.stderr
+    assert (
+        "indexing is paused until `phsearch-client resume` (`phsearch-client resume` goes on); wait" in waiting.stderr
+    )
     verified = daemon.cli("verify")
     assert "1 photo not checked: indexing is paused until" in verified.stdout
     retried = daemon.cli("errors", "--retry")

@@ -95,6 +95,11 @@ class Courtesy:
         """Stop until then, or until `resume`."""
         self._paused, self._until = True, until
 
+    def expire(self, wall: float) -> None:
+        """Take note of the time: the owner's pause may be over."""
+        if self._paused and self._until is not None and wall >= self._until:
+            self._paused, self._until = False, None
+
     def resume(self, now: float, *, force: bool) -> None:
         """End the owner's pause; by `force` also disregard what holds indexing back now, for as long as that lasts."""
         self._paused, self._until = False, None
@@ -106,8 +111,7 @@ class Courtesy:
 
     def decide(self, power: Power, pressure: Pressure, now: float, wall: float) -> Pace:
         """Take a look's findings at two clocks: `now` never jumps, `wall` is the owner's."""
-        if self._paused and self._until is not None and wall >= self._until:
-            self._paused, self._until = False, None
+        self.expire(wall)
         held = self._held(power, pressure, now)
         for cause, seen in list(self._forced.items()):
             if cause in held:

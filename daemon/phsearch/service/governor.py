@@ -82,6 +82,7 @@ class Governor:
             if self._clock() - self._looked < 0.9 * _LOOK_SECONDS:
                 return
             # Whatever the machine says, nothing runs in the owner's pause.
+            self._courtesy.expire(self._wall())
             if not self._courtesy.owners[0]:
                 try:
                     self._known = await self._machine.ask(lambda _tick: (self._ask[0](), self._ask[1]()))
