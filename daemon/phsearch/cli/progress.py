@@ -36,7 +36,7 @@ def until_done(client: Client, timeout: float | None, notes: Screen) -> dict[str
             if (held := _held(status)) and held != said:
                 # Once, since whoever sees no bar would take the wait for a hang.
                 said = held
-                notes.say(f"{held}; waiting")
+                notes.say(("\r\x1b[K" if notes.styled else "") + f"{held}; waiting")
             if time.monotonic() + _PAUSE > deadline:
                 raise _too_late(status, timeout)
             handled = sum(status["counters"][name] for name in _HANDLED)
