@@ -222,6 +222,7 @@ def _keep(
     """Give each root its own way to its disk, its own pipeline and its keeper."""
     pipelines = Pipelines(roots, embedder)
     governor.busy = lambda: pipelines.pending > 0 or embedder.busy
+    governor.holding = lambda: embedder.running
     brake = Brake(config.watch.brake_share, config.watch.brake_photos)
     decoder = _decoder()
     keepers = {}

@@ -28,7 +28,7 @@ log = logging.getLogger("phsearch.courtesy")
 _LOOK_SECONDS = 1.0
 _STALE_SECONDS = 2.5
 _WAITING_SECONDS = 10.0
-"""How often to look for those who still wait though what they waited for has gone."""
+"""How often to look where nothing is done, but somebody waits, or a worker is kept that a low battery should end."""
 
 _PATIENCE = 3.0
 
@@ -61,6 +61,8 @@ class Governor:
         self._changed = asyncio.Event()
         self.busy: Callable[[], bool] = lambda: False
         """Whether there is work, so that the machine is worth a look."""
+        self.holding: Callable[[], bool] = lambda: False
+        """Whether memory or a GPU is held for work that may come."""
         self.listeners: list[Callable[[Pace], None]] = []
         """Called when the pace changes, but for figures in its reason."""
         self.pace = FULL
@@ -71,7 +73,7 @@ class Governor:
         while True:
             self._wanted.clear()
             await self._wanted.wait()
-            while (busy := self.busy()) or self._waiting:
+            while (busy := self.busy()) or self._waiting or self.holding():
                 await self.look()
                 await self._change(_LOOK_SECONDS if busy else _WAITING_SECONDS)
 
