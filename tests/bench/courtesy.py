@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from bench.indexing import cpu
 from bench.kit import INDEX, LONG, processes, running, say, warm
 from bench.photos import Feed
 from bench.queries import distinct_texts
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.02
 _COMPUTES = """
-import hashlib, sys, time
+import hashlib, json, sys, time
 block, done, end = bytes(65536), 0, time.perf_counter() + float(sys.argv[1])
 while time.perf_counter() < end:
     hashlib.sha256(block)
     done += 1
-print(done)
+print(json.dumps([done, time.process_time()]))
 """
 _WAKES = """
 import json, sys, time
@@ -57,7 +58,8 @@ _CLASSES = {"SCHED_BATCH": os.SCHED_BATCH, "SCHED_IDLE": os.SCHED_IDLE}
 class Pair:
     """What was measured beside an idle daemon, and right after it under a condition."""
 
-    work: list[tuple[int, int]] = field(default_factory=list)
+    work: list[tuple[float, float]] = field(default_factory=list)
+    taken: list[float] = field(default_factory=list)
     late: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     asked: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
@@ -80,10 +82,13 @@ def measure(kit: Kit) -> Iterator[Figure]:
                     if side:
                         _arrange(name, daemon, host, feed)
                     pair.asked[side].extend(_ask(client, texts, queries))
-                    done, waits = _beside(seconds)
+                    before = cpu(daemon)
+                    done, used, waits = _beside(seconds)
+                    ours = cpu(daemon) - before
                     works.append(done)
                     pair.late[side].extend(waits)
                 pair.work.append((works[0], works[1]))
+                pair.taken.append(100 * ours / (ours + used))
                 feed.withdraw()
                 _rest(daemon)
             say(f"  round {number + 1} of {rounds}")
@@ -91,6 +96,10 @@ def measure(kit: Kit) -> Iterator[Figure]:
 
 
 def _figures(pairs: dict[str, Pair], note: str) -> Iterator[Figure]:
+    for name, pair in pairs.items():
+        # Of what both got: that depends less on what else the machine does than the owner's work itself.
+        aim = Aim("value", "<=", 5) if name not in _CLASSES else None
+        yield Figure(f"processor time taken, {_label(name)}", statistics.median(pair.taken), "%", aim=aim)
     for name, pair in pairs.items():
         # The median of the ratios: what else the machine does in one turn concerns both sides of it.
         ratio = statistics.median(beside / alone for alone, beside in pair.work)
@@ -141,11 +150,12 @@ def _ask(client: Client, texts: Iterator[str], count: int) -> list[float]:
     return taken
 
 
-def _beside(seconds: float) -> tuple[int, list[float]]:
-    """Run the owner's programs; gives what they got done and how late they woke up, in milliseconds."""
+def _beside(seconds: float) -> tuple[float, float, list[float]]:
+    """Run the owner's programs; gives the work done, its processor seconds, and the lateness of wake-ups in ms."""
     computing = [_start(_COMPUTES, seconds) for _ in range(os.cpu_count() or 1)]
     waking = _start(_WAKES, seconds)
-    return sum(int(each.communicate()[0]) for each in computing), json.loads(waking.communicate()[0])
+    done = [json.loads(each.communicate()[0]) for each in computing]
+    return sum(count for count, _ in done), sum(used for _, used in done), json.loads(waking.communicate()[0])
 
 
 def _start(program: str, seconds: float) -> subprocess.Popen[bytes]:

@@ -12,6 +12,9 @@ from pathlib import Path
 from phsearch.domain.courtesy import Power
 
 _BATTERIES = ("Battery", "UPS")
+_OF_BATTERIES = (
+    "present", "status", "capacity", "capacity_level", "energy_now", "energy_full", "charge_now", "charge_full"
+)  # fmt: skip
 _CHARGING = ("Charging", "Full", "Not charging")
 
 
@@ -43,10 +46,13 @@ class PowerSupplies:
 
 
 def _values(folder: Path) -> dict[str, str]:
-    names = ("type", "scope", "online", "present", "status", "capacity", "capacity_level")
-    amounts = ("energy_now", "energy_full", "charge_now", "charge_full")
+    values = _read(folder, ("type", "scope"))
+    return values | _read(folder, _OF_BATTERIES if values.get("type") in _BATTERIES else ("online",))
+
+
+def _read(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     values = {}
-    for name in names + amounts:
+    for name in names:
         # Missing, or refused by the firmware at this moment (ENODEV, EAGAIN).
         with contextlib.suppress(OSError):
             values[name] = (folder / name).read_text(encoding="ascii", errors="replace").strip()
