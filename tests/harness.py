@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared" / "data"
 COLOURD = (sys.executable, str(TESTS / "colourd.py"))
+EASYD = (sys.executable, str(TESTS / "easyd.py"))
 PHSEARCHD = (sys.executable, "-m", "phsearch.app")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 

@@ -7,7 +7,9 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from colour_worker import PREPROCESS, photo_vector
+from machine import at_ease
 from phsearch import daemon
+from phsearch.adapters.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.mounts import MountTable
 from phsearch.adapters.removed_file import RemovedFile
@@ -19,6 +21,8 @@ from phsearch.errors import UnreadableImageError
 from phsearch.service.catalog import Catalog
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.service.events import Events
+from phsearch.service.home import Builder
+from phsearch.service.household import Household
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.pipelines import Pipelines
@@ -165,15 +169,27 @@ class Life:
         self.pipelines = Pipelines(self.roots, cast("Embedder", self.embedder), catalog.keep)
         file = RemovedFile(state / "removed.json")
         self.removed = RemovedRoots(file, watch, outside, self.store, store_lane, self.writer)
-        self.household = daemon._household(
-            watch,
+        builder = Builder(
             self.roots,
-            MountTable(),
+            self.watcher,
+            MountTable().read,
+            digest,
+            "test",
+            catalog,
+            self.pipelines,
+            self.writer,
+            events,
+            at_ease().turn,
+        )
+        self.household = Household(
+            self.roots,
+            watch,
+            builder,
+            daemon._scanner(self.roots),
             self.watcher,
             lambda _: self.watcher.watched.clear(),
             catalog,
             self.pipelines,
-            self.writer,
             events,
             self.removed,
             self.store.load_volumes(),

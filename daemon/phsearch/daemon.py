@@ -21,11 +21,16 @@ from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.mounts import MountTable, RemoteMounts
+from phsearch.adapters.pause_file import PauseFile
+from phsearch.adapters.power import PowerSupplies
+from phsearch.adapters.pressure import Pressures
+from phsearch.adapters.priority import behind
 from phsearch.adapters.removed_file import RemovedFile
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
+from phsearch.domain.courtesy import Courtesy
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.roots import Roots
@@ -35,6 +40,7 @@ from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.governor import Governor
 from phsearch.service.home import Builder
 from phsearch.service.household import Household, rules_of
 from phsearch.service.intake import Intake
@@ -55,11 +61,11 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from phsearch.config import Config, IndexConfig, WatchConfig
-    from phsearch.domain.ports import Store, Watcher
-    from phsearch.domain.types import FsEvent, Volume
+    from phsearch.config import Config, IndexConfig, Places, WatchConfig
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import FsEvent
     from phsearch.settings import Settings
 
 log = logging.getLogger("phsearch")
@@ -111,7 +117,7 @@ def run(
     return 0
 
 
-async def _serve(
+async def _serve(  # noqa: PLR0915
     settings: Settings,
     read: Callable[[], Settings],
     env: Mapping[str, str],
@@ -135,32 +141,49 @@ async def _serve(
     store_lane, rank_lane, verify_lane = Lane("store"), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
+    governor = _governor(config, places, events)
     embedder = Embedder(
         _index_worker(config, worker_env, worker),
         model,
         Batcher(config.model.batch_size or 16, _AHEAD),
         config.index.keep_alive_seconds,
         _limits(config.index),
+        governor,
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
     pipelines = Pipelines(roots, embedder, catalog.keep)
+    governor.busy = lambda: pipelines.pending > 0 or embedder.busy
+    governor.holding = lambda: embedder.running
     removed = RemovedRoots(
         RemovedFile(places.state / "index" / "removed.json"), config.watch, outside, store, store_lane, writer
     )
     mounts = MountTable()
     watcher, rewatch = _watcher(config.watch, roots, mounts)
-    household = _household(
-        config.watch, roots, mounts, watcher, rewatch, catalog, pipelines, writer, events, removed, store.load_volumes()
+    builder = Builder(
+        roots, watcher, mounts.read, behind(digest), _decoder(), catalog, pipelines, writer, events, governor.turn
+    )
+    household = Household(
+        roots,
+        config.watch,
+        builder,
+        _scanner(roots),
+        watcher,
+        rewatch,
+        catalog,
+        pipelines,
+        events,
+        removed,
+        store.load_volumes(),
     )
     keepers = household.keepers
-    barrier = Barrier(watcher, keepers, pipelines)
+    barrier = Barrier(watcher, keepers, pipelines, governor)
     intake = Intake(roots, keepers, catalog, pipelines, barrier.marked)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipelines, embedder, writer, model, keepers, removed)
+    status = Status(catalog, pipelines, embedder, writer, model, keepers, removed, governor)
     why = Why(
         roots,
         lambda: household.rules,
@@ -170,6 +193,7 @@ async def _serve(
         searcher,
         model,
         sight,
+        governor,
         follow=lambda: household.watch.follow_symlinks,
     )
     verifier = Verifier(
@@ -177,7 +201,7 @@ async def _serve(
         model,
         RowCheck(store, store_lane, writer, library, index, rank_lane, roots, verify_lane),
         FileCheck(library, pipelines, roots, keepers),
-        SampleCheck(pipelines, library, index, rank_lane, embedder, model),
+        SampleCheck(pipelines, library, index, rank_lane, embedder, model, governor),
     )
     notifier = Notifier(env)
     reload = Reload(
@@ -193,10 +217,10 @@ async def _serve(
     )
     loop.add_signal_handler(signal.SIGHUP, _hangup(stopping.set, reload.ask))
     kinds = (
-        Finding(searcher, status, library, keepers, why, barrier),
-        Upkeep(library, roots, keepers, pipelines, verifier),
+        Finding(searcher, status, library, keepers, why, barrier, governor),
+        Upkeep(library, roots, keepers, pipelines, verifier, governor),
         Configuring(reload, removed, roots),
-        About(status),
+        About(status, governor),
     )
     server = Server(Api(kind.calls for kind in kinds), events)
 
@@ -207,7 +231,7 @@ async def _serve(
     try:
         async with asyncio.TaskGroup() as group:
             runs = (text_tower.run(), embedder.run(), household.run(), writer.run(), removed.run(), reload.run())
-            tasks = [group.create_task(work) for work in (*runs, _keep_informed(notifier, status))]
+            tasks = [group.create_task(work) for work in (*runs, governor.run(), _keep_informed(notifier, status))]
             await stopping.wait()
             log.info("stopping")
             notifier.stopping()
@@ -222,26 +246,19 @@ async def _serve(
             lane.close()
 
 
-def _household(
-    watch: WatchConfig,
-    roots: Roots,
-    mounts: MountTable,
-    watcher: Watcher,
-    rewatch: Callable[[WatchConfig], None],
-    catalog: Catalog,
-    pipelines: Pipelines,
-    writer: Writer,
-    events: Events,
-    removed: RemovedRoots,
-    volumes: Iterable[Volume],
-) -> Household:
-    def scanner(watch: WatchConfig) -> FolderScanner:
-        return FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks)
+def _scanner(roots: Roots) -> Callable[[WatchConfig], FolderScanner]:
+    return lambda watch: FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks)
 
-    builder = Builder(roots, watcher, mounts.read, digest, _decoder(), catalog, pipelines, writer, events)
-    return Household(
-        roots, watch, builder, scanner, watcher, rewatch, catalog, pipelines, events, removed, list(volumes)
-    )
+
+def _governor(config: Config, places: Places, events: Events) -> Governor:
+    """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
+    courtesy, file = Courtesy(config.courtesy), PauseFile(places.state / "pause.json")
+    paused, until = file.load()
+    if paused:
+        courtesy.pause(until)
+    governor = Governor(courtesy, PowerSupplies().read, Pressures().read, file.save)
+    governor.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
+    return governor
 
 
 def _watcher(watch: WatchConfig, roots: Roots, mounts: MountTable) -> tuple[Watchers, Callable[[WatchConfig], None]]:
@@ -326,6 +343,7 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "device": config.model.device,
         "precision": config.model.precision,
         "batch_size": config.model.batch_size,
+        "gpu_memory_mb": config.model.gpu_memory_mb,
         "torch_threads": 0,
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,

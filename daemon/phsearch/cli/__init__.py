@@ -21,6 +21,8 @@ COMMANDS = {
     "confirm-deletions": "library",
     "reload": "configuring",
     "forget": "configuring",
+    "pause": "pause",
+    "resume": "pause",
     "why": "why",
     "verify": "verify",
     "watch": "service",

@@ -36,6 +36,9 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
+    # A daemon of an earlier version has no pace.
+    if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):
+        yield "pace", _pace(pace)
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
     if status["errors"]:
@@ -64,6 +67,15 @@ def _pending(status: dict[str, Any]) -> str:
         said += f", {status['rate']:.1f} a second"
     if status["eta"] is not None:
         said += f", {duration(status['eta'])} left"
+    return said
+
+
+def _pace(pace: dict[str, Any]) -> str:
+    said = cell(pace["text"])
+    if pace["state"] != "full" and pace["causes"] != ["owner"]:
+        said += "; `phsearch-client resume --force` overrides that"
+    if not pace["pressure"]:
+        said += " (the kernel tells nothing of pressure on memory and disks: it has no PSI, or psi=0)"
     return said
 
 

@@ -16,9 +16,10 @@ from phsearch.service.reconciler import Reconciler
 from phsearch.service.rootkeeper import RootKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from phsearch.config import WatchConfig
+    from phsearch.domain.duty import Duty
     from phsearch.domain.ports import Scanner, Watcher
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Digested, Volume
@@ -87,6 +88,7 @@ class Builder:
         pipelines: Pipelines,
         writer: Writer,
         events: Events,
+        turn: Callable[[Duty], Awaitable[None]],
     ) -> None:
         self._roots = roots
         self._watcher = watcher
@@ -97,6 +99,7 @@ class Builder:
         self._pipelines = pipelines
         self._writer = writer
         self._events = events
+        self._turn = turn
 
     def build(
         self, root: str, watch: WatchConfig, scanner: Scanner, volumes: list[Volume], former: Home | None
@@ -107,7 +110,7 @@ class Builder:
         presence = Presence(root, roots, self._mounts, scanner.look, volumes, self._writer)
         ask = Questions(presence.look_all, self._digest, time.time_ns)
         settler = Settler(watch.settle_seconds)
-        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, self._decoder)
+        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, self._decoder, self._turn)
         pipelines.add(root, pipeline)
         reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, _brake(watch))
         if former is not None:

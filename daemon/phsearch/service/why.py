@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots import Roots
     from phsearch.domain.rules import Rules
     from phsearch.domain.sight import Sight
+    from phsearch.service.governor import Governor
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
@@ -52,6 +53,7 @@ class Why:
         searcher: Searcher,
         model: ModelState,
         sight: Callable[[str, str | None], Sight],
+        governor: Governor,
         *,
         follow: Callable[[], bool],
     ) -> None:
@@ -63,6 +65,7 @@ class Why:
         self._searcher = searcher
         self._model = model
         self._sight = sight
+        self._governor = governor
         self._disks: dict[str, RootDisk] = {}
         self._follow = follow
 
@@ -190,7 +193,11 @@ class Why:
         if position is None:
             return _Case("indexing", "it is being indexed at this moment", {})
         at, of = position
-        return _Case("queued", f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of})
+        text, facts = f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of}
+        if self._governor.pace.state == "full":
+            return _Case("queued", text, facts)
+        pace = str(self._governor.pace)
+        return _Case("queued", f"{text}; indexing is {pace}", {**facts, "pace": pace})
 
     async def _match(self, path: str, query: str) -> dict[str, Any] | None:
         found = await self._searcher.rank(query, path)
