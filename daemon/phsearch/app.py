@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import faulthandler
 import fcntl
 import logging
 import os
@@ -30,6 +31,8 @@ EX_CONFIG = 78
 def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
     options = _parser().parse_args()
+    # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
+    faulthandler.enable()
     env = os.environ
     try:
         settings = _settings(options, env)

@@ -39,6 +39,7 @@ from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.heartbeat import Heartbeat
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
 from phsearch.service.methods import About, Finding, Upkeep
@@ -76,6 +77,9 @@ _AHEAD = 3
 _AT_ONCE = 4
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
+_STORE_PATIENCE = 1800.0
+"""A million photos' table is 1.5 GB, and on a card that writes 2 MB/s tidying it up takes 25 minutes. Whoever is ended
+before that begins again at the next start, and would never come to the end of it."""
 
 _WORKER_ENV = {
     # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
@@ -132,7 +136,7 @@ async def _serve(
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
-    store_lane, rank_lane, verify_lane = Lane("store"), Lane("rank"), Lane("verify")
+    store_lane, rank_lane, verify_lane = Lane("store", _STORE_PATIENCE), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
@@ -171,10 +175,14 @@ async def _serve(
     upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
     server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
     notifier = Notifier(env)
+    heartbeat = Heartbeat(
+        notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)
+    )
 
     await server.start(listener)
     watcher.start(lambda event: _post(loop, intake, event))
     notifier.ready()
+    beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
     log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
     try:
         async with asyncio.TaskGroup() as group:
@@ -189,11 +197,7 @@ async def _serve(
             for task in tasks:
                 task.cancel()
     finally:
-        for keeper in keepers.values():
-            keeper.close()
-        await _write_the_rest(writer)
-        for lane in (verify_lane, rank_lane, store_lane):
-            lane.close()
+        await _wind_up(keepers, writer, beating, (verify_lane, rank_lane, store_lane))
 
 
 def _keep(
@@ -248,6 +252,17 @@ def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> No
     except RuntimeError:
         # The loop has ended: the watcher's last words concern the next start's reconcile.
         log.debug("after the end: %s", event)
+
+
+async def _wind_up(
+    keepers: Mapping[str, RootKeeper], writer: Writer, beating: asyncio.Task[None], lanes: Iterable[Lane]
+) -> None:
+    for keeper in keepers.values():
+        keeper.close()
+    await _write_the_rest(writer)
+    beating.cancel()
+    for lane in lanes:
+        lane.close()
 
 
 async def _write_the_rest(writer: Writer) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from phsearch.domain import deaths
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
+from phsearch.service.duty import Job
 from phsearch.service.hiring import hire
 from phsearch.service.overseer import LOOK_SECONDS, Overseer
 from phsearch.service.process import WorkerDiedError
@@ -33,6 +34,7 @@ log = logging.getLogger("phsearch.index")
 _LAST_WORDS_SECONDS = 3.0
 _PAUSE_FIRST = 1.0
 _PAUSE_LAST = 60.0
+_HOPELESS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,10 @@ class Embedder:
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self._heard = 0
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
+        self.name = "the index worker"
 
     def submit(self, candidate: Candidate) -> None:
         """Queue a photo for embedding; its outcome goes to `on_outcome`."""
@@ -117,6 +121,16 @@ class Embedder:
             self._settle(ChangedMeanwhile(photo))
         self._progress.set()
         self._stirred.set()
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which not even the overseer can have noticed."""
+        return _HOPELESS * self._limits.longest
+
+    @property
+    def job(self) -> Job | None:
+        """The photos that the worker has, for the heartbeat; what it says of any is progress."""
+        return Job("photos", self._heard) if self.running and self._batcher.busy else None
 
     @property
     def pending(self) -> int:
@@ -187,9 +201,12 @@ class Embedder:
         while not listening.done():
             self._stirred.clear()
             try:
-                await self._send_batches(worker, overseer)
+                async with asyncio.timeout(self._limits.longest):
+                    await self._send_batches(worker, overseer)
             except WorkerDiedError:
                 return "died"
+            except TimeoutError:  # it does not even read, so the overseer would never get to look
+                return deaths.silent(self._limits.longest)
             if self._batcher.busy:
                 await self._stir(LOOK_SECONDS)
                 if self._withdrawn:
@@ -226,6 +243,7 @@ class Embedder:
             except WorkerDiedError:
                 return
             overseer.heard()
+            self._heard += 1
             self._take(header, payload, overseer.now)
 
     def _take(self, header: dict[str, Any], payload: bytes, now: float) -> None:
