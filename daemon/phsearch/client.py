@@ -70,6 +70,18 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def pass_on(self, line: bytes) -> bytes:
+        """Send one request as it is, and give the line that comes back, without its newline."""
+        deadline = time.monotonic() + self.timeout
+        try:
+            if self._socket is None:
+                self._socket = self._connect(deadline)
+            self._send(line, deadline)
+            return self._line(deadline)
+        except BaseException:
+            self.close()
+            raise
+
     def events(self) -> Iterator[dict[str, Any]]:
         """Subscribe, then give each event as it happens; raises DaemonUnreachableError when the daemon goes."""
         self.call("events.subscribe")

@@ -34,6 +34,7 @@ from phsearch.domain.rules import Rules
 from phsearch.domain.settle import Settler
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
+from phsearch.service.assistant import Assistant
 from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
@@ -173,7 +174,7 @@ async def _serve(
     )
     finding = Finding(searcher, status, library, keepers, why, barrier)
     upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
+    server = Server(Assistant(Api([finding.calls, upkeep.calls, About(status).calls])), events)
     notifier = Notifier(env)
     heartbeat = Heartbeat(
         notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)

@@ -22,6 +22,7 @@ COMMANDS = {
     "why": "why",
     "verify": "verify",
     "watch": "service",
+    "mcp": "mcp",
     "completion": "service",
 }
 """Command -> the module that has it. Whatever else comes first is the beginning of a query."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.errors import (
     ModelMismatchError,
@@ -29,6 +29,13 @@ _KINDS: dict[type[PhsearchError], str] = {
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
 }
+
+
+class Caller(Protocol):
+    """Whatever the server can hand its requests to."""
+
+    async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call one method. Raises RpcError."""
 
 
 class Api:

@@ -41,12 +41,14 @@ METHODS = {
                     high=3600,
                 ),
             ),
+            tool="search",
         ),
         Method(
             "status",
             "Say how the daemon is.",
             "{version, protocol, pid, uptime, model, photos, pending, scanning, errors, counters, roots, rate, eta, "
             "last_error, notices}",
+            tool="status",
         ),
         Method(
             "library.rescan",
@@ -79,6 +81,7 @@ METHODS = {
                 Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
                 Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),
             ),
+            tool="why",
         ),
         Method(
             "library.retry",
