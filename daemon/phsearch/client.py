@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.display import printable
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
-from phsearch.wire import framing
+from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,8 @@ TIMEOUT = 10.0
 """Seconds a call may take, where nobody says otherwise."""
 
 START = "start it with `systemctl --user start phsearch`, or run phsearchd"
+
+RESTART = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
 
 _LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
@@ -105,8 +107,16 @@ class Client:
             if message.get("id") == self._last_id or ("error" in message and message.get("id") is None):
                 break
         if "result" in message:
-            return message["result"]
+            return self._understood(method, message["result"])
         raise self._remote(message.get("error"))
+
+    def _understood(self, method: str, result: Any) -> Any:
+        """Give the result, unless its words may mean something else in the protocol it is of; `status` says which."""
+        spoken = result.get("protocol", 1) if isinstance(result, dict) else 1
+        if spoken == PROTOCOL or method == "status":
+            return result
+        message = f"the daemon speaks protocol {printable(str(spoken))}, and this client protocol {PROTOCOL}"
+        raise RemoteError(message, RESTART, kind="Protocol")
 
     def _connect(self, deadline: float) -> socket.socket:
         if len(os.fsencode(self.path)) > _LONGEST_PATH:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from phsearch import paths
 from phsearch.cli import PROGRAM, exits
 from phsearch.cli.options import Wordless, asking, given
+from phsearch.client import RESTART
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
@@ -74,21 +75,26 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _answer(client: Client, line: bytes) -> bytes | None:
-    message: Any = None
+    """Give the answer to one line; None where none is wanted."""
     if len(line) > framing.MAX_LINE:
         return _problem(RpcError("ParseError", "the line is longer than 1 MiB", "ask for less"), None)
-    if not line.strip():
-        return None
     try:
         message = framing.decode(line)
     except ValueError:
-        return _problem(RpcError("ParseError", "the line is not JSON", "send one JSON object a line"), None)
-    if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
+        hopeless = _problem(RpcError("ParseError", "the line is not JSON", "send one JSON object a line"), None)
+        return hopeless if line.strip() else None
+    method = message.get("method") if isinstance(message, dict) else None
+    if isinstance(method, str) and "id" not in message:
         return None
     try:
-        return _patiently(client, line)
-    except PhsearchError as problem:
-        return _problem(RpcError("NotReady", str(problem), problem.hint), jsonrpc.request_id(message))
+        answer = _patiently(client, line)
+    except PhsearchError as error:
+        problem = RpcError("NotReady", str(error), error.hint)
+    else:
+        if method != "initialize" or b'"MethodNotFound"' not in answer:
+            return answer
+        problem = RpcError("MethodNotFound", "the daemon is older than this client and does not speak MCP", RESTART)
+    return _problem(problem, jsonrpc.request_id(message))
 
 
 def _patiently(client: Client, line: bytes) -> bytes:

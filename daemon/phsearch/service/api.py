@@ -13,6 +13,7 @@ from phsearch.errors import (
     StoreError,
     UnsupportedQueryError,
 )
+from phsearch.wire import PROTOCOL
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Calls = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
 """Method -> what it does with its checked parameters."""
+
+_OF = {"protocol": PROTOCOL}
+"""Goes with every result but the OpenRPC document, which has a place of its own for it."""
 
 _KINDS: dict[type[PhsearchError], str] = {
     NotReadyError: "NotReady",
@@ -52,6 +56,6 @@ class Api:
             raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(METHODS)}")
         checked = method.check(params)
         try:
-            return await self._calls[name](checked)
+            return await self._calls[name](checked) | ({} if name == "rpc.discover" else _OF)
         except PhsearchError as error:
             raise RpcError(_KINDS.get(type(error), "InternalError"), str(error), error.hint) from error

@@ -166,7 +166,7 @@ class Server:
             answer = await self._answer(line)
             if answer is None:
                 continue
-            if answer.get("result") == {"subscribed": True}:
+            if answer.get("result", {}).get("subscribed"):
                 await self._stream(reader, writer, answer)
                 return
             await _send(writer, answer)
