@@ -32,7 +32,7 @@ async def patiently(answer: Coroutine[Any, Any, _T], pid: int, still: float, lon
     a while does not take that for the worker's.
     """
     task = asyncio.ensure_future(answer)
-    before, quiet, looks = signs(pid), 0, 0
+    before, quiet, looks = None, 0, 0  # most answers come before the first look, and are not to pay for one
     try:
         while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
             now, looks = signs(pid), looks + 1
