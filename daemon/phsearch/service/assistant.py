@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from phsearch.service.api import Caller
     from phsearch.wire.schema import Method
 
-_PATIENCE = 15.0
+_PATIENCE = 30.0
+"""A model loads in seconds, on a busy machine in twenty; MCP clients give up after sixty."""
 _PAUSE = 0.25
 _ENVELOPE = 8192
 
