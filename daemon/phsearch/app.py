@@ -6,6 +6,7 @@ Nothing heavy is imported until it is certain that the daemon will start.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import fcntl
 import logging
 import os
@@ -29,6 +30,8 @@ EX_CONFIG = 78
 def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
     options = _parser().parse_args()
+    # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
+    faulthandler.enable()
     env = os.environ
     try:
         source = Source(options, env)

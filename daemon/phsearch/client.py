@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.display import printable
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
-from phsearch.wire import framing
+from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,8 @@ TIMEOUT = 10.0
 """Seconds a call may take, where nobody says otherwise."""
 
 START = "start it with `systemctl --user start phsearch`, or run phsearchd"
+
+RESTART = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
 
 _LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
@@ -70,6 +72,18 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def pass_on(self, line: bytes) -> bytes:
+        """Send one request as it is, and give the line that comes back, without its newline."""
+        deadline = time.monotonic() + self.timeout
+        try:
+            if self._socket is None:
+                self._socket = self._connect(deadline)
+            self._send(line, deadline)
+            return self._line(deadline)
+        except BaseException:
+            self.close()
+            raise
+
     def events(self) -> Iterator[dict[str, Any]]:
         """Subscribe, then give each event as it happens; raises DaemonUnreachableError when the daemon goes."""
         self.call("events.subscribe")
@@ -93,8 +107,16 @@ class Client:
             if message.get("id") == self._last_id or ("error" in message and message.get("id") is None):
                 break
         if "result" in message:
-            return message["result"]
+            return self._understood(method, message["result"])
         raise self._remote(message.get("error"))
+
+    def _understood(self, method: str, result: Any) -> Any:
+        """Give the result, unless its words may mean something else in the protocol it is of; `status` says which."""
+        spoken = result.get("protocol", 1) if isinstance(result, dict) else 1
+        if spoken == PROTOCOL or method == "status":
+            return result
+        message = f"the daemon speaks protocol {printable(str(spoken))}, and this client protocol {PROTOCOL}"
+        raise RemoteError(message, RESTART, kind="Protocol")
 
     def _connect(self, deadline: float) -> socket.socket:
         if len(os.fsencode(self.path)) > _LONGEST_PATH:

@@ -36,11 +36,13 @@ from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.roots import Roots
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
+from phsearch.service.assistant import Assistant
 from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
 from phsearch.service.governor import Governor
+from phsearch.service.heartbeat import Heartbeat
 from phsearch.service.home import Builder
 from phsearch.service.household import Household, rules_of
 from phsearch.service.intake import Intake
@@ -61,7 +63,7 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from phsearch.config import Config, IndexConfig, Places, WatchConfig
     from phsearch.domain.ports import Store
@@ -78,6 +80,9 @@ _INDEX_EXPENDABLE = 800
 _AHEAD = 3
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
+_STORE_PATIENCE = 1800.0
+"""A million photos' table is 1.5 GB, and on a card that writes 2 MB/s tidying it up takes 25 minutes. Whoever is ended
+before that begins again at the next start, and would never come to the end of it."""
 
 _WORKER_ENV = {
     # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
@@ -138,7 +143,7 @@ async def _serve(  # noqa: PLR0915
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
-    store_lane, rank_lane, verify_lane = Lane("store"), Lane("rank"), Lane("verify")
+    store_lane, rank_lane, verify_lane = Lane("store", _STORE_PATIENCE), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     governor = _governor(config, places, events)
@@ -211,7 +216,7 @@ async def _serve(  # noqa: PLR0915
         household,
         removed,
         library,
-        _live(config, removed, embedder, worker_env, worker),
+        _live(config, removed, embedder, worker_env, worker) | {"courtesy": governor.take},
         notifier.reloading,
         notifier.ready,
     )
@@ -222,11 +227,15 @@ async def _serve(  # noqa: PLR0915
         Configuring(reload, removed, roots),
         About(status, governor),
     )
-    server = Server(Api(kind.calls for kind in kinds), events)
+    server = Server(Assistant(Api(kind.calls for kind in kinds)), events)
+    heartbeat = Heartbeat(
+        notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)
+    )
 
     await server.start(listener)
     watcher.start(lambda event: _post(loop, intake, event))
     notifier.ready()
+    beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
     log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
     try:
         async with asyncio.TaskGroup() as group:
@@ -240,10 +249,7 @@ async def _serve(  # noqa: PLR0915
             for task in tasks:
                 task.cancel()
     finally:
-        household.close()
-        await _write_the_rest(writer)
-        for lane in (verify_lane, rank_lane, store_lane):
-            lane.close()
+        await _wind_up(household, writer, beating, (verify_lane, rank_lane, store_lane))
 
 
 def _scanner(roots: Roots) -> Callable[[WatchConfig], FolderScanner]:
@@ -301,6 +307,14 @@ def _hangup(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[]
     """Give what SIGHUP does: the terminal we were started from was closed, or else somebody wants a reload."""
     at_terminal = sys.stderr.isatty()
     return lambda: stop() if at_terminal and not sys.stderr.isatty() else reload()
+
+
+async def _wind_up(household: Household, writer: Writer, beating: asyncio.Task[None], lanes: Iterable[Lane]) -> None:
+    household.close()
+    await _write_the_rest(writer)
+    beating.cancel()
+    for lane in lanes:
+        lane.close()
 
 
 async def _write_the_rest(writer: Writer) -> None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 # Bytes that were not UTF-8, as surrogateescape carries them.
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
+_URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 
 
 def printable(text: str) -> str:
     """Escape control characters and undecodable bytes; what a person can read stays as it is."""
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
+
+
+def whole(text: str) -> str:
+    """Give text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def file_uri(path: str, host: str = "") -> str:
+    """Give the `file:` URI of a path, every byte of it."""
+    data = path.encode("utf-8", "surrogateescape")
+    return f"file://{host}" + "".join(chr(byte) if byte in _URI_SAFE else f"%{byte:02X}" for byte in data)
 
 
 def _escape(char: str) -> str:

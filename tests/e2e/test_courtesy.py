@@ -219,6 +219,18 @@ def test_on_battery_a_batch_is_followed_by_rest_unless_its_owner_says_otherwise(
     rarely.becomes(photos=PHOTOS, pending=0)
 
 
+def test_a_reload_changes_what_the_battery_means(daemon: Daemon, machine: Machine) -> None:
+    machine.unplug(80)
+    pace(daemon, "throttled")
+    settings = daemon.home / "config" / "phsearch" / "config.toml"
+    settings.write_text(QUICK + '[courtesy]\non_battery = "run"\n')
+    assert "courtesy.on_battery" in daemon.cli("reload").stdout
+    assert daemon.status()["pace"]["state"] == "full"
+    settings.write_text(QUICK)
+    daemon.cli("reload")
+    pace(daemon, "throttled")
+
+
 def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> None:
     copy(slow, rarely)
     begun(rarely)

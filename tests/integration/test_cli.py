@@ -440,7 +440,8 @@ def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:
 def test_trouble_has_a_status_and_a_sentence(
     place: Path, env: dict[str, str], told: Any, exit_status: int, said: str
 ) -> None:
-    with ScriptedDaemon(place, {"search": [told]} if isinstance(told, list) else {"search": told}):
+    script = {"search": [told] if isinstance(told, list) else told, "status": HANG_UP}
+    with ScriptedDaemon(place, script):
         ran = run(env, "--timeout", "0.3", "beach")
     assert (ran.status, ran.out) == (exit_status, "")
     assert said in ran.err

@@ -68,14 +68,16 @@ class Stage:
         folder: Path,
         script: str,
         memory: Callable[[int], int] = lambda _pid: 0,
+        *,
         ahead: int = 1,
         loading: str = "",
+        patience: float = 30,
     ) -> None:
         self.starts = folder / "starts"
         begins = BEGINS.replace("identity =", f"{loading}identity =")
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
-        limits = Limits(30, memory, lambda _loaded: 1000)
+        limits = Limits(patience, memory, lambda _loaded: 1000)
         model: Any = Model()
         self.governor = at_ease()
         self.embedder = Embedder(command, model, Batcher(4, ahead), 60, limits, self.governor)
@@ -229,3 +231,27 @@ def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path:
     asyncio.run(scenario())
     assert [type(answer) for answer in answers] == [ChangedMeanwhile, Embedded], "the newer state replaced the older"
     assert not any(answer.photo.check for answer in stage.outcomes.values())
+
+
+def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
+    # More than a socket holds, and nobody takes it out.
+    paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
+    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, patience=0.5)
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 4, *paths))
+    assert set(stage.cameras().values()) == {"2"}
+
+
+def test_the_heartbeat_sees_photos_in_work_and_every_word_about_them(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS.replace("embedded(path, size)", "time.sleep(0.3)\n        embedded(path, size)"))
+    seen = []
+
+    def done() -> bool:
+        seen.append(stage.embedder.job)
+        return len(stage.outcomes) == 3
+
+    assert stage.embedder.job is None
+    asyncio.run(stage.play(done, "a", "b", "c"))
+    jobs = {job for job in seen if job is not None}
+    assert {job.what for job in jobs} == {"photos"}
+    assert len(jobs) > 1
+    assert stage.embedder.patience > 30 * 5

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from phsearch.wire import framing
+from phsearch.wire import PROTOCOL, framing
 from phsearch.wire.jsonrpc import RpcError
-from phsearch.wire.methods import MAX_OFFSET, MAX_QUERY, METHODS, PROTOCOL, discover
+from phsearch.wire.methods import MAX_OFFSET, MAX_QUERY, METHODS, discover
 from phsearch.wire.schema import Param
 
 

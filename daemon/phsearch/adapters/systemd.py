@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ class Notifier:
         address = env.get("NOTIFY_SOCKET", "")
         # A leading "@" means the abstract namespace, which the kernel spells with a NUL.
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.watchdog_seconds = _watchdog(env) if address else None
+        """systemd ends us after this long without `alive`; None where it does not watch us."""
 
     def ready(self) -> None:
         """Say that the socket listens and the index is open."""
@@ -29,6 +32,11 @@ class Notifier:
     def status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
         self._send(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """Say that all is well, where systemd waits for that."""
+        if self.watchdog_seconds is not None:
+            self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
         """Say that we are on our way out."""
@@ -43,3 +51,11 @@ class Notifier:
             except OSError:
                 # Whoever started us is gone or deaf; that must not stop the daemon.
                 return
+
+
+def _watchdog(env: Mapping[str, str]) -> float | None:
+    """Read the interval as sd_watchdog_enabled(3) does: $WATCHDOG_PID, if there, says whom it is meant for."""
+    micros, pid = env.get("WATCHDOG_USEC", ""), env.get("WATCHDOG_PID", "")
+    if not micros.isdecimal() or not int(micros) or (pid and pid != str(os.getpid())):
+        return None
+    return int(micros) / 1_000_000

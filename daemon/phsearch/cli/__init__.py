@@ -26,6 +26,7 @@ COMMANDS = {
     "why": "why",
     "verify": "verify",
     "watch": "service",
+    "mcp": "mcp",
     "completion": "service",
 }
 """Command -> the module that has it. Whatever else comes first is the beginning of a query."""
@@ -44,11 +45,11 @@ def main() -> None:
 def run(args: list[str]) -> int:
     """Do what `args` ask for; gives the exit status."""
     if is_words(args):
-        from phsearch.cli.find import find, objection  # noqa: PLC0415 - see above
+        from phsearch.cli.find import find_words, objection  # noqa: PLC0415 - see above
 
         query = " ".join(args)
         if not objection(query):
-            return find(query)
+            return find_words(query)
     from phsearch.cli.group import commands  # noqa: PLC0415 - the import that plain words do without
 
     return commands.main(args, PROGRAM, COMPLETE, standalone_mode=False) or 0

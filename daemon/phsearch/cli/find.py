@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch import paths
 from phsearch.cli import exits, output
 from phsearch.cli.terminal import Screen
+from phsearch.cli.versions import understood
 from phsearch.cli.words import counted
 from phsearch.client import Client
 
@@ -31,13 +32,20 @@ def objection(query: str) -> str:
     return ""
 
 
+def find_words(query: str) -> int:
+    """Search for plain words, as most people do."""
+    client = Client(paths.socket_path(os.environ))
+    return understood(client, lambda: find(query, client=client))
+
+
 def find(
     query: str,
     limit: int = LIMIT,
     min_score: float | None = None,
     form: str = TABLE,
-    client: Client | None = None,
     sync: float | None = None,
+    *,
+    client: Client,
 ) -> int:
     """Search and print the hits, best first, in the given form; a table becomes TSV where nobody looks.
 
@@ -46,7 +54,7 @@ def find(
     params: dict[str, Any] = {"query": query, "limit": limit}
     if min_score is not None:
         params["min_score"] = min_score
-    with client or Client(paths.socket_path(os.environ)) as asked:
+    with client as asked:
         if sync is not None:
             params["sync"] = sync
             asked.timeout += sync

@@ -10,6 +10,7 @@ import click
 
 from phsearch import paths
 from phsearch.cli import PROGRAM
+from phsearch.cli.versions import understood
 from phsearch.client import TIMEOUT, Client
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def asking(command: Callable[..., int]) -> Callable[..., int]:
     def with_client(**options: Any) -> int:
         del options["socket"], options["timeout"]
         with client() as asked:
-            return command(asked, **options)
+            return understood(asked, lambda: command(asked, **options))
 
     return shared(with_client)
 

@@ -11,7 +11,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from phsearch.display import printable
+from phsearch.display import file_uri, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-_URL_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 
 
 def name_bytes(path: str) -> bytes:
@@ -71,9 +70,7 @@ def padded(text: str, room: int) -> str:
 
 def link(path: str, text: str) -> str:
     """Make text a hyperlink to a file (OSC 8), with the host's name: over ssh a terminal must not open its own file."""
-    host = os.uname().nodename
-    url = "".join(chr(byte) if byte in _URL_SAFE else f"%{byte:02X}" for byte in name_bytes(path))
-    return f"\x1b]8;;file://{host}{url}\x1b\\{text}\x1b]8;;\x1b\\"
+    return f"\x1b]8;;{file_uri(path, os.uname().nodename)}\x1b\\{text}\x1b]8;;\x1b\\"
 
 
 def path_cell(path: str, room: int, screen: Screen) -> str:

@@ -75,4 +75,4 @@ def search(
     text = " ".join(query)
     if wrong := objection(text):
         raise click.UsageError(wrong)
-    return find(text, limit, min_score, JSON if as_json else NULL if null else TABLE, client, sync)
+    return find(text, limit, min_score, JSON if as_json else NULL if null else TABLE, sync, client=client)

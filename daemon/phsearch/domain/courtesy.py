@@ -76,15 +76,19 @@ class Courtesy:
     """Makes up its mind at each look."""
 
     def __init__(self, rules: CourtesyConfig) -> None:
+        self.take(rules)
+        self._paused = False
+        self._until: float | None = None
+        self._pace = FULL
+        self._forced: dict[Cause, float] = {}
+
+    def take(self, rules: CourtesyConfig) -> None:
+        """Keep to these rules from the next look on; a pause and what is disregarded stay as they are."""
         self._rules = rules
         self._low = False
         self._memory = Strain(rules.memory_pressure)
         self._io: Strain = Strain(rules.io_pressure)
         self._others = True
-        self._paused = False
-        self._until: float | None = None
-        self._pace = FULL
-        self._forced: dict[Cause, float] = {}
 
     @property
     def owners(self) -> tuple[bool, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.errors import (
     ConfigError,
@@ -14,6 +14,7 @@ from phsearch.errors import (
     StoreError,
     UnsupportedQueryError,
 )
+from phsearch.wire import PROTOCOL
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Calls = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
 """Method -> what it does with its checked parameters."""
 
+_OF = {"protocol": PROTOCOL}
+"""Goes with every result but the OpenRPC document, which has a place of its own for it."""
+
 _KINDS: dict[type[PhsearchError], str] = {
     NotReadyError: "NotReady",
     ModelMismatchError: "ModelMismatch",
@@ -31,6 +35,13 @@ _KINDS: dict[type[PhsearchError], str] = {
     StoreError: "NotReady",
     ConfigError: "BadSettings",
 }
+
+
+class Caller(Protocol):
+    """Whatever the server can hand its requests to."""
+
+    async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call one method. Raises RpcError."""
 
 
 class Api:
@@ -47,6 +58,6 @@ class Api:
             raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(METHODS)}")
         checked = method.check(params)
         try:
-            return await self._calls[name](checked)
+            return await self._calls[name](checked) | ({} if name == "rpc.discover" else _OF)
         except PhsearchError as error:
             raise RpcError(_KINDS.get(type(error), "InternalError"), str(error), error.hint) from error

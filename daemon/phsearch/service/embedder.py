@@ -19,6 +19,7 @@ from phsearch.domain.duty import Duty
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
 from phsearch.service.hiring import hire
+from phsearch.service.job import Job
 from phsearch.service.overseer import LOOK_SECONDS, Overseer
 from phsearch.service.process import WorkerDiedError
 
@@ -38,6 +39,7 @@ log = logging.getLogger("phsearch.index")
 _LAST_WORDS_SECONDS = 3.0
 _PAUSE_FIRST = 1.0
 _PAUSE_LAST = 60.0
+_HOPELESS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,10 @@ class Embedder:
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self._heard = 0
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
+        self.name = "the index worker"
 
     def take(self, command: WorkerCommand, keep_alive: float, limits: Limits) -> None:
         """Use these from the next worker on; the present one finishes what it has, and then makes room for it."""
@@ -150,6 +154,16 @@ class Embedder:
     def busy(self) -> bool:
         """Whether a photo or a check waits or is under way."""
         return self._batcher.busy or not self._batcher.idle
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which not even the overseer can have noticed."""
+        return _HOPELESS * self._limits.longest
+
+    @property
+    def job(self) -> Job | None:
+        """The photos that the worker has, for the heartbeat; what it says of any is progress."""
+        return Job("photos", self._heard) if self.running and self._batcher.busy else None
 
     @property
     def pending(self) -> int:
@@ -249,23 +263,35 @@ class Embedder:
                     return "idle"
             else:
                 in_hand = None
-                try:
-                    if not self._outdated:
-                        await self._send_batches(worker, overseer, left)
-                except WorkerDiedError:
-                    return "died"
+                if (end := await self._give(worker, overseer, left)) is not None:
+                    return end
             if self._batcher.busy:
                 await self._stir(LOOK_SECONDS)
-                if self._withdrawn:
-                    overseer.late = self._withdrawn
-                    return deaths.recalled()
-                if (death := overseer.sentence()) is not None:
+                if (death := self._doomed(overseer)) is not None:
                     return death
                 continue
             seconds = self._keep_alive if self._batcher.idle else left
             if self._outdated or (not await self._stir(seconds) and self._batcher.idle):
                 return "idle"
         return "died"
+
+    async def _give(self, worker: Worker, overseer: Overseer, left: float) -> Death | Literal["died"] | None:
+        if self._outdated:
+            return None
+        try:
+            async with asyncio.timeout(self._limits.longest):
+                await self._send_batches(worker, overseer, left)
+        except WorkerDiedError:
+            return "died"
+        except TimeoutError:  # it does not even read, so the overseer would never get to look
+            return deaths.silent(self._limits.longest)
+        return None
+
+    def _doomed(self, overseer: Overseer) -> Death | None:
+        if self._withdrawn:
+            overseer.late = self._withdrawn
+            return deaths.recalled()
+        return overseer.sentence()
 
     async def _stir(self, seconds: float) -> bool:
         """Wait for something to do, or for the worker's end; False when nothing happens in time."""
@@ -299,6 +325,7 @@ class Embedder:
             except WorkerDiedError:
                 return
             overseer.heard()
+            self._heard += 1
             self._take(header, payload, overseer.now)
 
     def _take(self, header: dict[str, Any], payload: bytes, now: float) -> None:

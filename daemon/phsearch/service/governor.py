@@ -20,6 +20,7 @@ from phsearch.service.disk import RootDisk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phsearch.config import CourtesyConfig
     from phsearch.domain.courtesy import Courtesy
     from phsearch.domain.duty import Duty
 
@@ -93,6 +94,11 @@ class Governor:
                     self._known = Power(), Pressure()
             self._looked = self._clock()
             await self._decide()
+
+    def take(self, rules: CourtesyConfig) -> None:
+        """Keep to these rules from now on."""
+        self._courtesy.take(rules)
+        self._set_pace()
 
     async def pause(self, seconds: float | None) -> bool:
         """Pause until `resume`, or for so many seconds; tells whether that outlives a restart."""

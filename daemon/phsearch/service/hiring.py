@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from typing import TYPE_CHECKING
 
 from phsearch.errors import ModelMismatchError, ModelUnavailableError, PhsearchError
 from phsearch.service.process import Worker, WorkerDiedError
+from phsearch.service.pulse import StalledError
 
 if TYPE_CHECKING:
     from phsearch.service.model import ModelState
@@ -17,6 +19,24 @@ log = logging.getLogger("phsearch.model")
 
 _RETRY_FIRST = 1.0
 _RETRY_LAST = 120.0
+_KILLED_LAST = 15.0
+"""A worker killed from outside says nothing of its model: it is tried again soon, though not so soon that one which the
+kernel kills for want of memory, again and again, would keep the machine busy with that."""
+_KILLED_OFTEN = 4
+
+
+class Pauses:
+    """How long to wait before the next attempt: longer each time the same cause comes back, short after another."""
+
+    def __init__(self) -> None:
+        self._cause: object = None
+        self.times = 0
+
+    def after(self, cause: object, most: float) -> float:
+        """Give the seconds to wait after a failure."""
+        self.times = self.times + 1 if cause == self._cause else 1
+        self._cause = cause
+        return min(_RETRY_FIRST * 2.0 ** min(self.times - 1, 10), most)
 
 
 async def hire(command: WorkerCommand, model: ModelState, *, image: bool) -> Worker:
@@ -25,7 +45,7 @@ async def hire(command: WorkerCommand, model: ModelState, *, image: bool) -> Wor
     Weights may still come (the network returns, a disk is mounted). An index made with other weights will not change by
     itself: then this waits until it is cancelled, and `model` says why.
     """
-    delay = _RETRY_FIRST
+    pauses = Pauses()
     while True:
         try:
             worker = await Worker.start(command)
@@ -34,23 +54,30 @@ async def hire(command: WorkerCommand, model: ModelState, *, image: bool) -> Wor
             except BaseException:
                 await worker.stop()
                 raise
-        except (PhsearchError, WorkerDiedError) as error:
-            problem = error if isinstance(error, PhsearchError) else _unexplained(command)
-            if str(problem) != str(model.problem) or isinstance(problem, ModelMismatchError):
-                log.error("%s", problem.sentence())
-            model.failed(problem)
-            if isinstance(problem, ModelMismatchError):
-                await asyncio.Event().wait()
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _RETRY_LAST)
+        except (PhsearchError, WorkerDiedError, StalledError) as error:
+            status = error.status if isinstance(error, WorkerDiedError) else None
+            killed = status == -signal.SIGKILL
+            pause = pauses.after((type(error), status), _KILLED_LAST if killed else _RETRY_LAST)
+            if killed and pauses.times < _KILLED_OFTEN:
+                log.warning("the %s worker was killed while it loaded the model; starting another", command.name)
+            else:
+                await _report(error if isinstance(error, PhsearchError) else _unexplained(command, error), model)
+            await asyncio.sleep(pause)
         else:
-            kind = "index" if image else "query"
-            log.info("%s worker ready (%s, %s)", kind, worker.ready.device, worker.ready.precision)
+            log.info("%s worker ready (%s, %s)", command.name, worker.ready.device, worker.ready.precision)
             return worker
 
 
-def _unexplained(command: WorkerCommand) -> ModelUnavailableError:
+async def _report(problem: PhsearchError, model: ModelState) -> None:
+    if str(problem) != str(model.problem) or isinstance(problem, ModelMismatchError):
+        log.error("%s", problem.sentence())
+    model.failed(problem)
+    if isinstance(problem, ModelMismatchError):
+        await asyncio.Event().wait()
+
+
+def _unexplained(command: WorkerCommand, error: Exception) -> ModelUnavailableError:
     return ModelUnavailableError(
-        f'the {command.setup["tower"]} worker ended while it loaded the model "{command.setup["name"]}"',
+        f'the {command.name} worker failed while it loaded the model "{command.setup["name"]}": {error}',
         "the daemon's log says why; if memory ran out, choose a smaller model",
     )

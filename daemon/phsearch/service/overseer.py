@@ -33,6 +33,11 @@ class Limits:
     memory: Callable[[int], int]
     allowed: Callable[[int], int]
 
+    @property
+    def longest(self) -> float:
+        """How long a worker may say nothing: a large model on a small processor takes its time over a batch."""
+        return self.patience * _MODEL_PATIENCE
+
 
 class Overseer:
     """One worker's."""
@@ -78,6 +83,5 @@ class Overseer:
         self.late = self._batcher.late(now - self._limits.patience)
         if self.late:
             return deaths.hung(self._limits.patience)
-        # A batch in a large model on a small processor takes its time, and says nothing meanwhile.
-        patience = self._limits.patience * _MODEL_PATIENCE
-        return deaths.silent(patience) if not self._batcher.decoding and now - self._heard > patience else None
+        silent = not self._batcher.decoding and now - self._heard > self._limits.longest
+        return deaths.silent(self._limits.longest) if silent else None

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -19,19 +20,28 @@ from phsearch.domain.types import ModelIdentity
 from phsearch.errors import ModelUnavailableError
 from phsearch.service import frames
 from phsearch.service.pipe import Pipe
+from phsearch.service.pulse import patiently
+from phsearch.service.stderr import WorkerLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 log = logging.getLogger("phsearch.worker")
 
+_STILL_SECONDS = 300.0
+"""Loading may take an hour, when the weights are downloaded. But doing nothing for five minutes is not loading: even a
+hub that does not answer is given up by its library after seconds, and asked again."""
 _STOP_SECONDS = 3.0
 _KILL_SECONDS = 15.0
 """Its priority is the lowest, and on a busy machine even its end takes its time."""
 
 
 class WorkerDiedError(Exception):
-    """The worker process ended, by itself or by force."""
+    """The worker process ended, by itself or by force; `status` as subprocess gives it, None while nobody knows."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__(_ending(status))
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +70,49 @@ class WorkerCommand:
     nice: int = 0
     expendable: int = 0
 
+    @property
+    def name(self) -> str:
+        """What its worker is called."""
+        return "query" if self.setup.get("tower") == "text" else "index"
+
 
 class Worker:
     """A running worker whose tower is loaded."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, said: WorkerLog) -> None:
         self._process = process
         self._pipe = Pipe(connection)
+        self._said = said
         self.ready: Ready
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, command: WorkerCommand) -> Worker:
-        """Start a worker and wait for its tower. Raises ModelUnavailableError or WorkerDiedError."""
+        """Start a worker and wait for its tower. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            # On the main thread: a worker asks to die with the thread that started it.
-            process = _spawn(command, theirs)
-        worker = cls(process, ours)
+        said, says = os.pipe2(os.O_CLOEXEC)
         try:
-            await worker.send(dict(command.setup))
-            header, _ = await worker.receive()
+            # On the main thread: a worker asks to die with the thread that started it.
+            process = _spawn(command, theirs, says)
+        except BaseException:
+            ours.close()
+            os.close(said)
+            raise
+        finally:
+            theirs.close()
+            os.close(says)
+        worker = cls(process, ours, WorkerLog(said, f"{command.name} worker {process.pid}"))
+        try:
+            header, _ = await patiently(worker.ask(dict(command.setup)), worker.pid, _STILL_SECONDS)
+        except WorkerDiedError:
+            status = await worker.ended()
+            await worker.kill()
+            worker.explain()
+            raise WorkerDiedError(status) from None
         except BaseException:
             await worker.kill()
             raise
@@ -104,6 +137,15 @@ class Worker:
         except (EOFError, OSError):
             raise WorkerDiedError from None
 
+    async def ask(self, header: dict[str, Any]) -> frames.Frame:
+        """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
+        await self.send(header)
+        return await self.receive()
+
+    def explain(self) -> None:
+        """Log what the worker said last, as it may say why it ended."""
+        self._said.explain()
+
     async def ended(self, seconds: float = _STOP_SECONDS) -> int | None:
         """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -119,6 +161,7 @@ class Worker:
         self._pipe.close()
         if await self.ended() is None:
             await self.kill()
+        self._said.close()
 
     async def kill(self) -> None:
         """End the worker at once, and hang up."""
@@ -127,9 +170,10 @@ class Worker:
         if await self.ended(_KILL_SECONDS) is None:
             # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
             log.warning("worker %d was killed but does not end: what it reads from may not answer", self._process.pid)
+        self._said.close()
 
 
-def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> subprocess.Popen[bytes]:
     # Popen here and not asyncio's: its child watcher would compete with our own wait().
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [*command.program, str(connection.fileno())],
@@ -137,6 +181,7 @@ def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Pope
         pass_fds=[connection.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=stderr,
     )
     if command.nice:
         with contextlib.suppress(OSError):
@@ -145,3 +190,14 @@ def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Pope
         with contextlib.suppress(OSError):
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.expendable))
     return process
+
+
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "it ended"
+    if status >= 0:
+        return f"it ended with exit status {status}"
+    try:
+        return f"it was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"it was ended by signal {-status}"

@@ -15,7 +15,9 @@ from phsearch.domain import query as queries
 from phsearch.errors import NotReadyError
 from phsearch.service import frames
 from phsearch.service.hiring import hire
+from phsearch.service.job import Job
 from phsearch.service.process import WorkerDiedError
+from phsearch.service.pulse import StalledError, patiently
 
 if TYPE_CHECKING:
     from phsearch.domain.library import Library
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.query")
 
 _BATCH = 64
+_STILL_SECONDS = 5.0
+"""A query worker that has texts and does nothing for this long hangs."""
+_LONGEST_SECONDS = 300.0
+"""The largest text towers there are take two or three minutes for 64 texts on two slow cores; more never ends."""
+_HOPELESS = 2
+"""Once a pass takes so many times the longest, this process has failed to notice."""
 
 
 class TextTowerProcess:
@@ -38,6 +46,10 @@ class TextTowerProcess:
         self._model = model
         self._waiting: asyncio.Queue[tuple[str, asyncio.Future[Vectors]]] = asyncio.Queue()
         self._up = False
+        self._passes = 0
+        self.name = "the query worker"
+        self.patience = _HOPELESS * _LONGEST_SECONDS
+        self.job: Job | None = None
 
     async def embed(self, text: str) -> Vectors:
         """Embed one text: [dim] unit vector. Raises NotReadyError while the worker (re)starts."""
@@ -57,8 +69,12 @@ class TextTowerProcess:
                 await self._serve(worker)
             except WorkerDiedError:
                 log.warning("query worker ended; starting another")
+            except StalledError as error:
+                log.warning("the query worker is ended: %s; starting another", error)
+                worker.end()
             finally:
                 self._up = False
+                self.job = None
                 self._fail_waiting()
                 await worker.stop()
 
@@ -67,13 +83,16 @@ class TextTowerProcess:
             batch = [await self._next(worker)]
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
+            self._passes += 1
+            self.job = Job(f"{len(batch)} queries", self._passes)
+            asking = worker.ask({"op": "embed", "texts": [text for text, _ in batch]})
             try:
-                await worker.send({"op": "embed", "texts": [text for text, _ in batch]})
-                _, payload = await worker.receive()
-            except WorkerDiedError:
+                _, payload = await patiently(asking, worker.pid, _STILL_SECONDS, _LONGEST_SECONDS)
+            except (WorkerDiedError, StalledError):
                 for _, future in batch:
                     _refuse(future)
                 raise
+            self.job = None
             for (_, future), vector in zip(batch, frames.vectors_from_bytes(payload, len(batch)), strict=True):
                 if not future.done():
                     future.set_result(vector)

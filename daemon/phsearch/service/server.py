@@ -23,7 +23,7 @@ from phsearch.wire.jsonrpc import RpcError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phsearch.service.api import Api
+    from phsearch.service.api import Caller
     from phsearch.service.events import Events
 
 log = logging.getLogger("phsearch.server")
@@ -101,7 +101,7 @@ def _answers(path: Path) -> bool:
 class Server:
     """Serves the API on a listening socket."""
 
-    def __init__(self, api: Api, events: Events) -> None:
+    def __init__(self, api: Caller, events: Events) -> None:
         self._api = api
         self._events = events
         self._connections: set[asyncio.Task[None]] = set()
@@ -166,7 +166,7 @@ class Server:
             answer = await self._answer(line)
             if answer is None:
                 continue
-            if answer.get("result") == {"subscribed": True}:
+            if answer.get("result", {}).get("subscribed"):
                 await self._stream(reader, writer, answer)
                 return
             await _send(writer, answer)

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
-from phsearch.wire.methods import PROTOCOL
+from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -25,6 +25,7 @@ NAMES = {
     -32005: "UnreadableImage",
     -32006: "UnsupportedQuery",
     -32010: "BadSettings",
+    -32022: "UnsupportedProtocolVersion",  # MCP's own
 }
 CODES = {name: code for code, name in NAMES.items()}
 RETRYABLE = frozenset({"NotReady", "Busy"})
@@ -33,16 +34,17 @@ Id = str | int | float | None
 
 
 class RpcError(Exception):
-    """An error as it goes over the wire: `kind` is one of NAMES, `hint` says what to do next."""
+    """An error as it goes over the wire: `kind` is one of NAMES, `hint` says what to do next, `more` joins `data`."""
 
-    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+    def __init__(self, kind: str, message: str, hint: str = "", more: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.hint = hint
+        self.more = more or {}
 
     def body(self) -> dict[str, Any]:
         """Give the `error` member of an answer."""
-        data = {"type": self.kind, "hint": self.hint, "retryable": self.kind in RETRYABLE}
+        data = {"type": self.kind, "hint": self.hint, "retryable": self.kind in RETRYABLE} | self.more
         return {"code": CODES[self.kind], "message": str(self), "data": data}
 
 

@@ -1,17 +1,16 @@
 """THE contract: one table of methods that serves the calls, checks their parameters and describes itself.
 
 The server dispatches by it, `rpc.discover` is generated from it, the client and the README follow it. The protocol
-grows by adding: a method or an optional parameter may come, none changes its meaning.
+grows by adding: a method, an optional parameter or a member of a result may come; none goes, or changes its meaning.
+Every result says the protocol it is of, so that a client notices at no cost when that is not its own.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from phsearch.wire import PROTOCOL
 from phsearch.wire.schema import Method, Param
-
-PROTOCOL = 1
-"""Raised only if an old client could misunderstand an answer."""
 
 MAX_QUERY = 1000
 """Longest query in characters; text towers read the first 20 to 60 words anyway."""
@@ -45,6 +44,7 @@ METHODS = {
                     high=3600,
                 ),
             ),
+            tool="search",
         ),
         Method(
             "status",
@@ -52,6 +52,7 @@ METHODS = {
             "{version, protocol, pid, uptime, model, photos, pending, scanning, errors, counters, roots, rate, eta, "
             "pace, last_error, notices, removed: [{path, photos, since, forgotten_at}]}; pace is {state, share, "
             "causes, text, until, pressure}, state one of full, throttled, paused",
+            tool="status",
         ),
         Method(
             "library.rescan",
@@ -90,6 +91,7 @@ METHODS = {
                 Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
                 Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),
             ),
+            tool="why",
         ),
         Method(
             "library.retry",

@@ -78,6 +78,8 @@ class Method:
     summary: str
     result: str
     params: tuple[Param, ...] = ()
+    tool: str = ""
+    """Its name for an assistant that speaks MCP; empty where none may call it."""
 
     def check(self, given: dict[str, Any]) -> dict[str, Any]:
         """Give all parameters with defaults filled in; raises RpcError for unknown, missing or bad ones."""
@@ -90,6 +92,16 @@ class Method:
             if param.required and param.name not in given:
                 raise RpcError("InvalidParams", f'"{param.name}" is missing', param.summary)
         return {param.name: param.check(given.get(param.name)) for param in self.params}
+
+    def input_schema(self) -> dict[str, Any]:
+        """Describe all parameters as one JSON Schema."""
+        described = [param.schema() for param in self.params]
+        return {
+            "type": "object",
+            "properties": {each["name"]: each["schema"] | {"description": each["summary"]} for each in described},
+            "required": [each["name"] for each in described if each["required"]],
+            "additionalProperties": False,
+        }
 
     def describe(self) -> dict[str, Any]:
         """Describe the method as OpenRPC does."""

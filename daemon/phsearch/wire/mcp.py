@@ -1,0 +1,120 @@
+"""The Model Context Protocol (modelcontextprotocol.io) as values: phsearch as tools of an assistant.
+
+MCP is JSON-RPC 2.0, one object a line, and so is phsearch's own protocol: both are spoken on the same socket, and what
+an assistant may call comes from the one table in `wire.methods`. Nothing is kept between two requests, so that an
+assistant does not notice when the daemon is restarted. Both ways to begin are served: the handshake (`initialize`) of
+the versions up to 2025-11-25, and `server/discover` of those from 2026-07-28 on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phsearch.display import file_uri, whole
+from phsearch.wire.jsonrpc import RpcError
+from phsearch.wire.methods import METHODS
+
+if TYPE_CHECKING:
+    from phsearch.wire.schema import Method
+
+HANDSHAKEN = ("2025-11-25", "2025-06-18")
+STATELESS = ("2026-07-28",)
+"""What is spoken, newest first. Links to files, which hits are, came with 2025-06-18."""
+
+TOOLS: dict[str, Method] = {method.tool: method for method in METHODS.values() if method.tool}
+
+_VERSION = "io.modelcontextprotocol/protocolVersion"
+_SERVER = "io.modelcontextprotocol/serverInfo"
+_READS_ONLY = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
+# What the daemon offers changes with its version only; still nobody should believe in it for longer than an hour.
+_CACHE = {"ttlMs": 3_600_000, "cacheScope": "private"}
+_IMAGE_TYPES = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF", "JXL"})
+_COMPLETE = {"resultType": "complete"}
+_INSTRUCTIONS = (
+    "phsearch finds the owner's photos on this machine by what they show. `search` takes a short description of the "
+    'picture, such as "a dog on a beach"; scores are cosines and only their order means much. `why` says why a certain '
+    "file is found or not, `status` how far the index is."
+)
+
+
+def answer(name: str, params: dict[str, Any], version: str) -> dict[str, Any] | None:
+    """Answer whatever takes no tool; None for what is not MCP's. Raises RpcError."""
+    match name:
+        case "initialize":
+            return _initialized(params, version)
+        case "server/discover":
+            check_version(params)
+            return _discovered(version)
+        case "tools/list":
+            check_version(params)
+            return {"tools": [_tool(method) for method in TOOLS.values()]} | _CACHE | _COMPLETE
+        case "ping":
+            return {}
+        case _:
+            return {} if name.startswith("notifications/") else None
+
+
+def _initialized(params: dict[str, Any], version: str) -> dict[str, Any]:
+    """Answer `initialize`: in the client's version of the protocol, or in our newest if we do not know it."""
+    wanted = params.get("protocolVersion")
+    if not isinstance(wanted, str):
+        raise RpcError("InvalidParams", '"protocolVersion" is missing', f"we speak {', '.join(HANDSHAKEN)}")
+    about = {"serverInfo": _about(version), "capabilities": {"tools": {}}, "instructions": _INSTRUCTIONS}
+    return {"protocolVersion": wanted if wanted in HANDSHAKEN else HANDSHAKEN[0]} | about
+
+
+def _discovered(version: str) -> dict[str, Any]:
+    """Answer `server/discover`."""
+    about = {"capabilities": {"tools": {}}, "instructions": _INSTRUCTIONS, "_meta": {_SERVER: _about(version)}}
+    return {"supportedVersions": [*STATELESS, *HANDSHAKEN]} | about | _CACHE | _COMPLETE
+
+
+def check_version(params: dict[str, Any]) -> None:
+    """Refuse a request that says it follows a version we do not know. Raises RpcError."""
+    meta = params.get("_meta")
+    wanted = meta.get(_VERSION) if isinstance(meta, dict) else None
+    if wanted is not None and wanted not in STATELESS + HANDSHAKEN:
+        supported = [*STATELESS, *HANDSHAKEN]
+        problem = f"version {str(wanted)[:40]} of MCP is not supported"
+        more = {"supported": supported, "requested": wanted}
+        raise RpcError("UnsupportedProtocolVersion", problem, f"use one of {', '.join(supported)}", more)
+
+
+def called(params: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
+    """Read `tools/call`: which tool, with what. Raises RpcError where there is no such tool."""
+    name, given = params.get("name"), params.get("arguments")
+    method = TOOLS.get(name) if isinstance(name, str) else None
+    if method is None:
+        raise RpcError("InvalidParams", f'there is no tool "{str(name)[:40]}"', f"tools: {', '.join(TOOLS)}")
+    if not isinstance(given, dict | None):
+        raise RpcError("InvalidParams", '"arguments" must be an object', "name each argument")
+    return method, given or {}
+
+
+def said(text: str, structured: dict[str, Any], links: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give what a tool found: in words, as links, and as data."""
+    content = [{"type": "text", "text": text}, *links]
+    result: dict[str, Any] = {"content": content, "structuredContent": structured, "isError": False} | _COMPLETE
+    return result
+
+
+def failed(problem: RpcError) -> dict[str, Any]:
+    """Give an error as a tool's result: an assistant sees those, and can act on the hint."""
+    text = f"{problem}: {problem.hint}" if problem.hint else str(problem)
+    return {"content": [{"type": "text", "text": whole(text)}], "isError": True} | _COMPLETE
+
+
+def link(path: str, kind: str = "") -> dict[str, Any]:
+    """Give a photo as a link to its file; `kind` is its format as hits have it."""
+    found = {"type": "resource_link", "uri": file_uri(path), "name": whole(path.rpartition("/")[2] or path)}
+    return found | {"mimeType": f"image/{kind.lower()}"} if kind in _IMAGE_TYPES else found
+
+
+def _tool(method: Method) -> dict[str, Any]:
+    description = f"{method.summary} Gives {method.result}."
+    about = {"name": method.tool, "description": description, "inputSchema": method.input_schema()}
+    return about | {"annotations": _READS_ONLY}
+
+
+def _about(version: str) -> dict[str, Any]:
+    return {"name": "phsearch", "title": "Photo search", "version": version}

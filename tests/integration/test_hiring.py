@@ -1,0 +1,166 @@
+"""Starting workers that are killed, fail, do nothing, or talk too much while they load."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phsearch.service import hiring, process
+from phsearch.service.hiring import Pauses, hire
+from phsearch.service.process import Worker, WorkerCommand
+from phsearch.service.pulse import StalledError, patiently
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGINS = """
+import os, signal, socket, sys, time
+from pathlib import Path
+from phsearch.service.frames import Channel
+channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+starts = Path(channel.receive()[0]["starts"])
+with starts.open("a") as file:
+    file.write("x")
+life = len(starts.read_text())
+"""
+READY = """
+identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
+about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
+channel.send({"op": "ready", **about})
+"""
+
+
+class Model:
+    """Takes note of what goes wrong."""
+
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+        self.problems: list[str] = []
+
+    async def report(self, *_: object, **__: object) -> None:
+        pass
+
+    def failed(self, error: Exception) -> None:
+        self.problem = error
+        self.problems.append(str(error))
+
+
+def command(folder: Path, script: str) -> WorkerCommand:
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    setup = {"tower": "text", "name": "mini", "starts": str(folder / "starts")}
+    return WorkerCommand(setup, env, (sys.executable, "-c", BEGINS + script))
+
+
+def hired(folder: Path, script: str, seconds: float = 20) -> Model:
+    """Hire a worker that runs `script`, and let it go."""
+    model = Model()
+
+    async def scenario() -> None:
+        async with asyncio.timeout(seconds):
+            worker = await hire(command(folder, script), model, image=False)  # type: ignore[arg-type]
+        await worker.stop()
+
+    asyncio.run(scenario())
+    return model
+
+
+def test_a_worker_that_somebody_killed_while_it_loaded_is_replaced_soon_and_no_query_is_told_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = hired(tmp_path, "life < 3 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
+    assert model.problems == []
+    assert caplog.text.count("the query worker was killed while it loaded the model") == 2
+
+
+def test_one_that_is_killed_again_and_again_is_a_problem_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    model = hired(tmp_path, "life < 6 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
+    assert len(model.problems) == 2
+    assert model.problems[0].endswith('failed while it loaded the model "mini": it was ended by SIGKILL')
+
+
+def test_pauses_grow_while_the_cause_stays_the_same_and_a_kill_is_never_waited_out_for_long() -> None:
+    pauses = Pauses()
+    same = [pauses.after("no weights", 120) for _ in range(9)]
+    assert same == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+    assert pauses.after("killed", 15) == 1, "another cause begins anew"
+    assert [pauses.after("killed", 15) for _ in range(5)] == [2, 4, 8, 15, 15]
+    assert [pauses.after("killed", 15) for _ in range(5000)][-1] == 15
+
+
+def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    script = "print('TIFF: odd tag', file=sys.stderr); print('50%\\r60%\\r', end='', file=sys.stderr)\n"
+    model = hired(tmp_path, script + "if life == 1: raise ValueError('no such layer')" + READY)
+    assert model.problems == ['the query worker failed while it loaded the model "mini": it ended with exit status 1']
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    (trace,) = (error for error in errors if "Traceback" in error)
+    assert trace.splitlines()[0].startswith("query worker ")
+    assert trace.splitlines()[-1] == "ValueError: no such layer"
+    noise = [record.levelno for record in caplog.records if "odd tag" in record.getMessage()]
+    assert noise == [logging.DEBUG] * 2
+    assert caplog.text.count("60%") == 2
+
+
+def test_a_worker_that_ends_without_a_traceback_has_its_last_words_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    hired(tmp_path, "if life == 1: print('CUDA driver too old', file=sys.stderr, flush=True); os.abort()" + READY)
+    (record,) = (record for record in caplog.records if "CUDA driver too old" in record.getMessage())
+    assert record.levelno == logging.ERROR
+
+
+def test_noise_is_bounded_counted_and_never_holds_up_the_worker(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hired(tmp_path, "for _ in range(100_000): print('TIFF: odd tag ' + 50 * 'x', file=sys.stderr)" + READY)
+    assert 0 < caplog.text.count("odd tag") < 200
+    assert "lines more" in caplog.text
+
+
+def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_STILL_SECONDS", 2.0)
+
+    async def scenario() -> None:
+        works = "until = time.monotonic() + 4\nwhile time.monotonic() < until: pass"
+        worker = await Worker.start(command(tmp_path, works + READY))
+        await worker.stop()
+        with pytest.raises(StalledError, match="it has done nothing for 2 s"):
+            await Worker.start(command(tmp_path, "time.sleep(600)"))
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process_works() -> None:
+    async def scenario() -> None:
+        busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+        try:
+            with pytest.raises(StalledError, match="it has not answered for 3 s"):
+                await patiently(asyncio.sleep(600), busy.pid, still=60, longest=3)
+        finally:
+            busy.kill()
+            await busy.wait()
+
+    asyncio.run(scenario())
+
+
+def test_what_goes_wrong_with_an_answer_is_raised_as_it_is() -> None:
+    async def fails() -> None:
+        raise EOFError("gone")
+
+    with pytest.raises(EOFError, match="gone"):
+        asyncio.run(patiently(fails(), os.getpid(), still=5))
