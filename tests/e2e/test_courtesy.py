@@ -98,7 +98,7 @@ def test_indexing_stops_when_the_battery_is_low_and_goes_on_when_the_charger_is_
     assert pace(daemon, "paused", 3)["text"] == "paused: battery at 19 %"
     count = at_rest(daemon)
     assert 0 < count < PHOTOS
-    assert daemon.status()["pending"] == PHOTOS - count
+    daemon.becomes(pending=PHOTOS - count)
     machine.unplug(24)  # a little more is not enough
     time.sleep(2)
     assert embedded(daemon) == count
