@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -257,7 +256,7 @@ class Embedder:
         while not listening.done():
             self._stirred.clear()
             left = await self._governor.left(self._duty)
-            if math.isinf(left) and self._governor.held:
+            if self._governor.pace.state == "paused":
                 in_hand = in_hand or self._batcher.first
                 if in_hand is None or in_hand != self._batcher.first:
                     return "idle"
