@@ -106,6 +106,8 @@ def run(
     """
     config, places = settings.config, settings.places
     os.umask(0o077)
+    # Before there is something to reload it would end us, and systemd takes that for a wish to stay down.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported

@@ -148,12 +148,12 @@ def test_roots_inside_one_another_pass_their_photos_on(daemon: Changing) -> None
     daemon.begin()
     daemon.becomes(photos=9, pending=0, scanning=False)
     number = 9
-    for roots in (["a", "a/b"], ["a/b"], ["a/b/c", "a"], ["a/b", "a/b/c"], ["a"]):
+    for roots in (["a", "a/b"], ["a"], ["a/b"], ["a/b/c", "a"], ["a", "a/b"], ["a"]):
         daemon.reload(*roots)
         daemon.settled()
         inner = sorted(roots, key=len, reverse=True)
-        for root in roots:
-            photo(daemon.home / root / f"new {number}.png", "red")
+        for folder in ("a", "a/b", "a/b/c"):
+            photo(daemon.home / folder / f"new {number}.png", "red")
             number += 1
         wanted = {}
         for file in (daemon.home / "a").rglob("*.png"):
@@ -330,6 +330,21 @@ def test_systemd_is_told_when_a_reload_begins_and_when_it_is_over(daemon: Changi
             assert before <= stamp <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             while "READY=1" not in ear.recv(4096).decode():
                 pass
+
+
+def test_a_daemon_whose_terminal_is_closed_ends_instead_of_reading_its_settings(daemon: Changing) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *COLOURD], env=daemon.env, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    daemon._process = process
+    wait_until(daemon._answers, "the daemon answers")
+    os.kill(process.pid, signal.SIGHUP)
+    assert daemon.status()["pid"] == process.pid, "with its terminal there it reads its settings"
+    os.close(ours)
+    assert process.wait(20) in (0, 120), "120: Python could not flush what is written to a terminal that is gone"
+    assert not daemon.socket.exists()
 
 
 @pytest.mark.skipif(bool(hungfs.why_not()), reason=hungfs.why_not())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from harness import photo
@@ -158,6 +158,7 @@ async def told(home: Path, steps: list[tuple[str, int]]) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(STEPS)
+@example([("rules", 2), ("settles", 0), ("roots", 1), ("stops", 1), ("rules", 0), ("worker", 3), ("settles", 0)])
 def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as home:
         asyncio.run(told(Path(os.path.realpath(home)), steps))

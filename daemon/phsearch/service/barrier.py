@@ -90,7 +90,8 @@ class Barrier:
         passes = {keeper: keeper.passes for keeper in self._keepers.values()}
         for keeper in passes:
             keeper.catch_up(everything=not told)
-        while any(keeper.busy and keeper.passes == count for keeper, count in passes.items()):  # noqa: ASYNC110 - as above
+        # Those that are there now: a root may be added meanwhile, or begin anew with other settings.
+        while any(keeper.busy and keeper.passes == passes.get(keeper, 0) for keeper in self._keepers.values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE)
         return _Leaving(self._pipelines.on_their_way())
 
