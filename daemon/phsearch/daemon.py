@@ -6,8 +6,10 @@ Start: store, socket, watcher, ready, workers, reconcile. Stop: socket, watcher,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import dataclasses
+import faulthandler
 import importlib.metadata
 import logging
 import os
@@ -22,7 +24,7 @@ from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.mounts import MountTable, RemoteMounts
-from phsearch.adapters.systemd import Notifier
+from phsearch.adapters.systemd import PRIVATE, Notifier, watchdog_seconds
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
@@ -51,7 +53,7 @@ from phsearch.service.process import WorkerCommand
 from phsearch.service.reconciler import Reconciler
 from phsearch.service.rootkeeper import RootKeeper
 from phsearch.service.searcher import Searcher, TextTowerProcess
-from phsearch.service.server import Server, listen
+from phsearch.service.server import Server, listening
 from phsearch.service.status import Status
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.why import Why
@@ -90,24 +92,31 @@ _WORKER_ENV = {
 }
 
 
-def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[str, ...] = WORKER) -> int:
+def run(
+    config: Config,
+    places: Places,
+    env: Mapping[str, str],
+    inherited: socket.socket | None,
+    worker: tuple[str, ...] = WORKER,
+) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
-    `worker` is the program of a tower worker; a test may give its own.
+    `inherited` is the listening socket where systemd holds one for us. `worker` is the program of a tower worker; a test
+    may give its own.
     """
     os.umask(0o077)
+    # SIGABRT is how systemd ends a service that hangs: then the journal says where.
+    faulthandler.enable()
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
-    listener = listen(places.socket)
     try:
-        asyncio.run(_serve(config, places, env, store, listener, worker))
+        with contextlib.nullcontext(inherited) if inherited else listening(places.socket) as listener:
+            asyncio.run(_serve(config, places, env, store, listener, worker))
     finally:
-        listener.close()
-        places.socket.unlink(missing_ok=True)
         store.close()
     return 0
 
@@ -131,7 +140,8 @@ async def _serve(
 
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
-    worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
+    own_env = {name: value for name, value in env.items() if name not in PRIVATE}
+    worker_env = {**own_env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
     store_lane, rank_lane, verify_lane = Lane("store"), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
@@ -175,12 +185,14 @@ async def _serve(
     await server.start(listener)
     watcher.start(lambda event: _post(loop, intake, event))
     notifier.ready()
-    log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
+    log.info(
+        "phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", listener.getsockname()
+    )
     try:
         async with asyncio.TaskGroup() as group:
             runs = (text_tower.run(), embedder.run(), pipelines.run(), writer.run())
             keeping = (keeper.run() for keeper in keepers.values())
-            tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status))]
+            tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status, env))]
             await stopping.wait()
             log.info("stopping")
             notifier.stopping()
@@ -258,11 +270,14 @@ async def _write_the_rest(writer: Writer) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _keep_informed(notifier: Notifier, status: Status) -> None:
+async def _keep_informed(notifier: Notifier, status: Status, env: Mapping[str, str]) -> None:
     """Measure the rate and tell systemd, once a second while there is work, else once a minute."""
     before = ""
+    watched = watchdog_seconds(env) is not None
     while True:
         status.sample()
+        if watched:
+            notifier.alive()
         line = status.line()
         if line != before:
             notifier.status(line)

@@ -1,12 +1,21 @@
-"""sd_notify(3) in a few lines: tell systemd that we are ready, what we do, and that we live. Silent without it."""
+"""What systemd and a service say to each other, in a few lines: sd_notify(3) and sd_listen_fds(3). Silent without it."""
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
+from phsearch.errors import PhsearchError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""Variables meant for one process alone: a child that found them would take them for its own."""
+
+_FIRST_FD = 3
+_MICRO = 1_000_000
 
 
 class Notifier:
@@ -25,6 +34,10 @@ class Notifier:
         """Give the one line `systemctl --user status` shows."""
         self._send(f"STATUS={text}")
 
+    def alive(self) -> None:
+        """Say that all is well; systemd ends and restarts a service that stops saying so."""
+        self._send("WATCHDOG=1")
+
     def stopping(self) -> None:
         """Say that we are on our way out."""
         self._send("STOPPING=1")
@@ -38,3 +51,36 @@ class Notifier:
             except OSError:
                 # Whoever started us is gone or deaf; that must not stop the daemon.
                 return
+
+
+def watchdog_seconds(env: Mapping[str, str]) -> float | None:
+    """Give how long we may be silent before systemd takes us for hung; None where nobody watches."""
+    if env.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    value = env.get("WATCHDOG_USEC", "")
+    return int(value) / _MICRO if value.isdecimal() and int(value) else None
+
+
+def inherited(env: Mapping[str, str]) -> socket.socket | None:
+    """Take over the listening socket systemd holds for us; None where it holds none. Raises PhsearchError."""
+    if env.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = env.get("LISTEN_FDS", "")
+    if count != "1":
+        raise PhsearchError(
+            f"systemd passed {count or 'no number of'} sockets", "phsearch.socket must have one ListenStream= line"
+        )
+    try:
+        listener = socket.socket(fileno=_FIRST_FD)
+    except OSError as error:
+        raise PhsearchError(f"file descriptor {_FIRST_FD} is no socket: {error.strerror}", _REMEDY) from None
+    listener.set_inheritable(False)
+    listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if (listener.family, listener.type) != (socket.AF_UNIX, socket.SOCK_STREAM) or not listens:
+        listener.close()
+        raise PhsearchError("the socket systemd passed is not a listening Unix stream socket", _REMEDY)
+    listener.setblocking(False)
+    return listener
+
+
+_REMEDY = "compare phsearch.socket with the one `phsearchd install` writes"

@@ -21,6 +21,7 @@ from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from phsearch.service.api import Api
@@ -30,6 +31,21 @@ log = logging.getLogger("phsearch.server")
 
 _CONNECTIONS = 256
 _UCRED = struct.Struct("3i")
+
+
+@contextlib.contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Bind the socket, and take it away at the end. Raises as `listen`."""
+    listener = listen(path)
+    ours = path.stat().st_ino
+    try:
+        yield listener
+    finally:
+        listener.close()
+        with contextlib.suppress(OSError):
+            # systemd, asked to listen here meanwhile, has put its own in our socket's place.
+            if path.lstat().st_ino == ours:
+                path.unlink()
 
 
 def listen(path: Path) -> socket.socket:

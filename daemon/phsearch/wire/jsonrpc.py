@@ -24,6 +24,7 @@ NAMES = {
     -32004: "ModelUnavailable",
     -32005: "UnreadableImage",
     -32006: "UnsupportedQuery",
+    -32007: "CannotStart",
 }
 CODES = {name: code for code, name in NAMES.items()}
 RETRYABLE = frozenset({"NotReady", "Busy"})

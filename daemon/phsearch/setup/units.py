@@ -1,0 +1,101 @@
+"""Unit files as text: the ones in systemd/ are valid as they are, and are fitted here to one installation. Pure.
+
+A word of a unit file passes two readers: one takes quotes and backslashes away, the other replaces %-specifiers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.errors import PhsearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICE, SOCKET = "phsearch.service", "phsearch.socket"
+SANDBOX = f"{SERVICE}.d/sandbox.conf"
+TRIAL = "phsearch-trial.service"
+
+_MARK = "# phsearch"
+_STATE, _DOWNLOADS = "%h/.local/state/phsearch", "%h/.cache/huggingface"
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+# What quotes and backslashes mean differs between the settings that take paths.
+_UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What one installation puts in: the command, where things are written, and what the daemon must be told of that."""
+
+    command: tuple[str, ...]
+    state: str
+    downloads: str
+    memory_high: str
+    env: Mapping[str, str]
+
+
+def fit(text: str, fitting: Fitting) -> str:
+    """Give a unit file with the paths and settings of one installation. Raises PhsearchError."""
+    lines = []
+    for line in text.splitlines():
+        match line.partition("=")[0]:
+            case "ExecStart":
+                # ":" keeps systemd from replacing $VARIABLES; "@" would not do: it is about argv[0].
+                program, *arguments = fitting.command
+                lines.append("ExecStart=" + " ".join([word(":" + program), *map(word, arguments)]))
+            case "MemoryHigh":
+                lines.append(f"MemoryHigh={fitting.memory_high.replace('%', '%%') or 'infinity'}")
+            case "UMask":
+                assignments = (word(f"{name}={value}") for name, value in fitting.env.items())
+                lines += [line, *(f"Environment={assignment}" for assignment in assignments)]
+            case "ExecStartPre" | "ReadWritePaths":
+                line = line.replace(_STATE, path(fitting.state))
+                lines.append(
+                    line.replace(f"-{_DOWNLOADS}", _optional(fitting.downloads)).replace(
+                        _DOWNLOADS, path(fitting.downloads)
+                    )
+                )
+            case _:
+                lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def trial(sandbox: str) -> str:
+    """Give a unit that does nothing, in the same sandbox: where it fails, so would the service."""
+    return f"{sandbox}\nType=oneshot\nExecStart=true\n"
+
+
+def ours(text: str) -> bool:
+    """Tell whether a unit file is one that phsearch wrote."""
+    return text.startswith(_MARK)
+
+
+def word(text: str) -> str:
+    """Give one word of a command line or an assignment, so that systemd reads `text`. Raises PhsearchError."""
+    return _quoted(re.sub(r'[\\"\x00-\x1f\x7f]', lambda found: f"\\x{ord(found[0]):02x}", _checked(text)))
+
+
+def path(text: str) -> str:
+    """Give one path of a list, so that systemd reads `text`. Raises PhsearchError."""
+    if _UNSAFE.search(text):
+        raise PhsearchError(f"systemd's settings cannot express the path {text!r}", "choose one without quotes in it")
+    return _quoted(_checked(text))
+
+
+def _optional(text: str) -> str:
+    quoted = path(text)
+    return f'"-{quoted[1:]}' if quoted.startswith('"') else f"-{quoted}"
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PhsearchError(f"unit files are UTF-8, {text!r} is not", "choose another path") from None
+    return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else f'"{text}"'
