@@ -1,10 +1,9 @@
 """A machine booted by a real systemd, for tests of the service: no virtual machine, only namespaces.
 
-systemd runs as process 1 of its own pid, mount, network-name, ipc and cgroup namespaces, over an overlay of / whose upper
+systemd runs as process 1 of pid, mount, uts, ipc and cgroup namespaces of its own, over an overlay of / whose upper
 layer is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary user,
-"owner", with a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is
-touched: /proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware are
-masked.
+with a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is touched:
+/proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware are masked.
 
 It needs root, unshare, overlayfs and systemd; `why_not` says what is missing, for pytest.mark.skipif.
 """
@@ -12,13 +11,14 @@ It needs root, unshare, overlayfs and systemd; `why_not` says what is missing, f
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +33,17 @@ UID = 61234
 HOME = Path("/home/owner")
 RUNTIME = Path(f"/run/user/{UID}")
 
+_UP = ("running", "degraded")
 _BINARIES = ("unshare", "nsenter", "setpriv", "mount", "systemctl", "dbus-daemon")
 _NODES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
 # What sets clocks, kernel parameters, modules or hardware of the machine that the tests run on.
-_MASKED = (
-    "systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service "
-    "systemd-binfmt.service systemd-random-seed.service systemd-timesyncd.service systemd-networkd.service "
-    "systemd-resolved.service systemd-remount-fs.service kmod-static-nodes.service sys-kernel-debug.mount "
-    "sys-kernel-tracing.mount sys-fs-fuse-connections.mount sys-kernel-config.mount dev-hugepages.mount "
-    "dev-mqueue.mount proc-sys-fs-binfmt_misc.automount timers.target"
-).split()
+_MASKED = """
+systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service
+systemd-binfmt.service systemd-random-seed.service systemd-timesyncd.service systemd-networkd.service
+systemd-resolved.service systemd-remount-fs.service kmod-static-nodes.service sys-kernel-debug.mount
+sys-kernel-tracing.mount sys-fs-fuse-connections.mount sys-kernel-config.mount dev-hugepages.mount
+dev-mqueue.mount proc-sys-fs-binfmt_misc.automount timers.target
+"""
 _TARGET = """[Unit]
 Requires=basic.target
 Wants=dbus.service systemd-logind.service user@{uid}.service
@@ -190,11 +191,11 @@ class Machine:
         order = units / "user-runtime-dir@.service.d" / "order.conf"
         order.parent.mkdir()
         order.write_text(_ORDER)
-        for name in _MASKED:
+        for name in _MASKED.split():
             (units / name).symlink_to("/dev/null")
         arguments = (str(self._base), str(SYSTEMD), str(UID), " ".join(_NODES), str(PROJECT), sys.base_prefix)
         self._process = subprocess.Popen(
-            ["bash", "-c", _APART, str(self._group), _BOOT, *arguments],
+            ["setpriv", "--pdeathsig", "KILL", "bash", "-c", _APART, str(self._group), _BOOT, *arguments],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -202,12 +203,7 @@ class Machine:
         self._pid = int(wait_until(lambda: children.read_text().split(), "the namespaces")[0])
         wait_until(self._up, "systemd has booted", 60)
         wait_until(
-            lambda: (
-                self.run("systemctl", "--user", "is-system-running", check=False).stdout.strip()
-                in ("running", "degraded")
-            ),
-            "the user's manager runs",
-            60,
+            lambda: self.systemctl("is-system-running", check=False).stdout.strip() in _UP, "the manager runs", 60
         )
 
     def close(self) -> None:
@@ -219,7 +215,7 @@ class Machine:
             assert self._process.stderr is not None
             self._process.stderr.close()
         for group, _, _ in os.walk(self._group, topdown=False):
-            wait_until(lambda group=group: _removed(group), f"the control group {group} is empty")
+            wait_until(partial(_removed, group), f"the control group {group} is empty")
         shutil.rmtree(self._base)
 
     def run(
@@ -232,8 +228,8 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         done = subprocess.run(
-            [*self._enter(root), *map(str, command)],
-            env=self._env(root) | (env or {}),
+            [*self._enter(root=root), *map(str, command)],
+            env=self._env(root=root) | (env or {}),
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -243,11 +239,11 @@ class Machine:
         assert not check or done.returncode == 0, f"{command}: {done.returncode}: {done.stdout}{done.stderr}"
         return done
 
-    def start(self, *command: str | Path) -> subprocess.Popen[str]:
-        """Start a command of the user's."""
+    def start(self, *command: str | Path, root: bool = False) -> subprocess.Popen[str]:
+        """Start a command."""
         return subprocess.Popen(
-            [*self._enter(root=False), *map(str, command)],
-            env=self._env(root=False),
+            [*self._enter(root=root), *map(str, command)],
+            env=self._env(root=root),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -265,11 +261,12 @@ class Machine:
             [*self._enter(root=False), "bash", "-c", script], env=self._env(root=False), input=data, check=True
         )
 
-    def read(self, path: Path) -> str:
+    def read(self, path: str | Path) -> str:
         """Give a file's text."""
         return self.run("cat", path).stdout
 
     def exists(self, path: Path) -> bool:
+        """Tell whether there is such a file, as the user sees it."""
         return self.run("test", "-e", path, check=False).returncode == 0
 
     def systemctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -281,12 +278,10 @@ class Machine:
         said = self.systemctl("show", unit, *(f"--property={name}" for name in properties)).stdout
         return dict(line.split("=", 1) for line in said.splitlines())
 
-    def journal(self, unit: str = "phsearch.service", fields: str = "PRIORITY,MESSAGE") -> list[dict[str, Any]]:
-        """Give what a user's unit has said."""
-        import json  # noqa: PLC0415
-
-        words = ("journalctl", "--output=json", f"--output-fields={fields}", f"_SYSTEMD_USER_UNIT={unit}")
-        return [json.loads(line) for line in self.run(*words, root=True).stdout.splitlines()]
+    def journal(self, unit: str = "phsearch.service", field: str = "_SYSTEMD_USER_UNIT") -> list[dict[str, Any]]:
+        """Give what a user's unit has said; with the field "USER_UNIT" what its manager said of it."""
+        said = self.run("journalctl", "--output=json", "--all", f"{field}={unit}", root=True).stdout
+        return [json.loads(line) for line in said.splitlines()]
 
     def _up(self) -> bool:
         assert self._process is not None
@@ -296,11 +291,11 @@ class Machine:
         done = self.run("systemctl", "is-active", f"user@{UID}.service", root=True, check=False)
         return done.stdout.strip() == "active"
 
-    def _enter(self, root: bool) -> tuple[str, ...]:
+    def _enter(self, *, root: bool) -> tuple[str, ...]:
         space = ("nsenter", f"--target={self._pid}", "--mount", "--pid", "--uts", "--ipc", "--cgroup")
         if root:
             return space
         return (*space, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
 
-    def _env(self, root: bool) -> dict[str, str]:
+    def _env(self, *, root: bool) -> dict[str, str]:
         return {"PATH": self.env["PATH"], "HOME": "/root"} if root else self.env

@@ -101,8 +101,8 @@ def run(
 ) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
-    `inherited` is the listening socket where systemd holds one for us. `worker` is the program of a tower worker; a test
-    may give its own.
+    `inherited` is the listening socket where systemd holds one for us. `worker` is the program of a tower worker; a
+    test may give its own.
     """
     os.umask(0o077)
     # SIGABRT is how systemd ends a service that hangs: then the journal says where.

@@ -73,7 +73,7 @@ def test_an_answer_in_pieces_is_put_together(place: Path) -> None:
 def test_nobody_there_says_how_to_start_the_daemon(place: Path) -> None:
     with pytest.raises(DaemonUnreachableError, match="there is no socket at") as problem:
         Client(place).call("status")
-    assert "systemctl --user start phsearch" in problem.value.hint
+    assert "phsearchd install --now" in problem.value.hint
     assert "phsearchd" in problem.value.hint
 
 

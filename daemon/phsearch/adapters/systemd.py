@@ -1,4 +1,4 @@
-"""What systemd and a service say to each other, in a few lines: sd_notify(3) and sd_listen_fds(3). Silent without it."""
+"""What systemd and a service say to each other: sd_notify(3), sd_listen_fds(3). Silent without systemd."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
-        self._send(f"STATUS={text}")
+        # A second line would be another message, and a file name may hold one.
+        self._send(f"STATUS={' '.join(text.splitlines())}")
 
     def alive(self) -> None:
         """Say that all is well; systemd ends and restarts a service that stops saying so."""

@@ -125,7 +125,10 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept."""
-        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=framing.MAX_LINE)
+        # Which calls listen() anew: from here on clients see that it is us who serve a socket made by systemd.
+        self._server = await asyncio.start_unix_server(
+            self._accept, sock=listener, limit=framing.MAX_LINE, backlog=_CONNECTIONS
+        )
 
     async def stop(self, patience: float = 2.0) -> None:
         """Accept no more, let answers under way go out, then close."""

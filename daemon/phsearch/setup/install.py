@@ -1,4 +1,7 @@
-"""`phsearchd install`: settings, units, and a service that starts at login. Doing it again brings the units up to date."""
+"""`phsearchd install`: settings, units, and a service that starts at login.
+
+Doing it again brings the units up to date, and keeps the settings.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,7 @@ def _refuse_another_home(home: Path) -> None:
 
 
 def _refuse_a_rival(manager: Manager, socket: Path) -> None:
-    """systemd would take the socket of a daemon that was started by hand away from it, and its index is locked."""
+    """Refuse beside a daemon that was started by hand: systemd would take its socket away, and its index is locked."""
     if manager.active(SOCKET) or manager.active(SERVICE):
         return
     try:
@@ -145,7 +148,7 @@ def _refuse_a_rival(manager: Manager, socket: Path) -> None:
 
 
 def _sandboxed(manager: Manager, fitting: units.Fitting, env: Mapping[str, str]) -> bool:
-    """Try the sandbox on a unit that does nothing: some systems let no user have namespaces, and the service would fail."""
+    """Try the sandbox on a unit that does nothing: where no user may have namespaces, the service would not start."""
     runtime = Path(env.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     file = runtime / "systemd" / "user" / TRIAL
     write(file, units.trial(units.fit(bundled.text(f"systemd/{SANDBOX}"), fitting)), 0o644)
@@ -162,7 +165,7 @@ def _check_found(manager: Manager, file: Path) -> None:
     if found != str(file):
         raise PhsearchError(
             f"the service manager does not look for units in {file.parent} (it finds {found or 'none'})",
-            "install without XDG_CONFIG_HOME, or let the manager know of it: `systemctl --user set-environment` and log in anew",
+            "install without XDG_CONFIG_HOME, or set it for systemd, too, in ~/.config/environment.d",
         )
 
 
@@ -181,4 +184,4 @@ def _start(manager: Manager, socket: Path, say: Callable[[str], None]) -> None:
 
 def _by_hand(command: Sequence[str]) -> str:
     line = " ".join(command)
-    return f"run `{line}` yourself, or at every boot by `crontab -e` and the line `@reboot {line}`; the settings are written"
+    return f"run `{line}` yourself, or at boot by the line `@reboot {line}` in `crontab -e`; the settings are written"

@@ -64,9 +64,8 @@ class Manager:
         return self.show(unit, "ActiveState") in {"active", "activating", "reloading"}
 
     def lingers(self) -> bool:
-        """Tell whether the user's services run while nobody is logged in; True, too, where nobody can say."""
-        done = self._run("loginctl", "show-user", "--value", "--property=Linger", user())
-        return done.stdout.strip() != "no"
+        """Tell whether the user's services run while nobody is logged in."""
+        return self._run("loginctl", "show-user", "--value", "--property=Linger", user()).stdout.strip() == "yes"
 
     def journal(self, unit: str, lines: int) -> list[str]:
         """Give the last lines a unit has said, as far as the user may read them."""

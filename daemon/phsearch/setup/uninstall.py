@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
@@ -16,6 +15,7 @@ from phsearch.setup.units import SANDBOX, SERVICE, SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 MADE = ("index", "lock", "run", "torch")
 """What the daemon makes in its state directory. Whatever else lies there is somebody else's."""

@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What one installation puts in: the command, where things are written, and what the daemon must be told of that."""
+    """What one installation puts in: the command, where things are written, and what the daemon is told of that."""
 
     command: tuple[str, ...]
     state: str
@@ -51,15 +51,17 @@ def fit(text: str, fitting: Fitting) -> str:
                 assignments = (word(f"{name}={value}") for name, value in fitting.env.items())
                 lines += [line, *(f"Environment={assignment}" for assignment in assignments)]
             case "ExecStartPre" | "ReadWritePaths":
-                line = line.replace(_STATE, path(fitting.state))
-                lines.append(
-                    line.replace(f"-{_DOWNLOADS}", _optional(fitting.downloads)).replace(
-                        _DOWNLOADS, path(fitting.downloads)
-                    )
-                )
+                lines.append(_places(line, fitting))
             case _:
                 lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _places(line: str, fitting: Fitting) -> str:
+    for default, place in ((_STATE, fitting.state), (_DOWNLOADS, fitting.downloads)):
+        # A dash, "unless it is missing", belongs inside the quotes.
+        line = line.replace(f"-{default}", path(f"-{place}")).replace(default, path(place))
+    return line
 
 
 def trial(sandbox: str) -> str:
@@ -82,11 +84,6 @@ def path(text: str) -> str:
     if _UNSAFE.search(text):
         raise PhsearchError(f"systemd's settings cannot express the path {text!r}", "choose one without quotes in it")
     return _quoted(_checked(text))
-
-
-def _optional(text: str) -> str:
-    quoted = path(text)
-    return f'"-{quoted[1:]}' if quoted.startswith('"') else f"-{quoted}"
 
 
 def _checked(text: str) -> str:

@@ -16,7 +16,7 @@ def write(file: Path, text: str, mode: int) -> None:
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with open(fresh, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, mode)) as out:  # noqa: PTH123 - opener
+        with open(fresh, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, mode)) as out:
             out.write(text)
         fresh.replace(file)
     except OSError as error:
