@@ -1,8 +1,8 @@
 """A machine booted by a real systemd, for tests of the service: no virtual machine, only namespaces.
 
-systemd runs as process 1 of pid, mount, uts, ipc and cgroup namespaces of its own, over an overlay of / whose upper
-layer is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary user,
-with a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is touched:
+systemd runs as process 1 of namespaces of its own (pid, mount, uts, ipc, cgroup), over an overlay of / whose upper layer
+is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary user, with
+a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is touched:
 /proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware are masked.
 
 It needs root, unshare, overlayfs and systemd; `why_not` says what is missing, for pytest.mark.skipif.
@@ -240,10 +240,11 @@ class Machine:
         return done
 
     def start(self, *command: str | Path, root: bool = False) -> subprocess.Popen[str]:
-        """Start a command."""
+        """Start a command; communicate() with it ends what it reads."""
         return subprocess.Popen(
             [*self._enter(root=root), *map(str, command)],
             env=self._env(root=root),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

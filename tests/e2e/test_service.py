@@ -153,23 +153,25 @@ def test_a_bad_setting_is_said_to_who_asks_and_not_tried_again(service: Machine)
     good = service.read(CONFIG)
     service.systemctl("stop", SERVICE)
     service.put(CONFIG, "rots = []\n")
-    done = service.run("phsearch-client", "red", check=False)
-    assert done.returncode == 1
+    try:
+        done = service.run("phsearch-client", "red", check=False)
+        wait_until(lambda: service.show(SERVICE, "ActiveState")["ActiveState"] == "failed", "it has given up")
+        shown = service.show(SERVICE, "ExecMainStatus", "NRestarts")
+    finally:
+        service.put(CONFIG, good)
     assert "phsearchd cannot start: " in done.stderr
     assert 'did you mean "roots"?' in done.stderr
-    shown = service.show(SERVICE, "ActiveState", "ExecMainStatus", "NRestarts")
-    assert shown == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
+    assert done.returncode == 1
+    assert shown == {"ExecMainStatus": "78", "NRestarts": "0"}
     (entry,) = [entry for entry in service.journal() if "rots" in entry["MESSAGE"]]
     assert entry["PRIORITY"] == "3"
-
-    service.put(CONFIG, good)
     assert service.run("phsearch-client", "red").stdout, "the socket waits for better settings"
 
 
 def test_it_stops_within_its_time_out_also_while_it_indexes(service: Machine) -> None:
     script = (
         "from PIL import Image; import sys\n"
-        "for n in range(400): Image.new('RGB', (800, 600), (n % 256, n // 256, 9)).save(f'{sys.argv[1]}/many{n}.png')"
+        "for n in range(400): Image.new('RGB', (800, 600), (n % 200, 255, n // 200)).save(f'{sys.argv[1]}/many{n}.png')"
     )
     service.run(sys.executable, "-c", script, PHOTOS)
     wait_until(lambda: "pending" in service.show(SERVICE, "StatusText")["StatusText"], "it indexes")
@@ -216,6 +218,7 @@ def test_it_can_write_its_own_files_and_nothing_else(service: Machine) -> None:
     )
     assert inside(service, script).splitlines() == [str(STATE), str(HOME / ".cache" / "huggingface")]
     assert "Read-only file system" in inside(service, f"rm {shlex.quote(str(PHOTOS))}/red.png 2>&1")
+    service.run("rm", STATE / "probe")
     inside(service, "touch /tmp/probe")
     assert not service.exists(HOME.parents[1] / "tmp" / "probe"), "its /tmp is its own"
 
@@ -244,10 +247,10 @@ def test_disks_that_are_mounted_later_are_seen_and_can_be_taken_out_again(servic
 def test_a_share_that_hangs_does_not_hold_up_the_start(service: Machine) -> None:
     service.systemctl("stop", SERVICE)
     script = (
-        f"import sys, time; sys.path.insert(0, {str(PROJECT / 'tests')!r})\n"
+        f"import sys; sys.path.insert(0, {str(PROJECT / 'tests')!r})\n"
         "from pathlib import Path\nimport hungfs\n"
         f"with hungfs.hung(Path({str(HOME / 'share')!r}), 'allow_other'):\n"
-        "    print('hung', flush=True); time.sleep(60)\n"
+        "    print('hung', flush=True); sys.stdin.read()\n"
     )
     service.run("mkdir", "-p", HOME / "share")
     share = service.start(sys.executable, "-c", script, root=True)
@@ -260,22 +263,23 @@ def test_a_share_that_hangs_does_not_hold_up_the_start(service: Machine) -> None
         assert time.monotonic() - begun < 15
         found(service, "red.png", "red")
     finally:
-        share.kill()
         share.communicate()
-        service.run("umount", "--lazy", HOME / "share", root=True, check=False)
 
 
 def test_any_path_can_be_started(machine: Machine) -> None:
-    odd = HOME / "we ird %h $HOME \\x41 \"quoted\" 'single' \t ü" / "phsearchd"
-    machine.put(odd, '#!/bin/sh\nprintf "%s\\n" "$@" >~/heard\n')
+    odd = HOME / "we ird; %h $HOME ü" / "phsearchd"
+    machine.put(odd, '#!/bin/sh\n(printf "%s\\n" "$@"; echo "$ODD") >~/heard\n')
     machine.run("chmod", "+x", odd)
-    words = ("$HOME", "${HOME}", "%t", 'a "b" c', "\\", "it's")
-    fitting = units.Fitting((str(odd), *words), str(HOME / "st ate %h"), str(HOME / "d"), "", {"ODD": 'a %h $b "c"'})
-    machine.put(UNITS / "odd.service", units.fit("[Service]\nType=oneshot\nUMask=0077\nExecStart=x\n", fitting))
+    words = ("$HOME", "${HOME}", "%t", 'a "b" c', "\\x41", "it's", "")
+    variable = 'a %h $b "c" \\'
+    state = HOME / "st ate %h"
+    fitting = units.Fitting((str(odd), *words), str(state), str(HOME / "d"), "", {"ODD": variable})
+    text = "[Service]\nType=oneshot\nUMask=0077\nExecStartPre=+:mkdir -p %h/.local/state/phsearch\nExecStart=x\n"
+    machine.put(UNITS / "odd.service", units.fit(text, fitting))
     machine.systemctl("daemon-reload")
     machine.systemctl("start", "odd.service")
-    assert machine.read(HOME / "heard").splitlines() == list(words)
-    assert machine.show("odd.service", "Environment")["Environment"].find("a /home") == -1
+    assert machine.read(HOME / "heard").splitlines() == [*words, variable]
+    assert machine.exists(state)
     machine.run("rm", UNITS / "odd.service")
 
 
@@ -315,13 +319,7 @@ def test_uninstall_leaves_photos_index_and_settings_and_purge_only_photos(servic
     service.run("ln", "-s", PHOTOS, STATE / "index" / "link")
     done = service.run("phsearchd", "uninstall")
     assert f"kept      {STATE}" in done.stdout
-    assert service.shell(f"ls {UNITS}; ls {UNITS}/*.wants").split() == [
-        "default.target.wants",
-        "phsearch.service.d",
-        "sockets.target.wants",
-        f"{UNITS}/default.target.wants:",
-        f"{UNITS}/sockets.target.wants:",
-    ]
+    assert service.shell(f"ls -A {UNITS}").split() == ["phsearch.service.d"]
     assert service.exists(OWN), "the owner's drop-in"
     assert service.systemctl("is-active", SERVICE, "phsearch.socket", check=False).stdout.split() == ["inactive"] * 2
     assert "phsearchd is not running" in service.run("phsearch-client", "red", check=False).stderr

@@ -21,7 +21,7 @@ TRIAL = "phsearch-trial.service"
 _MARK = "# phsearch"
 _STATE, _DOWNLOADS = "%h/.local/state/phsearch", "%h/.cache/huggingface"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
-# What quotes and backslashes mean differs between the settings that take paths.
+# systemd takes no such program, and what quotes and backslashes mean differs between the settings that take paths.
 _UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
 
 
@@ -42,11 +42,11 @@ def fit(text: str, fitting: Fitting) -> str:
     for line in text.splitlines():
         match line.partition("=")[0]:
             case "ExecStart":
-                # ":" keeps systemd from replacing $VARIABLES; "@" would not do: it is about argv[0].
+                # ":" keeps systemd from replacing $VARIABLES.
                 program, *arguments = fitting.command
-                lines.append("ExecStart=" + " ".join([word(":" + program), *map(word, arguments)]))
+                lines.append("ExecStart=" + " ".join([path(":" + program), *map(word, arguments)]))
             case "MemoryHigh":
-                lines.append(f"MemoryHigh={fitting.memory_high.replace('%', '%%') or 'infinity'}")
+                lines.append(f"MemoryHigh={fitting.memory_high or 'infinity'}")
             case "UMask":
                 assignments = (word(f"{name}={value}") for name, value in fitting.env.items())
                 lines += [line, *(f"Environment={assignment}" for assignment in assignments)]
@@ -80,9 +80,9 @@ def word(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """Give one path of a list, so that systemd reads `text`. Raises PhsearchError."""
+    """Give the path of a program or of a list, so that systemd reads `text`. Raises PhsearchError."""
     if _UNSAFE.search(text):
-        raise PhsearchError(f"systemd's settings cannot express the path {text!r}", "choose one without quotes in it")
+        raise PhsearchError(f"systemd takes no path like {text!r}", "choose one without quotes and backslashes")
     return _quoted(_checked(text))
 
 
