@@ -1,9 +1,10 @@
 """A machine booted by a real systemd, for tests of the service: no virtual machine, only namespaces.
 
-systemd runs as process 1 of namespaces of its own (pid, mount, uts, ipc, cgroup), over an overlay of / whose upper layer
-is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary user, with
-a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is touched:
-/proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware are masked.
+systemd runs as process 1 of namespaces of its own (pid, mount, uts, ipc, cgroup), over an overlay of / whose upper
+layer is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary
+user, with a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is
+touched: /proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware
+are masked.
 
 It needs root, unshare, overlayfs and systemd; `why_not` says what is missing, for pytest.mark.skipif.
 """

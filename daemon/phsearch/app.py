@@ -25,15 +25,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch")
 
+_RUNNING = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
+
 EX_FAILED = 1
 EX_CONFIG = 78
 
 
 def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     env = os.environ
     if options.command:
+        if any(getattr(options, name) for name in _RUNNING):
+            parser.error(
+                f"{options.command} takes its own options only: the service runs with the settings in config.toml"
+            )
         sys.exit(_set_up(options, env))
     listener: socket.socket | None = None
     try:

@@ -161,6 +161,15 @@ def test_settings_that_are_there_are_checked_and_never_written_over(tmp_path: Pa
     assert install(bad).returncode == 78
 
 
+def test_options_of_running_are_not_taken_for_those_of_installing(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    command = [*PHSEARCHD, "--model", "ViT-B-32", "install"]
+    done = subprocess.run(command, env=daemon.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "the service runs with the settings in config.toml" in done.stderr
+    assert not (tmp_path / "config").exists()
+
+
 def test_purge_asks_and_never_removes_the_index_of_a_running_daemon(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     (daemon.state / "index").mkdir(parents=True)

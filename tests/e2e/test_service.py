@@ -297,7 +297,12 @@ def test_another_install_keeps_the_settings_and_what_the_owner_added(service: Ma
     assert done.returncode == 78
     assert 'write roots = ["/elsewhere"] into it' in done.stderr
     service.run("rm", UNITS / "phsearch.socket")
-    done = service.run("phsearchd", "install", "--root", PHOTOS)
+    # As pipx and uv make it: a link that stays when what it points at is made anew.
+    link = HOME / ".local" / "bin" / "phsearchd"
+    service.run("mkdir", "-p", link.parent)
+    service.run("ln", "-s", Path(sys.executable).with_name("phsearchd"), link)
+    done = service.run(link, "install", "--root", PHOTOS)
+    assert f"ExecStart=:{link}\n" in service.read(UNITS / "phsearch.service")
     assert f"{CONFIG} (kept)" in done.stdout
     assert "systemctl --user restart phsearch.service" in done.stdout
     assert service.exists(UNITS / "phsearch.socket")
@@ -314,9 +319,51 @@ def test_a_unit_that_is_somebody_elses_is_neither_written_nor_removed(service: M
     service.put(UNITS / "phsearch.socket", ours)
 
 
+def test_where_the_sandbox_cannot_be_had_the_service_is_installed_without(service: Machine) -> None:
+    forbid = UNITS / "phsearch-trial.service.d" / "forbidden.conf"
+    service.put(forbid, "[Service]\nExecStartPre=false\n")
+    sandbox = UNITS / "phsearch.service.d" / "sandbox.conf"
+    assert service.exists(sandbox)
+    assert "without their sandbox" in service.run("phsearchd", "install").stdout
+    assert not service.exists(sandbox)
+    service.run("rm", "-r", forbid.parent)
+    assert "sandbox" not in service.run("phsearchd", "install", "--now").stdout
+    assert service.exists(sandbox)
+
+
+def test_who_stops_the_socket_stops_the_daemon(service: Machine) -> None:
+    found(service, "red.png", "red")
+    service.systemctl("stop", "phsearch.socket")
+    wait_until(lambda: service.show(SERVICE, "ActiveState")["ActiveState"] == "inactive", "the daemon stopped", 40)
+    done = service.run("phsearch-client", "red", check=False)
+    assert (done.returncode, "phsearchd is not running" in done.stderr) == (69, True)
+
+
+def test_photos_that_the_service_could_not_see_are_refused(service: Machine) -> None:
+    good = service.read(CONFIG)
+    service.put(CONFIG, 'roots = ["/tmp/photos"]\n')
+    done = service.run("phsearchd", "install", check=False)
+    service.put(CONFIG, good)
+    assert done.returncode == 1
+    assert "would not see /tmp/photos" in done.stderr
+
+
+def test_a_daemon_that_was_started_by_hand_is_not_robbed_of_its_socket(service: Machine) -> None:
+    by_hand = service.start(sys.executable, PROJECT / "tests" / "colourd.py")
+    try:
+        wait_until(lambda: service.exists(RUNTIME / "phsearch" / "phsearch.sock"), "it listens")
+        done = service.run("phsearchd", "install", "--now", check=False)
+        assert done.returncode == 1
+        assert "a phsearchd runs already that systemd did not start" in done.stderr
+    finally:
+        service.run("pkill", "-TERM", "-u", "owner", "-f", "tests/colourd.py")
+        by_hand.communicate()
+
+
 def test_uninstall_leaves_photos_index_and_settings_and_purge_only_photos(service: Machine) -> None:
     service.put(STATE / "notes.txt", "not phsearch's")
     service.run("ln", "-s", PHOTOS, STATE / "index" / "link")
+    service.run("phsearchd", "install", "--now")
     done = service.run("phsearchd", "uninstall")
     assert f"kept      {STATE}" in done.stdout
     assert service.shell(f"ls -A {UNITS}").split() == ["phsearch.service.d"]

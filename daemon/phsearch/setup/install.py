@@ -67,6 +67,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], say: Callable[[str], N
         manager = Manager.find(env)
     except NoManagerError as problem:
         raise NoManagerError(str(problem), _by_hand(command)) from None
+    _refuse_passing(watched)
     _refuse_a_rival(manager, places.socket)
 
     moved = {name: env[name] for name in _MOVING if env.get(name, "").startswith("/")}
@@ -131,6 +132,14 @@ def _refuse_another_home(home: Path) -> None:
         raise PhsearchError(
             f"{home} does not belong to {user()}", "install as the user whose photos they are, without sudo"
         )
+
+
+def _refuse_passing(watched: Sequence[Path]) -> None:
+    for root in watched:
+        if root.is_relative_to("/tmp") or root.is_relative_to("/var/tmp"):  # noqa: S108 - nothing is written there
+            raise PhsearchError(
+                f"the service has a /tmp of its own and would not see {root}", "keep the photos somewhere else"
+            )
 
 
 def _refuse_a_rival(manager: Manager, socket: Path) -> None:
