@@ -349,14 +349,16 @@ def test_photos_that_the_service_could_not_see_are_refused(service: Machine) -> 
 
 
 def test_a_daemon_that_was_started_by_hand_is_not_robbed_of_its_socket(service: Machine) -> None:
-    by_hand = service.start(sys.executable, PROJECT / "tests" / "colourd.py")
+    by_hand = service.start("bash", "-c", f"echo $$; exec {sys.executable} {PROJECT}/tests/colourd.py")
+    assert by_hand.stdout is not None
+    number = by_hand.stdout.readline().strip()
     try:
         wait_until(lambda: service.exists(RUNTIME / "phsearch" / "phsearch.sock"), "it listens")
         done = service.run("phsearchd", "install", "--now", check=False)
         assert done.returncode == 1
         assert "a phsearchd runs already that systemd did not start" in done.stderr
     finally:
-        service.run("pkill", "-TERM", "-u", "owner", "-f", "tests/colourd.py")
+        service.run("kill", number)
         by_hand.communicate()
 
 
