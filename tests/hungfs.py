@@ -22,9 +22,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
-def hung(path: Path) -> Iterator[HungMount]:
+def hung(path: Path, *options: str) -> Iterator[HungMount]:
     """Cover the folder `path` with a file system that does not answer, until the end or `end()`. Raises OSError."""
-    mount = HungMount(path)
+    mount = HungMount(path, *options)
     try:
         yield mount
     finally:
@@ -34,10 +34,11 @@ def hung(path: Path) -> Iterator[HungMount]:
 class HungMount:
     """The mount, from its making on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *more: str) -> None:
         self.path = path
         self._device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-        options = f"fd={self._device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+        own = f"fd={self._device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+        options = ",".join([own, *more])
         try:
             _call("mount", b"hung", os.fsencode(path), b"fuse", ctypes.c_ulong(0), options.encode())
         except OSError:

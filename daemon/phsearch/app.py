@@ -14,14 +14,19 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from phsearch import __version__, logs
+from phsearch.adapters import systemd
 from phsearch.display import printable
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 from phsearch.settings import Source
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
     from pathlib import Path
 
 log = logging.getLogger("phsearch")
+
+_RUNNING = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
 
 EX_FAILED = 1
 EX_CONFIG = 78
@@ -29,11 +34,20 @@ EX_CONFIG = 78
 
 def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
     faulthandler.enable()
     env = os.environ
+    if options.command:
+        if any(getattr(options, name) for name in _RUNNING):
+            parser.error(
+                f"{options.command} takes its own options only: the service runs with the settings in config.toml"
+            )
+        sys.exit(_set_up(options, env))
+    listener: socket.socket | None = None
     try:
+        listener = systemd.inherited(env)
         source = Source(options, env)
         settings = source.read()
         logs.configure(settings.config.log.level, env)
@@ -42,14 +56,11 @@ def main() -> NoReturn:
             _discard_index(settings.places.state)
         from phsearch import daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
-        status = daemon.run(settings, source.read, env)
+        status = daemon.run(settings, source.read, env, listener)
         os.close(lock)
-    except ConfigError as error:
-        _complain(error)
-        status = EX_CONFIG
     except PhsearchError as error:
-        _complain(error)
-        status = EX_FAILED
+        _complain(error, env, listener)
+        status = EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
     except Exception:
         log.exception("stopped by a bug in phsearch: please report it with these lines")
         status = EX_FAILED
@@ -70,7 +81,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", choices=logs.LEVELS, help="what to log")
     parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo anew")
     parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of running")
+    install = commands.add_parser("install", help="run as a service of your systemd, from login on")
+    install.add_argument("--now", action="store_true", help="start at once")
+    install.add_argument(
+        "--root", dest="folders", metavar="DIR", nargs="+", action="extend", help="watch these folders"
+    )
+    uninstall = commands.add_parser("uninstall", help="remove the service")
+    uninstall.add_argument("--purge", action="store_true", help="remove the index and the settings, too")
+    uninstall.add_argument("--yes", action="store_true", help="do not ask")
     return parser
+
+
+def _set_up(options: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from phsearch.setup.install import install  # noqa: PLC0415 - nothing that a daemon needs
+    from phsearch.setup.uninstall import uninstall  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        sys.stdout.write(printable(f"{line}\n"))
+
+    try:
+        if options.command == "install":
+            install(options.folders or (), env, say, now=options.now)
+        else:
+            uninstall(env, say, purge=options.purge, yes=options.yes)
+    except PhsearchError as error:
+        _complain(error, env, None)
+        return EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
+    return 0
 
 
 def _lock(state: Path) -> int:
@@ -99,8 +137,13 @@ def _discard_index(state: Path) -> None:
     discard(state / "index")
 
 
-def _complain(error: PhsearchError) -> None:
-    sys.stderr.write(printable(f"phsearchd: {error.sentence()}\n"))
+def _complain(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
+    mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
+    sys.stderr.write(printable(f"{mark}phsearchd: {error.sentence()}\n"))
+    if listener is not None:
+        from phsearch.service.refusal import refuse  # noqa: PLC0415 - see main
+
+        refuse(listener, error)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """A blocking client of the daemon's socket, on the standard library alone.
 
-One deadline covers a whole call: connecting, asking, and asking again while the daemon says that it is not ready. It
-imports neither `wire.jsonrpc` nor `wire.methods`: their dataclasses would cost a query more than its round trip.
+One deadline covers a whole call: connecting, asking, and asking again while the daemon says that it is not ready. Where
+the caller has set none, a daemon that is starting gets more time than one that is silent: it says that it is not ready,
+or systemd still holds its socket. Neither `wire.jsonrpc` nor `wire.methods` is imported: their dataclasses would cost a
+query more than its round trip.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 """Seconds a call may take, where nobody says otherwise."""
 
-START = "start it with `systemctl --user start phsearch`, or run phsearchd"
+STARTING = 60.0
+"""Seconds it may take, where nobody says otherwise, while the daemon starts: from a cold disk a model is slow."""
+
+START = "start it with `phsearchd install --now`, or run phsearchd"
 
 RESTART = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
 
 _LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
+_UCRED_SIZE = 12  # three ints: pid, uid, gid
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
 
 
@@ -35,9 +42,11 @@ class Client:
     Raises DaemonUnreachableError, AnswerTimeoutError or RemoteError; after any of them the next call connects anew.
     """
 
-    def __init__(self, socket_path: str | os.PathLike[str], timeout: float = TIMEOUT) -> None:
+    def __init__(self, socket_path: str | os.PathLike[str], timeout: float | None = None) -> None:
         self.path = os.fspath(socket_path)
-        self.timeout = timeout
+        self.timeout = TIMEOUT if timeout is None else timeout
+        self.starting = STARTING if timeout is None else 0.0
+        self._allowed = self.timeout
         self._socket: socket.socket | None = None
         self._buffer = bytearray()
         self._last_id = 0
@@ -57,17 +66,19 @@ class Client:
 
     def call(self, method: str, /, **params: Any) -> Any:
         """Give the result of one call; asks again while the answer is "not ready" and there is time."""
-        deadline = time.monotonic() + self.timeout
+        begun, self._allowed = time.monotonic(), self.timeout
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._ask(method, params, deadline)
+                return self._ask(method, params, begun + self._allowed)
             except BaseException as problem:
+                if self._is_starting(problem):
+                    self._allowed = max(self.timeout, self.starting)
                 # Half an answer may be on its way, which must not be taken for that of the next call; and a daemon
                 # that is too busy hangs up after saying so.
                 self.close()
-                again = isinstance(problem, RemoteError) and problem.retryable and time.monotonic() + pause < deadline
-                if not again:
+                retryable = isinstance(problem, AnswerTimeoutError) or getattr(problem, "retryable", False)
+                if not retryable or time.monotonic() + pause >= begun + self._allowed:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -88,6 +99,12 @@ class Client:
         """Subscribe, then give each event as it happens; raises DaemonUnreachableError when the daemon goes."""
         self.call("events.subscribe")
         return self._notifications()
+
+    def _is_starting(self, problem: BaseException) -> bool:
+        """Tell whether the daemon that has not answered is only on its way up."""
+        if isinstance(problem, RemoteError):
+            return problem.kind == "NotReady"
+        return isinstance(problem, AnswerTimeoutError) and self._socket is not None and _is_unattended(self._socket)
 
     def _notifications(self) -> Iterator[dict[str, Any]]:
         while True:
@@ -188,7 +205,7 @@ class Client:
         return left
 
     def _too_late(self) -> AnswerTimeoutError:
-        message = f"the daemon did not answer within {self.timeout:g} s"
+        message = f"the daemon did not answer within {self._allowed:g} s"
         return AnswerTimeoutError(message, "it may be starting or busy: try again, or wait longer with --timeout")
 
     def _stranger(self, what: str = "does not speak phsearch's protocol") -> RemoteError:
@@ -218,3 +235,18 @@ class Client:
                 return DaemonUnreachableError(f"the socket {path} belongs to somebody else", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START)
+
+
+def _is_unattended(connection: socket.socket) -> bool:
+    """Tell whether nobody but systemd listens yet.
+
+    The peer's process is the last one that called listen(): systemd until the daemon takes the socket over, and still
+    the daemon before, which is gone, when it has been stopped since.
+    """
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED_SIZE)
+    pid = int.from_bytes(peer[:4], sys.byteorder)
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as name:  # noqa: PTH123 - pathlib costs a query more than its round trip
+            return name.read() == b"systemd\n"
+    except OSError:
+        return pid != 0  # 0: it lives in a pid namespace that cannot be seen from here

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 import typing
@@ -111,6 +112,18 @@ class CourtesyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """What systemd is asked for at installation."""
+
+    memory_high: str = ""
+
+    def check(self) -> None:
+        """Refuse what systemd would not read as an amount of memory."""
+        amount = re.fullmatch(r"(\d+(\.\d+)?[KMGT]?|\d{1,2}%|100%)?", self.memory_high)
+        _require("service.memory_high", amount is not None, 'must be an amount such as "2G" or "25%", or ""')
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """What the daemon tells its terminal or the journal."""
 
@@ -130,6 +143,7 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
     courtesy: CourtesyConfig = field(default_factory=CourtesyConfig)
+    service: ServiceConfig = field(default_factory=ServiceConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ Start: store, socket, watcher, ready, workers, reconcile. Stop: socket, watcher,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import dataclasses
 import importlib.metadata
@@ -26,7 +27,7 @@ from phsearch.adapters.power import PowerSupplies
 from phsearch.adapters.pressure import Pressures
 from phsearch.adapters.priority import behind
 from phsearch.adapters.removed_file import RemovedFile
-from phsearch.adapters.systemd import Notifier
+from phsearch.adapters.systemd import PRIVATE, Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
@@ -55,7 +56,7 @@ from phsearch.service.process import WorkerCommand
 from phsearch.service.reload import Reload
 from phsearch.service.removed import RemovedRoots
 from phsearch.service.searcher import Searcher, TextTowerProcess
-from phsearch.service.server import Server, listen
+from phsearch.service.server import Server, listening
 from phsearch.service.status import Status
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.why import Why
@@ -98,11 +99,16 @@ _WORKER_ENV = {
 
 
 def run(
-    settings: Settings, read: Callable[[], Settings], env: Mapping[str, str], worker: tuple[str, ...] = WORKER
+    settings: Settings,
+    read: Callable[[], Settings],
+    env: Mapping[str, str],
+    inherited: socket.socket | None,
+    worker: tuple[str, ...] = WORKER,
 ) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
-    `read` reads the settings again; `worker` is the program of a tower worker, and a test may give its own.
+    `read` reads the settings again; `inherited` is the listening socket where systemd holds one for us; `worker` is the
+    program of a tower worker, and a test may give its own.
     """
     config, places = settings.config, settings.places
     os.umask(0o077)
@@ -114,12 +120,10 @@ def run(
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
-    listener = listen(places.socket)
     try:
-        asyncio.run(_serve(settings, read, env, store, listener, worker))
+        with contextlib.nullcontext(inherited) if inherited else listening(places.socket) as listener:
+            asyncio.run(_serve(settings, read, env, store, listener, worker))
     finally:
-        listener.close()
-        places.socket.unlink(missing_ok=True)
         store.close()
     return 0
 
@@ -144,7 +148,8 @@ async def _serve(  # noqa: PLR0915
 
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
-    worker_env = {**env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
+    own_env = {name: value for name, value in env.items() if name not in PRIVATE}
+    worker_env = {**own_env, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(places.state / "torch")}
     store_lane, rank_lane, verify_lane = Lane("store", _STORE_PATIENCE), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
@@ -238,7 +243,9 @@ async def _serve(  # noqa: PLR0915
     watcher.start(lambda event: _post(loop, intake, event))
     notifier.ready()
     beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
-    log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
+    log.info(
+        "phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", listener.getsockname()
+    )
     try:
         async with asyncio.TaskGroup() as group:
             runs = (text_tower.run(), embedder.run(), household.run(), writer.run(), removed.run(), reload.run())

@@ -108,7 +108,7 @@ def test_watch_shows_what_happens_until_it_is_interrupted(daemon: Daemon) -> Non
 def test_without_a_daemon_the_client_says_how_to_start_it(daemon: Daemon) -> None:
     done = daemon.cli("--socket", "/nowhere/phsearch.sock", "a", "cat", check=False)
     assert done.returncode == 69
-    assert "systemctl --user start phsearch" in done.stderr
+    assert "phsearchd install --now" in done.stderr
 
 
 def test_a_query_in_chinese_exits_1_with_one_sentence(daemon: Daemon) -> None:

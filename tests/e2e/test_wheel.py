@@ -29,6 +29,7 @@ def test_the_wheel_installs_into_a_clean_environment_and_finds_a_photo(tmp_path:
 
     daemon = Daemon(tmp_path / "home", (str(tmp_path / "bin" / "phsearchd"),))
     del daemon.env["PYTHONPATH"]
+    _installs_from_what_it_brings(daemon, tmp_path)
     import skimage  # noqa: PLC0415 - for its photographs alone
 
     data = Path(skimage.__file__).parent / "data"
@@ -42,3 +43,25 @@ def test_the_wheel_installs_into_a_clean_environment_and_finds_a_photo(tmp_path:
         assert done.stdout.rstrip().endswith("chelsea.png")
     finally:
         daemon.stop()
+
+
+def _installs_from_what_it_brings(daemon: Daemon, tmp_path: Path) -> None:
+    """Check `phsearchd install` as far as it goes without systemd, and the units it would write."""
+    program = tmp_path / "bin" / "phsearchd"
+    done = subprocess.run(
+        [program, "install", "--root", daemon.photos],
+        env=daemon.env | {"PATH": str(program.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"the line `@reboot {program}`" in done.stderr, "the link that uv made outlives an upgrade"
+    config = tmp_path / "home" / "config" / "phsearch" / "config.toml"
+    assert str(daemon.photos) in config.read_text()
+    config.unlink()
+    script = "import sys; from phsearch.setup import bundled; sys.stdout.write(bundled.text(sys.argv[1]))"
+    for file in (path for path in (PROJECT / "systemd").rglob("*") if path.is_file()):
+        name = str(file.relative_to(PROJECT))
+        python = tmp_path / "tools" / "phsearch" / "bin" / "python"
+        done = subprocess.run([python, "-c", script, name], cwd="/", capture_output=True, text=True, check=True)
+        assert done.stdout == file.read_text()

@@ -411,7 +411,7 @@ def test_no_daemon_is_69_and_says_how_to_start_it(env: dict[str, str], args: lis
     ran = run(env, *args)
     assert (ran.status, ran.out) == (69, "")
     assert ran.err.startswith("phsearch-client: phsearchd is not running (there is no socket at /")
-    assert ran.err.endswith("start it with `systemctl --user start phsearch`, or run phsearchd\n")
+    assert ran.err.endswith("start it with `phsearchd install --now`, or run phsearchd\n")
 
 
 def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:

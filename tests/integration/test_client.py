@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +18,7 @@ from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteEr
 from phsearch.wire.framing import MAX_LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NOT_READY = Refusal("NotReady", "the model is loading", "ask again in a moment", retryable=True)
@@ -73,7 +78,7 @@ def test_an_answer_in_pieces_is_put_together(place: Path) -> None:
 def test_nobody_there_says_how_to_start_the_daemon(place: Path) -> None:
     with pytest.raises(DaemonUnreachableError, match="there is no socket at") as problem:
         Client(place).call("status")
-    assert "systemctl --user start phsearch" in problem.value.hint
+    assert "phsearchd install --now" in problem.value.hint
     assert "phsearchd" in problem.value.hint
 
 
@@ -292,3 +297,81 @@ def test_a_slow_stream_of_events_has_no_deadline(place: Path) -> None:
         with pytest.raises(DaemonUnreachableError):
             next(events)
         assert time.monotonic() - start > 0.4
+
+
+# Listens as systemd does: the daemon takes the socket over later, if at all.
+_LISTEN = """
+import socket, sys
+open("/proc/self/comm", "w").write(sys.argv[2])
+socket.socket(fileno=int(sys.argv[1])).listen(8)
+if sys.argv[2] != "gone":
+    print("listening", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def listened_by(name: str, place: Path) -> Iterator[socket.socket]:
+    """Give a socket on which a process of this name was the last to call listen()."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        fd = listener.fileno()
+        command = [sys.executable, "-c", _LISTEN, str(fd), name]
+        with subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            if not process.stdout.readline():
+                process.wait()
+            yield listener
+            process.kill()
+
+
+def patient(place: Path) -> Client:
+    """Give a client with the default time-outs, a hundred times quicker."""
+    client = Client(place)
+    client.timeout, client.starting = client.timeout / 100, client.starting / 30
+    return client
+
+
+def answer_after(listener: socket.socket, seconds: float) -> None:
+    def serve() -> None:
+        time.sleep(seconds)
+        with contextlib.suppress(OSError):  # nobody comes any more
+            listener.settimeout(5)
+            while True:  # those who gave up before are in the queue, too
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    id_ = json.loads(connection.recv(1000))["id"]
+                    connection.sendall(json.dumps({"jsonrpc": "2.0", "id": id_, "result": "here"}).encode() + b"\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+@pytest.mark.parametrize("listener", ["systemd", "gone"])
+def test_while_systemd_holds_the_socket_a_daemon_has_time_to_start(place: Path, listener: str) -> None:
+    with listened_by(listener, place) as held, patient(place) as client:
+        answer_after(held, 0.5)
+        assert client.call("status") == "here"
+
+
+def test_a_daemon_that_has_the_socket_and_is_silent_gets_no_more_time(place: Path) -> None:
+    within = pytest.raises(AnswerTimeoutError, match=r"within 0\.1 s")
+    with listened_by("phsearchd", place), patient(place) as client, within:
+        client.call("status")
+
+
+def test_a_daemon_that_never_starts_is_given_up_when_the_longer_time_is_over(place: Path) -> None:
+    with listened_by("systemd", place), patient(place) as client:
+        client.starting = 0.4
+        with pytest.raises(AnswerTimeoutError, match=r"within 0\.4 s"):
+            client.call("status")
+
+
+def test_a_time_out_that_was_asked_for_is_kept_also_at_a_start(place: Path) -> None:
+    within = pytest.raises(AnswerTimeoutError, match=r"within 0\.1 s")
+    with listened_by("systemd", place), Client(place, 0.1) as client, within:
+        client.call("status")
+
+
+def test_a_daemon_that_says_it_is_not_ready_is_given_the_time_of_a_start(place: Path) -> None:
+    with ScriptedDaemon(place, {"status": [*[NOT_READY] * 3, "ready"]}), patient(place) as client:
+        assert client.call("status") == "ready"

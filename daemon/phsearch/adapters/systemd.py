@@ -1,4 +1,4 @@
-"""sd_notify(3) in a few lines: tell systemd that we are ready, what we do, and that we live. Silent without it."""
+"""What systemd and a service say to each other: sd_notify(3), sd_listen_fds(3). Silent without systemd."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from phsearch.errors import PhsearchError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""Variables meant for one process alone: a child that found them would take them for its own."""
+
+_FIRST_FD = 3
 
 
 class Notifier:
@@ -31,7 +38,8 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
-        self._send(f"STATUS={text}")
+        # A second line would be another message, and a file name may hold one.
+        self._send(f"STATUS={' '.join(text.splitlines())}")
 
     def alive(self) -> None:
         """Say that all is well, where systemd waits for that."""
@@ -59,3 +67,28 @@ def _watchdog(env: Mapping[str, str]) -> float | None:
     if not micros.isdecimal() or not int(micros) or (pid and pid != str(os.getpid())):
         return None
     return int(micros) / 1_000_000
+
+
+def inherited(env: Mapping[str, str]) -> socket.socket | None:
+    """Take over the listening socket systemd holds for us; None where it holds none. Raises PhsearchError."""
+    if env.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = env.get("LISTEN_FDS", "")
+    if count != "1":
+        raise PhsearchError(
+            f"systemd passed {count or 'no number of'} sockets", "phsearch.socket must have one ListenStream= line"
+        )
+    try:
+        listener = socket.socket(fileno=_FIRST_FD)
+    except OSError as error:
+        raise PhsearchError(f"file descriptor {_FIRST_FD} is no socket: {error.strerror}", _REMEDY) from None
+    listener.set_inheritable(False)
+    listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if (listener.family, listener.type) != (socket.AF_UNIX, socket.SOCK_STREAM) or not listens:
+        listener.close()
+        raise PhsearchError("the socket systemd passed is not a listening Unix stream socket", _REMEDY)
+    listener.setblocking(False)
+    return listener
+
+
+_REMEDY = "compare phsearch.socket with the one `phsearchd install` writes"

@@ -95,7 +95,7 @@ def _versions() -> int:
 
     click.echo(f"{PROGRAM} {__version__}")
     with client() as asked:
-        asked.timeout = min(asked.timeout, _QUICK)
+        asked.timeout, asked.starting = min(asked.timeout, _QUICK), 0.0
         try:
             status = asked.call("status")
             click.echo(f"phsearchd {status['version']} (protocol {status['protocol']})")

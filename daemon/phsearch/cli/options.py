@@ -74,7 +74,7 @@ def asking(command: Callable[..., int]) -> Callable[..., int]:
 
 def client() -> Client:
     """Make the client that the current command's options ask for."""
-    return Client(given("socket") or paths.socket_path(os.environ), given("timeout") or TIMEOUT)
+    return Client(given("socket") or paths.socket_path(os.environ), given("timeout"))
 
 
 def given(name: str) -> Any:

@@ -21,6 +21,7 @@ from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from phsearch.service.api import Caller
@@ -30,6 +31,21 @@ log = logging.getLogger("phsearch.server")
 
 _CONNECTIONS = 256
 _UCRED = struct.Struct("3i")
+
+
+@contextlib.contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Bind the socket, and take it away at the end. Raises as `listen`."""
+    listener = listen(path)
+    ours = path.stat().st_ino
+    try:
+        yield listener
+    finally:
+        listener.close()
+        with contextlib.suppress(OSError):
+            # systemd, asked to listen here meanwhile, has put its own in our socket's place.
+            if path.lstat().st_ino == ours:
+                path.unlink()
 
 
 def listen(path: Path) -> socket.socket:
@@ -109,7 +125,10 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept."""
-        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=framing.MAX_LINE)
+        # Which calls listen() anew: from here on clients see that it is us who serve a socket made by systemd.
+        self._server = await asyncio.start_unix_server(
+            self._accept, sock=listener, limit=framing.MAX_LINE, backlog=_CONNECTIONS
+        )
 
     async def stop(self, patience: float = 2.0) -> None:
         """Accept no more, let answers under way go out, then close."""

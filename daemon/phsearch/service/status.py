@@ -6,9 +6,11 @@ import dataclasses
 import os
 import time
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
+from phsearch.display import printable
 from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Rate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._samples: deque[tuple[float, int]] = deque()
+        self.last = 0.0
 
     def sample(self, done: int) -> float:
         """Take the number of photos done so far; gives photos per second."""
@@ -40,7 +43,8 @@ class Rate:
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()
         (then, before), (last, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (last - then) if last > then else 0.0
+        self.last = (after - before) / (last - then) if last > then else 0.0
+        return self.last
 
 
 class Status:
@@ -127,11 +131,20 @@ class Status:
 
     def line(self) -> str:
         """Give one line for systemd's STATUS."""
-        photos = f"{len(self._catalog.library):,} photos"
-        said = f"{photos}, {self.pending:,} pending" if self.pending else photos
-        # Figures that change every second are for `status`; of the owner's pause people want to know in any case.
+        parts = [f"{len(self._catalog.library):,} photos"]
+        if self.pending:
+            rate = self._rate.last
+            left = timedelta(seconds=round(self.pending / rate)) if rate > 0 and not self._governor.held else None
+            speed = f" ({rate:.1f}/s, {left} left)" if left is not None else ""
+            parts.append(f"{self.pending:,} pending{speed}")
+        elif self.scanning:
+            parts.append("scanning")
+        # Of the owner's pause people want to know in any case.
         pace = self._governor.pace
-        return f"{said}, indexing {pace}" if self.pending or pace.causes == ("owner",) else said
+        if pace.state != "full" and (self.pending or pace.causes == ("owner",)):
+            parts.append(f"indexing {pace}")
+        parts += [notice["text"] for notice in self._notices()][:1]
+        return printable(", ".join(parts))
 
     def _notices(self) -> list[dict[str, str]]:
         notices = [
