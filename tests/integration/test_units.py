@@ -53,7 +53,7 @@ def test_the_notifier_sends_datagrams_to_the_socket_it_was_given(tmp_path: Path)
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
-        notifier = Notifier({"NOTIFY_SOCKET": address})
+        notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})
         notifier.ready()
         notifier.status("3 photos")
         notifier.alive()
