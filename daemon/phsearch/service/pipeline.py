@@ -139,7 +139,8 @@ class Pipeline:
 
     def offer(self, path: str) -> None:
         """Look at a path now; it settles only if it turns out to be fresh."""
-        if path not in self._ready and path not in self._settler:
+        # A look that is under way may have seen it before whatever happened now: it is looked at once more.
+        if path not in self._ready and (path not in self._settler or self._settler.looking(path)):
             self._settler.touch(path, float("-inf"), closed=False)
             self._wake.set()
 
@@ -201,8 +202,10 @@ class Pipeline:
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
+                self._settler.look(chunk)
                 for path, seen in await self.look(chunk):
-                    self._take_look(path, seen)
+                    if self._settler.looking(path):
+                        self._take_look(path, seen)
 
     async def read(self, path: str) -> Digested | None:
         """Read one file now and give its digest. Raises OSError, UnreadableImageError."""
