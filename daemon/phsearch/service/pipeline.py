@@ -66,6 +66,9 @@ class Embedding(Protocol):
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""
 
+    def stir(self) -> None:
+        """Hear that there is something to do."""
+
 
 class Pipeline:
     """Every file of one root that is on its way into the index."""
@@ -199,6 +202,7 @@ class Pipeline:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
                         await self._wake.wait()
+            self._embedding.stir()
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
@@ -250,6 +254,7 @@ class Pipeline:
         """Take paths from the queue, a few at a time, and find out what their content is."""
         while True:
             await self._readable.wait()
+            self._embedding.stir()
             # Bounded, so that a first run over a large library does not read all of it before embedding any.
             await self._embedding.room(_EMBED_AHEAD)
             paths = list(self._ready)[:_READS]
