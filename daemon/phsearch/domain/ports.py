@@ -123,7 +123,7 @@ class Store(Protocol):
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
     def tidy(self) -> float | None:
-        """Compact and drop what is old; gives after how many seconds more can be dropped, None where nothing is left."""
+        """Compact and drop what is old; gives after how many seconds more can be dropped, None where all is done."""
 
     def close(self) -> None:
         """Let go of the files."""

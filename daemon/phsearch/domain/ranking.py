@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.5
 _SHRINK = 0.25
-"""Share of rows in use below which the rest is given back; well below what growth leaves, or the two would alternate."""
+"""Share of rows in use below which the rest is given back; far below what growth leaves, or they would alternate."""
 _FIRST_ROWS = 256
 
 
