@@ -96,11 +96,9 @@ def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[st
     `worker` is the program of a tower worker; a test may give its own.
     """
     os.umask(0o077)
-    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    _calm_memory()
     os.environ.setdefault("LANCEDB_LOG", "error")
-    # Arrow's own allocator keeps what it had: after 1,000 batches 200 MB where the system's keeps 30.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
+    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
@@ -230,6 +228,14 @@ def _keep(
         reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
         keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, pipelines, events, config.watch)
     return pipelines, keepers
+
+
+def _calm_memory() -> None:
+    """Have libraries that are yet to be imported keep less of the memory they no longer need."""
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    # Arrow's own allocator grows for as long as it is used: by 100 MB and more in 1,000 batches, where the C library's
+    # grows by 30 and then no more.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
