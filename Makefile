@@ -5,7 +5,7 @@ BIN := .venv/bin
 # pip reads the owner's settings by itself; uv wants to be told where local wheels lie.
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
 
-.PHONY: try test setup lint types imports unit bench torture quality lock clean
+.PHONY: try test setup lint types imports unit bench soak torture quality lock clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
@@ -40,6 +40,10 @@ unit:
 
 bench: setup
 	@$(BIN)/python tests/bench/run.py
+
+# Photos come, change and go for so many minutes, and in the end nothing may have grown.
+soak: setup
+	@$(BIN)/python tests/soak/run.py --minutes $(or $(MINUTES),10) $(if $(COLOURS),--colours) $(if $(JSON),--json $(JSON))
 
 # Kills, pauses, full disks, unplugged disks: an hour of it; `make torture QUICK=1` takes about two minutes.
 torture: setup

@@ -114,12 +114,14 @@ def run(
     os.umask(0o077)
     # Before there is something to reload it would end us, and systemd takes that for a wish to stay down.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    _calm_memory()
     os.environ.setdefault("LANCEDB_LOG", "error")
-    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
+    from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
+    for table, size in store.former().items():
+        log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
         with contextlib.nullcontext(inherited) if inherited else listening(places.socket) as listener:
             asyncio.run(_serve(settings, read, env, store, listener, worker))
@@ -162,11 +164,12 @@ async def _serve(  # noqa: PLR0915
         _limits(config.index),
         governor,
     )
-    writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
+    writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0, give_back=memory.give_back)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
     pipelines = Pipelines(roots, embedder, catalog.keep)
     governor.busy = lambda: pipelines.pending > 0 or embedder.busy
     governor.holding = lambda: embedder.running
+    events.heard = pipelines.stir
     removed = RemovedRoots(
         RemovedFile(places.state / "index" / "removed.json"), config.watch, outside, store, store_lane, writer
     )
@@ -249,7 +252,8 @@ async def _serve(  # noqa: PLR0915
     try:
         async with asyncio.TaskGroup() as group:
             runs = (text_tower.run(), embedder.run(), household.run(), writer.run(), removed.run(), reload.run())
-            tasks = [group.create_task(work) for work in (*runs, governor.run(), _keep_informed(notifier, status))]
+            informing = _keep_informed(notifier, status, pipelines.stirred)
+            tasks = [group.create_task(work) for work in (*runs, governor.run(), informing)]
             await stopping.wait()
             log.info("stopping")
             notifier.stopping()
@@ -285,6 +289,14 @@ def _watcher(watch: WatchConfig, roots: Roots, mounts: MountTable) -> tuple[Watc
 
     watcher = Watchers(lambda: make(watch), mounts.remote)
     return watcher, lambda watch: watcher.renew(lambda: make(watch))
+
+
+def _calm_memory() -> None:
+    """Have libraries that are yet to be imported keep less of the memory they no longer need."""
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    # Arrow's own allocator grows for as long as it is used: by 100 MB and more in 1,000 batches, where the C library's
+    # grows by 30 and then no more.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
@@ -334,16 +346,17 @@ async def _write_the_rest(writer: Writer) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _keep_informed(notifier: Notifier, status: Status) -> None:
-    """Measure the rate and tell systemd, once a second while there is work, else once a minute."""
+async def _keep_informed(notifier: Notifier, status: Status, stirred: asyncio.Event) -> None:
+    """Measure the rate and tell systemd, once a second while there is work; a daemon at rest never wakes for it."""
     before = ""
     while True:
+        stirred.clear()
         status.sample()
         line = status.line()
         if line != before:
             notifier.status(line)
             before = line
-        await asyncio.sleep(1)
+        await (asyncio.sleep(1) if status.pending or status.scanning else stirred.wait())
 
 
 def _live(

@@ -29,6 +29,8 @@ class FullAtTimes:
         self.refused_writes = 0
         self.refused_tidying = 0
         self.tidied = 0
+        self.left: list[float] = []
+        """What `tidy` says of what it leaves, call by call; nothing at the end."""
 
     def apply(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
         if self.refused_writes:
@@ -40,12 +42,13 @@ class FullAtTimes:
     def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
         pass
 
-    def tidy(self) -> None:
+    def tidy(self) -> float | None:
         if self.refused_tidying:
             self.refused_tidying -= 1
             raise FULL
         self.tidied += 1
         self.untidy = False
+        return self.left.pop(0) if self.left else None
 
 
 def run(store: FullAtTimes, talk: Callable[[Writer], Any]) -> None:
@@ -99,5 +102,33 @@ def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
         assert store.paths == {"/r/a"}
         await until(lambda: under_test.problem is None)
         assert store.tidied == 1
+
+    run(store, talk)
+
+
+def test_what_a_kill_left_behind_is_tidied_up_after_the_start_though_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.05)
+    store = FullAtTimes()
+
+    async def talk(_under_test: Writer) -> None:
+        await until(lambda: store.tidied == 1)
+
+    run(store, talk)
+
+
+def test_what_is_too_young_to_be_dropped_is_dropped_later_and_then_there_is_peace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.02)
+    monkeypatch.setattr(writer, "_SLACK", 0.01)
+    store = FullAtTimes()
+    store.left = [0.02, 0.02]
+
+    async def talk(_under_test: Writer) -> None:
+        await until(lambda: store.tidied == 3)
+        await asyncio.sleep(0.2)
+        assert store.tidied == 3
 
     run(store, talk)

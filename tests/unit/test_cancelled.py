@@ -16,7 +16,6 @@ def test_a_writer_that_is_woken_and_told_to_end_at_once_ends(turns: int) -> None
         lane = Lane("store")
         # Never idle, so that it would gather for seconds before it asks for its store, which there is none of.
         writer = Writer(None, lane, idle=lambda: False)  # type: ignore[arg-type]
-        writer._written = 1  # so that it waits with a time-out, to tidy up
         running = asyncio.ensure_future(writer.run())
         await asyncio.sleep(0.01)
         writer.delete("/photos/x.png")

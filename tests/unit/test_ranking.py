@@ -124,3 +124,31 @@ def test_the_matrix_grows_without_losing_a_row(count: int) -> None:
         found = index.vector(str(number))
         assert found is not None
         assert np.array_equal(found, vector(number))
+
+
+def test_the_matrix_gives_back_what_deleted_photos_took_and_keeps_the_rest() -> None:
+    index = VectorIndex()
+    for number in range(4000):
+        index.put(str(number), vector(number))
+    most = index._rows.nbytes
+    for number in range(3900):
+        index.remove(str(number))
+    assert index._rows.nbytes < most / 8
+    for number in range(3900, 4000):
+        found = index.vector(str(number))
+        assert found is not None
+        assert np.array_equal(found, vector(number))
+
+
+def test_one_photo_that_comes_and_goes_does_not_copy_the_matrix_each_time() -> None:
+    index = VectorIndex()
+    for number in range(3000):
+        index.put(str(number), vector(number))
+    for number in range(2200):
+        index.remove(str(number))
+    copies = set()
+    for number in range(50):
+        index.put(f"new {number}", vector(1))
+        index.remove(f"new {number}")
+        copies.add(id(index._rows))
+    assert len(copies) == 1

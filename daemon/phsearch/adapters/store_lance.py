@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters import store_rows as rows
+from phsearch.adapters.store_files import bytes_below
 from phsearch.adapters.store_retired import Retired
 from phsearch.adapters.store_table import Table
 from phsearch.errors import ModelMismatchError, StoreError
@@ -39,6 +40,7 @@ class LanceStore:
 
     def __init__(self, folder: Path, model: str) -> None:
         name = "photos_" + re.sub(r"[^A-Za-z0-9]+", "_", model).strip("_").lower()
+        self._folder = folder
         self._keys: set[str] = set()
         self._failed: set[str] = set()
         self._writes = 0
@@ -149,13 +151,22 @@ class LanceStore:
         for batch in self._photos.batches():
             yield rows.photos_from_arrow(batch)
 
-    def tidy(self) -> None:
-        """Compact fragments and drop old versions."""
-        self._photos.tidy(indexed=len(self._keys) >= _INDEXED_ROWS)
-        self._retired.tidy()
-        self._failures.tidy()
-        self._volumes.tidy()
+    def tidy(self) -> float | None:
+        """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""
+        left = [
+            self._photos.tidy(indexed=len(self._keys) >= _INDEXED_ROWS),
+            self._retired.tidy(),
+            self._failures.tidy(),
+            self._volumes.tidy(),
+        ]
         self._writes = 0
+        return max((seconds for seconds in left if seconds is not None), default=None)
+
+    def former(self) -> dict[str, int]:
+        """Give the tables of other models that were used before, with the bytes they take; nothing removes them."""
+        own = {table.folder for table in self._tables}
+        tables = (each for kind in ("photos", "retired") for each in self._folder.glob(f"{kind}_*.lance"))
+        return {table.stem: bytes_below(table) for table in sorted(tables) if table not in own}
 
     def close(self) -> None:
         """Let go of the files."""

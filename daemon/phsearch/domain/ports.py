@@ -127,8 +127,8 @@ class Store(Protocol):
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
-    def tidy(self) -> None:
-        """Compact fragments and drop old versions."""
+    def tidy(self) -> float | None:
+        """Compact and drop what is old; gives after how many seconds more can be dropped, None where all is done."""
 
     def close(self) -> None:
         """Let go of the files."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
 
 _GROWTH = 1.5
+_SHRINK = 0.25
+"""Share of rows in use below which the rest is given back; far below what growth leaves, or they would alternate."""
 _FIRST_ROWS = 256
 
 
@@ -72,6 +74,8 @@ class VectorIndex:
             self._paths[row] = self._paths[last]
             self._row_of[self._paths[row]] = row
         self._paths.pop()
+        if last < self._rows.shape[0] * _SHRINK and self._rows.shape[0] > _FIRST_ROWS:
+            self._resize(last)
 
     def rename(self, source: str, target: str) -> Vectors | None:
         """Give a photo's row another name, replacing what had it; gives a copy of its vector, [dim]."""
@@ -136,11 +140,15 @@ class VectorIndex:
         capacity = self._rows.shape[0]
         if count <= capacity and self._rows.shape[1] == dim:
             return
-        grown = np.empty((max(_FIRST_ROWS, count, int(capacity * _GROWTH)), dim), np.float32)
+        if self._rows.shape[1] != dim:
+            self._rows = np.empty((0, dim), np.float32)
+        self._resize(max(count, int(capacity * _GROWTH)))
+
+    def _resize(self, capacity: int) -> None:
+        rows = np.empty((max(_FIRST_ROWS, capacity), self._rows.shape[1]), np.float32)
         kept = len(self._paths)
-        if kept:
-            grown[:kept] = self._rows[:kept]
-        self._rows = grown
+        rows[:kept] = self._rows[:kept]
+        self._rows = rows
 
 
 def rounded(vectors: Vectors) -> Vectors:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from phsearch.domain.types import Fingerprint
 
 CLOSED_SHARE = 0.2
@@ -22,6 +24,7 @@ class _Waiting:
     due: float
     closed: bool
     seen: Fingerprint | None
+    looking: bool = False
 
 
 class Settler:
@@ -53,6 +56,17 @@ class Settler:
         """Give the files that deserve a look at `now`."""
         return [path for path, waiting in self._waiting.items() if waiting.due <= now]
 
+    def look(self, paths: Iterable[str]) -> None:
+        """Note that a look at these files begins now."""
+        for path in paths:
+            if waiting := self._waiting.get(path):
+                waiting.looking = True
+
+    def looking(self, path: str) -> bool:
+        """Tell whether a look at `path` is under way and nothing has happened to it since that began."""
+        waiting = self._waiting.get(path)
+        return waiting is not None and waiting.looking
+
     def next_due(self) -> float | None:
         """Give the time of the next look, None when nothing waits."""
         return min((waiting.due for waiting in self._waiting.values()), default=None)
@@ -70,6 +84,7 @@ class Settler:
             return True
         waiting.seen = seen
         waiting.due = now + self.quiet
+        waiting.looking = False
         return False
 
     def _delay(self, *, closed: bool) -> float:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.index")
 
-_REMEMBERED = 20_000
+_REMEMBERED = 2_000
+"""About 5 MB. They need only bridge the seconds until the store has them, but for contents that were overwritten."""
 _Kept = TypeVar("_Kept")
 
 

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _QUEUED = 1000
 
@@ -39,9 +39,12 @@ class Events:
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
+        self.heard: Callable[[], None] = lambda: None
+        """Called at every event."""
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
         """Tell all subscribers."""
+        self.heard()
         for subscription in self._subscriptions:
             subscription.offer({"type": kind, "path": path, **more})
 

@@ -68,6 +68,9 @@ class Embedding(Protocol):
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""
 
+    def stir(self) -> None:
+        """Hear that there is something to do."""
+
 
 class Pipeline:
     """Every file of one root that is on its way into the index."""
@@ -143,7 +146,8 @@ class Pipeline:
 
     def offer(self, path: str) -> None:
         """Look at a path now; it settles only if it turns out to be fresh."""
-        if path not in self._ready and path not in self._settler:
+        # A look that is under way may have seen it before whatever happened now: it is looked at once more.
+        if path not in self._ready and (path not in self._settler or self._settler.looking(path)):
             self._settler.touch(path, float("-inf"), closed=False)
             self._wake.set()
 
@@ -207,11 +211,14 @@ class Pipeline:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
                         await self._wake.wait()
+            self._embedding.stir()
             paths = self._settler.due(loop.time())
             for start in range(0, len(paths), _LOOKS):
                 chunk = paths[start : start + _LOOKS]
+                self._settler.look(chunk)
                 for path, seen in await self.look(chunk):
-                    self._take_look(path, seen)
+                    if self._settler.looking(path):
+                        self._take_look(path, seen)
 
     async def read(self, path: str) -> Digested | None:
         """Read one file now and give its digest. Raises OSError, UnreadableImageError."""
@@ -257,6 +264,7 @@ class Pipeline:
         duty = Duty()
         while True:
             await self._readable.wait()
+            self._embedding.stir()
             # Bounded, so that a first run over a large library does not read all of it before embedding any.
             await self._embedding.room(_EMBED_AHEAD)
             await self._turn(duty)

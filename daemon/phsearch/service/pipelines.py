@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class Pipelines:
         self._keep = keep
         self._pipelines: dict[str, Pipeline] = {}
         self._flights: dict[bytes, _Flight] = {}
+        self.stirred = asyncio.Event()
+        """Set when there is something to do, for those who rest meanwhile."""
         embedder.on_outcome = self._take
 
     def add(self, root: str, pipeline: Pipeline) -> None:
@@ -138,6 +141,11 @@ class Pipelines:
     def withdraw(self, root: str, *, hung: bool) -> None:
         """Let go of what waits to be embedded in a root that is gone; its files are found again when it is back."""
         self._embedder.withdraw(root, hung=hung)
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake those who rest while there is nothing to do."""
+        self.stirred.set()
 
     def room(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from phsearch.service.writer import Writer
 
 
+_NOTE_SECONDS = 86_400.0
+"""When a volume was last there is noted when it goes, and when we end; in between it is for the day we are killed, and
+disks are left to sleep."""
+
+
 class Presence:
     """The volumes of one root. `look_all` and `resolve` run in threads, all else on the event loop."""
 
@@ -42,6 +47,7 @@ class Presence:
         self._look = look
         self._real = root
         self._known = {volume.path: volume for volume in of_root(root, roots, known)}
+        self._noted = dict(self._known)
         self._writer = writer
 
     @property
@@ -92,20 +98,27 @@ class Presence:
         volumes = [Volume(path, self.root, identity, now) for path, identity in self.here().items() if path not in away]
         self._known.update({volume.path: volume for volume in volumes})
         for volume in volumes:
-            self._writer.remember(volume)
+            noted = self._noted.get(volume.path)
+            if noted is None or noted.identity != volume.identity or now - noted.seen_at >= _NOTE_SECONDS:
+                self._note(volume)
 
     def touch(self, away: Collection[str], now: float) -> None:
         """Note that all volumes but those `away` were there until now."""
         for volume in list(self._known.values()):
             if volume.path not in away:
                 self._known[volume.path] = dataclasses.replace(volume, seen_at=now)
-                self._writer.remember(self._known[volume.path])
+                self._note(self._known[volume.path])
 
     def forget(self, paths: Iterable[str]) -> None:
         """Expect these volumes no longer."""
         for path in list(paths):
             self._known.pop(path, None)
+            self._noted.pop(path, None)
             self._writer.forget_volume(path)
+
+    def _note(self, volume: Volume) -> None:
+        self._noted[volume.path] = volume
+        self._writer.remember(volume)
 
     def _under(self, mounts: Mounts) -> dict[str, str]:
         # What is mounted in another root that lies within this one is that root's concern.

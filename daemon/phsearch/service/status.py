@@ -42,6 +42,9 @@ class Rate:
         self._samples.append((now, done))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()
+        if len(self._samples) > 1 and self._samples[0][0] < now - 2 * _WINDOW:
+            # Nobody samples while nothing is done: a rest is no part of the work after it.
+            self._samples.popleft()
         (then, before), (last, after) = self._samples[0], self._samples[-1]
         self.last = (after - before) / (last - then) if last > then else 0.0
         return self.last

@@ -30,6 +30,8 @@ _GATHER = 0.05
 _RETRY_FIRST = 1.0
 _RETRY_LAST = 60.0
 _TIDY_AFTER_IDLE = 30.0
+_SLACK = 1.0
+"""Old versions are dropped when they are older than they are kept, not at that very moment."""
 
 Change = tuple["Photo", "Vectors"] | Failure | None
 """What a path is to become: a photo with its vector, a failure, or nothing."""
@@ -38,16 +40,20 @@ Change = tuple["Photo", "Vectors"] | Failure | None
 class Writer:
     """The only one who writes the store."""
 
-    def __init__(self, store: Store, lane: Lane, idle: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: Store, lane: Lane, idle: Callable[[], bool], give_back: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._lane = lane
         self._idle = idle
+        self._give_back = give_back
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
         self._turn = asyncio.Lock()
         self._writing = 0
-        self._written = 0
+        # A start may follow a kill: what that left is tidied up even if nothing is ever written.
+        self._tidy_in: float | None = _TIDY_AFTER_IDLE
         self.problem: StoreError | None = None
 
     @property
@@ -90,7 +96,7 @@ class Writer:
             try:
                 await self.flush()
                 if self._store.untidy:
-                    await self._lane.run(self._store.tidy)
+                    await self._tidy()
             except StoreError as error:
                 if self.problem is None:
                     log.error("%s", error.sentence())
@@ -138,7 +144,7 @@ class Writer:
             raise
         finally:
             self._writing = 0
-        self._written += 1
+        self._tidy_in = _TIDY_AFTER_IDLE
 
     async def _flush_volumes(self) -> None:
         volumes, self._volumes = self._volumes, {}
@@ -154,19 +160,25 @@ class Writer:
             raise
 
     async def _wait_for_changes(self) -> None:
-        """Wait for something to write; tidy up when nothing comes for a while."""
+        """Wait for something to write; tidy up when nothing comes for a while, and then rest for as long as need be."""
         while not self._changed.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TIDY_AFTER_IDLE if self._written else None):
+                async with asyncio.timeout(self._tidy_in):
                     await self._changed.wait()
                 return
-            self._written = 0
+            self._tidy_in = None
             try:
-                await self._lane.run(self._store.tidy)
+                left = await self._tidy()
             except StoreError as error:
                 log.warning("%s", error.sentence())
             else:
                 self._well()
+                self._tidy_in = left + _SLACK if left is not None else None
+
+    async def _tidy(self) -> float | None:
+        left = await self._lane.run(self._store.tidy)
+        await self._lane.run(self._give_back)
+        return left
 
     def _well(self) -> None:
         if self.problem is not None:

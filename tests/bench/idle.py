@@ -1,0 +1,139 @@
+"""What a daemon costs that has nothing to do: processor time and disk writes of daemon and query worker in a minute."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench import photos
+from bench.kit import MAIN, QUERY, idle, processes, running, say, warm
+from bench.table import Aim, Figure
+from phsearch.adapters import store_rows
+from phsearch.adapters.store_lance import LanceStore
+from phsearch.domain.types import Fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bench.kit import Kit
+    from harness import Daemon
+
+_ROOTS = (1, 10, 100)
+_PER_FOLDER = 100
+_TIDIED = 40.0
+"""Seconds after which what follows a start, a last tidying up, is over."""
+_WRITE = 4_096
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Costs:
+    """What a process has cost since it began."""
+
+    seconds: float
+    wakes: int
+    written: int
+
+
+def measure(kit: Kit) -> Iterator[Figure]:
+    """Let daemons of ever more roots rest."""
+    count, seconds = kit.count(30_000, 10_000), kit.count(60, 30)
+    for number in _ROOTS:
+        daemon = kit.daemon(f"idle-{number}")
+        roots = _fill(kit, daemon, number, count)
+        with running(daemon, *roots):
+            idle(daemon, count)
+            warm(daemon)
+            say(f"  {number} roots: resting")
+            time.sleep(_TIDIED)
+            yield from _rest(daemon, number, count, seconds)
+
+
+def _rest(daemon: Daemon, roots: int, photos: int, seconds: int) -> Iterator[Figure]:
+    pids = processes(daemon)
+    if set(pids) != {MAIN, QUERY}:
+        raise RuntimeError(f"an idle daemon has no other processes than main and query worker, but {pids}")
+    files, before = _files(daemon.state), [_costs(pids[name]) for name in (MAIN, QUERY)]
+    began = time.monotonic()
+    time.sleep(seconds)
+    lasted = time.monotonic() - began
+    after = [_costs(pids[name]) for name in (MAIN, QUERY)]
+    spent = [(late.seconds - early.seconds) / lasted * 100 for early, late in zip(before, after, strict=True)]
+    wakes = sum(late.wakes - early.wakes for early, late in zip(before, after, strict=True))
+    yield Figure(
+        f"idle, processor, {roots} roots",
+        sum(spent),
+        "%",
+        aim=Aim("value", "<=", 0.2),
+        note=f"of a core in {lasted:.0f} s; main {spent[0]:.4f}, query worker {spent[1]:.4f}; "
+        f"{wakes} context switches; {photos:,} photos",
+    )
+    written = sum(late.written - early.written for early, late in zip(before, after, strict=True))
+    changed = len(set(_files(daemon.state).items()) ^ set(files.items()))
+    yield Figure(
+        f"idle, written, {roots} roots",
+        written,
+        "bytes",
+        aim=Aim("value", "<=", 0),
+        note=f"in {lasted:.0f} s; {changed} files of the state changed",
+    )
+
+
+def _costs(pid: int) -> _Costs:
+    nanoseconds, wakes = 0, 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread may end
+            # In nanoseconds; /proc/PID/stat counts hundredths of a second.
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+            status = (task / "status").read_text().splitlines()
+            wakes += sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+    told = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return _Costs(nanoseconds / 1e9, wakes, int(told["write_bytes"]))
+
+
+def _files(state: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in state.rglob("*")}
+
+
+def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
+    """Make folders of files that look like the photos the index knows; gives the roots."""
+    tops = [daemon.home / "roots" / str(number) for number in range(roots)]
+    # One real photo teaches the store the model's identity.
+    photos.linked(kit.photos.small(1), tops[0] / "first")
+    for top in tops:
+        top.mkdir(parents=True, exist_ok=True)
+    with running(daemon, *tops):
+        idle(daemon, 1)
+        kit.learn(daemon)
+    store = LanceStore(daemon.state / "index", kit.model)
+    try:
+        known, _ = store.load()
+        identity = store_rows.identity_of(store._photos.schema)
+        assert identity is not None
+        rng = np.random.default_rng(0)
+        for start in range(0, count, _WRITE):
+            rows = []
+            for number in range(start, min(start + _WRITE, count)):
+                top = tops[number % roots]
+                path = top / f"{number // roots // _PER_FOLDER}" / f"{number:05}.jpg"
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(b"never read: it is known")
+                status = path.stat()
+                fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+                rows.append(
+                    dataclasses.replace(
+                        known[0], path=str(path), root=str(top), fingerprint=fingerprint, digest=os.urandom(16)
+                    )
+                )
+            vectors = rng.standard_normal((len(rows), identity.dim), np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            store.apply(zip(rows, vectors, strict=True), [])
+        store.tidy()
+    finally:
+        store.close()
+    return tops

@@ -1,0 +1,130 @@
+"""Looks take their time, and what happens meanwhile is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from machine import at_ease
+from phsearch.domain.library import Library
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.roots import Roots
+from phsearch.domain.settle import Settler
+from phsearch.domain.types import Digested, Fingerprint, Found, PhotoInfo
+from phsearch.service.catalog import Catalog
+from phsearch.service.disk import RootDisk
+from phsearch.service.events import Events
+from phsearch.service.lanes import Lane
+from phsearch.service.pipeline import Pipeline, Questions
+from phsearch.service.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.batching import Candidate
+
+PHOTO = "/photos/a.png"
+OLD, NEW = Fingerprint(1, 1), Fingerprint(2, 2)
+
+
+class SlowDisk:
+    """A disk with one file, whose first answer says what was there when it was asked and comes when it may."""
+
+    def __init__(self, state: Fingerprint | None) -> None:
+        self.state = state
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+
+    def look_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
+        seen = None if self.state is None else Found(PHOTO, self.state)
+        self.asked.set()
+        assert self.may_answer.wait(10)
+        return [(path, seen) for path in paths]
+
+    def digest(self, _path: str, _tick: Callable[[], None]) -> Digested | None:
+        return None if self.state is None else Digested(self.state, bytes([self.state.size]) * 16)
+
+
+class Embedding:
+    """Takes photos to be embedded, and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.taken: list[Candidate] = []
+        self.stirred = 0
+
+    def embed(self, candidate: Candidate, by: Pipeline) -> None:
+        assert by is not None
+        self.taken.append(candidate)
+
+    def concluded(self, candidate: Candidate) -> None:
+        pass
+
+    def before(self, _path: str) -> int | None:
+        return None
+
+    async def room(self, _most: int) -> None:
+        pass
+
+    def stir(self) -> None:
+        self.stirred += 1
+
+
+def during_the_first_look(disk: SlowDisk, happens: Callable[[Pipeline], None]) -> tuple[Library, list[Candidate]]:
+    """Have a known photo looked at; what `happens` meanwhile is told before the answer comes."""
+
+    async def scenario() -> tuple[Library, list[Candidate]]:
+        lane = Lane("all")
+        store: Any = SimpleNamespace(retired=lambda _digest: False)
+        catalog = Catalog(
+            Library(), VectorIndex(), lane, Writer(store, lane, lambda: True), Events(), Roots(["/photos"])
+        )
+        catalog.add(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
+        embedding = Embedding()
+        ask = Questions(disk.look_all, disk.digest, time.time_ns)
+        disk_lane, turn = RootDisk("disk", 10), at_ease().turn
+        pipeline = Pipeline("/photos", disk_lane, ask, Settler(0.05), catalog, embedding, "decoder", turn)
+        running = asyncio.ensure_future(pipeline.run())
+        pipeline.offer(PHOTO)
+        await asyncio.to_thread(disk.asked.wait, 10)
+        happens(pipeline)
+        disk.may_answer.set()
+        async with asyncio.timeout(10):
+            while pipeline.pending and not embedding.taken:  # noqa: ASYNC110 - what changes has no event
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        lane.close()
+        return catalog.library, embedding.taken
+
+    return asyncio.run(scenario())
+
+
+def test_a_photo_that_goes_while_it_is_looked_at_is_gone() -> None:
+    disk = SlowDisk(OLD)
+
+    def goes(pipeline: Pipeline) -> None:
+        disk.state = None
+        pipeline.offer(PHOTO)
+
+    library, _ = during_the_first_look(disk, goes)
+    assert PHOTO not in library
+
+
+@pytest.mark.parametrize("first", [OLD, None])
+def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprint | None) -> None:
+    disk = SlowDisk(first)
+
+    def is_written(pipeline: Pipeline) -> None:
+        disk.state = NEW
+        pipeline.touch(PHOTO, closed=True)
+
+    _, embedded = during_the_first_look(disk, is_written)
+    assert [each.fingerprint for each in embedded] == [NEW]

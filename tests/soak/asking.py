@@ -1,0 +1,60 @@
+"""Somebody who asks all the time: queries, and how the daemon is."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from bench.kit import LONG
+from bench.queries import distinct_texts
+from phsearch.client import Client
+
+if TYPE_CHECKING:
+    from harness import Daemon
+
+_PAUSE = 0.1
+_STATUS_EVERY = 10
+
+
+class Asking:
+    """Asks from a thread until the end; each query's milliseconds are to be taken by whoever wants them."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.failure: BaseException | None = None
+        self._daemon = daemon
+        self._taken: list[float] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def take(self) -> list[float]:
+        """Give the milliseconds of the queries since the last call."""
+        if self.failure is not None:
+            raise self.failure
+        taken, self._taken = self._taken, []
+        return taken
+
+    def _run(self) -> None:
+        try:
+            texts = distinct_texts()
+            for number in itertools.count():
+                if self._over.wait(_PAUSE):
+                    return
+                # A connection for each, as the client makes them: what is left of them would add up.
+                with Client(self._daemon.socket, LONG) as client:
+                    start = time.perf_counter()
+                    client.call("search", query=next(texts))
+                    self._taken.append((time.perf_counter() - start) * 1000)
+                    if number % _STATUS_EVERY == 0:
+                        client.call("status")
+        except BaseException as error:  # noqa: BLE001 - raised by `take`
+            self.failure = error

@@ -1,0 +1,28 @@
+"""`phsearchd` with shorter memories, so that what is bounded has reached its bounds before growth is measured.
+
+Everything else is the real daemon: how much is kept of deleted photos, in memory and on disk, how long old versions of
+the tables are kept, and after how many writes they are tidied are numbers, taken from the environment here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+
+from phsearch import app, daemon
+from phsearch.service import catalog
+
+if __name__ == "__main__":
+    daemon._calm_memory()
+    from phsearch.adapters import store_lance, store_retired, store_table
+
+    if os.environ["PHSEARCH_SOAK_COLOURS"] == "1":
+        from colourd import COLOUR_WORKER
+
+        # The default of the parameter, since app.main calls it without.
+        daemon.run.__defaults__ = (COLOUR_WORKER,)
+    store_retired._MOST = catalog._REMEMBERED = int(os.environ["PHSEARCH_SOAK_BOUND"])
+    store_lance._WRITES_BEFORE_TIDY = int(os.environ["PHSEARCH_SOAK_WRITES"])
+    store_table._KEPT_VERSIONS = timedelta(seconds=float(os.environ["PHSEARCH_SOAK_VERSIONS"]))
+    sys.exit(app.main())

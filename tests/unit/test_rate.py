@@ -1,0 +1,36 @@
+"""The rate is that of the work, not of the rest before it."""
+
+from __future__ import annotations
+
+import pytest
+
+from phsearch.service.status import Rate
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_work_after_a_rest_is_measured_from_its_beginning() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+    rate.sample(100)
+    clock.now = 3600.0
+    assert rate.sample(100) == 0
+    clock.now += 1
+    assert rate.sample(107) == pytest.approx(7)
+
+
+def test_it_is_the_mean_of_the_last_ten_seconds() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+    for second in range(30):
+        clock.now = float(second)
+        last = rate.sample(second * 2 if second < 15 else 30 + (second - 15) * 4)
+    assert last == pytest.approx(4, abs=0.2)
