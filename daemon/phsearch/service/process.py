@@ -137,10 +137,15 @@ def _spawn(command: WorkerCommand, connection: socket.socket) -> subprocess.Pope
         pass_fds=[connection.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        start_new_session=command.nice > 0,
     )
     if command.nice:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, command.nice)
+        # Outside control groups the kernel shares the processor among sessions first, and a nice value counts only
+        # within one: beside two busy programs of another session a worker with 19 took 72 % of the time, so 13 %.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(command.nice))
     if command.expendable:
         with contextlib.suppress(OSError):
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.expendable))
