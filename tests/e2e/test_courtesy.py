@@ -236,7 +236,7 @@ def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> Non
     rarely.becomes(photos=PHOTOS, pending=0)
 
 
-def test_the_index_worker_has_the_lowest_priority_among_sessions_too_and_the_query_worker_a_normal_one(
+def test_the_index_worker_steps_back_behind_other_sessions_too_and_the_query_worker_a_normal_one(
     daemon: Daemon, slow: Path
 ) -> None:
     copy(slow, daemon)
@@ -246,7 +246,7 @@ def test_the_index_worker_has_the_lowest_priority_among_sessions_too_and_the_que
     index = next(pid for pid in daemon.workers() if os.getpriority(os.PRIO_PROCESS, pid) == 19)
     group = Path(f"/proc/{index}/autogroup")
     if group.exists():  # CONFIG_SCHED_AUTOGROUP
-        assert group.read_text().endswith("nice 19\n")
+        assert group.read_text().endswith("nice 10\n")
     assert os.getsid(index) != os.getsid(daemon.pid)
 
 
