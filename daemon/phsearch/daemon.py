@@ -77,6 +77,10 @@ WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
 """-P: what lies in the directory we were started in is not to be imported."""
 
 _INDEX_NICE = 19
+"""The lowest that still gets its turn. SCHED_IDLE gets a fifth of that: beside busy programs a sound photo would take
+longer than `index.photo_seconds`, and be blamed for it.
+"""
+
 _INDEX_EXPENDABLE = 800
 _AHEAD = 3
 _M_ARENA_MAX = -8

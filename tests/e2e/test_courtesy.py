@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from machine import VARIABLE, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 QUICK = "[watch]\nsettle_seconds = 0.2\n[model]\nbatch_size = 4\n"
 RARELY = QUICK + "[courtesy]\nshare = 0.01\n"
@@ -245,6 +246,20 @@ def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> Non
     assert embedded(rarely) < PHOTOS
     rarely.cli("resume", "--force")
     rarely.becomes(photos=PHOTOS, pending=0)
+
+
+def test_the_index_worker_steps_back_behind_other_sessions_too_and_the_query_worker_a_normal_one(
+    daemon: Daemon, slow: Path
+) -> None:
+    copy(slow, daemon)
+    begun(daemon)
+    nices = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.workers())
+    assert nices == [os.getpriority(os.PRIO_PROCESS, daemon.pid), 19]
+    index = next(pid for pid in daemon.workers() if os.getpriority(os.PRIO_PROCESS, pid) == 19)
+    group = Path(f"/proc/{index}/autogroup")
+    if group.exists():  # CONFIG_SCHED_AUTOGROUP
+        assert group.read_text().endswith("nice 10\n")
+    assert os.getsid(index) != os.getsid(daemon.pid)
 
 
 def test_a_saved_pause_that_makes_no_sense_is_none(tmp_path: Path, machine: Machine) -> None:
