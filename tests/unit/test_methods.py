@@ -110,7 +110,7 @@ def test_a_choice_is_one_of_those_offered() -> None:
     assert check("config.reload") == {"check": False, "removed": "grace"}
     assert check("config.reload", removed="keep")["removed"] == "keep"
     assert '"removed" must be one of grace, keep, forget' in refusal("config.reload", removed="burn")
-    (described,) = [each.schema() for each in METHODS["config.reload"].params if each.name == "removed"]
+    (described,) = [each.schema()["schema"] for each in METHODS["config.reload"].params if each.name == "removed"]
     assert described["enum"] == ["grace", "keep", "forget"]
 
 
