@@ -16,6 +16,7 @@ import pytest
 
 import hungfs
 from harness import COLOURD, PHSEARCH_CLIENT, Daemon, photo, running, wait_until
+from mounting import MountingDaemon, needs_mounts
 from phsearch.errors import RemoteError
 
 if TYPE_CHECKING:
@@ -373,3 +374,38 @@ def test_a_root_on_a_hung_disk_can_be_removed_and_come_back(daemon: Changing) ->
     assert [root["state"] for root in status["roots"]] == ["watching", "watching"]
     assert status["counters"] == NOTHING | {"embedded": 9}
     assert "Traceback" not in daemon.log.read_text()
+
+
+@needs_mounts
+def test_a_disk_that_is_pulled_out_stays_known_whether_its_folder_is_a_root_or_lies_in_one(tmp_path: Path) -> None:
+    daemon = MountingDaemon(tmp_path)
+    file = tmp_path / "config" / "phsearch" / "config.toml"
+    file.parent.mkdir(parents=True)
+    inner = daemon.photos / "disk"
+
+    def roots(*folders: Path) -> None:
+        file.write_text(f"roots = {[str(folder) for folder in folders]}\n[watch]\nsettle_seconds = 0.2\n")
+
+    try:
+        daemon.plug("one", inner)
+        photo(daemon.photos / "here.png", "red")
+        for number in range(4):
+            daemon.put(photo(tmp_path / "made" / f"{number}.png", (200, number, 0)), inner / f"{number}.png")
+        roots(daemon.photos, inner)
+        daemon.start(from_file=True)
+        daemon.becomes(photos=5, pending=0, scanning=False)
+        for folders in ((daemon.photos,), (daemon.photos, inner)):
+            daemon.pull(inner)
+            roots(*folders)
+            daemon.call("config.reload")
+            daemon.settled()
+            missing = sum(root["missing"] for root in daemon.status()["roots"])
+            assert (missing, daemon.status()["photos"]) == (4, 5)
+            assert daemon.status()["counters"] == NOTHING | {"embedded": 5}
+            daemon.plug("one", inner)
+            daemon.call("library.rescan")
+            wait_until(lambda: not any(root["missing"] for root in daemon.status()["roots"]), "the disk is back")
+        assert daemon.settled()["counters"] == NOTHING | {"embedded": 5}
+    finally:
+        daemon.stop()
+        daemon.close()

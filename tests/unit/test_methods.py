@@ -24,6 +24,7 @@ def refusal(method: str, **params: Any) -> str:
 
 def test_the_table_holds_the_contract() -> None:
     names = {"search", "status", "library.rescan", "library.errors", "library.retry", "library.verify", "library.why"}
+    names |= {"config.reload", "library.forget"}
     assert names | {"library.confirm_deletions", "events.subscribe", "rpc.discover"} <= set(METHODS)
     assert all(name == method.name for name, method in METHODS.items())
 
@@ -103,6 +104,14 @@ def test_switches_are_true_or_false() -> None:
     assert switch.check(True) is True
     with pytest.raises(RpcError, match="must be true or false"):
         switch.check(1)
+
+
+def test_a_choice_is_one_of_those_offered() -> None:
+    assert check("config.reload") == {"check": False, "removed": "grace"}
+    assert check("config.reload", removed="keep")["removed"] == "keep"
+    assert '"removed" must be one of grace, keep, forget' in refusal("config.reload", removed="burn")
+    (described,) = [each.schema()["schema"] for each in METHODS["config.reload"].params if each.name == "removed"]
+    assert described["enum"] == ["grace", "keep", "forget"]
 
 
 def test_discovery_is_the_table() -> None:

@@ -39,6 +39,18 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
         self.index = VectorIndex()
         self.kept: dict[str, Vectors] = {}
 
+    @rule(some=st.lists(paths, max_size=4), seed=seeds)
+    def put_all(self, some: list[str], seed: int) -> None:
+        found = [vector(seed + number) for number in range(len(some))]
+        self.index.put_all(some, found)
+        self.kept |= dict(zip(some, found, strict=True))
+
+    @rule(some=st.lists(paths, max_size=4))
+    def remove_all(self, some: list[str]) -> None:
+        self.index.remove_all(some)
+        for path in some:
+            self.kept.pop(path, None)
+
     @rule(path=paths, seed=seeds)
     def put(self, path: str, seed: int) -> None:
         self.index.put(path, vector(seed))

@@ -83,6 +83,10 @@ class Library:
         for each in inside:
             yield from list(self._folders.get(each, ()))
 
+    def folders(self) -> list[tuple[str, frozenset[str]]]:
+        """Give every folder that directly holds photos or failures, with their paths."""
+        return [(folder, frozenset(paths)) for folder, paths in self._folders.items()]
+
     def current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
         """Tell whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
         photo = self._photos.get(path)

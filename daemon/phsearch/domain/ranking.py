@@ -20,6 +20,7 @@ _GROWTH = 1.5
 _SHRINK = 0.25
 """Share of rows in use below which the rest is given back; far below what growth leaves, or they would alternate."""
 _FIRST_ROWS = 256
+_AT_ONCE = 4_096
 
 
 class VectorIndex:
@@ -55,8 +56,15 @@ class VectorIndex:
 
     def put_all(self, paths: Sequence[str], vectors: Sequence[Vectors]) -> None:
         """Add or replace photos, each [dim]."""
-        for path, vector in zip(paths, vectors, strict=True):
-            self.put(path, vector)
+        if not paths:
+            return
+        fresh = [path for path in dict.fromkeys(paths) if path not in self._row_of]
+        self._reserve(len(self._paths) + len(fresh), vectors[0].shape[0])
+        self._row_of.update({path: row for row, path in enumerate(fresh, len(self._paths))})
+        self._paths += fresh
+        for start in range(0, len(paths), _AT_ONCE):
+            rows = [self._row_of[path] for path in paths[start : start + _AT_ONCE]]
+            self._rows[rows] = rounded(np.stack(vectors[start : start + _AT_ONCE]))
 
     def remove_all(self, paths: Iterable[str]) -> None:
         """Take photos out."""

@@ -48,7 +48,7 @@ def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, Removed]) -
     known = Roots(records)
     groups: dict[str, set[str]] = {}
     for path, root in photos:
-        groups.setdefault(known.of(path) or root, set()).add(path)
+        groups.setdefault((known.of(path) if records else None) or root, set()).add(path)
     return groups
 
 

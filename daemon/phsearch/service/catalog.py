@@ -154,32 +154,33 @@ class Catalog:
         """Wait until renames under way have been passed on to the writer."""
         await self._lane.run(int)
 
-    def rehome(self) -> list[Photo | Failure]:
-        """Give every photo to the root it lies in now; gives those that lie in none, which are shown no longer.
+    def rehome(self) -> dict[str, list[str]]:
+        """Give every photo to the root it lies in now; gives the paths in none, by folder: they are shown no longer.
 
         Nothing is written: the store keeps what is in no root, and a path says by itself in which root it lies.
         """
-        outside: list[Photo | Failure] = []
-        for photo in self.library.photos():
-            root = self._roots.of(photo.path)
-            if root is None:
-                outside.append(photo)
-            elif root != photo.root:
-                self.library.put(replace(photo, root=root))
-        outside += [failure for failure in self.library.failures() if self._roots.of(failure.path) is None]
-        for each in outside:
-            self.library.remove(each.path)
-        self._lane.post(self._index.remove_all, [each.path for each in outside])
+        outside: dict[str, list[str]] = {}
+        # By folders: nothing else can be done while this is done, and there may be a million photos.
+        for folder, paths in self.library.folders():
+            root = self._roots.of(folder)
+            for path in paths:
+                photo = self.library.get(path)
+                if root is None:
+                    self.library.remove(path)
+                    outside.setdefault(folder, []).append(path)
+                elif photo is not None and photo.root != root:
+                    self.library.put(replace(photo, root=root))
+        self._lane.post(self._index.remove_all, [path for paths in outside.values() for path in paths])
         return outside
 
     def welcome(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
-        """Show what the store kept while it was in no root, as it was; vectors are [dim]."""
+        """Show what the store kept while it was in no root; roots are those of today, vectors are [dim]."""
         back = [(photo, vector) for photo, vector in photos if photo.path not in self.library]
         for failure in failures:
             if failure.path not in self.library:
                 self.library.fail(failure)
         for photo, _ in back:
-            self.library.put(replace(photo, root=self._roots.of(photo.path) or photo.root))
+            self.library.put(photo)
         self._lane.post(self._index.put_all, [photo.path for photo, _ in back], [vector for _, vector in back])
 
     def failed_as(self, digest: bytes, decoder: str) -> Failure | None:

@@ -99,7 +99,7 @@ class Household:
             new = Roots(paths)
             ruled = rules != self.rules or watch.follow_symlinks != self.watch.follow_symlinks
             returning = self._removed.inside(new)
-            photos, failures = await self._removed.rows(returning)
+            photos, failures = await self._removed.rows(returning, new)
             moving = [root for root in self._roots if ruled or not self._stays(root, new)]
             for root in moving:
                 await self._homes[root].rest()
@@ -128,7 +128,7 @@ class Household:
         self.watch, self.rules = watch, rules_of(watch)
         self._scanner = self._make_scanner(watch)
         outside = self._catalog.rehome()
-        self._removed.leave([(each.path, old.of(each.path) or "") for each in outside], keep=keep)
+        self._removed.leave(((path, old.of(folder) or "") for folder in outside for path in outside[folder]), keep=keep)
         for home in self._homes.values():
             home.take(watch)
         homes = {root: self._homes.get(root) or self._home(root, left.get(root)) for root in new}

@@ -145,15 +145,16 @@ class Reload:
         return config, answer
 
     def _added(self, root: str, roots: Roots) -> dict[str, Any]:
-        known = [photo.path for photo in self._library.photos()]
-        mine = [path for path in (*known, *self._removed.inside(roots)) if roots.of(path) == root]
-        return {"path": root, "photos": len(mine)}
+        known = sum(len(paths) for folder, paths in self._library.folders() if roots.of(folder) == root)
+        back = sum(roots.of(path) == root for path in self._removed.inside(roots))
+        return {"path": root, "photos": known + back}
 
     def _gone(self, roots: Roots, fate: Fate) -> list[dict[str, Any]]:
         lost: Counter[str] = Counter()
         gone = [root for root in self._roots if root not in roots]
-        for photo in self._library.photos() if gone else ():
-            lost[photo.root] += roots.of(photo.path) is None
+        for folder, paths in self._library.folders() if gone else ():
+            if roots.of(folder) is None:
+                lost[self._roots.of(folder) or ""] += len(paths)
         return [self._removed.expect(root, lost[root], fate) for root in gone]
 
 

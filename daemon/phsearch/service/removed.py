@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from phsearch.domain.removed import Grace, Removed, grouped, recorded
@@ -105,7 +106,10 @@ class RemovedRoots:
 
     def inside(self, roots: Roots) -> set[str]:
         """Give the paths that these roots would hold."""
-        return {path for photos in self._photos.values() for path in photos if roots.of(path) is not None}
+        paths = [path for photos in self._photos.values() for path in photos]
+        folders = {path.rpartition("/")[0] or "/" for path in paths}
+        watched = {folder for folder in folders if roots.of(folder) is not None}
+        return {path for path in paths if (path.rpartition("/")[0] or "/") in watched}
 
     def leave(self, outside: Iterable[tuple[str, str]], *, keep: bool) -> None:
         """Take paths that are in no root any more, each with the root it had."""
@@ -118,13 +122,14 @@ class RemovedRoots:
 
     def welcome(self, paths: Collection[str]) -> None:
         """Let go of paths that are in a root again."""
-        left = {root: photos.difference(paths) for root, photos in self._photos.items()}
-        self._photos = {root: photos for root, photos in left.items() if photos}
+        for photos in self._photos.values():
+            photos.difference_update(paths)
+        self._photos = {root: photos for root, photos in self._photos.items() if photos}
         self._records = recorded(self._photos, self._records, self._clock())
         self._stirred.set()
 
-    async def rows(self, paths: Collection[str]) -> Rows:
-        """Read what the store has of these paths. Raises StoreError."""
+    async def rows(self, paths: Collection[str], roots: Roots) -> Rows:
+        """Read what the store has of these paths, as photos of these roots. Raises StoreError."""
         if not paths:
             return [], []
         with contextlib.suppress(StoreError):
@@ -135,7 +140,7 @@ class RemovedRoots:
             for photo, vector in zip(*chunk, strict=True):
                 known = found.get(photo.path)
                 if photo.path in paths and (known is None or known[0].indexed_at <= photo.indexed_at):
-                    found[photo.path] = (photo, vector.copy())
+                    found[photo.path] = (replace(photo, root=roots.of(photo.path) or photo.root), vector.copy())
         failures = await self._lane.run(self._store.load_failures)
         return list(found.values()), [failure for failure in failures if failure.path in paths]
 

@@ -12,6 +12,8 @@ from phsearch.wire.jsonrpc import RpcError
 class Param:
     """One named parameter. `kind` is a JSON Schema type; bounds are of the value, or of a text's length.
 
+    `choices`: the only texts that are allowed, if there are any.
+
     `path`: a file name, in which bytes that are not UTF-8 come as lone surrogates; anywhere else those are no text.
     """
 
@@ -62,6 +64,8 @@ class Param:
         bounds = ("minLength", "maxLength") if self.kind == "string" else ("minimum", "maximum")
         limits = zip(bounds, (self.low, self.high), strict=True)
         schema |= {key: limit for key, limit in limits if limit is not None}
+        if self.choices:
+            schema["enum"] = list(self.choices)
         if self.default is not None:
             schema["default"] = self.default
         return {"name": self.name, "summary": self.summary, "required": self.required, "schema": schema}
