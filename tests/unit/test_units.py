@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phsearch import config
 from phsearch.errors import PhsearchError
 from phsearch.setup import bundled, units
 from phsearch.setup.settings import example
@@ -89,4 +90,10 @@ def test_every_setting_of_a_unit_says_why() -> None:
 def test_folders_with_any_name_become_toml() -> None:
     roots = ["/a b", '/q"q', "/b\\n", "/tab\t\x7f", "/ü 海", "/%h $HOME"]
     assert tomllib.loads(example(roots))["roots"] == roots
-    assert tomllib.loads(example([]))["roots"] == []
+
+
+def test_new_settings_choose_nothing_but_the_folders() -> None:
+    assert config.parse(tomllib.loads(example([]))) == config.Config()
+    assert config.parse(tomllib.loads(example(["/a"]))) == config.Config(roots=("/a",))
+    keys = [line for line in example(["/a"]).splitlines() if line and line[0] not in "#["]
+    assert keys == ['roots = ["/a"]']

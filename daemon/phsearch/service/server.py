@@ -93,7 +93,8 @@ def _bind(listener: socket.socket, path: Path) -> None:
             ) from None
         if _answers(path):
             raise AlreadyRunningError(
-                f"another phsearchd answers on {path}", "stop it first, or choose another place with --socket"
+                f"another phsearchd answers on {path}",
+                "stop it first (a service by `systemctl --user stop phsearch.socket`), or choose another with --socket",
             ) from None
         path.unlink()
         listener.bind(str(path))

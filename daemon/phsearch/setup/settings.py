@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_ROOTS = re.compile(r"^roots = .*$", re.MULTILINE)
+_HEAD = "# phsearch: every setting with its default. Remove the # of what you change."
+_KEY = re.compile(r"^(?=\w+ = )", re.MULTILINE)
+_ROOTS = re.compile(r"^#roots = .*$", re.MULTILINE)
 
 
 def settle(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> tuple[config.Config, bool]:
@@ -39,8 +41,9 @@ def settle(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> tuple[co
 
 
 def example(roots: Sequence[str]) -> str:
-    """Give the example's text with these folders."""
-    text = bundled.text("config.example.toml")
+    """Give the example's text with these folders; all else only as comments, so that defaults may get better."""
+    _, _, rest = bundled.text("config.example.toml").partition("\n")
+    text = f"{_HEAD}\n{_KEY.sub('#', rest)}"
     return _ROOTS.sub(lambda _: _line(roots), text, count=1) if roots else text
 
 

@@ -1,0 +1,44 @@
+"""The one line that systemd shows of a service."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from phsearch.errors import StoreError
+from phsearch.service.status import Status
+
+
+def status(photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "") -> tuple[Status, Any]:
+    """Give a status of parts that say so, and what it counts."""
+    counters = SimpleNamespace(embedded=0, reused=0, failed=0)
+    trouble = StoreError(problem) if problem else None
+    parts = (
+        SimpleNamespace(library=range(photos), counters=counters),
+        SimpleNamespace(pending=pending),
+        SimpleNamespace(),
+        SimpleNamespace(pending=0, problem=trouble),
+        SimpleNamespace(problem=None),
+        {"/r": SimpleNamespace(busy=scanning, detail="")},
+    )
+    return Status(*cast("Any", parts)), counters
+
+
+def test_it_says_what_there_is() -> None:
+    assert status(1234)[0].line() == "1,234 photos"
+    assert status(0, scanning=True)[0].line() == "0 photos, scanning"
+
+
+def test_it_says_what_is_left_and_how_long_that_takes() -> None:
+    found, counters = status(10, 240)
+    assert found.line() == "10 photos, 240 pending"
+    clock = iter([0.0, 2.0])
+    found._rate._clock = lambda: next(clock)
+    found.sample()
+    counters.embedded = 4
+    found.sample()
+    assert found.line() == "10 photos, 240 pending (2.0/s, 0:02:00 left)"
+
+
+def test_it_says_what_is_wrong_and_never_raw() -> None:
+    assert status(3, problem="no space left\x1b[31m")[0].line() == r"3 photos, no space left\x1b[31m"
