@@ -212,6 +212,11 @@ class Life:
         keepers = self.keepers.values()
         return bool(self.embedder.pending or self.pipelines.pending or any(keeper.busy for keeper in keepers))
 
+    async def drain(self) -> None:
+        """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
+        for lane in self._lanes:
+            await lane.run(int)
+
     def check(self) -> None:
         """Raise what a part raised."""
         for task in self._tasks:
@@ -568,6 +573,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"
             self._pass(0.01)
             self._call(self.life.embedder.finish)
+            self._run(self.life.drain())
             if self._busy():
                 quiet_since = self._loop.time()
 
