@@ -205,6 +205,11 @@ class Life:
         keepers = self.keepers.values()
         return bool(self.embedder.pending or self.pipelines.pending or any(keeper.busy for keeper in keepers))
 
+    async def drain(self) -> None:
+        """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
+        for lane in self._lanes:
+            await lane.run(int)
+
     def check(self) -> None:
         """Raise what a part raised."""
         for task in self._tasks:

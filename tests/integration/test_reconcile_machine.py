@@ -416,6 +416,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"
             self._pass(0.01)
             self._call(self.life.embedder.finish)
+            self._run(self.life.drain())
             if self._busy():
                 quiet_since = self._loop.time()
 
