@@ -32,7 +32,8 @@ def main() -> NoReturn:
     """Run the daemon in the foreground until it is told to stop."""
     options = _parser().parse_args()
     # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
-    faulthandler.enable()
+    if sys.stderr is not None:
+        faulthandler.enable()
     env = os.environ
     try:
         settings = _settings(options, env)

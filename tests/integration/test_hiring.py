@@ -136,7 +136,7 @@ def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_i
     monkeypatch.setattr(process, "_STILL_SECONDS", 2.0)
 
     async def scenario() -> None:
-        works = "until = time.monotonic() + 4\nwhile time.monotonic() < until: pass"
+        works = "until = time.monotonic() + 3\nwhile time.monotonic() < until: pass"
         worker = await Worker.start(command(tmp_path, works + READY))
         await worker.stop()
         with pytest.raises(StalledError, match="it has done nothing for 2 s"):
@@ -149,8 +149,8 @@ def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process
     async def scenario() -> None:
         busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         try:
-            with pytest.raises(StalledError, match="it has not answered for 3 s"):
-                await patiently(asyncio.sleep(600), busy.pid, still=60, longest=3)
+            with pytest.raises(StalledError, match="it has not answered for 2 s"):
+                await patiently(asyncio.sleep(600), busy.pid, still=60, longest=2)
         finally:
             busy.kill()
             await busy.wait()
