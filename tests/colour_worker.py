@@ -1,7 +1,8 @@
 """A tower worker without torch: a photo is its mean colour, a text is a colour's name.
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
-make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory.
+make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory;
+"slow" takes a twentieth of a second.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ def misbehave(path: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if "never-ends" in name:
         threading.Event().wait()
+    if "slow" in name:
+        time.sleep(0.05)
     eaten = []
     while "devours" in name:
         # Touched, or it would not be taken; not faster than a machine can bear that runs other tests, too.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import machine
 from phsearch import app, daemon
 
 COLOUR_WORKER = (sys.executable, str(Path(__file__).with_name("colour_worker.py")))
@@ -12,4 +13,5 @@ COLOUR_WORKER = (sys.executable, str(Path(__file__).with_name("colour_worker.py"
 if __name__ == "__main__":
     # The default of the parameter, since app.main calls it without.
     daemon.run.__defaults__ = (COLOUR_WORKER,)
+    machine.use()
     app.main()

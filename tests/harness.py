@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared" / "data"
 COLOURD = (sys.executable, str(TESTS / "colourd.py"))
+EASYD = (sys.executable, str(TESTS / "easyd.py"))
 PHSEARCHD = (sys.executable, "-m", "phsearch.app")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
@@ -69,12 +70,12 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, *options: str, roots: tuple[Path, ...] = ()) -> Daemon:
-        """Start, and wait until it answers."""
-        chosen = [str(root) for root in roots or (self.photos,)]
+    def start(self, *options: str, roots: tuple[Path, ...] = (), from_file: bool = False) -> Daemon:
+        """Start, and wait until it answers; `from_file`: over the roots of the settings, so that they can change."""
+        chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._program, "--root", *chosen, "--log-level", "debug", *options], env=self.env, stderr=log
+                [*self._program, *chosen, "--log-level", "debug", *options], env=self.env, stderr=log
             )
         wait_until(self._answers, "the daemon answers")
         return self

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import machine
 from phsearch import app, daemon
 
 HOSTILE_WORKER = (sys.executable, str(Path(__file__).with_name("hostile_worker.py")))
 
 if __name__ == "__main__":
     daemon.run.__defaults__ = (HOSTILE_WORKER,)
+    machine.use()
     app.main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import machine
 from colourd import COLOUR_WORKER
 from phsearch import app, daemon
 from phsearch.adapters import watch
@@ -29,4 +30,5 @@ if __name__ == "__main__":
     daemon.run.__defaults__ = (COLOUR_WORKER,)
     vars(daemon)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
     vars(daemon)["Watchers"] = partial(watch.Watchers, patience=_PATIENCE)
+    machine.use()
     app.main()

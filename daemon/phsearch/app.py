@@ -6,21 +6,20 @@ Nothing heavy is imported until it is certain that the daemon will start.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import faulthandler
 import fcntl
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from phsearch import __version__, config, logs, paths
+from phsearch import __version__, logs
 from phsearch.display import printable
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
+from phsearch.settings import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
 log = logging.getLogger("phsearch")
 
@@ -36,15 +35,15 @@ def main() -> NoReturn:
         faulthandler.enable()
     env = os.environ
     try:
-        settings = _settings(options, env)
-        places = _places(options, settings, env)
-        logs.configure(settings.log.level, env)
-        lock = _lock(places.state)
+        source = Source(options, env)
+        settings = source.read()
+        logs.configure(settings.config.log.level, env)
+        lock = _lock(settings.places.state)
         if options.rebuild:
-            _discard_index(places.state)
+            _discard_index(settings.places.state)
         from phsearch import daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
-        status = daemon.run(settings, places, env)
+        status = daemon.run(settings, source.read, env)
         os.close(lock)
     except ConfigError as error:
         _complain(error)
@@ -73,29 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo anew")
     parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
     return parser
-
-
-def _settings(options: argparse.Namespace, env: Mapping[str, str]) -> config.Config:
-    file = Path(options.config) if options.config else paths.config_file(env)
-    settings = config.load(file, required=bool(options.config))
-    if options.root:
-        settings = dataclasses.replace(settings, roots=tuple(str(paths.expand(root, env)) for root in options.root))
-    if options.model and options.model != settings.model.name:
-        settings = dataclasses.replace(
-            settings, model=dataclasses.replace(settings.model, name=options.model, pretrained="")
-        )
-    if options.log_level:
-        settings = dataclasses.replace(settings, log=config.LogConfig(options.log_level))
-    return settings
-
-
-def _places(options: argparse.Namespace, settings: config.Config, env: Mapping[str, str]) -> config.Places:
-    roots = settings.roots or (str(paths.pictures_dir(env)),)
-    return config.Places(
-        state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
-        socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
-        roots=tuple(str(paths.expand(root, env)) for root in roots),
-    )
 
 
 def _lock(state: Path) -> int:

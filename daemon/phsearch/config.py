@@ -30,6 +30,7 @@ class ModelConfig:
     device: str = "auto"
     precision: str = "auto"
     batch_size: int = 0
+    gpu_memory_mb: int = 0
 
     def check(self) -> None:
         """Refuse values that no loader could use."""
@@ -38,6 +39,7 @@ class ModelConfig:
         device_ok = self.device in {"auto", "cpu", "cuda"} or self.device.startswith("cuda:")
         _require("model.device", device_ok, 'must be "auto", "cpu", "cuda" or "cuda:N"')
         _within("model.batch_size", self.batch_size, 0, 4096)
+        _within("model.gpu_memory_mb", self.gpu_memory_mb, 0, 1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class WatchConfig:
     brake_share: float = 0.3
     brake_photos: int = 50
     poll_minutes: float = 5.0
+    removed_roots: str = "forget"
+    grace_days: float = 30.0
 
     def check(self) -> None:
         """Refuse values out of range."""
@@ -64,6 +68,8 @@ class WatchConfig:
         _within("watch.brake_share", self.brake_share, 0, 1)
         _within("watch.brake_photos", self.brake_photos, 1, 1 << 40)
         _within("watch.poll_minutes", self.poll_minutes, 0.01, 60 * 24 * 365)
+        _one_of("watch.removed_roots", self.removed_roots, ("forget", "keep"))
+        _within("watch.grace_days", self.grace_days, 0, 365 * 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,25 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CourtesyConfig:
+    """When indexing steps back; searching never does."""
+
+    on_battery: str = "throttle"
+    low_battery: int = 20
+    memory_pressure: float = 10.0
+    io_pressure: float = 40.0
+    share: float = 0.25
+
+    def check(self) -> None:
+        """Refuse words that are not known and values out of range."""
+        _one_of("courtesy.on_battery", self.on_battery, ("throttle", "pause", "run"))
+        _within("courtesy.low_battery", self.low_battery, 0, 100)
+        _within("courtesy.memory_pressure", self.memory_pressure, 0, 100)
+        _within("courtesy.io_pressure", self.io_pressure, 0, 100)
+        _within("courtesy.share", self.share, 0.01, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """What the daemon tells its terminal or the journal."""
 
@@ -104,6 +129,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
+    courtesy: CourtesyConfig = field(default_factory=CourtesyConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def check(self) -> None:

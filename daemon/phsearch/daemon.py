@@ -13,45 +13,47 @@ import logging
 import os
 import signal
 import sys
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from phsearch import __version__
+from phsearch import __version__, logs
 from phsearch.adapters import memory
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
 from phsearch.adapters.mounts import MountTable, RemoteMounts
+from phsearch.adapters.pause_file import PauseFile
+from phsearch.adapters.power import PowerSupplies
+from phsearch.adapters.pressure import Pressures
+from phsearch.adapters.priority import behind
+from phsearch.adapters.removed_file import RemovedFile
 from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
+from phsearch.domain.courtesy import Courtesy
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.reconcile import Brake
 from phsearch.domain.roots import Roots
-from phsearch.domain.rules import Rules
-from phsearch.domain.settle import Settler
 from phsearch.errors import StoreError
 from phsearch.service.api import Api
 from phsearch.service.assistant import Assistant
 from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
-from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.governor import Governor
 from phsearch.service.heartbeat import Heartbeat
+from phsearch.service.home import Builder
+from phsearch.service.household import Household, rules_of
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
-from phsearch.service.methods import About, Finding, Upkeep
+from phsearch.service.methods import About, Configuring, Finding, Upkeep
 from phsearch.service.model import ModelState
 from phsearch.service.overseer import Limits
-from phsearch.service.pipeline import Pipeline, Questions
 from phsearch.service.pipelines import Pipelines
-from phsearch.service.presence import Presence
 from phsearch.service.process import WorkerCommand
-from phsearch.service.reconciler import Reconciler
-from phsearch.service.rootkeeper import RootKeeper
+from phsearch.service.reload import Reload
+from phsearch.service.removed import RemovedRoots
 from phsearch.service.searcher import Searcher, TextTowerProcess
 from phsearch.service.server import Server, listen
 from phsearch.service.status import Status
@@ -61,11 +63,12 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from phsearch.config import Config, Places
-    from phsearch.domain.ports import Store, Watcher
-    from phsearch.domain.types import FsEvent, Volume
+    from phsearch.config import Config, IndexConfig, Places, WatchConfig
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import FsEvent
+    from phsearch.settings import Settings
 
 log = logging.getLogger("phsearch")
 
@@ -75,7 +78,6 @@ WORKER = (sys.executable, "-P", "-m", "phsearch.worker")
 _INDEX_NICE = 19
 _INDEX_EXPENDABLE = 800
 _AHEAD = 3
-_AT_ONCE = 4
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
 _STORE_PATIENCE = 1800.0
@@ -95,12 +97,17 @@ _WORKER_ENV = {
 }
 
 
-def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[str, ...] = WORKER) -> int:
+def run(
+    settings: Settings, read: Callable[[], Settings], env: Mapping[str, str], worker: tuple[str, ...] = WORKER
+) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
-    `worker` is the program of a tower worker; a test may give its own.
+    `read` reads the settings again; `worker` is the program of a tower worker, and a test may give its own.
     """
+    config, places = settings.config, settings.places
     os.umask(0o077)
+    # Before there is something to reload it would end us, and systemd takes that for a wish to stay down.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store_lance import LanceStore  # noqa: PLC0415 - reads LANCEDB_LOG when it is imported
@@ -109,7 +116,7 @@ def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[st
     store = LanceStore(places.state / "index", name)
     listener = listen(places.socket)
     try:
-        asyncio.run(_serve(config, places, env, store, listener, worker))
+        asyncio.run(_serve(settings, read, env, store, listener, worker))
     finally:
         listener.close()
         places.socket.unlink(missing_ok=True)
@@ -117,14 +124,15 @@ def run(config: Config, places: Places, env: Mapping[str, str], worker: tuple[st
     return 0
 
 
-async def _serve(
-    config: Config,
-    places: Places,
+async def _serve(  # noqa: PLR0915
+    settings: Settings,
+    read: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
     listener: socket.socket,
     worker: tuple[str, ...],
 ) -> None:
+    config, places = settings.config, settings.places
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,7 +140,7 @@ async def _serve(
 
     # What is known.
     roots = Roots(places.roots)
-    library, index = _known(store, roots)
+    library, index, outside = _known(store, roots)
 
     # What changes it.
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
@@ -140,42 +148,88 @@ async def _serve(
     store_lane, rank_lane, verify_lane = Lane("store", _STORE_PATIENCE), Lane("rank"), Lane("verify")
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
-    rules = Rules(config.watch.ignore, config.watch.hidden, config.watch.min_bytes)
-    scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
-    batcher = Batcher(config.model.batch_size or 16, _AHEAD)
+    governor = _governor(config, places, events)
     embedder = Embedder(
         _index_worker(config, worker_env, worker),
         model,
-        batcher,
+        Batcher(config.model.batch_size or 16, _AHEAD),
         config.index.keep_alive_seconds,
-        _limits(config),
+        _limits(config.index),
+        governor,
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
-    mounts = MountTable()
-    watcher = _watcher(config, roots, rules, mounts)
-    pipelines, keepers = _keep(
-        config, roots, mounts, watcher, scanner, catalog, embedder, writer, events, store.load_volumes()
+    pipelines = Pipelines(roots, embedder, catalog.keep)
+    governor.busy = lambda: pipelines.pending > 0 or embedder.busy
+    governor.holding = lambda: embedder.running
+    removed = RemovedRoots(
+        RemovedFile(places.state / "index" / "removed.json"), config.watch, outside, store, store_lane, writer
     )
-    barrier = Barrier(watcher, keepers, pipelines)
+    mounts = MountTable()
+    watcher, rewatch = _watcher(config.watch, roots, mounts)
+    builder = Builder(
+        roots, watcher, mounts.read, behind(digest), _decoder(), catalog, pipelines, writer, events, governor.turn
+    )
+    household = Household(
+        roots,
+        config.watch,
+        builder,
+        _scanner(roots),
+        watcher,
+        rewatch,
+        catalog,
+        pipelines,
+        events,
+        removed,
+        store.load_volumes(),
+    )
+    keepers = household.keepers
+    barrier = Barrier(watcher, keepers, pipelines, governor)
     intake = Intake(roots, keepers, catalog, pipelines, barrier.marked)
 
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipelines, embedder, writer, model, keepers)
-    why = Why(roots, rules, library, pipelines, keepers, searcher, model, sight, follow=config.watch.follow_symlinks)
+    status = Status(catalog, pipelines, embedder, writer, model, keepers, removed, governor)
+    why = Why(
+        roots,
+        lambda: household.rules,
+        library,
+        pipelines,
+        keepers,
+        searcher,
+        model,
+        sight,
+        governor,
+        follow=lambda: household.watch.follow_symlinks,
+    )
     verifier = Verifier(
         library,
         model,
         RowCheck(store, store_lane, writer, library, index, rank_lane, roots, verify_lane),
         FileCheck(library, pipelines, roots, keepers),
-        SampleCheck(pipelines, library, index, rank_lane, embedder, model),
+        SampleCheck(pipelines, library, index, rank_lane, embedder, model, governor),
     )
-    finding = Finding(searcher, status, library, keepers, why, barrier)
-    upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    server = Server(Assistant(Api([finding.calls, upkeep.calls, About(status).calls])), events)
     notifier = Notifier(env)
+    reload = Reload(
+        read,
+        settings,
+        roots,
+        household,
+        removed,
+        library,
+        _live(config, removed, embedder, worker_env, worker) | {"courtesy": governor.take},
+        notifier.reloading,
+        notifier.ready,
+    )
+    loop.add_signal_handler(signal.SIGHUP, _hangup(stopping.set, reload.ask))
+    kinds = (
+        Finding(searcher, status, library, keepers, why, barrier, governor),
+        Upkeep(library, roots, keepers, pipelines, verifier, governor),
+        Configuring(reload, removed, roots),
+        About(status, governor),
+    )
+    server = Server(Assistant(Api(kind.calls for kind in kinds)), events)
     heartbeat = Heartbeat(
         notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)
     )
@@ -187,9 +241,8 @@ async def _serve(
     log.info("phsearch %s: %s photos indexed, listening on %s", __version__, f"{len(library):,}", places.socket)
     try:
         async with asyncio.TaskGroup() as group:
-            runs = (text_tower.run(), embedder.run(), pipelines.run(), writer.run())
-            keeping = (keeper.run() for keeper in keepers.values())
-            tasks = [group.create_task(work) for work in (*runs, *keeping, _keep_informed(notifier, status))]
+            runs = (text_tower.run(), embedder.run(), household.run(), writer.run(), removed.run(), reload.run())
+            tasks = [group.create_task(work) for work in (*runs, governor.run(), _keep_informed(notifier, status))]
             await stopping.wait()
             log.info("stopping")
             notifier.stopping()
@@ -198,53 +251,50 @@ async def _serve(
             for task in tasks:
                 task.cancel()
     finally:
-        await _wind_up(keepers, writer, beating, (verify_lane, rank_lane, store_lane))
+        await _wind_up(household, writer, beating, (verify_lane, rank_lane, store_lane))
 
 
-def _keep(
-    config: Config,
-    roots: Roots,
-    mounts: MountTable,
-    watcher: Watcher,
-    scanner: FolderScanner,
-    catalog: Catalog,
-    embedder: Embedder,
-    writer: Writer,
-    events: Events,
-    volumes: Iterable[Volume],
-) -> tuple[Pipelines, dict[str, RootKeeper]]:
-    """Give each root its own way to its disk, its own pipeline and its keeper."""
-    pipelines = Pipelines(roots, embedder)
-    brake = Brake(config.watch.brake_share, config.watch.brake_photos)
-    decoder = _decoder()
-    keepers = {}
-    for root in roots:
-        disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
-        presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
-        ask = Questions(presence.look_all, digest, time.time_ns)
-        settler = Settler(config.watch.settle_seconds)
-        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, decoder)
-        pipelines.add(root, pipeline)
-        reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, brake)
-        keepers[root] = RootKeeper(root, watcher, disk, presence, reconciler, catalog, pipelines, events, config.watch)
-    return pipelines, keepers
+def _scanner(roots: Roots) -> Callable[[WatchConfig], FolderScanner]:
+    return lambda watch: FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks)
 
 
-def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex]:
-    """Load the index. Photos of roots that are not watched now are neither shown nor forgotten."""
+def _governor(config: Config, places: Places, events: Events) -> Governor:
+    """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
+    courtesy, file = Courtesy(config.courtesy), PauseFile(places.state / "pause.json")
+    paused, until = file.load()
+    if paused:
+        courtesy.pause(until)
+    governor = Governor(courtesy, PowerSupplies().read, Pressures().read, file.save)
+    governor.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
+    return governor
+
+
+def _watcher(watch: WatchConfig, roots: Roots, mounts: MountTable) -> tuple[Watchers, Callable[[WatchConfig], None]]:
+    """Give the watcher, and what has it keep to other settings."""
+    remote = RemoteMounts()
+
+    def make(watch: WatchConfig) -> FolderWatcher:
+        return FolderWatcher(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks, remote=remote)
+
+    watcher = Watchers(lambda: make(watch), mounts.remote)
+    return watcher, lambda watch: watcher.renew(lambda: make(watch))
+
+
+def _known(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
+    """Load the index. What lies in no root now is not shown: its paths are given, each with the root it had."""
     photos, vectors = store.load()
     rows = [row for row, photo in enumerate(photos) if roots.of(photo.path) is not None]
     # Roots may have been nested otherwise when the photo was indexed.
     inside = [dataclasses.replace(photos[row], root=roots.of(photos[row].path) or "") for row in rows]
-    failures = [failure for failure in store.load_failures() if roots.of(failure.path) is not None]
+    failures = store.load_failures()
     index = VectorIndex()
     index.load([photo.path for photo in inside], vectors[rows])
-    return Library(inside, failures), index
-
-
-def _watcher(config: Config, roots: Roots, rules: Rules, mounts: MountTable) -> Watchers:
-    remote, follow = RemoteMounts(), config.watch.follow_symlinks
-    return Watchers(lambda: FolderWatcher(roots, rules, follow_symlinks=follow, remote=remote), mounts.remote)
+    outside = [(photo.path, photo.root) for photo in photos if roots.of(photo.path) is None]
+    # Of failures it is not on record which root they had; mostly there are photos that tell.
+    former = Roots(root for _, root in outside)
+    lost = [failure.path for failure in failures if roots.of(failure.path) is None]
+    outside += [(path, former.of(path) or path.rpartition("/")[0]) for path in lost]
+    return Library(inside, [each for each in failures if roots.of(each.path) is not None]), index, outside
 
 
 def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:
@@ -255,11 +305,14 @@ def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> No
         log.debug("after the end: %s", event)
 
 
-async def _wind_up(
-    keepers: Mapping[str, RootKeeper], writer: Writer, beating: asyncio.Task[None], lanes: Iterable[Lane]
-) -> None:
-    for keeper in keepers.values():
-        keeper.close()
+def _hangup(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:
+    """Give what SIGHUP does: the terminal we were started from was closed, or else somebody wants a reload."""
+    at_terminal = sys.stderr.isatty()
+    return lambda: stop() if at_terminal and not sys.stderr.isatty() else reload()
+
+
+async def _wind_up(household: Household, writer: Writer, beating: asyncio.Task[None], lanes: Iterable[Lane]) -> None:
+    household.close()
     await _write_the_rest(writer)
     beating.cancel()
     for lane in lanes:
@@ -286,6 +339,18 @@ async def _keep_informed(notifier: Notifier, status: Status) -> None:
         await asyncio.sleep(1)
 
 
+def _live(
+    config: Config, removed: RemovedRoots, embedder: Embedder, env: Mapping[str, str], program: tuple[str, ...]
+) -> dict[str, Callable[[Any], None]]:
+    """Give what takes each section of the settings at run time; who changes any other is told to start it anew."""
+
+    def index(section: IndexConfig) -> None:
+        command = _index_worker(dataclasses.replace(config, index=section), env, program)
+        embedder.take(command, section.keep_alive_seconds, _limits(section))
+
+    return {"watch": removed.take, "index": index, "log": lambda section: logs.set_level(section.level)}
+
+
 def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
     setup = {
         "tower": "image",
@@ -294,6 +359,7 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "device": config.model.device,
         "precision": config.model.precision,
         "batch_size": config.model.batch_size,
+        "gpu_memory_mb": config.model.gpu_memory_mb,
         "torch_threads": 0,
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
@@ -301,13 +367,13 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
     return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
 
 
-def _limits(config: Config) -> Limits:
-    threads = config.index.decode_threads or os.cpu_count() or 1
+def _limits(index: IndexConfig) -> Limits:
+    threads = index.decode_threads or os.cpu_count() or 1
     machine = memory.machine()
 
     def allowed(loaded: int) -> int:
-        wanted = config.index.worker_memory_mb
-        limit = allowance.worker_limit(wanted, loaded, threads, config.index.max_megapixels, machine)
+        wanted = index.worker_memory_mb
+        limit = allowance.worker_limit(wanted, loaded, threads, index.max_megapixels, machine)
         if wanted and limit > wanted * allowance.MB:
             needed = (loaded // allowance.MB, limit // allowance.MB)
             log.warning(
@@ -315,7 +381,7 @@ def _limits(config: Config) -> Limits:
             )
         return limit
 
-    return Limits(config.index.photo_seconds, memory.own, allowed)
+    return Limits(index.photo_seconds, memory.own, allowed)
 
 
 def _query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:

@@ -46,6 +46,11 @@ def configure(level: str, env: Mapping[str, str], stream: TextIO = sys.stderr) -
     # Names with undecodable bytes are legal; a log line must never fail for one.
     handler.addFilter(_printable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Tell records of `level` and above from now on."""
     logging.getLogger("phsearch").setLevel(level.upper())
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phsearch.adapters.priority import read_last
 from phsearch.domain.types import Fingerprint, Preprocess
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
@@ -63,7 +64,10 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
         bundle = clip.load(setup["name"], setup["pretrained"], setup["tower"])
         match setup["tower"]:
             case "image":
-                image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
+                # Explicitly: what the unit or a shell gave the daemon would come before what `nice` implies.
+                read_last()
+                chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
+                image_tower = clip.OpenClipImageTower(bundle, *chosen)
                 about = {"batch_size": image_tower.batch_size}
                 channel.send(_ready(bundle, str(image_tower.device), image_tower.precision) | about)
                 _serve_images(channel, setup, bundle.preprocess, image_tower)

@@ -92,16 +92,16 @@ def measured(daemon: Daemon, photos: list[Path], before: int) -> Rate:
             if status["errors"]:
                 raise RuntimeError(f"not every photo could be indexed: {status['last_error']}")
             if first is None and done:
-                first = (done, now, _cpu(daemon))
+                first = (done, now, cpu(daemon))
             if first is not None and done >= len(photos):
                 embedded = done - first[0]
-                return Rate(embedded / (now - first[1]), (_cpu(daemon) - first[2]) / embedded)
+                return Rate(embedded / (now - first[1]), (cpu(daemon) - first[2]) / embedded)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{done} of {len(photos)} photos indexed in {LONG} s")
             time.sleep(_POLL)
 
 
-def _cpu(daemon: Daemon) -> float:
+def cpu(daemon: Daemon) -> float:
     """Give the processor seconds that a daemon's processes have used."""
     times = [psutil.Process(pid).cpu_times() for pid in (daemon.pid, *daemon.workers())]
     return float(sum(each.user + each.system for each in times))

@@ -169,7 +169,7 @@ def test_failed_photos_are_tried_again_when_asked_for(daemon: Daemon) -> None:
 
     assert daemon.cli("errors", "--retry").stdout == "trying 3 photos again\n"
     wait_until(lambda: attempts() == {"a.jpg": 2, "b.jpg": 2, "c.jpg": 2}, "each was tried twice")
-    assert json.loads(daemon.cli("errors", "--json", "--retry", str(daemon.photos / "album")).stdout) == {"retried": 2}
+    assert json.loads(daemon.cli("errors", "--json", "--retry", str(daemon.photos / "album")).stdout)["retried"] == 2
     wait_until(lambda: attempts() == {"a.jpg": 2, "b.jpg": 3, "c.jpg": 3}, "those in the folder were tried again")
     assert daemon.cli("errors", "--retry", str(daemon.photos / "a.jpg")).stdout == "trying 1 photo again\n"
     wait_until(lambda: attempts()["a.jpg"] == 3, "the one was tried again")

@@ -34,13 +34,14 @@ def cuda() -> Any:
 
 @pytest.fixture(scope="session")
 def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
-    """Make the bundled model's image tower: (device, precision, batch_size)."""
+    """Make the bundled model's image tower: (device, precision, batch_size, gpu_memory_mb)."""
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
 
-    def make(device: str, precision: str, batch_size: int = 0) -> OpenClipImageTower:
-        return clip.OpenClipImageTower(clip.load("mini", "", "image"), device, precision, batch_size)
+    def make(device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0) -> OpenClipImageTower:
+        bundle = clip.load("mini", "", "image")
+        return clip.OpenClipImageTower(bundle, device, precision, batch_size, gpu_memory_mb)
 
     return make
 

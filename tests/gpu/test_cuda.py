@@ -10,6 +10,7 @@ import pytest
 
 from bench.photos import Photos
 from harness import PHSEARCHD, running, wait_until
+from phsearch.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,32 @@ def test_when_memory_runs_out_the_batch_is_halved_and_all_photos_are_embedded(
     finally:
         cuda.cuda.set_per_process_memory_fraction(1.0)
     assert worst_cosine(vectors, reference) >= _SAME
+
+
+def test_within_a_cap_all_photos_are_embedded_and_no_more_is_taken(
+    cuda: Any, tower: MakeTower, pixels: list[Pixels], reference: Vectors
+) -> None:
+    limited = tower("cuda", "fp16", len(pixels))
+    room = (memory_for(cuda, limited, pixels[: len(pixels) // 8]) + memory_for(cuda, limited, pixels)) // 2
+    del limited
+    cuda.cuda.empty_cache()
+    try:
+        capped = tower("cuda", "fp16", len(pixels), room >> 20)
+        cuda.cuda.reset_peak_memory_stats()
+        assert worst_cosine(capped.embed(pixels), reference) >= _SAME
+        assert capped.batch_size < len(pixels)
+        assert cuda.cuda.max_memory_reserved() <= room
+    finally:
+        cuda.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_a_cap_that_is_too_small_for_the_model_is_said_so(cuda: Any, tower: MakeTower) -> None:
+    cuda.cuda.empty_cache()
+    try:
+        with pytest.raises(ModelUnavailableError, match="does not fit into"):
+            tower("cuda", "fp16", 0, 3)
+    finally:
+        cuda.cuda.set_per_process_memory_fraction(1.0)
 
 
 def memory_for(cuda: Any, tower: OpenClipImageTower, pixels: list[Pixels]) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from phsearch import config, daemon
 from phsearch.domain.types import ModelIdentity, Preprocess
 
 if TYPE_CHECKING:
@@ -105,3 +107,27 @@ def test_an_error_that_is_not_about_memory_is_not_tried_again(make_tower: MakeTo
         tower.embed(pictures(16))
     assert batches == [16]
     assert tower.batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("device", "megabytes", "told"),
+    [("cuda:1", 2048, (0.25, 1)), ("cuda", 1024, (0.125, None)), ("cuda:0", 10**6, (1.0, 0))],
+)
+def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, device: str, megabytes: int, told: tuple[float, int | None]
+) -> None:
+    import torch  # noqa: PLC0415 - see make_tower
+
+    from phsearch.adapters.clip import towers  # noqa: PLC0415
+
+    capped: list[tuple[float, int | None]] = []
+    eight = SimpleNamespace(total_memory=8 << 30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: eight)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *share: capped.append(share))
+    towers._cap(torch.device(device), megabytes)
+    assert capped == [told]
+
+
+def test_the_setting_reaches_the_worker() -> None:
+    settings = config.Config(model=config.ModelConfig(gpu_memory_mb=700))
+    assert daemon._index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700

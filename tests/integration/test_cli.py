@@ -528,6 +528,62 @@ def test_waiting_for_what_cannot_be_fails_at_once(place: Path, env: dict[str, st
     assert ran.err == ("phsearch-client: 7 photos cannot be indexed: the weights are damaged: install them again\n")
 
 
+PACE = {"state": "full", "share": 1.0, "causes": [], "text": "at full pace", "until": None, "pressure": "others"}
+LOW = PACE | {"state": "paused", "share": 0.0, "causes": ["low battery"], "text": "paused: battery at 12 %"}
+
+
+def test_waiting_says_once_that_indexing_stands_still_and_goes_on_waiting(place: Path, env: dict[str, str]) -> None:
+    held = status(3) | {"pace": LOW}
+    steps = [
+        held,
+        held,
+        held | {"pace": LOW | {"text": "paused: battery at 11 %"}},
+        status(2) | {"pace": PACE},
+        status(),
+    ]
+    with ScriptedDaemon(place, {"status": steps}):
+        ran = run(env, "status", "--wait")
+    assert ran.status == 0
+    assert ran.err == (
+        "indexing is paused: battery at 12 % (`phsearch-client resume --force` goes on); waiting\n"
+        "indexing is paused: battery at 11 % (`phsearch-client resume --force` goes on); waiting\n"
+    )
+
+
+def test_the_pace_is_shown_unless_it_is_full(place: Path, env: dict[str, str]) -> None:
+    blind = PACE | {"pressure": None}
+    with ScriptedDaemon(place, {"status": [status() | {"pace": pace} for pace in (PACE, LOW, blind)]}):
+        full, low, deaf = (run(env, "status").out for _ in range(3))
+    assert "pace" not in full
+    assert "pace      paused: battery at 12 %; `phsearch-client resume --force` overrides that\n" in low
+    assert "pace      at full pace (the kernel tells nothing of pressure" in deaf
+
+
+def test_pause_and_resume_send_what_was_meant(place: Path, env: dict[str, str]) -> None:
+    answers = [{"pace": LOW, "kept": kept} for kept in (True, False, True)]
+    with ScriptedDaemon(place, {"library.pause": answers, "library.resume": answers[0]}) as daemon:
+        runs = [run(env, "pause", *words) for words in ([], ["1h30m"], ["2", "h"])]
+        runs += [run(env, "resume", *words) for words in ([], ["--force"])]
+    assert daemon.asked == [
+        ("library.pause", {}),
+        ("library.pause", {"seconds": 5400}),
+        ("library.pause", {"seconds": 7200}),
+        ("library.resume", {}),
+        ("library.resume", {"force": True}),
+    ]
+    assert {ran.out for ran in runs} == {"indexing is paused: battery at 12 %\n"}
+    unsaved = "this could not be saved, and does not outlive a restart of the daemon: its log says why\n"
+    assert [ran.err for ran in runs] == ["", unsaved, "", "`phsearch-client resume --force` overrides that\n", ""]
+
+
+def test_words_that_are_no_duration_are_refused_with_the_way_out(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {}) as daemon:
+        ran = run(env, "pause", "button")
+    assert (ran.status, daemon.asked) == (2, [])
+    assert '"button" is no duration: say 30m, 2h or 1h30m' in ran.err
+    assert "phsearch-client search pause button" in ran.err
+
+
 def test_rescan_sends_an_absolute_path(daemon: ScriptedDaemon, env: dict[str, str]) -> None:
     assert run(env, "rescan").out == "/photos\n"
     run(env, "rescan", "some/../here")

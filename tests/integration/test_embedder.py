@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from machine import at_ease
 from phsearch.domain.batching import Batcher, Candidate
 from phsearch.domain.types import Fingerprint
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Embedder, Unreadable
@@ -63,14 +64,23 @@ class Stage:
     """An embedder whose worker runs `script`."""
 
     def __init__(
-        self, folder: Path, script: str, memory: Callable[[int], int] = lambda _pid: 0, *, patience: float = 30
+        self,
+        folder: Path,
+        script: str,
+        memory: Callable[[int], int] = lambda _pid: 0,
+        *,
+        ahead: int = 1,
+        loading: str = "",
+        patience: float = 30,
     ) -> None:
         self.starts = folder / "starts"
+        begins = BEGINS.replace("identity =", f"{loading}identity =")
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", BEGINS + script))
+        command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
         limits = Limits(patience, memory, lambda _loaded: 1000)
         model: Any = Model()
-        self.embedder = Embedder(command, model, Batcher(4, 1), 60, limits)
+        self.governor = at_ease()
+        self.embedder = Embedder(command, model, Batcher(4, ahead), 60, limits, self.governor)
         self.outcomes: dict[str, Outcome] = {}
         self.embedder.on_outcome = self._take
 
@@ -92,6 +102,69 @@ class Stage:
 
     def cameras(self) -> dict[str, str | None]:
         return {path: each.info.camera for path, each in self.outcomes.items() if isinstance(each, Embedded)}
+
+
+def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp_path: Path) -> None:
+    slowly = EMBEDS.replace("embedded(path, size)", "time.sleep(0.1); embedded(path, size)")
+    stage = Stage(tmp_path, slowly, ahead=3)
+    paths = [f"{number:02}" for number in range(12)]
+
+    async def scenario() -> None:
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 12, *paths))
+        await until(lambda: bool(stage.outcomes))
+        await stage.governor.pause(None)
+        await until(lambda: not stage.embedder.running)
+        assert sorted(stage.outcomes) == paths[:4], "the batch in hand"
+        assert (stage.embedder.pending, stage.embedder.position("04")) == (8, 0)
+        await asyncio.sleep(0.5)
+        assert len(stage.outcomes) == 4
+        await stage.governor.resume(force=False)
+        await playing
+
+    asyncio.run(scenario())
+    assert set(stage.cameras().values()) == {"1", "2"}
+    assert len(stage.starts.read_text().split()) == 2
+
+
+def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path) -> None:
+    loads = "import time; time.sleep(0 if life > 1 else 60)\n"
+    stage = Stage(tmp_path, EMBEDS, loading=loads)
+
+    async def scenario() -> None:
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 1, "a"))
+        await until(stage.starts.exists)
+        pid = int(stage.starts.read_text())
+        await stage.governor.pause(None)
+        await until(lambda: not os.path.exists(f"/proc/{pid}"))
+        await stage.governor.resume(force=False)
+        await playing
+
+    asyncio.run(scenario())
+
+
+def test_a_check_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS)
+
+    async def scenario() -> None:
+        await stage.governor.pause(None)
+        running = asyncio.ensure_future(stage.embedder.run())
+        check = asyncio.ensure_future(stage.embedder.check(photo("a")))
+        await until(lambda: stage.embedder.busy)
+        check.cancel()
+        await asyncio.wait({check})
+        assert not stage.embedder.busy
+        await stage.governor.resume(force=False)
+        await asyncio.sleep(0.1)
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert not stage.starts.exists(), "no worker was hired for it"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
 
 
 def photo(path: str, size: int = 1) -> Candidate:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
@@ -25,211 +25,32 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from PIL import Image
 
 from colour_worker import PREPROCESS, photo_vector
-from phsearch import daemon
+from life import QUICK, Life
 from phsearch.adapters.digest import digest
-from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.images import PillowDecoder
-from phsearch.adapters.mounts import MountTable
 from phsearch.adapters.store_lance import LanceStore
-from phsearch.config import Config, WatchConfig
 from phsearch.domain.ranking import rounded
 from phsearch.domain.roots import Roots
-from phsearch.domain.rules import Rules
 from phsearch.domain.types import (
     FolderAppeared,
     FolderMoved,
     Gone,
-    ModelIdentity,
     Moved,
     Overflowed,
     RootLost,
     Touched,
 )
-from phsearch.errors import UnreadableImageError
 from phsearch.service import rootkeeper
-from phsearch.service.catalog import Catalog
-from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
-from phsearch.service.events import Events
-from phsearch.service.intake import Intake
-from phsearch.service.lanes import Lane
-from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phsearch.domain.batching import Candidate
     from phsearch.domain.types import FsEvent, Vectors
-    from phsearch.service.embedder import Embedder, Outcome
 
-QUICK = WatchConfig(settle_seconds=0.05)
 QUIET = 0.12
 """Seconds without work after which nothing more is to be expected: longer than settling and every patched delay."""
-IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)
 NAMES = ("a.png", "b.png", "c.png")
 FOLDERS = ("", "f", "f/g", "h")
-
-
-class ScriptedWatcher:
-    """Knows which roots it watches; what it tells is the machine's business."""
-
-    def __init__(self) -> None:
-        self.watched: set[str] = set()
-
-    def start(self, emit: Callable[[FsEvent], None]) -> None:
-        """Nothing to start."""
-
-    def add(self, root: str) -> None:
-        """Watch a root that is there."""
-        os.stat(root)
-        self.watched.add(root)
-
-    def remove(self, root: str) -> None:
-        """Watch it no longer."""
-        self.watched.discard(root)
-
-    def mark(self, token: int) -> bool:
-        """Promise nothing."""
-        return token < 0
-
-    def counts(self, root: str) -> tuple[int, int] | None:
-        """Count nothing."""
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
-class PatientEmbedder:
-    """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
-
-    def __init__(self, forward_passes: Counter[bytes]) -> None:
-        self.on_outcome: Callable[[Outcome], None]
-        self.running = False
-        self._forward_passes = forward_passes
-        self._decoder = PillowDecoder(1_000_000)
-        self._waiting: list[Candidate] = []
-        self._found: list[Outcome] = []
-
-    def submit(self, candidate: Candidate) -> None:
-        """Queue a photo."""
-        self._waiting.append(candidate)
-
-    def withdraw(self, root: str, *, hung: bool) -> None:
-        """Give back what waits in a root that is gone."""
-        assert not hung
-        gone = [photo for photo in self._waiting if photo.root == root]
-        self._waiting = [photo for photo in self._waiting if photo.root != root]
-        for photo in gone:
-            self.on_outcome(ChangedMeanwhile(photo))
-
-    @property
-    def pending(self) -> int:
-        """Photos whose outcome is still to come."""
-        return len(self._waiting) + len(self._found)
-
-    async def room(self, most: int) -> None:
-        """Wait for nothing."""
-
-    @property
-    def paths(self) -> frozenset[str]:
-        """The photos whose outcome is still to come."""
-        return frozenset(each.path for each in (*self._waiting, *(outcome.photo for outcome in self._found)))
-
-    def work(self, chosen: int) -> None:
-        """Embed one photo that waits."""
-        if self._waiting:
-            self._found.append(self._embed(self._waiting.pop(chosen % len(self._waiting))))
-
-    def read_all(self) -> None:
-        """Embed all that wait, and tell nothing yet."""
-        while self._waiting:
-            self.work(0)
-
-    def tell(self, chosen: int) -> None:
-        """Tell one outcome."""
-        if self._found:
-            self.on_outcome(self._found.pop(chosen % len(self._found)))
-
-    def finish(self) -> None:
-        """Embed and tell everything."""
-        while self.pending:
-            self.work(0)
-            self.tell(0)
-
-    def _embed(self, photo: Candidate) -> Outcome:
-        if not _unchanged(photo):
-            return ChangedMeanwhile(photo)
-        try:
-            decoded = self._decoder.decode(photo.path, PREPROCESS)
-        except UnreadableImageError as error:
-            return Unreadable(photo, str(error))
-        if not _unchanged(photo):
-            return ChangedMeanwhile(photo)
-        self._forward_passes[photo.digest] += 1
-        return Embedded(photo, decoded.info, photo_vector(decoded.pixels))
-
-
-def _unchanged(photo: Candidate) -> bool:
-    try:
-        status = os.stat(photo.path)
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (photo.fingerprint.size, photo.fingerprint.mtime_ns)
-
-
-class Life:
-    """The parts of one daemon from its start to its end, put together as `daemon._serve` does it."""
-
-    def __init__(self, state: Path, roots: Roots, forward_passes: Counter[bytes]) -> None:
-        self.store = LanceStore(state, "colour")
-        self.store.bind(IDENTITY)
-        self.library, self.index = daemon._known(self.store, roots)
-        self._lanes = store_lane, rank_lane = Lane("store"), Lane("rank")
-        events = Events()
-        self.watcher = ScriptedWatcher()
-        scanner = FolderScanner(roots, Rules())
-        self.embedder = PatientEmbedder(forward_passes)
-        self.writer = Writer(self.store, store_lane, idle=lambda: self.pipelines.pending == 0)
-        catalog = Catalog(self.library, self.index, rank_lane, self.writer, events, roots)
-        self.pipelines, self.keepers = daemon._keep(
-            Config(watch=QUICK),
-            roots,
-            MountTable(),
-            self.watcher,
-            scanner,
-            catalog,
-            cast("Embedder", self.embedder),
-            self.writer,
-            events,
-            self.store.load_volumes(),
-        )
-        self.intake = Intake(roots, self.keepers, catalog, self.pipelines, lambda _: None)
-        runs = (self.pipelines.run(), self.writer.run(), *(keeper.run() for keeper in self.keepers.values()))
-        self._tasks = [asyncio.ensure_future(work) for work in runs]
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything is under way."""
-        keepers = self.keepers.values()
-        return bool(self.embedder.pending or self.pipelines.pending or any(keeper.busy for keeper in keepers))
-
-    def check(self) -> None:
-        """Raise what a part raised."""
-        for task in self._tasks:
-            if task.done():
-                task.result()
-
-    async def end(self, *, flush: bool) -> None:
-        """End as the daemon does, or, without a flush, as kill -9 does."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if flush:
-            for keeper in self.keepers.values():
-                keeper.close()
-            await self.writer.flush()
-        for lane in self._lanes:
-            lane.close()
-        self.store.close()
 
 
 class ReconcileMachine(RuleBasedStateMachine):
@@ -433,6 +254,33 @@ class ReconcileMachine(RuleBasedStateMachine):
             # Where nobody saw it go, the watch on it still tells that its folder was renamed.
             self._post(RootLost(root, "its folder was renamed"))
         self._away.clear()
+
+    @rule(
+        which=st.integers(0, 99),
+        told=st.booleans(),
+        work=st.lists(st.integers(0, 99), max_size=3),
+        seconds=st.sampled_from((0, 0.02, 0.06)),
+    )
+    def other_roots_for_a_while(self, which: int, *, told: bool, work: list[int], seconds: float) -> None:
+        one, two = self._tops
+        others: tuple[list[str], ...] = (
+            [one],
+            [two],
+            [],
+            [two, one],
+            [one, two, f"{one}/f"],
+            [two, f"{one}/f", f"{two}/f/g"],
+        )
+        self._story.append(f"for a while the roots are {others[which % len(others)]}")
+        self._run(self.life.household.change(others[which % len(others)], QUICK))
+        self._pass(seconds)
+        if told:
+            self._tell_everything(random.Random(which))
+        for chosen in work:
+            self.life.embedder.work(chosen)
+            self._call(self.life.embedder.tell, chosen)
+        self._pass(0)
+        self._run(self.life.household.change(self._tops, QUICK))
 
     # --- what is told, and when -------------------------------------------------------------------------------
 

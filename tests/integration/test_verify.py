@@ -10,6 +10,7 @@ from unittest.mock import AsyncMock
 import numpy as np
 import pytest
 
+from machine import at_ease
 from phsearch.domain.findings import Findings
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
@@ -158,7 +159,7 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
         scene = Scene(lane)
         nobody: Any = None
         disk: Any = SimpleNamespace(read=AsyncMock(return_value=content))
-        check = SampleCheck(disk, scene.library, scene.index, lane, nobody, nobody)
+        check = SampleCheck(disk, scene.library, scene.index, lane, nobody, nobody, at_ease())
         findings = Findings()
         photo = scene.library.get("/photos/a")
         assert photo is not None

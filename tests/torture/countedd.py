@@ -12,6 +12,7 @@ from pathlib import Path
 
 os.environ.setdefault("LANCE_LOG", "error")
 
+import machine
 from phsearch import app, daemon
 from phsearch.adapters import store_lance, store_table
 from phsearch.service import writer
@@ -23,4 +24,5 @@ if __name__ == "__main__":
         writer._TIDY_AFTER_IDLE = 0.3
         store_lance._WRITES_BEFORE_TIDY = 3
         store_table._KEPT_VERSIONS = timedelta(seconds=2)
+    machine.use()
     app.main()

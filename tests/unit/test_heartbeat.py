@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.systemd import Notifier
-from phsearch.service.duty import Job
 from phsearch.service.heartbeat import Heartbeat
+from phsearch.service.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

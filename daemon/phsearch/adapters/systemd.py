@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Notifier:
     def ready(self) -> None:
         """Say that the socket listens and the index is open."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Say that the settings are being read again; `ready` ends that. systemd wants the time beside it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""

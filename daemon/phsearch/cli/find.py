@@ -63,7 +63,11 @@ def find(
     screen.write(_shown(answer["hits"], form, screen))
     _remark(query, answer, Screen.of(sys.stderr, os.environ))
     if sync is not None and not answer["synced"]:
-        exits.complain(f"the index had not caught up after {sync:g} s: photos may be missing; wait longer with --sync=")
+        if held := answer.get("held"):
+            exits.complain(f"the index does not catch up: indexing is {held}; photos may be missing")
+        else:
+            late = f"the index had not caught up after {sync:g} s"
+            exits.complain(f"{late}: photos may be missing; wait longer with --sync=")
         return exits.NOT_READY
     return exits.DONE
 
@@ -91,7 +95,13 @@ def _remark(query: str, answer: Mapping[str, Any], notes: Screen) -> None:
     if offline := [hit for hit in answer["hits"] if hit.get("offline")]:
         notes.say(_away(offline), dim=True)
     if pending := answer["pending"]:
-        notes.say(f"{counted(pending, 'photo')} {'is' if pending == 1 else 'are'} still being indexed", dim=True)
+        notes.say(_pending(pending, answer.get("held")), dim=True)
+
+
+def _pending(photos: int, held: str | None) -> str:
+    if held:
+        return f"{counted(photos, 'photo')} {'waits' if photos == 1 else 'wait'}: indexing is {held}"
+    return f"{counted(photos, 'photo')} {'is' if photos == 1 else 'are'} still being indexed"
 
 
 def _away(hits: list[dict[str, Any]]) -> str:

@@ -94,6 +94,8 @@ def _retry(client: Client, path: str, screen: Screen, *, as_json: bool) -> int:
     answer = client.call("library.retry", **only)
     said = f"trying {counted(answer['retried'], 'photo')} again\n" if answer["retried"] else "nothing to try again\n"
     screen.write(output.json_line(answer) if as_json else said)
+    if not as_json and answer["retried"] and (held := answer.get("held")):
+        Screen.of(sys.stderr, os.environ).say(f"when indexing goes on; it is {held}")
     return exits.DONE
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from phsearch.cli.output import cell
 from phsearch.cli.words import counted, duration
 from phsearch.errors import AnswerTimeoutError, PhsearchError
 
@@ -24,6 +25,7 @@ def until_done(client: Client, timeout: float | None, notes: Screen) -> dict[str
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     patience = client.timeout
     before: int | None = None
+    said = ""
     try:
         while True:
             client.timeout = max(min(patience, deadline - time.monotonic()), _PAUSE)
@@ -31,6 +33,10 @@ def until_done(client: Client, timeout: float | None, notes: Screen) -> dict[str
             if not status["pending"] and not status["scanning"]:
                 return status
             _give_up_if_stuck(status)
+            if (held := _held(status)) and held != said:
+                # Once, since whoever sees no bar would take the wait for a hang.
+                said = held
+                notes.say(("\r\x1b[K" if notes.styled else "") + f"{held}; waiting")
             if time.monotonic() + _PAUSE > deadline:
                 raise _too_late(status, timeout)
             handled = sum(status["counters"][name] for name in _HANDLED)
@@ -63,8 +69,15 @@ def _give_up_if_stuck(status: dict[str, Any]) -> None:
         raise PhsearchError(f"{counted(status['pending'], 'photo')} cannot be indexed: {reason}", model["hint"] or "")
 
 
+def _held(status: dict[str, Any]) -> str:
+    pace = status.get("pace") or {}
+    if not status["pending"] or pace.get("state") != "paused":
+        return ""
+    force = "" if pace["causes"] == ["owner"] else " --force"
+    return f"indexing is {cell(pace['text'])} (`phsearch-client resume{force}` goes on)"
+
+
 def _too_late(status: dict[str, Any], timeout: float | None) -> AnswerTimeoutError:
     left = f"{counted(status['pending'], 'photo')} pending" if status["pending"] else "still looking for photos"
-    return AnswerTimeoutError(
-        f"not done within {timeout:g} s, {left}", "the daemon goes on; wait longer with --timeout"
-    )
+    hint = _held(status) or "the daemon goes on; wait longer with --timeout"
+    return AnswerTimeoutError(f"not done within {timeout:g} s, {left}", hint)

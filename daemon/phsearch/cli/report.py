@@ -22,8 +22,11 @@ def report(status: dict[str, Any], screen: Screen) -> str:
     lines = [f"{name}  pid {status['pid']}, up {duration(status['uptime'])}"]
     lines += [screen.dim(f"{label:<{_LABEL}}") + text for label, text in _facts(status)]
     text = "\n".join(lines) + "\n"
-    if status["roots"]:
-        text += "\n" + table([(_root(root), root["path"]) for root in status["roots"]], screen)
+    rows = [(_root(root), root["path"]) for root in status["roots"]]
+    # A daemon of an earlier version knows of no removed folders.
+    rows += [(_removed(root), root["path"]) for root in status.get("removed", ())]
+    if rows:
+        text += "\n" + table(rows, screen)
     wanted = "".join(
         f"{screen.bold('!')} {_sentence(notice['text'], notice['hint'])}\n" for notice in status["notices"]
     )
@@ -33,6 +36,9 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
+    # A daemon of an earlier version has no pace.
+    if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):
+        yield "pace", _pace(pace)
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
     if status["errors"]:
@@ -64,10 +70,25 @@ def _pending(status: dict[str, Any]) -> str:
     return said
 
 
+def _pace(pace: dict[str, Any]) -> str:
+    said = cell(pace["text"])
+    if pace["state"] != "full" and pace["causes"] != ["owner"]:
+        said += "; `phsearch-client resume --force` overrides that"
+    if not pace["pressure"]:
+        said += " (the kernel tells nothing of pressure on memory and disks: it has no PSI, or psi=0)"
+    return said
+
+
 def _root(root: dict[str, Any]) -> tuple[str, ...]:
     seen = root.get("last_seen")
     when = time.strftime("last seen %Y-%m-%d %H:%M", time.localtime(seen)) if seen is not None else ""
     return root["state"], counted(root["photos"], "photo"), when, root["detail"] or ""
+
+
+def _removed(root: dict[str, Any]) -> tuple[str, ...]:
+    ends = root["forgotten_at"]
+    when = time.strftime("forgotten on %Y-%m-%d", time.localtime(ends)) if ends is not None else "kept"
+    return "removed", counted(root["photos"], "photo"), when, "not shown"
 
 
 def _sentence(text: str, hint: str | None) -> str:

@@ -59,7 +59,8 @@ def _verdict(found: dict[str, Any], screen: Screen) -> bytes:
     if found["sampled"]:
         said.append(f"{counted(found['sampled'], 'photo')} read again, {_cosine(found)}")
     if found["not_checked"]:
-        said.append(f"{counted(found['not_checked'], 'photo')} not checked: offline, or not to be read now")
+        why = f"indexing is {output.cell(held)}" if (held := found.get("held")) else "offline, or not to be read now"
+        said.append(f"{counted(found['not_checked'], 'photo')} not checked: {why}")
     if found["ok"]:
         said.append("the index is right")
         return _lines(said)

@@ -73,6 +73,11 @@ class Batcher:
         return None
 
     @property
+    def first(self) -> int | None:
+        """The number of the oldest batch that the worker has."""
+        return next(iter(self._held), None)
+
+    @property
     def busy(self) -> bool:
         """Whether the worker has a batch that it has not closed."""
         return bool(self._held)
@@ -127,6 +132,15 @@ class Batcher:
         self._forget(candidate.path for candidate in forgotten)
         self._requeue(forgotten)
         return forgotten
+
+    def release(self) -> None:
+        """Have all photos of a worker that was sent away wait again; none of them is suspected of anything."""
+        for number in list(self._held):
+            self.done(number)
+
+    def drop_check(self, path: str) -> None:
+        """Take out a check that waits."""
+        self._checks.pop(path, None)
 
     def withdraw(self, root: str) -> list[Candidate]:
         """Take out all photos of a root that wait."""

@@ -36,12 +36,16 @@ class Mismatch:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found so far; `checked` photos were compared with their files, `sampled` of them read again."""
+    """What was found so far; `checked` photos were compared with their files, `sampled` of them read again.
+
+    `held` says why photos were not embedded again, if indexing stood still.
+    """
 
     rows: int = 0
     checked: int = 0
     sampled: int = 0
     not_checked: int = 0
+    held: str | None = None
     lowest_cosine: float | None = None
     mismatches: list[Mismatch] = field(default_factory=list)
 

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import (
         Failure,
+        Found,
         FsEvent,
         ModelIdentity,
         Photo,
         PhotoInfo,
         Pixels,
         Preprocess,
+        Refused,
         ScanItem,
         Vectors,
         Volume,
@@ -52,6 +54,9 @@ class Scanner(Protocol):
 
         `tick` is called whenever there is progress. Raises OSError when `below` itself cannot be listed.
         """
+
+    def look(self, path: str) -> Found | Refused | None:
+        """Judge one path as a walk would; None where it is gone, not admitted, or no file. Raises OSError."""
 
 
 class Decoder(Protocol):

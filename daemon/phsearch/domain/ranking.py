@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from phsearch.domain.types import Vectors
 
@@ -50,6 +50,16 @@ class VectorIndex:
             self._paths.append(path)
             self._row_of[path] = row
         self._rows[row] = rounded(vector)
+
+    def put_all(self, paths: Sequence[str], vectors: Sequence[Vectors]) -> None:
+        """Add or replace photos, each [dim]."""
+        for path, vector in zip(paths, vectors, strict=True):
+            self.put(path, vector)
+
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Take photos out."""
+        for path in paths:
+            self.remove(path)
 
     def remove(self, path: str) -> None:
         """Take a photo out; the last row moves into its place."""

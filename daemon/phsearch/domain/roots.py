@@ -3,6 +3,8 @@
 Roots may lie inside one another, say ~/Pictures and ~/Pictures/Work: a path belongs to the innermost root that holds
 it, and to that alone, so every photo is counted once and goes offline with its own root. The walk and the watch of the
 outer root skip its `inner` roots. All of this is about names: nothing here looks at the disk.
+
+There is one `Roots` in a daemon, and everybody holds it; when its owner adds or removes a root it `becomes` another.
 """
 
 from __future__ import annotations
@@ -15,9 +17,15 @@ if TYPE_CHECKING:
 
 
 class Roots:
-    """Absolute root paths, normalised, without duplicates, in the order given."""
+    """Absolute root paths, normalised, without duplicates, in the order given. Any thread may ask."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._paths: tuple[str, ...] = ()
+        self._known: frozenset[str] = frozenset()
+        self.become(paths)
+
+    def become(self, paths: Iterable[str]) -> None:
+        """Be these from now on. A question asked meanwhile is answered from the old roots or from the new."""
         self._paths = tuple(dict.fromkeys(_normal(path) for path in paths))
         self._known = frozenset(self._paths)
 
@@ -35,7 +43,8 @@ class Roots:
 
     def of(self, path: str) -> str | None:
         """Give the deepest root that holds `path` (or is it), None where none does."""
-        while path not in self._known:
+        known = self._known
+        while path not in known:
             parent = path.rpartition("/")[0] or "/"
             if parent == path or not path.startswith("/"):
                 return None

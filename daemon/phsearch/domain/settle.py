@@ -28,7 +28,7 @@ class Settler:
     """Files that were touched lately, each with the time it deserves its next look."""
 
     def __init__(self, quiet: float) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self._waiting: dict[str, _Waiting] = {}
 
     def __len__(self) -> int:
@@ -65,12 +65,12 @@ class Settler:
         waiting = self._waiting.get(path)
         if waiting is None:
             return False
-        if waiting.closed or seen == waiting.seen or mtime_age >= self._quiet:
+        if waiting.closed or seen == waiting.seen or mtime_age >= self.quiet:
             del self._waiting[path]
             return True
         waiting.seen = seen
-        waiting.due = now + self._quiet
+        waiting.due = now + self.quiet
         return False
 
     def _delay(self, *, closed: bool) -> float:
-        return self._quiet * CLOSED_SHARE if closed else self._quiet / 2
+        return self.quiet * CLOSED_SHARE if closed else self.quiet / 2

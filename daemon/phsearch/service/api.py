@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.errors import (
+    ConfigError,
     ModelMismatchError,
     ModelUnavailableError,
     NotReadyError,
@@ -32,6 +33,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     ModelUnavailableError: "ModelUnavailable",
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
+    ConfigError: "BadSettings",
 }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phsearch.domain.ports import Watcher
+    from phsearch.service.governor import Governor
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
 
@@ -31,15 +32,20 @@ log = logging.getLogger("phsearch.watch")
 
 _MARK_SECONDS = 5.0
 _PAUSE = 0.02
+_HELD_SECONDS = 1.0
+"""Time for what was under way when the pause began."""
 
 
 class Barrier:
     """Knows when everything that happened before a question has been dealt with."""
 
-    def __init__(self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipelines: Pipelines) -> None:
+    def __init__(
+        self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipelines: Pipelines, governor: Governor
+    ) -> None:
         self._watcher = watcher
         self._keepers = keepers
         self._pipelines = pipelines
+        self._governor = governor
         self._lane = RootDisk("mark", _MARK_SECONDS, 1)
         self._tokens = itertools.count(1)
         self._met: dict[int, asyncio.Event] = {}
@@ -47,11 +53,19 @@ class Barrier:
         self._next: asyncio.Task[_Leaving] | None = None
 
     async def passed(self, seconds: float) -> bool:
-        """Wait until every file closed before now is findable or known not to be; False after `seconds`."""
+        """Wait until every file closed before now is findable or known not to be.
+
+        False after `seconds`, and in a pause as soon as it is clear that something is held up.
+        """
         try:
             async with asyncio.timeout(seconds):
                 leaving = await asyncio.shield(self._coming_round())
-                while not leaving.done(self._pipelines):  # noqa: ASYNC110 - a photo leaves in many ways; asking is cheap
+                held = 0.0
+                # A photo leaves in many ways; asking is cheap.
+                while not leaving.done(self._pipelines):
+                    held = held + _PAUSE if self._governor.held and leaving.queued(self._pipelines) else 0.0
+                    if held > _HELD_SECONDS:
+                        return False
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             return False
@@ -76,7 +90,8 @@ class Barrier:
         passes = {keeper: keeper.passes for keeper in self._keepers.values()}
         for keeper in passes:
             keeper.catch_up(everything=not told)
-        while any(keeper.busy and keeper.passes == count for keeper, count in passes.items()):  # noqa: ASYNC110 - as above
+        # Those that are there now: a root may be added meanwhile, or begin anew with other settings.
+        while any(keeper.busy and keeper.passes == passes.get(keeper, 0) for keeper in self._keepers.values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE)
         return _Leaving(self._pipelines.on_their_way())
 
@@ -108,3 +123,7 @@ class _Leaving:
         while self._paths and pipelines.place(self._paths[-1]) is None:
             self._paths.pop()
         return not self._paths
+
+    def queued(self, pipelines: Pipelines) -> bool:
+        """Tell whether the next that has to leave has settled, and would be read or embedded if it may."""
+        return bool(self._paths) and pipelines.place(self._paths[-1]) in {"queued", "being indexed"}

@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -18,8 +19,7 @@ from phsearch.domain.ranking import rounded
 from phsearch.domain.types import Failure, Photo
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from phsearch.domain.library import Library
     from phsearch.domain.ranking import VectorIndex
@@ -84,7 +84,8 @@ class Catalog:
             info: PhotoInfo | None = twin.info
         else:
             info, leaving = self._remembered.get(digest, (None, None))
-            vector = await leaving if leaving is not None else None
+            # Shielded: whoever asks may be cancelled with its root, and others may ask for the same content.
+            vector = await asyncio.shield(leaving) if leaving is not None else None
         if vector is None or info is None:
             known_once = await self._writer.recall(digest)
             if known_once is None:
@@ -138,6 +139,47 @@ class Catalog:
         self.counters.failed += 1
         log.warning("%s: %s", path, reason)
         self._events.publish("failed", path, reason=reason)
+
+    def keep(self, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+        """Remember a content nobody has a use for just now; `vector` is [dim]."""
+        self.counters.embedded += 1
+        known: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
+        known.set_result(rounded(vector))
+        _keep(self._remembered, digest, (info, known))
+
+    # --- roots come and go ------------------------------------------------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait until renames under way have been passed on to the writer."""
+        await self._lane.run(int)
+
+    def rehome(self) -> list[Photo | Failure]:
+        """Give every photo to the root it lies in now; gives those that lie in none, which are shown no longer.
+
+        Nothing is written: the store keeps what is in no root, and a path says by itself in which root it lies.
+        """
+        outside: list[Photo | Failure] = []
+        for photo in self.library.photos():
+            root = self._roots.of(photo.path)
+            if root is None:
+                outside.append(photo)
+            elif root != photo.root:
+                self.library.put(replace(photo, root=root))
+        outside += [failure for failure in self.library.failures() if self._roots.of(failure.path) is None]
+        for each in outside:
+            self.library.remove(each.path)
+        self._lane.post(self._index.remove_all, [each.path for each in outside])
+        return outside
+
+    def welcome(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
+        """Show what the store kept while it was in no root, as it was; vectors are [dim]."""
+        back = [(photo, vector) for photo, vector in photos if photo.path not in self.library]
+        for failure in failures:
+            if failure.path not in self.library:
+                self.library.fail(failure)
+        for photo, _ in back:
+            self.library.put(replace(photo, root=self._roots.of(photo.path) or photo.root))
+        self._lane.post(self._index.put_all, [photo.path for photo, _ in back], [vector for _, vector in back])
 
     def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
         """Give a failure of this very content with this decoder, be it of a file that is gone by now."""

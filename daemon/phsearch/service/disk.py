@@ -28,7 +28,7 @@ class RootDisk:
 
     def __init__(self, name: str, patience: float, at_once: int = 2) -> None:
         self._name = name
-        self._patience = patience
+        self.patience = patience
         self._turn = asyncio.Semaphore(at_once)
         self._stuck = 0
         self.on_hang: Callable[[], None] = lambda: None
@@ -56,7 +56,7 @@ class RootDisk:
             )
             thread.start()
             while not question.answered.done():
-                left = question.ticked + self._patience - time.monotonic()
+                left = question.ticked + self.patience - time.monotonic()
                 if left <= 0:
                     self._stuck += 1
                     question.answered.add_done_callback(self._came_back)
@@ -66,7 +66,7 @@ class RootDisk:
             return question.answered.result()
 
     def _silence(self) -> OSError:
-        return OSError(errno.ETIMEDOUT, f"it has not answered for {self._patience:g} s")
+        return OSError(errno.ETIMEDOUT, f"it has not answered for {self.patience:g} s")
 
     def _came_back(self, answered: asyncio.Future[Any]) -> None:
         del answered

@@ -1,21 +1,24 @@
 """The index worker under supervision: photos in, vectors or reasons out, whatever happens to the process.
 
 The worker is started when there is work and stopped after `keep_alive` seconds without, since only the end of its
-process frees a GPU. When it dies, or must be ended because it hangs or eats memory, the batcher finds the culprit.
+process frees a GPU. In a pause it is stopped when the batch in hand is done; what it had ahead waits again. When it
+dies, or must be ended because it hangs or eats memory, the batcher finds the culprit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from phsearch.domain import deaths
+from phsearch.domain.duty import Duty
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
-from phsearch.service.duty import Job
 from phsearch.service.hiring import hire
+from phsearch.service.job import Job
 from phsearch.service.overseer import LOOK_SECONDS, Overseer
 from phsearch.service.process import WorkerDiedError
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from phsearch.domain.batching import Batcher, Candidate
     from phsearch.domain.deaths import Cause, Death
     from phsearch.domain.types import Vectors
+    from phsearch.service.governor import Governor
     from phsearch.service.model import ModelState
     from phsearch.service.overseer import Limits
     from phsearch.service.process import Worker, WorkerCommand
@@ -80,12 +84,17 @@ class Embedder:
         batcher: Batcher,
         keep_alive: float,
         limits: Limits,
+        governor: Governor,
     ) -> None:
         self._command = command
         self._model = model
         self._batcher = batcher
         self._keep_alive = keep_alive
         self._limits = limits
+        self._outdated = False
+        self._governor = governor
+        self._duty = Duty()
+        governor.listeners.append(lambda _pace: self._stirred.set())
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
@@ -94,6 +103,12 @@ class Embedder:
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
         self.name = "the index worker"
+
+    def take(self, command: WorkerCommand, keep_alive: float, limits: Limits) -> None:
+        """Use these from the next worker on; the present one finishes what it has, and then makes room for it."""
+        self._command, self._keep_alive, self._limits = command, keep_alive, limits
+        self._outdated = True
+        self._stirred.set()
 
     def submit(self, candidate: Candidate) -> None:
         """Queue a photo for embedding; its outcome goes to `on_outcome`."""
@@ -105,10 +120,22 @@ class Embedder:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._checks.setdefault(candidate.path, []).append(future)
         self.submit(replace(candidate, check=True))
-        outcome = await future
+        try:
+            outcome = await future
+        finally:
+            self._unasked(candidate.path, future)
         # The same path may have been asked for in another state, whose outcome this is.
         same = replace(outcome.photo, check=candidate.check) == candidate
         return outcome if same else ChangedMeanwhile(candidate)
+
+    def _unasked(self, path: str, future: asyncio.Future[Outcome]) -> None:
+        """Let go of a check that nobody waits for any more."""
+        waiting = self._checks.get(path, [])
+        if future in waiting:
+            waiting.remove(future)
+            if not waiting:
+                del self._checks[path]
+                self._batcher.drop_check(path)
 
     def withdraw(self, root: str, *, hung: bool) -> None:
         """Give back the photos of a root that is gone, as changed; where it hangs, so would a worker that has some."""
@@ -121,6 +148,11 @@ class Embedder:
             self._settle(ChangedMeanwhile(photo))
         self._progress.set()
         self._stirred.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a photo or a check waits or is under way."""
+        return self._batcher.busy or not self._batcher.idle
 
     @property
     def patience(self) -> float:
@@ -155,7 +187,10 @@ class Embedder:
                 self._stirred.clear()
                 await self._stirred.wait()
             await asyncio.sleep(pause)
-            worker = await hire(self._command, self._model, image=True)
+            self._outdated = False
+            worker = await self._hire()
+            if worker is None:
+                continue
             self._batcher.size = worker.ready.batch_size
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self._withdrawn.clear()
@@ -164,13 +199,32 @@ class Embedder:
                 death = await self._employ(worker, overseer)
             finally:
                 self.running = False
+            self._duty.end(time.monotonic())
             if death is not None:
                 self._bury(death, overseer)
+            else:
+                self._batcher.release()
             # One that dies before it says anything tells nothing of photos: whatever ails it may pass.
             pause = 0.0 if death is None or overseer.talked else min(max(_PAUSE_FIRST, 2 * pause), _PAUSE_LAST)
 
+    async def _hire(self) -> Worker | None:
+        """Get a worker when one may work; None when a pause comes before its model is loaded."""
+        await self._governor.turn(self._duty)
+        if self._batcher.idle:  # withdrawn meanwhile
+            return None
+        hiring = asyncio.ensure_future(hire(self._command, self._model, image=True))
+        pausing = asyncio.ensure_future(self._governor.paused())
+        try:
+            await asyncio.wait({hiring, pausing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pausing.cancel()
+            if not hiring.done():
+                hiring.cancel()
+            await asyncio.wait({hiring, pausing})
+        return None if hiring.cancelled() else hiring.result()
+
     async def _employ(self, worker: Worker, overseer: Overseer) -> Death | None:
-        """Let a worker work until there has been nothing to do for a while; gives why it died if it did."""
+        """Let a worker work until there is nothing to do for a while, or a pause; gives why it died if it did."""
         listening = asyncio.ensure_future(self._listen(worker, overseer))
         listening.add_done_callback(lambda _: self._stirred.set())
         idle = False
@@ -198,25 +252,45 @@ class Embedder:
         self, worker: Worker, overseer: Overseer, listening: asyncio.Future[None]
     ) -> Death | Literal["idle", "died"]:
         """Keep the worker busy and watch it; gives how that came to an end."""
+        in_hand: int | None = None
         while not listening.done():
             self._stirred.clear()
-            try:
-                async with asyncio.timeout(self._limits.longest):
-                    await self._send_batches(worker, overseer)
-            except WorkerDiedError:
-                return "died"
-            except TimeoutError:  # it does not even read, so the overseer would never get to look
-                return deaths.silent(self._limits.longest)
+            left = await self._governor.left(self._duty)
+            if self._governor.pace.state == "paused":
+                in_hand = in_hand or self._batcher.first
+                if in_hand is None or in_hand != self._batcher.first:
+                    return "idle"
+            else:
+                in_hand = None
+                if (end := await self._give(worker, overseer, left)) is not None:
+                    return end
             if self._batcher.busy:
                 await self._stir(LOOK_SECONDS)
-                if self._withdrawn:
-                    overseer.late = self._withdrawn
-                    return deaths.recalled()
-                if (death := overseer.sentence()) is not None:
+                if (death := self._doomed(overseer)) is not None:
                     return death
-            elif not await self._stir(self._keep_alive):
+                continue
+            seconds = self._keep_alive if self._batcher.idle else left
+            if self._outdated or (not await self._stir(seconds) and self._batcher.idle):
                 return "idle"
         return "died"
+
+    async def _give(self, worker: Worker, overseer: Overseer, left: float) -> Death | Literal["died"] | None:
+        if self._outdated:
+            return None
+        try:
+            async with asyncio.timeout(self._limits.longest):
+                await self._send_batches(worker, overseer, left)
+        except WorkerDiedError:
+            return "died"
+        except TimeoutError:  # it does not even read, so the overseer would never get to look
+            return deaths.silent(self._limits.longest)
+        return None
+
+    def _doomed(self, overseer: Overseer) -> Death | None:
+        if self._withdrawn:
+            overseer.late = self._withdrawn
+            return deaths.recalled()
+        return overseer.sentence()
 
     async def _stir(self, seconds: float) -> bool:
         """Wait for something to do, or for the worker's end; False when nothing happens in time."""
@@ -227,13 +301,20 @@ class Embedder:
             return False
         return True
 
-    async def _send_batches(self, worker: Worker, overseer: Overseer) -> None:
+    async def _send_batches(self, worker: Worker, overseer: Overseer, left: float) -> None:
+        """Send what the worker may have: some batches ahead, or, throttled, one when the last one's rest is over."""
+        throttled = self._governor.pace.state == "throttled"
+        if throttled and (left > 0 or self._batcher.busy):
+            return
         while (batch := self._batcher.next()) is not None:
+            self._duty.begin(time.monotonic())
             number, photos = batch
             rows = [[photo.path, photo.fingerprint.size, photo.fingerprint.mtime_ns] for photo in photos]
             overseer.given()
             await worker.send({"op": "embed", "batch": number, "photos": rows})
             self._progress.set()
+            if throttled:
+                return
 
     async def _listen(self, worker: Worker, overseer: Overseer) -> None:
         """Take what the worker says until it says no more."""
@@ -267,8 +348,15 @@ class Embedder:
                 if photo is not None:
                     self._settle(ChangedMeanwhile(photo))
             case _:
-                self._batcher.done(header["batch"])
-                self._stirred.set()
+                self._done(header["batch"])
+
+    def _done(self, number: int) -> None:
+        self._batcher.done(number)
+        # Each batch for itself: what was done at full pace is not paid for later.
+        self._duty.end(time.monotonic())
+        if self._batcher.busy:
+            self._duty.begin(time.monotonic())
+        self._stirred.set()
 
     def _settle(self, outcome: Outcome) -> None:
         if not outcome.photo.check:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from phsearch.service.duty import Duty, Job
+    from phsearch.service.job import Duty, Job
 
 log = logging.getLogger("phsearch.heartbeat")
 

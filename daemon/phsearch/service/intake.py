@@ -62,6 +62,8 @@ class Intake:
 
     def _take_state(self, event: FsEvent) -> None:
         match event:
+            case Overflowed(root=root) | Blind(root=root) | RootLost(root=root) if root not in self._keepers:
+                pass  # the last words of a watch whose root was removed
             case Overflowed(root):
                 self._keepers[root].overflowed()
             case Blind(root, folders, reason, watched):

@@ -8,7 +8,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from phsearch.service.duty import Job
+from phsearch.service.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

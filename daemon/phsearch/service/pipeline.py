@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from phsearch.domain.batching import Candidate
+from phsearch.domain.duty import Duty
 from phsearch.domain.types import Digested, Found, Refused
 from phsearch.errors import UnreadableImageError
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
@@ -54,7 +56,7 @@ class Questions:
 class Embedding(Protocol):
     """Where photos go whose content is new."""
 
-    def embed(self, candidate: Candidate) -> None:
+    def embed(self, candidate: Candidate, by: Pipeline) -> None:
         """Have a photo embedded; its outcome comes by `Pipeline.take`, or `Pipeline.again` when a twin was first."""
 
     def concluded(self, candidate: Candidate) -> None:
@@ -79,6 +81,7 @@ class Pipeline:
         catalog: Catalog,
         embedding: Embedding,
         decoder: str,
+        turn: Callable[[Duty], Awaitable[None]],
     ) -> None:
         self._root = root
         self._disk = disk
@@ -87,6 +90,7 @@ class Pipeline:
         self._catalog = catalog
         self._embedding = embedding
         self._decoder = decoder
+        self._turn = turn
         self._ready: dict[str, None] = {}
         self._active: set[str] = set()
         self._dirty: set[str] = set()
@@ -189,6 +193,11 @@ class Pipeline:
             for _ in range(2):
                 group.create_task(self._read())
 
+    def close(self) -> None:
+        """Let go of what is still to come; call it when `run` has ended."""
+        for timer in self._retries.values():
+            timer.cancel()
+
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -245,10 +254,13 @@ class Pipeline:
 
     async def _read(self) -> None:
         """Take paths from the queue, a few at a time, and find out what their content is."""
+        duty = Duty()
         while True:
             await self._readable.wait()
             # Bounded, so that a first run over a large library does not read all of it before embedding any.
             await self._embedding.room(_EMBED_AHEAD)
+            await self._turn(duty)
+            duty.begin(time.monotonic())
             paths = list(self._ready)[:_READS]
             for path in paths:
                 del self._ready[path]
@@ -257,6 +269,7 @@ class Pipeline:
             self._active.update(paths)
             for path, content in await self._read_all(paths):
                 await self._take_content(path, content)
+            duty.end(time.monotonic())
 
     async def _read_all(self, paths: list[str]) -> list[tuple[str, Content]]:
         try:
@@ -296,7 +309,7 @@ class Pipeline:
                     self._retry(path)
                 else:
                     self._forced.discard(path)
-                    self._embedding.embed(Candidate(path, self._root, fingerprint, digest))
+                    self._embedding.embed(Candidate(path, self._root, fingerprint, digest), self)
 
     async def _conclude(self) -> None:
         """Deal with photos that failed, and with those whose twins went first."""

@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phsearch.service.embedder import Embedded
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from phsearch.domain.batching import Candidate
     from phsearch.domain.roots import Roots
-    from phsearch.domain.types import Digested
+    from phsearch.domain.types import Digested, PhotoInfo, Vectors
     from phsearch.service.embedder import Embedder, Outcome
     from phsearch.service.pipeline import Pipeline, Seen
 
 
-class Pipelines:
-    """The pipelines of all roots, and the one embedder they share. A path outside every root is passed over."""
+@dataclass(slots=True)
+class _Flight:
+    """A content that is being embedded: for whom, who waits for it, and whether its outcome has come."""
 
-    def __init__(self, roots: Roots, embedder: Embedder) -> None:
+    photo: Candidate
+    owner: Pipeline
+    twins: list[tuple[Pipeline, Candidate]] = field(default_factory=list)
+    answered: bool = False
+
+
+class Pipelines:
+    """The pipelines of all roots, and the one embedder they share. A path outside every root is passed over.
+
+    A pipeline may be taken out while photos of it are being embedded. What becomes of those is of use still: their
+    twins in other roots wait for it, and `keep` is told the vector, for the content may well be met again.
+    """
+
+    def __init__(
+        self, roots: Roots, embedder: Embedder, keep: Callable[[bytes, PhotoInfo, Vectors], None] = lambda *_: None
+    ) -> None:
         self._roots = roots
         self._embedder = embedder
+        self._keep = keep
         self._pipelines: dict[str, Pipeline] = {}
-        self._twins: dict[bytes, list[Candidate]] = {}
+        self._flights: dict[bytes, _Flight] = {}
         embedder.on_outcome = self._take
 
     def add(self, root: str, pipeline: Pipeline) -> None:
         """Take a root's pipeline in."""
         self._pipelines[root] = pipeline
+
+    def remove(self, root: str, *, hung: bool) -> None:
+        """Take a root's pipeline out, whose `run` has ended; `hung` says that its disk does not answer."""
+        pipeline = self._pipelines.pop(root)
+        pipeline.close()
+        self._embedder.withdraw(root, hung=hung)
+        for flight in list(self._flights.values()):
+            if flight.owner is pipeline and flight.answered:
+                self.concluded(flight.photo)
 
     @property
     def pending(self) -> int:
@@ -85,26 +113,23 @@ class Pipelines:
         pipeline = self._of(path)
         return await pipeline.read(path) if pipeline is not None else None
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for pipeline in self._pipelines.values():
-                group.create_task(pipeline.run())
-
     # --- what the pipelines share -----------------------------------------------------------------------------
 
-    def embed(self, candidate: Candidate) -> None:
+    def embed(self, candidate: Candidate, by: Pipeline) -> None:
         """Embed a photo, unless one of the same content is being embedded: then it waits for what becomes of that."""
-        if candidate.digest in self._twins:
-            self._twins[candidate.digest].append(candidate)
+        flight = self._flights.get(candidate.digest)
+        if flight is not None:
+            flight.twins.append((by, candidate))
             return
-        self._twins[candidate.digest] = []
+        self._flights[candidate.digest] = _Flight(candidate, by)
         self._embedder.submit(candidate)
 
     def concluded(self, candidate: Candidate) -> None:
         """Let those go on that waited for this photo."""
-        for twin in self._twins.pop(candidate.digest, ()):
-            self._pipelines[twin.root].again(twin)
+        flight = self._flights.pop(candidate.digest, None)
+        for pipeline, twin in flight.twins if flight is not None else ():
+            if self._serves(pipeline):
+                pipeline.again(twin)
 
     def before(self, path: str) -> int | None:
         """Give how many photos are embedded before one that waits; None for one that does not wait."""
@@ -119,7 +144,17 @@ class Pipelines:
         return self._embedder.room(most)
 
     def _take(self, outcome: Outcome) -> None:
-        self._pipelines[outcome.photo.root].take(outcome)
+        flight = self._flights[outcome.photo.digest]
+        flight.answered = True
+        if self._serves(flight.owner):
+            flight.owner.take(outcome)
+            return
+        if isinstance(outcome, Embedded):
+            self._keep(outcome.photo.digest, outcome.info, outcome.vector)
+        self.concluded(outcome.photo)
+
+    def _serves(self, pipeline: Pipeline) -> bool:
+        return any(pipeline is each for each in self._pipelines.values())
 
     def _of(self, path: str) -> Pipeline | None:
         root = self._roots.of(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.roots import below
 from phsearch.domain.types import Volume
-from phsearch.domain.volumes import away
+from phsearch.domain.volumes import away, of_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -33,7 +33,7 @@ class Presence:
         roots: Roots,
         mounts: Callable[[], Mounts],
         look: Callable[[str], Found | Refused | None],
-        known: Iterable[Volume],
+        known: Collection[Volume],
         writer: Writer,
     ) -> None:
         self.root = root
@@ -41,8 +41,13 @@ class Presence:
         self._mounts = mounts
         self._look = look
         self._real = root
-        self._known = {volume.path: volume for volume in known if volume.root == root}
+        self._known = {volume.path: volume for volume in of_root(root, roots, known)}
         self._writer = writer
+
+    @property
+    def volumes(self) -> list[Volume]:
+        """What is remembered of the root's file systems."""
+        return list(self._known.values())
 
     def resolve(self, tick: Callable[[], None]) -> str:
         """Find out where the root really is; gives the type of its file system where that is a remote one, else ""."""

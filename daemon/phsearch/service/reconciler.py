@@ -69,7 +69,7 @@ class Reconciler:
         self._presence = presence
         self._library = library
         self._pipeline = pipeline
-        self._brake = brake
+        self.brake = brake
         self._here: dict[str, str] = {}
         self.emptied = False
         self.confirmed = False
@@ -99,6 +99,10 @@ class Reconciler:
     def keeps(self, path: str) -> bool:
         """Tell whether a photo is kept although its file is not there."""
         return path in self.held or self._is_away(path)
+
+    def succeed(self, former: Reconciler) -> None:
+        """Know what an earlier one for the same root knew of it."""
+        self.emptied, self.confirmed = former.emptied, former.confirmed
 
     def everything(self) -> list[str]:
         """Give the paths of all photos and failures of the root."""
@@ -175,7 +179,7 @@ class Reconciler:
         # A file of the same size and time under a new name is where the photo went.
         lost = [path for path in missing if self._fingerprint(path) not in sight.new]
         known = self._library.count(self._root)
-        waiting = held_back(lost, known, self._brake, self.held, confirms=self.confirms)
+        waiting = held_back(lost, known, self.brake, self.held, confirms=self.confirms)
         self.held = frozenset() if self.confirmed else waiting
         self.emptied = self.confirms = self.confirmed = False
         self._presence.seen(self.away, time.time())
@@ -186,7 +190,7 @@ class Reconciler:
         if self._root in self._presence.away() and not self._replaced(self._root, sight):
             instead = "another file system" if sight.paths else "an empty folder"
             raise OSError(None, f"its disk is not mounted, {instead} is in its place")
-        if not sight.paths and not sight.unlisted and known >= (1 if self.emptied else self._brake.least):
+        if not sight.paths and not sight.unlisted and known >= (1 if self.emptied else self.brake.least):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
     def _replaced(self, path: str, sight: _Sight) -> bool:

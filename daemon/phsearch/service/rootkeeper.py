@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from phsearch.config import WatchConfig
     from phsearch.domain.ports import Watcher
+    from phsearch.domain.roots import Roots
     from phsearch.service.catalog import Catalog
     from phsearch.service.disk import RootDisk
     from phsearch.service.events import Events
@@ -46,6 +47,7 @@ class RootKeeper:
     def __init__(
         self,
         root: str,
+        roots: Roots,
         watcher: Watcher,
         disk: RootDisk,
         presence: Presence,
@@ -57,6 +59,7 @@ class RootKeeper:
     ) -> None:
         self.root = root
         self.state: State = "starting"
+        self._roots = roots
         self._watcher = watcher
         self._disk = disk
         self._presence = presence
@@ -64,14 +67,14 @@ class RootKeeper:
         self._catalog = catalog
         self._pipelines = pipelines
         self._events = events
-        self._rescan_seconds = settings.rescan_minutes * 60
-        self._poll_seconds = settings.poll_minutes * 60
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self.take(settings)
         self._overflow_delay = _OVERFLOW_FIRST
         self._last_pass = 0.0
         self._losses = 0
         self._online = False
+        self._left = False
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
@@ -85,7 +88,15 @@ class RootKeeper:
     @property
     def busy(self) -> bool:
         """Whether a scan is running or waiting."""
+        if self._left:
+            return False
         return self.state in {"starting", "scanning"} or (bool(self._wanted) and self.state != "offline")
+
+    def take(self, settings: WatchConfig) -> None:
+        """Keep to these settings from now on."""
+        self._rescan_seconds = settings.rescan_minutes * 60
+        self._poll_seconds = settings.poll_minutes * 60
+        self._wake.set()
 
     @property
     def blind(self) -> str:
@@ -189,6 +200,14 @@ class RootKeeper:
         if self._online:
             self._presence.touch(self._reconciler.away, time.time())
 
+    def leave(self) -> None:
+        """Have nothing to do with the root any more; whoever waits for a scan of it waits no longer."""
+        self._left = True
+        self._disk.on_hang = lambda: None
+        if self._due is not None:
+            self._due.cancel()
+        self.close()
+
     async def _rest(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
         # Counted from the last pass over all of it: scans of single folders, however many, do not put it off.
@@ -258,6 +277,9 @@ class RootKeeper:
 
     def _watch(self, _tick: Callable[[], None]) -> None:
         self._watcher.add(self.root)
+        if self.root not in self._roots:
+            # It was removed while its disk kept us waiting, and nobody else would end this watch.
+            self._watcher.remove(self.root)
 
     async def _lose(self, reason: str) -> None:
         if self._reconciler.confirmed:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from phsearch.domain import query as queries
 from phsearch.errors import NotReadyError
 from phsearch.service import frames
-from phsearch.service.duty import Job
 from phsearch.service.hiring import hire
+from phsearch.service.job import Job
 from phsearch.service.process import WorkerDiedError
 from phsearch.service.pulse import StalledError, patiently
 

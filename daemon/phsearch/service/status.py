@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from phsearch.service.catalog import Catalog
     from phsearch.service.embedder import Embedder
+    from phsearch.service.governor import Governor
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
+    from phsearch.service.removed import RemovedRoots
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.writer import Writer
 
@@ -52,6 +54,8 @@ class Status:
         writer: Writer,
         model: ModelState,
         keepers: Mapping[str, RootKeeper],
+        removed: RemovedRoots,
+        governor: Governor,
     ) -> None:
         self._catalog = catalog
         self._pipelines = pipelines
@@ -59,6 +63,8 @@ class Status:
         self._writer = writer
         self._model = model
         self._keepers = keepers
+        self._removed = removed
+        self._governor = governor
         self._started = time.monotonic()
         self._rate = Rate()
 
@@ -112,15 +118,20 @@ class Status:
                 for keeper in self._keepers.values()
             ],
             "rate": round(rate, 2),
-            "eta": round(self.pending / rate) if rate > 0 and self.pending else None,
+            "eta": round(self.pending / rate) if rate > 0 and self.pending and not self._governor.held else None,
+            "pace": self._governor.report(),
             "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
             "notices": self._notices(),
+            "removed": self._removed.report(),
         }
 
     def line(self) -> str:
         """Give one line for systemd's STATUS."""
         photos = f"{len(self._catalog.library):,} photos"
-        return f"{photos}, {self.pending:,} pending" if self.pending else photos
+        said = f"{photos}, {self.pending:,} pending" if self.pending else photos
+        # Figures that change every second are for `status`; of the owner's pause people want to know in any case.
+        pace = self._governor.pace
+        return f"{said}, indexing {pace}" if self.pending or pace.causes == ("owner",) else said
 
     def _notices(self) -> list[dict[str, str]]:
         notices = [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots import Roots
     from phsearch.domain.rules import Rules
     from phsearch.domain.sight import Sight
+    from phsearch.service.governor import Governor
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
@@ -45,15 +46,16 @@ class Why:
     def __init__(
         self,
         roots: Roots,
-        rules: Rules,
+        rules: Callable[[], Rules],
         library: Library,
         pipelines: Pipelines,
         keepers: Mapping[str, RootKeeper],
         searcher: Searcher,
         model: ModelState,
         sight: Callable[[str, str | None], Sight],
+        governor: Governor,
         *,
-        follow: bool,
+        follow: Callable[[], bool],
     ) -> None:
         self._roots = roots
         self._rules = rules
@@ -63,6 +65,7 @@ class Why:
         self._searcher = searcher
         self._model = model
         self._sight = sight
+        self._governor = governor
         self._disks: dict[str, RootDisk] = {}
         self._follow = follow
 
@@ -136,23 +139,24 @@ class Why:
 
     def _excluded(self, path: str, sight: Sight) -> _Case | None:
         rel = self._roots.rel(path)
-        if sight.link and not self._follow:
+        if sight.link and not self._follow():
             clause = f"{sight.link} is a symbolic link, and links are not followed (watch.follow_symlinks)"
         elif sight.kind == "nothing":
             clause = ""
         elif sight.kind == "folder":
             # What a photo in it would be told; the root itself is always admitted.
-            clause = self._rules.why_not(f"{rel}/x.jpg") or "" if rel else ""
+            clause = self._rules().why_not(f"{rel}/x.jpg") or "" if rel else ""
         else:
-            clause = self._rules.why_not(rel) or ""
+            clause = self._rules().why_not(rel) or ""
             if not clause and sight.kind == "file" and sight.fingerprint is not None:
                 clause = self._too_small(sight.fingerprint.size)
         return _Case("excluded", f"it is left out: {clause}", {"reason": clause}) if clause else None
 
     def _too_small(self, size: int) -> str:
-        if self._rules.admits_size(size):
+        rules = self._rules()
+        if rules.admits_size(size):
             return ""
-        return f"it has {size:,} bytes, and watch.min_bytes is {self._rules.min_bytes:,}"
+        return f"it has {size:,} bytes, and watch.min_bytes is {rules.min_bytes:,}"
 
     def _folder(self, path: str) -> _Case:
         known = list(self._library.under(path))
@@ -189,7 +193,11 @@ class Why:
         if position is None:
             return _Case("indexing", "it is being indexed at this moment", {})
         at, of = position
-        return _Case("queued", f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of})
+        text, facts = f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of}
+        if self._governor.pace.state == "full":
+            return _Case("queued", text, facts)
+        pace = str(self._governor.pace)
+        return _Case("queued", f"{text}; indexing is {pace}", {**facts, "pace": pace})
 
     async def _match(self, path: str, query: str) -> dict[str, Any] | None:
         found = await self._searcher.rank(query, path)

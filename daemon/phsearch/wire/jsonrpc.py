@@ -24,6 +24,7 @@ NAMES = {
     -32004: "ModelUnavailable",
     -32005: "UnreadableImage",
     -32006: "UnsupportedQuery",
+    -32010: "BadSettings",
     -32022: "UnsupportedProtocolVersion",  # MCP's own
 }
 CODES = {name: code for code, name in NAMES.items()}

@@ -15,6 +15,9 @@ from phsearch.wire.schema import Method, Param
 MAX_QUERY = 1000
 """Longest query in characters; text towers read the first 20 to 60 words anyway."""
 
+LONGEST = 366 * 86400
+"""Longest pause in seconds; one without an end is possible, too."""
+
 MAX_OFFSET = 2**53
 """Above this JSON numbers are not exact everywhere, and stores count in 64 bits."""
 
@@ -24,10 +27,11 @@ METHODS = {
         Method(
             "search",
             "Rank the library for a text, best first.",
-            "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, photos, "
+            "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, held, photos, "
             "took_ms, synced}; score is the cosine between text and photo, pending counts photos seen but not yet "
-            "searchable, synced says, where sync was asked for, whether every file closed before the question could be "
-            "found; an offline photo's disk was last there at last_seen (seconds since the epoch, null if unknown)",
+            "searchable, held says why they are not being indexed (null if they are), synced says, where sync was "
+            "asked for, whether every file closed before the question could be found; an offline photo's disk was last "
+            "there at last_seen (seconds since the epoch, null if unknown)",
             (
                 Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
@@ -46,7 +50,8 @@ METHODS = {
             "status",
             "Say how the daemon is.",
             "{version, protocol, pid, uptime, model, photos, pending, scanning, errors, counters, roots, rate, eta, "
-            "last_error, notices}",
+            "pace, last_error, notices, removed: [{path, photos, since, forgotten_at}]}; pace is {state, share, "
+            "causes, text, until, pressure}, state one of full, throttled, paused",
             tool="status",
         ),
         Method(
@@ -60,6 +65,12 @@ METHODS = {
             "Take what is missing in a root for deleted: it is forgotten, be the root offline or not.",
             "{root, missing}: how many photos that are",
             (Param("root", "string", "the watched folder", required=True, low=1, high=4096, path=True),),
+        ),
+        Method(
+            "library.forget",
+            "Forget the photos of a folder that is watched no longer, before their time of grace is over.",
+            "{root, forgotten}: how many photos that are",
+            (Param("root", "string", "the folder, as status names it", required=True, low=1, high=4096, path=True),),
         ),
         Method(
             "library.errors",
@@ -85,14 +96,16 @@ METHODS = {
         Method(
             "library.retry",
             "Try photos that could not be read again, though nothing changed.",
-            "{retried: count}; a photo that can be read now leaves the errors, any other counts one more attempt",
+            "{retried: count, held}; a photo that can be read now leaves the errors, any other counts one more "
+            "attempt, held says why they have to wait, null if they need not",
             (Param("path", "string", "only this photo, or those below this folder", low=1, high=4096, path=True),),
         ),
         Method(
             "library.verify",
             "Compare the index with the files, and embed a random sample again; may take minutes.",
-            "{ok, rows, checked, sampled, not_checked, lowest_cosine, mismatched, mismatches: [{path, kind, detail}], "
-            "took_ms}; mismatches holds the first of them, mismatched counts all",
+            "{ok, rows, checked, sampled, not_checked, held, lowest_cosine, mismatched, "
+            "mismatches: [{path, kind, detail}], took_ms}; mismatches holds the first of them, mismatched counts all; "
+            "held says why photos were not embedded again, if that was a pause",
             (
                 Param(
                     "sample",
@@ -105,10 +118,47 @@ METHODS = {
             ),
         ),
         Method(
+            "config.reload",
+            "Read the settings again: all of them are taken, or none where there is a mistake.",
+            "{added: [{path, photos}], removed: [{path, photos, since, forgotten_at}], changed, restart_needed, "
+            "overruled: [{key, option}]}; photos of an added root that are known already, those of a removed one are "
+            "shown no longer and forgotten at forgotten_at (null: kept); changed and restart_needed are dotted keys, "
+            "overruled those for which an option of the command line wins",
+            (
+                Param("check", "boolean", "only say what would change", default=False),
+                Param(
+                    "removed",
+                    "string",
+                    "what becomes of the photos of removed roots: what the settings say, kept, or forgotten now",
+                    default="grace",
+                    choices=("grace", "keep", "forget"),
+                ),
+            ),
+        ),
+        Method(
+            "library.pause",
+            "Stop reading and embedding photos after the batch in hand; changes are still taken note of.",
+            "{pace, kept}: pace as in status; kept says whether the pause outlives a restart of the daemon",
+            (Param("seconds", "number", "for how long; until library.resume if it is left out", low=1, high=LONGEST),),
+        ),
+        Method(
+            "library.resume",
+            "End the pause.",
+            "{pace, kept}: as of library.pause; the battery or pressure may still hold indexing back",
+            (
+                Param(
+                    "force",
+                    "boolean",
+                    "go on at full pace whatever the battery and pressure are, for as long as they are so",
+                    default=False,
+                ),
+            ),
+        ),
+        Method(
             "events.subscribe",
             "Turn this connection into a stream of `event` notifications.",
             "{subscribed: true}; then notifications {type, path, ...} until the connection closes; types: indexed, "
-            "reused, moved, removed, failed, root, dropped",
+            "reused, moved, removed, failed, root, pace, dropped",
         ),
         Method("rpc.discover", "Describe all methods.", "an OpenRPC document"),
     )

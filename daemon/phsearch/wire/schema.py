@@ -23,6 +23,7 @@ class Param:
     low: float | None = None
     high: float | None = None
     path: bool = False
+    choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
         """Give the value if it fits; raises RpcError (InvalidParams)."""
@@ -31,6 +32,9 @@ class Param:
         if not _is(self.kind, value):
             raise self._problem(f"must be {_KIND_NAMES[self.kind]}")
         match value:
+            case str() if self.choices:
+                if value not in self.choices:
+                    raise self._problem(f"must be one of {', '.join(self.choices)}")
             case str():
                 self._check_text(value)
             case _ if self.low is not None and value < self.low:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from phsearch.errors import ModelUnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,8 +36,31 @@ def choose_device(wanted: str) -> torch.device:
 class OpenClipImageTower:
     """Embeds pictures in batches that fit the device's memory."""
 
-    def __init__(self, bundle: Bundle, device: str, precision: str, batch_size: int = 0) -> None:
+    def __init__(
+        self, bundle: Bundle, device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0
+    ) -> None:
+        """Put the tower on its device, where it may take `gpu_memory_mb`; 0 sets no bound.
+
+        Raises ModelUnavailableError when not even one picture can be embedded within that.
+        """
         self.device = choose_device(device)
+        capped = self.device.type == "cuda" and gpu_memory_mb > 0
+        if capped:
+            _cap(self.device, gpu_memory_mb)
+        try:
+            self._load(bundle, precision, batch_size)
+            if capped:
+                # Otherwise each photo would be told that it does not fit.
+                self._forward([np.zeros((bundle.preprocess.height, bundle.preprocess.width, 3), np.uint8)])
+        except torch.OutOfMemoryError as error:
+            if not capped:
+                raise
+            raise ModelUnavailableError(
+                f'the model "{bundle.identity.name}" does not fit into model.gpu_memory_mb = {gpu_memory_mb}',
+                'raise it, or set it to 0 for no bound, or model.device to "cpu"',
+            ) from error
+
+    def _load(self, bundle: Bundle, precision: str, batch_size: int) -> None:
         self.batch_size = batch_size or _BATCH[self.device.type]
         self._model = bundle.model.to(self.device)
         size = (bundle.preprocess.height, bundle.preprocess.width)
@@ -86,6 +111,12 @@ class OpenClipImageTower:
 
     def _set_precision(self, wanted: str, forward: Callable[[], Vectors]) -> None:
         _set_precision(self, self._model, wanted, forward)
+
+
+def _cap(device: torch.device, megabytes: int) -> None:
+    """Bound what this process may take of a GPU's memory, beside the CUDA context itself, which has no bound."""
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(megabytes * (1 << 20) / total, 1.0), device.index)
 
 
 class OpenClipTextTower:

@@ -39,6 +39,16 @@ class Watchers:
         self._apart: dict[str, _Apart] = {}
         self._emit: Callable[[FsEvent], None] = lambda _event: None
 
+    def renew(self, make: Callable[[], FolderWatcher]) -> None:
+        """Begin anew, with watchers made otherwise; no root is watched then until it is added again."""
+        left = [_thread(self._shared.close, "closes a watcher"), *(apart.close() for apart in self._apart.values())]
+        self._make = make
+        self._apart = {}
+        self._shared = make()
+        self._shared.start(self._emit)
+        for thread in left:
+            thread.join(_CLOSING)
+
     def start(self, emit: Callable[[FsEvent], None]) -> None:
         """Begin; no root is watched yet."""
         self._emit = emit

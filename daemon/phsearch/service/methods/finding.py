@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Photo
     from phsearch.service.api import Calls
     from phsearch.service.barrier import Barrier
+    from phsearch.service.governor import Governor
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
     from phsearch.service.status import Status
@@ -31,6 +32,7 @@ class Finding:
         keepers: Mapping[str, RootKeeper],
         why: Why,
         barrier: Barrier,
+        governor: Governor,
     ) -> None:
         self._searcher = searcher
         self._status = status
@@ -38,6 +40,7 @@ class Finding:
         self._keepers = keepers
         self._why = why
         self._barrier = barrier
+        self._governor = governor
 
     @property
     def calls(self) -> Calls:
@@ -54,6 +57,7 @@ class Finding:
         return {
             "hits": fitting(self._hit(photo, score) for photo, score in hits),
             "pending": self._status.unsearchable,
+            "held": self._governor.held,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         } | synced

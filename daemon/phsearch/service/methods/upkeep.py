@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots import Roots
     from phsearch.service.api import Calls
+    from phsearch.service.governor import Governor
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.verify import Verifier
@@ -26,7 +27,7 @@ _MISMATCHES = 1000
 
 
 class Upkeep:
-    """`library.rescan`, `library.retry`, `library.confirm_deletions`, `library.verify`."""
+    """`library.rescan`, `library.retry`, `library.confirm_deletions`, `library.verify`, `library.pause`, `.resume`."""
 
     def __init__(
         self,
@@ -35,12 +36,14 @@ class Upkeep:
         keepers: Mapping[str, RootKeeper],
         pipelines: Pipelines,
         verifier: Verifier,
+        governor: Governor,
     ) -> None:
         self._library = library
         self._roots = roots
         self._keepers = keepers
         self._pipelines = pipelines
         self._verifier = verifier
+        self._governor = governor
 
     @property
     def calls(self) -> Calls:
@@ -50,6 +53,8 @@ class Upkeep:
             "library.confirm_deletions": self._confirm_deletions,
             "library.retry": self._retry,
             "library.verify": self._verify,
+            "library.pause": self._pause,
+            "library.resume": self._resume,
         }
 
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +91,15 @@ class Upkeep:
         chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
         for each in chosen:
             self._pipelines.retry(each)
-        return {"retried": len(chosen)}
+        return {"retried": len(chosen), "held": self._governor.held}
+
+    async def _pause(self, params: dict[str, Any]) -> dict[str, Any]:
+        kept = await self._governor.pause(params["seconds"])
+        return {"pace": self._governor.report(), "kept": kept}
+
+    async def _resume(self, params: dict[str, Any]) -> dict[str, Any]:
+        kept = await self._governor.resume(force=params["force"])
+        return {"pace": self._governor.report(), "kept": kept}
 
     async def _verify(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
@@ -102,6 +115,7 @@ class Upkeep:
             "checked": findings.checked,
             "sampled": findings.sampled,
             "not_checked": findings.not_checked,
+            "held": findings.held,
             "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
             "mismatched": len(findings.mismatches),
             "mismatches": fitting(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),

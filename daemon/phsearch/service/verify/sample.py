@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phsearch.domain.ranking import VectorIndex
     from phsearch.domain.types import Photo, Vectors
     from phsearch.service.embedder import Embedder, Outcome
+    from phsearch.service.governor import Governor
     from phsearch.service.lanes import Lane
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 48
 """Photos under way: some batches of the model, so that it need not wait for the disk."""
 
-_MODEL_SECONDS = 5.0
+_MODEL_SECONDS = 2.0
 
 
 class SampleCheck:
@@ -40,6 +41,7 @@ class SampleCheck:
         rank_lane: Lane,
         embedder: Embedder,
         model: ModelState,
+        governor: Governor,
     ) -> None:
         self._pipelines = pipelines
         self._library = library
@@ -47,9 +49,11 @@ class SampleCheck:
         self._rank_lane = rank_lane
         self._embedder = embedder
         self._model = model
+        self._governor = governor
 
     async def check(self, photos: Iterable[Photo], findings: Findings, offline: Callable[[str], bool]) -> None:
         """Check photos, some at a time; `offline` says whether the root of a path is not there now."""
+        await self._governor.look()
         rest = iter(photos)
 
         async def work() -> None:
@@ -91,17 +95,20 @@ class SampleCheck:
                 return Mismatch(photo.path, "unreadable", failed.reason)
             case None:
                 findings.not_checked += 1
+                findings.held = findings.held or self._governor.held
         return None
 
     async def _outcome(self, photo: Photo) -> Outcome | None:
-        """Embed a photo; None when there is no model any more that could."""
+        """Embed a photo; None when there is no model any more that could, or a pause: that may last for hours."""
+        if self._governor.held:
+            return None
         checking = asyncio.ensure_future(
             self._embedder.check(Candidate(photo.path, photo.root, photo.fingerprint, photo.digest))
         )
         try:
             while not checking.done():
                 await asyncio.wait({checking}, timeout=_MODEL_SECONDS)
-                if not checking.done() and self._model.problem is not None:
+                if not checking.done() and (self._model.problem is not None or self._governor.held):
                     return None
             return checking.result()
         finally:

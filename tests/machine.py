@@ -1,0 +1,80 @@
+"""A machine of the test's own: what daemons in tests see of batteries and pressure, whatever this one goes through.
+
+It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them,
+changed by the test while the daemon runs. Without one there is neither battery nor pressure, so that no test waits for
+either.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from phsearch import daemon
+from phsearch.adapters.power import PowerSupplies
+from phsearch.adapters.pressure import Pressures
+from phsearch.config import CourtesyConfig
+from phsearch.domain.courtesy import Courtesy, Power, Pressure
+from phsearch.service.governor import Governor
+
+VARIABLE = "PHSEARCH_TEST_MACHINE"
+NOWHERE = "/nowhere"
+
+
+def use() -> None:
+    """Have the daemon of this process look at the folder that the environment names."""
+    folder = Path(os.environ.get(VARIABLE, NOWHERE))
+    vars(daemon)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
+    vars(daemon)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
+
+
+def at_ease() -> Governor:
+    """Give a governor of a machine that wants nothing."""
+    return Governor(Courtesy(CourtesyConfig()), Power, Pressure, lambda _paused, _until: None)
+
+
+class Machine:
+    """The folder, as a test changes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "pressure").mkdir(parents=True)
+        self.press()
+        self.supply("AC", type="Mains", online="1")
+        self.supply("BAT0", type="Battery", scope="System", status="Full", capacity="100")
+        self.supply("hidpp_battery_0", type="Battery", scope="Device", status="Discharging", capacity="3")
+
+    def supply(self, name: str, **values: str) -> None:
+        """Write values of a power supply."""
+        folder = self.folder / "power_supply" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, value in values.items():
+            _put(folder / key, f"{value}\n")
+
+    def plug(self) -> None:
+        """Plug the charger in."""
+        self.supply("AC", online="1")
+        self.supply("BAT0", status="Charging")
+
+    def unplug(self, percent: int) -> None:
+        """Run on a battery that has so much left."""
+        self.supply("BAT0", status="Discharging", capacity=str(percent))
+        self.supply("AC", online="0")
+
+    def press(self, memory: float = 0, io: float = 0) -> None:
+        """Set the pressure of the whole machine."""
+        for name, value in (("memory", memory), ("io", io)):
+            _put(self.folder / "pressure" / name, psi(value))
+
+
+def psi(some: float) -> str:
+    """Give a file of the kernel's, as of Linux 5.13 and newer."""
+    return "".join(f"{kind} avg10={some:.2f} avg60=1.00 avg300=0.50 total=1234\n" for kind in ("some", "full"))
+
+
+def _put(file: Path, text: str) -> None:
+    """Replace a file at once: a daemon may be reading it."""
+    new = file.with_name(f".{file.name}")
+    new.write_text(text)
+    new.replace(file)
