@@ -98,7 +98,7 @@ def test_pauses_grow_while_the_cause_stays_the_same_and_a_kill_is_never_waited_o
 def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "phsearch")
     monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
     script = "print('TIFF: odd tag', file=sys.stderr); print('50%\\r60%\\r', end='', file=sys.stderr)\n"
     model = hired(tmp_path, script + "if life == 1: raise ValueError('no such layer')" + READY)
@@ -124,7 +124,7 @@ def test_a_worker_that_ends_without_a_traceback_has_its_last_words_in_the_log(
 def test_noise_is_bounded_counted_and_never_holds_up_the_worker(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "phsearch")
     hired(tmp_path, "for _ in range(100_000): print('TIFF: odd tag ' + 50 * 'x', file=sys.stderr)" + READY)
     assert 0 < caplog.text.count("odd tag") < 200
     assert "lines more" in caplog.text
