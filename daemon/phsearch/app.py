@@ -37,7 +37,8 @@ def main() -> NoReturn:
     parser = _parser()
     options = parser.parse_args()
     # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
-    faulthandler.enable()
+    if sys.stderr is not None:
+        faulthandler.enable()
     env = os.environ
     if options.command:
         if any(getattr(options, name) for name in _RUNNING):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMPATIENT = (sys.executable, str(TESTS / "impatientd.py"))
-INTERVAL = 2.0
+INTERVAL = 1.0
 
 needs_fuse = pytest.mark.skipif(bool(hungfs.why_not()), reason=hungfs.why_not() or "-")
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 60.0
 _START_SECONDS = 10.0
-"""How long a daemon that is not there is waited for: it may be on its way, at login or after an upgrade."""
+"""How long a daemon that is not there is waited for at first: it may be on its way, too. Assistants wait half a minute
+for a program they start, and then show no reason; within that ours must have come."""
+_RESTART_SECONDS = 40.0
+"""How long one that was there is waited for; for an answer assistants wait a minute."""
 _PAUSE = 0.2
 
 
@@ -44,10 +47,13 @@ def mcp(client: Client) -> int:
         client.timeout = _TIMEOUT
     if given("socket") is None:
         client.path = place(os.environ)
+    if sys.stdin is None:  # `<&-`
+        return exits.DONE
     if sys.stdin.isatty():
         exits.complain(f"speaking MCP; to be started by an assistant, as `{PROGRAM} mcp`. Ctrl-D ends it")
+    bridge = Bridge(client)
     for line in _lines(sys.stdin.buffer):
-        if (answer := _answer(client, line)) is not None:
+        if (answer := bridge.answer(line)) is not None:
             sys.stdout.buffer.write(answer + b"\n")
             sys.stdout.buffer.flush()
     return exits.DONE
@@ -74,38 +80,47 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line + b"\n"
 
 
-def _answer(client: Client, line: bytes) -> bytes | None:
-    """Give the answer to one line; None where none is wanted."""
-    if len(line) > framing.MAX_LINE:
-        return _problem(RpcError("ParseError", "the line is longer than 1 MiB", "ask for less"), None)
-    try:
-        message = framing.decode(line)
-    except ValueError:
-        hopeless = _problem(RpcError("ParseError", "the line is not JSON", "send one JSON object a line"), None)
-        return hopeless if line.strip() else None
-    method = message.get("method") if isinstance(message, dict) else None
-    if isinstance(method, str) and "id" not in message:
-        return None
-    try:
-        answer = _patiently(client, line)
-    except PhsearchError as error:
-        problem = RpcError("NotReady", str(error), error.hint)
-    else:
-        if method != "initialize" or b'"MethodNotFound"' not in answer:
-            return answer
-        problem = RpcError("MethodNotFound", "the daemon is older than this client and does not speak MCP", RESTART)
-    return _problem(problem, jsonrpc.request_id(message))
+class Bridge:
+    """Asks the daemon what an assistant asks, one line after the other."""
 
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._patience = _START_SECONDS
 
-def _patiently(client: Client, line: bytes) -> bytes:
-    deadline = time.monotonic() + min(_START_SECONDS, client.timeout)
-    while True:
+    def answer(self, line: bytes) -> bytes | None:
+        """Give the answer to one line; None where none is wanted."""
+        if len(line) > framing.MAX_LINE:
+            return _problem(RpcError("ParseError", "the line is longer than 1 MiB", "ask for less"), None)
         try:
-            return client.pass_on(line)
-        except DaemonUnreachableError:
-            if time.monotonic() + _PAUSE > deadline:
-                raise
-        time.sleep(_PAUSE)
+            message = framing.decode(line)
+        except ValueError:
+            hopeless = _problem(RpcError("ParseError", "the line is not JSON", "send one JSON object a line"), None)
+            return hopeless if line.strip() else None
+        method = message.get("method") if isinstance(message, dict) else None
+        if isinstance(method, str) and "id" not in message:
+            return None
+        try:
+            answer = self._ask(line)
+        except PhsearchError as error:
+            problem = RpcError("NotReady", str(error), error.hint)
+        else:
+            if method != "initialize" or b'"MethodNotFound"' not in answer:
+                return answer
+            problem = RpcError("MethodNotFound", "the daemon is older than this client and does not speak MCP", RESTART)
+        return _problem(problem, jsonrpc.request_id(message))
+
+    def _ask(self, line: bytes) -> bytes:
+        deadline = time.monotonic() + min(self._patience, self._client.timeout)
+        while True:
+            try:
+                answer = self._client.pass_on(line)
+            except DaemonUnreachableError:
+                if time.monotonic() + _PAUSE > deadline:
+                    raise
+            else:
+                self._patience = _RESTART_SECONDS
+                return answer
+            time.sleep(_PAUSE)
 
 
 def _problem(problem: RpcError, id_: jsonrpc.Id) -> bytes:

@@ -48,7 +48,8 @@ class Vigil:
         overdue = self._seconds > self._duty.patience
         if overdue and not self._reported and self._job is not None:
             log.error(
-                "%s has been at %s for %.0f s and nothing comes of it: no more heartbeats, so that systemd restarts us",
+                "%s has been at %s for %.0f s and nothing comes of it: "
+                "no more heartbeats, so that systemd, where it keeps watch, starts phsearch anew",
                 self._duty.name,
                 self._job.what,
                 self._seconds,
