@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
-from phsearch.adapters import memory
+from phsearch.adapters import memory, processes
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
@@ -26,6 +26,8 @@ from phsearch.adapters.systemd import Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
+from phsearch.domain.bottleneck import Machine
+from phsearch.domain.doctor.places import Space
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.reconcile import Brake
@@ -39,11 +41,14 @@ from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.figures import Figures
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
-from phsearch.service.methods import About, Finding, Upkeep
+from phsearch.service.load import Load
+from phsearch.service.methods import About, Diagnosis, Finding, Looks, Metering, Upkeep
 from phsearch.service.model import ModelState
 from phsearch.service.overseer import Limits
+from phsearch.service.parts import Parts
 from phsearch.service.pipeline import Pipeline, Questions
 from phsearch.service.pipelines import Pipelines
 from phsearch.service.presence import Presence
@@ -59,11 +64,12 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from phsearch.config import Config, Places
     from phsearch.domain.ports import Store, Watcher
     from phsearch.domain.types import FsEvent, Volume
+    from phsearch.service.api import Calls
 
 log = logging.getLogger("phsearch")
 
@@ -74,6 +80,7 @@ _INDEX_NICE = 19
 _INDEX_EXPENDABLE = 800
 _AHEAD = 3
 _AT_ONCE = 4
+_OWN_DISK_SECONDS = 2.0
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
 
@@ -158,7 +165,8 @@ async def _serve(
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipelines, embedder, writer, model, keepers)
+    load = Load(pipelines, embedder, writer, lambda: _machine(config, model, len(roots)))
+    status = Status(catalog, pipelines, embedder, writer, model, keepers, load)
     why = Why(roots, rules, library, pipelines, keepers, searcher, model, sight, follow=config.watch.follow_symlinks)
     verifier = Verifier(
         library,
@@ -169,7 +177,10 @@ async def _serve(
     )
     finding = Finding(searcher, status, library, keepers, why, barrier)
     upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
+    figures = Figures(store, store_lane)
+    parts = Parts(catalog, pipelines, embedder, text_tower, writer, model, keepers, searcher, load, figures)
+    about = _about(places, parts, status, lambda: server.connections)
+    server = Server(Api([finding.calls, upkeep.calls, *about]), events)
     notifier = Notifier(env)
 
     await server.start(listener)
@@ -189,11 +200,7 @@ async def _serve(
             for task in tasks:
                 task.cancel()
     finally:
-        for keeper in keepers.values():
-            keeper.close()
-        await _write_the_rest(writer)
-        for lane in (verify_lane, rank_lane, store_lane):
-            lane.close()
+        await _finish(keepers.values(), writer, (verify_lane, rank_lane, store_lane))
 
 
 def _keep(
@@ -250,6 +257,14 @@ def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> No
         log.debug("after the end: %s", event)
 
 
+async def _finish(keepers: Iterable[RootKeeper], writer: Writer, lanes: Iterable[Lane]) -> None:
+    for keeper in keepers:
+        keeper.close()
+    await _write_the_rest(writer)
+    for lane in lanes:
+        lane.close()
+
+
 async def _write_the_rest(writer: Writer) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
@@ -283,6 +298,21 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "max_megapixels": config.index.max_megapixels,
     }
     return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+
+
+def _about(places: Places, parts: Parts, status: Status, connections: Callable[[], int]) -> list[Calls]:
+    """Give the methods by which the daemon speaks of itself."""
+    looks = Looks(processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, memory.machine)
+    disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)
+    metering = Metering(parts, processes.resident, processes.open_files, connections)
+    diagnosis = Diagnosis(places.state, parts, status, disk, looks)
+    return [About(status).calls, diagnosis.calls, metering.calls]
+
+
+def _machine(config: Config, model: ModelState, roots: int) -> Machine:
+    processors = os.cpu_count() or 1
+    device = model.photos_by.device if model.photos_by else "cpu"
+    return Machine(processors, 2 * roots, config.index.decode_threads or processors, device)
 
 
 def _limits(config: Config) -> Limits:

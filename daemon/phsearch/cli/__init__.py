@@ -22,6 +22,8 @@ COMMANDS = {
     "why": "why",
     "verify": "verify",
     "watch": "service",
+    "doctor": "doctor",
+    "metrics": "metrics",
     "completion": "service",
 }
 """Command -> the module that has it. Whatever else comes first is the beginning of a query."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Pixels,
         Preprocess,
         ScanItem,
+        TableFigures,
         Vectors,
         Volume,
     )
@@ -121,6 +122,9 @@ class Store(Protocol):
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+
+    def figures(self) -> list[TableFigures]:
+        """Give what the tables hold and take on disk. Raises StoreError."""
 
     def tidy(self) -> None:
         """Compact fragments and drop old versions."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from phsearch.domain import deaths
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
+from phsearch.service.career import Career
+from phsearch.service.clocks import Clocks
 from phsearch.service.hiring import hire
 from phsearch.service.overseer import LOOK_SECONDS, Overseer
 from phsearch.service.process import WorkerDiedError
@@ -84,6 +86,8 @@ class Embedder:
         self._batcher = batcher
         self._keep_alive = keep_alive
         self._limits = limits
+        self.clocks = Clocks()
+        self.career = Career()
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
@@ -123,6 +127,11 @@ class Embedder:
         """Photos whose outcome is still to come."""
         return self._batcher.waiting + self._batcher.held
 
+    @property
+    def held(self) -> int:
+        """Photos the worker has."""
+        return self._batcher.held
+
     def position(self, path: str) -> int | None:
         """Give how many photos come before one that waits; None for one that does not wait."""
         return self._batcher.position(path)
@@ -146,10 +155,12 @@ class Embedder:
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self._withdrawn.clear()
             self.running = True
+            self.career.began(worker.ready.pid)
             try:
                 death = await self._employ(worker, overseer)
             finally:
                 self.running = False
+                self.career.ended()
             if death is not None:
                 self._bury(death, overseer)
             # One that dies before it says anything tells nothing of photos: whatever ails it may pass.
@@ -249,6 +260,7 @@ class Embedder:
                 if photo is not None:
                     self._settle(ChangedMeanwhile(photo))
             case _:
+                self.clocks.worked(header.get("times", {}))
                 self._batcher.done(header["batch"])
                 self._stirred.set()
 
@@ -261,6 +273,7 @@ class Embedder:
                 future.set_result(outcome)
 
     def _bury(self, death: Death, overseer: Overseer) -> None:
+        self.career.died(death.cause, "killed (SIGKILL)" if death.cause == "killed" else death.reason)
         held = self._batcher.held
         culprits = self._batcher.died(death, overseer.late)
         for culprit in culprits:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING
+
+from phsearch.domain.bottleneck import Work
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -33,6 +36,21 @@ class Pipelines:
     def pending(self) -> int:
         """Files seen but not yet dealt with."""
         return sum(pipeline.pending for pipeline in self._pipelines.values())
+
+    @property
+    def settling(self) -> int:
+        """Files seen that may still be changing."""
+        return sum(pipeline.settling for pipeline in self._pipelines.values())
+
+    @property
+    def queued(self) -> int:
+        """Files that wait to be read, or are being indexed."""
+        return sum(pipeline.queued for pipeline in self._pipelines.values())
+
+    @property
+    def work(self) -> Work:
+        """What all of them have done."""
+        return functools.reduce(Work.plus, (pipeline.clocks.work for pipeline in self._pipelines.values()), Work())
 
     def place(self, path: str) -> str | None:
         """Say where a path is on its way, None where it is not."""

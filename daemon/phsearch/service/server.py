@@ -111,6 +111,11 @@ class Server:
         """Begin to accept."""
         self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=framing.MAX_LINE)
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
     async def stop(self, patience: float = 2.0) -> None:
         """Accept no more, let answers under way go out, then close."""
         self._server.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from phsearch.service.catalog import Catalog
     from phsearch.service.embedder import Embedder
+    from phsearch.service.load import Load
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
@@ -52,6 +53,7 @@ class Status:
         writer: Writer,
         model: ModelState,
         keepers: Mapping[str, RootKeeper],
+        load: Load,
     ) -> None:
         self._catalog = catalog
         self._pipelines = pipelines
@@ -59,6 +61,7 @@ class Status:
         self._writer = writer
         self._model = model
         self._keepers = keepers
+        self._load = load
         self._started = time.monotonic()
         self._rate = Rate()
 
@@ -80,6 +83,7 @@ class Status:
     def sample(self) -> float:
         """Measure the rate now; call it about once a second."""
         counters = self._catalog.counters
+        self._load.sample()
         return self._rate.sample(counters.embedded + counters.reused + counters.failed)
 
     def report(self) -> dict[str, Any]:
@@ -114,6 +118,7 @@ class Status:
             "rate": round(rate, 2),
             "eta": round(self.pending / rate) if rate > 0 and self.pending else None,
             "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
+            "bottleneck": dataclasses.asdict(self._load.sample()),
             "notices": self._notices(),
         }
 

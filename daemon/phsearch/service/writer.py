@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
+from phsearch.service.clocks import Clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,7 @@ class Writer:
         self._store = store
         self._lane = lane
         self._idle = idle
+        self.clocks = Clocks()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
@@ -49,6 +52,9 @@ class Writer:
         self._writing = 0
         self._written = 0
         self.problem: StoreError | None = None
+        self.written_at: float | None = None
+        self.tidied_at: float | None = None
+        """When that was last done, seconds since the epoch."""
 
     @property
     def pending(self) -> int:
@@ -90,7 +96,7 @@ class Writer:
             try:
                 await self.flush()
                 if self._store.untidy:
-                    await self._lane.run(self._store.tidy)
+                    await self._tidy()
             except StoreError as error:
                 if self.problem is None:
                     log.error("%s", error.sentence())
@@ -125,6 +131,7 @@ class Writer:
         changes, self._changes = self._changes, {}
         self._changed.clear()
         self._writing = len(changes)
+        start = time.monotonic()
         photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
         failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
         try:
@@ -139,6 +146,8 @@ class Writer:
         finally:
             self._writing = 0
         self._written += 1
+        self.written_at = time.time()
+        self.clocks.add(writing=time.monotonic() - start, written=len(changes))
 
     async def _flush_volumes(self) -> None:
         volumes, self._volumes = self._volumes, {}
@@ -162,11 +171,15 @@ class Writer:
                 return
             self._written = 0
             try:
-                await self._lane.run(self._store.tidy)
+                await self._tidy()
             except StoreError as error:
                 log.warning("%s", error.sentence())
             else:
                 self._well()
+
+    async def _tidy(self) -> None:
+        await self._lane.run(self._store.tidy)
+        self.tidied_at = time.time()
 
     def _well(self) -> None:
         if self.problem is not None:

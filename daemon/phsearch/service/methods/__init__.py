@@ -1,7 +1,9 @@
 """What the methods of the protocol do, one class for each kind; `calls` gives its methods by name."""
 
 from phsearch.service.methods.about import About
+from phsearch.service.methods.diagnosis import Diagnosis, Looks
 from phsearch.service.methods.finding import Finding
+from phsearch.service.methods.metering import Metering
 from phsearch.service.methods.upkeep import Upkeep
 
-__all__ = ["About", "Finding", "Upkeep"]
+__all__ = ["About", "Diagnosis", "Finding", "Looks", "Metering", "Upkeep"]
