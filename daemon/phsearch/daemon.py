@@ -177,8 +177,9 @@ async def _serve(
     )
     finding = Finding(searcher, status, library, keepers, why, barrier)
     upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    figures = Figures(store, store_lane)
-    parts = Parts(catalog, pipelines, embedder, text_tower, writer, model, keepers, searcher, load, figures)
+    parts = Parts(
+        catalog, pipelines, embedder, text_tower, writer, model, keepers, searcher, load, Figures(store, store_lane)
+    )
     about = _about(places, parts, status, lambda: server.connections)
     server = Server(Api([finding.calls, upkeep.calls, *about]), events)
     notifier = Notifier(env)

@@ -41,15 +41,14 @@ class Examination:
     def checks(self) -> Iterator[Check]:
         """Look at everything, in the order of a start."""
         contact = self._reached()
-        yield running.versions(
-            Versions(__version__, PROTOCOL, platform.python_version()), self._daemon_version(contact)
-        )
+        said = self._said(contact)
+        own = Versions(__version__, PROTOCOL, platform.python_version())
+        yield running.versions(own, self._daemon_version(contact, said))
         yield self._config()
         yield places.private_folder("socket folder", self._entry(os.path.dirname(self._socket)), self._uid)  # noqa: PTH120
         if (check := places.socket(self._entry(self._socket), self._uid)) is not None:
             yield check
         yield running.daemon(contact)
-        said = self._said(contact)
         state = said.get("state") or str(paths.state_dir(self._env))
         yield from self._state(state, contact)
         yield from self._unit(contact)
@@ -77,11 +76,11 @@ class Examination:
             return replace(contact, outcome="other", problem=str(problem), hint=problem.hint)
         return replace(contact, seconds=timer.seconds, pid=self._known["status"]["pid"])
 
-    def _daemon_version(self, contact: Contact) -> Versions | None:
+    def _daemon_version(self, contact: Contact, said: Mapping[str, Any]) -> Versions | None:
         if contact.outcome != "answered":
             return None
         status = self._known["status"]
-        return Versions(status["version"], status["protocol"])
+        return Versions(status["version"], status["protocol"], said.get("python", ""))
 
     def _said(self, contact: Contact) -> dict[str, Any]:
         """Give what the daemon says of itself; nothing where it cannot."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WINDOW = 60.0
 _STEP = 1.0
+_STALE = 15.0
 
 
 class Load:
@@ -36,6 +37,7 @@ class Load:
         self._machine = machine
         self._now = now
         self._samples: deque[tuple[float, Work]] = deque()
+        self._latest = (0.0, Work())
 
     @property
     def total(self) -> Work:
@@ -52,9 +54,14 @@ class Load:
         # when it can begin.
         if not (unread + unembedded + backlog.unwritten) or (unembedded and not self._embedder.running):
             self._samples.clear()
+            self._latest = (now, work)
         if not self._samples or now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, work))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a span
             self._samples.popleft()
+        # Photos come in batches: up to the last of them, or the rate would sink until the next comes.
+        if work.embedded != self._latest[1].embedded or now - self._latest[0] > _STALE:
+            self._latest = (now, work)
         then, before = self._samples[0]
-        return bottleneck(work.since(before), now - then, backlog, self._machine())
+        until, after = self._latest if self._latest[0] > then else (now, work)
+        return bottleneck(after.since(before), until - then, backlog, self._machine())

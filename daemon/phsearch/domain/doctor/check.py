@@ -35,3 +35,8 @@ def wrong(name: str, text: str, remedy: str) -> Check:
 def failed(name: str, text: str, remedy: str) -> Check:
     """Give a line about what does not work, or lets others in."""
     return Check(name, "fail", text, remedy)
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many: "1 photo", "12,345 photos"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.doctor.check import Check, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
 from phsearch.domain.doctor.places import in_bytes
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def watches(use: Inotify, unwatched: int) -> Check:
     text += f", of {most:,} ({sysctl})"
     remedy = raised(sysctl, most, use.user_watches + unwatched)
     if unwatched:
-        folders = "1 folder is" if unwatched == 1 else f"{unwatched:,} folders are"
-        return wrong(name, f"{text}: {folders} not watched but scanned on a timer", remedy)
+        missed = counted(unwatched, "folder")
+        return wrong(name, f"{text}: not watched but scanned on a timer: {missed}", remedy)
     if use.user_watches > _CROWDED * most:
         return wrong(name, f"{text}: soon there are none left", remedy)
     return fine(name, text)
@@ -120,8 +120,7 @@ def raised(sysctl: str, now: int, needed: int) -> str:
 def root(root: Root) -> Check:
     """Judge a watched folder."""
     name, path = "root", shlex.quote(root.path)
-    photos = "1 photo" if root.photos == 1 else f"{root.photos:,} photos"
-    text = f"{root.path}: {root.state}, {photos}"
+    text = f"{root.path}: {root.state}, {counted(root.photos, 'photo')}"
     rescan = f"phsearch-client rescan {path}"
     if root.state == "offline":
         return wrong(name, f"{text}; {root.detail}", f"{root.hint or rescan}; mount it, and it comes back by itself")
@@ -130,8 +129,8 @@ def root(root: Root) -> Check:
     if root.remote:
         return wrong(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
     if root.unwatched:
-        return wrong(name, f"{text}; {root.watched:,} folders watched, {root.unwatched:,} not", rescan)
-    return fine(name, f"{text}, {root.watched:,} folders watched" if root.watched else text)
+        return wrong(name, f"{text}; {counted(root.watched, 'folder')} watched, {root.unwatched:,} not", rescan)
+    return fine(name, f"{text}, {counted(root.watched, 'folder')} watched" if root.watched else text)
 
 
 def model(status: Mapping[str, object], weights: str, source: str) -> Check:
@@ -153,9 +152,9 @@ def device(used: str | None, precision: str, why: Why) -> list[Check]:
     """Judge what photos are embedded on; None while that is not known."""
     if used is None:
         return [fine("device", "not known yet: there was nothing to embed since the start")]
-    text = f"{used}: {why.device}"
+    text = f"{used}: {why.device}" if why.device else used
     found = wrong("device", text, why.remedy) if why.remedy else fine("device", text)
-    return [found, fine("precision", f"{precision}: {why.precision}")]
+    return [found, fine("precision", f"{precision}: {why.precision}" if why.precision else precision)]
 
 
 def store(tables: Sequence[TableFigures], path: str, problem: tuple[str, str] | None) -> list[Check]:
@@ -167,8 +166,8 @@ def store(tables: Sequence[TableFigures], path: str, problem: tuple[str, str] | 
     text = f"{path}: {in_bytes(sum(table.bytes for table in tables))}"
     for table in own:
         text += (
-            f"; {table.name} (schema {table.schema}): {table.rows:,} rows in {table.fragments:,} fragments, "
-            f"{table.versions:,} versions"
+            f"; {table.name} (schema {table.schema}): {counted(table.rows, 'row')} in "
+            f"{counted(table.fragments, 'fragment')}, {counted(table.versions, 'version')}"
         )
     crowded = [table for table in own if table.fragments > _MANY_FRAGMENTS or table.versions > _MANY_FRAGMENTS]
     checks = [wrong(name, f"{text}; maintenance lags behind", _LOG) if crowded else fine(name, text)]
@@ -183,7 +182,7 @@ def store(tables: Sequence[TableFigures], path: str, problem: tuple[str, str] | 
 def maintenance(now: float, written: float | None, tidied: float | None, pending: int) -> Check:
     """Say when the index was last written and tidied."""
     text = f"last written {_ago(now, written)}, last tidied {_ago(now, tidied)}"
-    return fine("maintenance", f"{text}, {pending:,} changes to write" if pending else text)
+    return fine("maintenance", f"{text}, {counted(pending, 'change')} to write" if pending else text)
 
 
 def worker(work: Work) -> Check:
@@ -202,8 +201,7 @@ def errors(unreadable: int) -> Check:
     """Judge the number of photos that could not be read."""
     if not unreadable:
         return fine("errors", "every photo could be read")
-    photos = "1 photo" if unreadable == 1 else f"{unreadable:,} photos"
-    return wrong("errors", f"{photos} could not be read", "phsearch-client errors says why")
+    return wrong("errors", f"{counted(unreadable, 'photo')} could not be read", "phsearch-client errors says why")
 
 
 def memory(used: Iterable[tuple[str, int]], machine: int) -> Check:
@@ -235,4 +233,4 @@ def _ago(now: float, then: float | None) -> str:
     if then is None:
         return "not since the start"
     minutes = max(int(now - then) // 60, 0)
-    return "less than a minute ago" if not minutes else "1 minute ago" if minutes == 1 else f"{minutes:,} minutes ago"
+    return f"{counted(minutes, 'minute')} ago" if minutes else "less than a minute ago"

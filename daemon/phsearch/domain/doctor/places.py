@@ -103,8 +103,9 @@ def root(entry: Entry, *, readable: bool) -> Check:
     name, folder, path = "root", entry.path, shlex.quote(entry.path)
     make = f"mount its disk or mkdir -p {path}; or change roots in the settings"
     faults = (
-        (entry.problem, failed(name, f"{folder}: {entry.problem}", f"findmnt --target {path}")),
-        (entry.kind == "absent", failed(name, f"{folder} is not there", make)),
+        # What is not there is offline: the daemon waits for it.
+        (entry.problem, wrong(name, f"{folder}: {entry.problem}", f"findmnt --target {path}")),
+        (entry.kind == "absent", wrong(name, f"{folder} is not there", make)),
         (entry.kind != "folder", failed(name, f"{folder} is not a folder", "change roots in the settings")),
         (not readable, failed(name, f"{folder} may not be read", f"chmod u+rx {path}")),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,4 +83,4 @@ def lock(path: str, holder: int | None, contact: Contact) -> Check:
         text = f"pid {holder} uses {path}, but does not listen on {contact.socket}"
         remedy = f"it is still starting or stopping, or has another --socket: see ps -fp {holder}"
         return wrong(name, text, remedy)
-    return fine(name, f"{shlex.quote(path)} is held by pid {holder}")
+    return fine(name, f"{path} is held by pid {holder}")

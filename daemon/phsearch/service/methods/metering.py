@@ -64,6 +64,8 @@ class Metering:
     def _photos(self) -> Iterator[Family]:
         library, counters = self._parts.catalog.library, self._parts.catalog.counters
         yield one("phsearch_photos", "gauge", "Photos that are findable.", len(library))
+        pending = self._parts.pipelines.pending + self._parts.writer.pending
+        yield one("phsearch_photos_pending", "gauge", "Photos and changes that are not dealt with yet.", pending)
         yield one("phsearch_photos_unreadable", "gauge", "Photos that could not be read.", library.failed)
         for name, what, count in (
             ("embedded", "Photos the model has seen", counters.embedded),
