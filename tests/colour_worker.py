@@ -2,6 +2,7 @@
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
 make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory.
+$COLOURS is the digest of its weights, for a test that wants others.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> None:
     if frame is None:  # the daemon was killed
         return
     setup = frame[0]
-    identity = ModelIdentity(setup["name"], "", "colours", "32", 4)
+    identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
     channel.send({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
     decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))

@@ -42,7 +42,10 @@ def test_a_model_that_never_waits_is_model_bound(device: str, said: str) -> None
 def test_a_worker_without_photos_while_some_are_unread_is_reading_bound() -> None:
     work = Work(reading=19, read=40, decoding=0.4, decoded=32, waiting=0.3, model=0.4, embedded=32)
     found = bottleneck(work, 10, Backlog(unread=900, unembedded=4, unwritten=0), SIXTEEN)
-    assert (found.stage, found.text) == ("reading", "reading-bound: 3.2 photos/s reach the model, which could take 80/s")
+    assert (found.stage, found.text) == (
+        "reading",
+        "reading-bound: 3.2 photos/s reach the model, which could take 80/s",
+    )
 
 
 def test_a_disk_so_slow_that_the_model_has_seen_nothing_is_reading_bound_too() -> None:

@@ -55,7 +55,9 @@ def test_a_histogram_counts_what_is_below_each_bound() -> None:
 @given(NAMES)
 def test_names_of_any_kind_are_labels_that_stay_apart(names: list[str]) -> None:
     # The wire refuses half characters that are no bytes of a name.
-    names = [name for name in names if not any("\ud800" <= char <= "\udc7f" or "\udd00" <= char <= "\udfff" for char in name)]
+    names = [
+        name for name in names if not any("\ud800" <= char <= "\udc7f" or "\udd00" <= char <= "\udfff" for char in name)
+    ]
     text = expose([by("a", "gauge", "A.", "root", dict.fromkeys(names, 1))])
     text.encode("utf-8")
     assert len(values(text)) == len(names)
