@@ -56,7 +56,7 @@ def test_twelve_megapixels_before_a_tiny_model_are_decode_bound(tmp_path: Path) 
         wanted = f"raise index.decode_threads (now 1 of {os.cpu_count()} processors)"
         assert found["remedy"] == wanted or os.cpu_count() == 1
         said = daemon.cli("status").stdout
-        assert "pace      decode-bound: " in said
+        assert "slowest   decode-bound: " in said
         lines = [line for line in daemon.cli("doctor", check=False).stdout.splitlines() if "\tbottleneck\t" in line]
         assert "decode-bound: " in lines[0]
         assert 'phsearch_bottleneck{stage="decode"} 1' in daemon.cli("metrics").stdout

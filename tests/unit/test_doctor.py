@@ -134,7 +134,8 @@ def test_bytes_as_people_read_them(count: float, text: str) -> None:
         (Contact("/s", "absent"), "fail", "not running: there is no socket at /s", running.START),
         (Contact("/s", "refused"), "fail", "which a former one left behind", running.START),
         (Contact("/s", "silent", 5, pid=7, stopped=True), "fail", "pid 7 is halted (SIGSTOP)", "kill -CONT 7"),
-        (Contact("/s", "silent", 5, pid=7), "fail", "did not answer within 5 s", "kill 7"),
+        (Contact("/s", "silent", 5, pid=7), "fail", "did not answer within 5 s", "kill -9 7"),
+        (Contact("/s", "silent", 5, activated=True), "fail", "systemd listens", "systemctl --user restart phsearch"),
         (Contact("/s", "other", problem="a stranger answers", hint="check --socket"), "fail", "stranger", "check"),
     ],
 )
@@ -238,11 +239,11 @@ def test_the_program_a_unit_starts_is_found_behind_env(shown: str, command: tupl
     ],
 )
 def test_without_a_desktop_a_user_must_linger(shown: dict[str, str], graphical: bool, state: str) -> None:  # noqa: FBT001
-    check = unit.linger("u", shown, graphical=graphical)
+    check = unit.linger(shown, graphical=graphical)
     assert check is not None
     assert check.state == state
-    assert check.remedy in {"", "loginctl enable-linger u"}
-    assert unit.linger("u", {}, graphical=False) is None
+    assert check.remedy in {"", "loginctl enable-linger"}
+    assert unit.linger({}, graphical=False) is None
 
 
 # --- what the daemon knows -----------------------------------------------------------------------------------------

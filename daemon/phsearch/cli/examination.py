@@ -70,8 +70,10 @@ class Examination:
             with looks.Timer() as timer:
                 self._known["status"] = self._client.call("status")
         except AnswerTimeoutError:
-            stopped = looks.stopped(contact.pid)
-            return replace(contact, outcome="silent", seconds=self._client.timeout, stopped=stopped)
+            lock = os.path.join(paths.state_dir(self._env), "lock")  # noqa: PTH118 - a string is all there is
+            holder = looks.within(_SECONDS, lambda: looks.lock_holder(lock)) if contact.activated else None
+            pid = holder if isinstance(holder, int) else contact.pid
+            return replace(contact, outcome="silent", seconds=self._client.timeout, pid=pid, stopped=looks.stopped(pid))
         except PhsearchError as problem:
             return replace(contact, outcome="other", problem=str(problem), hint=problem.hint)
         return replace(contact, seconds=timer.seconds, pid=self._known["status"]["pid"])
@@ -158,9 +160,11 @@ class Examination:
         answered = contact.outcome == "answered"
         yield unit.unit(shown, problem, program, answered=answered)
         if shown.get("LoadState") == "loaded":
-            user, _ = looks.shown("loginctl", "show-user", str(self._uid), "Linger", "Display")
+            user, unknown = looks.shown("loginctl", "show-user", str(self._uid), "Linger", "Display")
+            if "not logged in or lingering" in unknown:  # cron, or a container without logind's sessions
+                user = {"Linger": "no"}
             graphical = bool(self._env.get("DISPLAY") or self._env.get("WAYLAND_DISPLAY"))
-            if (check := unit.linger(str(self._uid), user, graphical=graphical)) is not None:
+            if (check := unit.linger(user, graphical=graphical)) is not None:
                 yield check
 
 

@@ -114,7 +114,16 @@ def knock(path: str, seconds: float) -> Contact:
         except OSError as problem:
             return Contact(path, "other", problem=f"cannot connect to {path}: {problem.strerror or problem}")
         pid, _uid, _gid = _UCRED.unpack(knocking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Contact(path, "answered", pid=pid)
+    # With socket activation it is systemd that listens, and of whom nobody should be told to kill it.
+    activated = command_name(pid).startswith("systemd")
+    return Contact(path, "answered", pid=0 if activated else pid, activated=activated)
+
+
+def command_name(pid: int) -> str:
+    """Give the name of what a process runs, "" for one that is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    return ""
 
 
 def stopped(pid: int) -> bool:

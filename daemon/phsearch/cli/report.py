@@ -33,8 +33,8 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
-    if (pace := _pace(status)) is not None:
-        yield "pace", pace
+    if (slowest := _slowest(status)) is not None:
+        yield "slowest", slowest
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
     if status["errors"]:
@@ -66,7 +66,7 @@ def _pending(status: dict[str, Any]) -> str:
     return said
 
 
-def _pace(status: dict[str, Any]) -> str | None:
+def _slowest(status: dict[str, Any]) -> str | None:
     found = status.get("bottleneck") or {}
     return _sentence(found["text"], found["remedy"]) if found.get("remedy") and status["pending"] else None
 

@@ -14,7 +14,8 @@ START = "systemctl --user start phsearch, or phsearchd"
 class Contact:
     """What came of calling the daemon.
 
-    `pid` is who listens, as the kernel has it, 0 where nobody does; `stopped` whether it is halted (SIGSTOP).
+    `pid` is the daemon's, 0 where that is not known, e.g. because systemd listens for it (`activated`); `stopped` says
+    whether it is halted (SIGSTOP).
     """
 
     socket: str
@@ -24,6 +25,7 @@ class Contact:
     hint: str = ""
     pid: int = 0
     stopped: bool = False
+    activated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ def daemon(contact: Contact) -> Check:
             text = f"pid {contact.pid} is halted (SIGSTOP) and answers nobody"
             return failed(name, text, f"kill -CONT {contact.pid}")
         case "silent":
-            who, end = (f"pid {contact.pid}", f"kill {contact.pid}") if contact.pid else ("somebody", "kill it")
+            who = f"pid {contact.pid}" if contact.pid else "systemd" if contact.activated else "somebody"
             text = f"{who} listens but did not answer within {contact.seconds:g} s"
-            return failed(name, text, f"systemctl --user restart phsearch, or {end} and start phsearchd again")
+            end = f", or kill -9 {contact.pid} and start phsearchd" if contact.pid else ""
+            return failed(name, text, f"systemctl --user restart phsearch{end}")
         case "refused":
             text = f"not running: nobody listens on {contact.socket}, which a former one left behind"
             return failed(name, text, START)

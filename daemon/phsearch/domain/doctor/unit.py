@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
-from phsearch.domain.doctor.check import Check, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,12 +83,12 @@ def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answere
         (active != "active" and answered, wrong(name, f"{text}: the phsearchd that answers is another", _START)),
         (active not in _ALIVE, failed(name, text, _START)),
         (enabled not in _AT_LOGIN, wrong(name, f"{text}: it does not start at login", _ENABLE)),
-        (restarts, wrong(name, f"{text}; it had to be restarted {restarts} times", _LOG)),
+        (restarts, wrong(name, f"{text}; it had to be restarted {counted(restarts, 'time')}", _LOG)),
     )
     return next((check for applies, check in faults if applies), fine(name, text))
 
 
-def linger(user: str, shown: Mapping[str, str], *, graphical: bool) -> Check | None:
+def linger(shown: Mapping[str, str], *, graphical: bool) -> Check | None:
     """Judge whether the daemon outlives the last session of a user without a desktop; None where nobody can say."""
     match shown.get("Linger"):
         case "yes":
@@ -98,6 +97,6 @@ def linger(user: str, shown: Mapping[str, str], *, graphical: bool) -> Check | N
             return fine("linger", "phsearchd runs while you are logged in")
         case "no":
             text = "phsearchd ends when the last session does, and there is no desktop here"
-            return wrong("linger", text, f"loginctl enable-linger {shlex.quote(user)}")
+            return wrong("linger", text, "loginctl enable-linger")
         case _:
             return None
