@@ -65,6 +65,11 @@ def test_changes_that_pile_up_before_the_disk_are_store_bound() -> None:
     assert "--state-dir" in found.remedy
 
 
+def test_who_holds_back_on_purpose_is_no_slow_disk() -> None:
+    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed="paused by you"), SIXTEEN)
+    assert (found.stage, found.text) == ("slowed", "on purpose: paused by you")
+
+
 def test_nothing_is_said_of_a_handful_of_photos() -> None:
     work = Work(reading=0.1, read=3, decoding=0.1, decoded=3, waiting=0.1, model=0.01, embedded=3)
     found = bottleneck(work, 1, Backlog(unread=0, unembedded=2, unwritten=0), SIXTEEN)
@@ -99,7 +104,7 @@ _COUNTS = st.integers(0, 10**6)
         written=_COUNTS,
     ),
     _SECONDS,
-    st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS),
+    st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS, st.sampled_from(["", "paused"])),
     st.builds(Machine, st.integers(1, 256), st.integers(1, 64), st.integers(1, 256), st.sampled_from(["cpu", "cuda"])),
 )
 def test_whatever_the_figures_one_known_stage_is_named_in_a_sentence(

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-Stage = Literal["idle", "measuring", "reading", "decode", "model", "store"]
-STAGES: tuple[Stage, ...] = ("idle", "measuring", "reading", "decode", "model", "store")
+Stage = Literal["idle", "measuring", "slowed", "reading", "decode", "model", "store"]
+STAGES: tuple[Stage, ...] = ("idle", "measuring", "slowed", "reading", "decode", "model", "store")
 
 _FEW = 8
 """Fewer photos say nothing of a rate."""
@@ -60,11 +60,15 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Photos that are still to be read, those the worker has or is to get, and changes that wait to be written."""
+    """Photos that are still to be read, those the worker has or is to get, and changes that wait to be written.
+
+    `slowed` is why the daemon holds back on purpose, "" when it does not: then no stage is to blame.
+    """
 
     unread: int
     unembedded: int
     unwritten: int
+    slowed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +101,30 @@ def bottleneck(work: Work, seconds: float, backlog: Backlog, machine: Machine) -
         _rate(work.embedded, work.model),
         _rate(work.written, work.writing),
     )
-    match _stage(work, seconds, backlog):
-        case "idle":
-            waiting = backlog.unread + backlog.unembedded + backlog.unwritten
-            return Bottleneck("idle", "waiting for more photos" if waiting else "nothing to do", rates=rates)
-        case "reading":
-            text = f"reading-bound: {_read(rates)}, which could take {_said(rates.model)}/s"
-            return Bottleneck("reading", text, "a faster disk or connection for the photos would help", rates)
-        case "decode":
-            text = f"decode-bound: {_said(rates.reached)} photos/s of the model's {_said(rates.model)}/s"
-            return Bottleneck("decode", text, _more_decoding(machine), rates)
-        case "model":
-            text = f"model-bound: {_said(rates.reached)} photos/s of the decoders' {_said(rates.decode)}/s"
-            return Bottleneck("model", text, _faster_model(machine), rates)
-        case "store":
-            text = f"store-bound: {_said(rates.store)} changes/s are written, {backlog.unwritten:,} wait"
-            return Bottleneck("store", text, "put the index on a faster disk: phsearchd --state-dir", rates)
-        case "measuring":
-            return Bottleneck("measuring", "not measured yet: too few photos so far")
+    stage = _stage(work, seconds, backlog)
+    text, remedy = _words(stage, rates, backlog, machine)
+    return Bottleneck(stage, text, remedy, rates)
+
+
+def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Machine) -> tuple[str, str]:
+    reached, model, decode = map(_said, (rates.reached, rates.model, rates.decode))
+    waiting = backlog.unread + backlog.unembedded + backlog.unwritten
+    words: dict[Stage, tuple[str, str]] = {
+        "idle": ("waiting for more photos" if waiting else "nothing to do", ""),
+        "measuring": ("not measured yet: too few photos so far", ""),
+        "slowed": (f"on purpose: {backlog.slowed}", "phsearch-client resume --force"),
+        "reading": (
+            f"reading-bound: {reached} photos/s reach the model, which could take {model}/s",
+            "a faster disk or connection for the photos would help",
+        ),
+        "decode": (f"decode-bound: {reached} photos/s of the model's {model}/s", _more_decoding(machine)),
+        "model": (f"model-bound: {reached} photos/s of the decoders' {decode}/s", _faster_model(machine)),
+        "store": (
+            f"store-bound: {_said(rates.store)} changes/s are written, {backlog.unwritten:,} wait",
+            "put the index on a faster disk: phsearchd --state-dir",
+        ),
+    }
+    return words[stage]
 
 
 def _stage(work: Work, seconds: float, backlog: Backlog) -> Stage:
@@ -122,6 +132,8 @@ def _stage(work: Work, seconds: float, backlog: Backlog) -> Stage:
     if not upstream:
         lagging = backlog.unwritten > _WRITES_LAG and work.writing > _MOSTLY * seconds
         return "store" if lagging else "idle"
+    if backlog.slowed:
+        return "slowed"
     starved = max(seconds - work.waiting - work.model, 0.0)
     if work.embedded < _FEW:
         # A slow disk shows at once; a slow model only when it has closed its first batch.
@@ -134,10 +146,6 @@ def _stage(work: Work, seconds: float, backlog: Backlog) -> Stage:
 
 def _rate(photos: int, seconds: float) -> float | None:
     return round(photos / seconds, 1) if photos >= _FEW and seconds > _TRUSTED else None
-
-
-def _read(rates: Rates) -> str:
-    return f"{_said(rates.reached or rates.reading)} photos/s reach the model"
 
 
 def _said(rate: float | None) -> str:

@@ -29,12 +29,14 @@ class Load:
         embedder: Embedder,
         writer: Writer,
         machine: Callable[[], Machine],
+        slowed: Callable[[], str] = lambda: "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipelines = pipelines
         self._embedder = embedder
         self._writer = writer
         self._machine = machine
+        self._slowed = slowed
         self._now = now
         self._samples: deque[tuple[float, Work]] = deque()
         self._latest = (0.0, Work())
@@ -49,10 +51,11 @@ class Load:
         now, work = self._now(), self.total
         unembedded = self._embedder.pending
         unread = max(self._pipelines.queued - unembedded, 0)
-        backlog = Backlog(unread, unembedded, self._writer.pending)
+        backlog = Backlog(unread, unembedded, self._writer.pending, self._slowed())
         # While nothing waits, or the worker is still loading its model, nobody holds up anybody: the clock starts
         # when it can begin.
-        if not (unread + unembedded + backlog.unwritten) or (unembedded and not self._embedder.running):
+        resting = backlog.slowed or (unembedded and not self._embedder.running)
+        if resting or not unread + unembedded + backlog.unwritten:
             self._samples.clear()
             self._latest = (now, work)
         if not self._samples or now - self._samples[-1][0] >= _STEP:
