@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from harness import PHSEARCHD, TESTS, Daemon, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The real worker with its threads, and colours for a model.
+HOSTILED = (sys.executable, str(TESTS / "hostiled.py"))
 _COUNT = 96
 
 
@@ -41,10 +42,8 @@ def bound(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
-def test_twelve_megapixels_before_a_tiny_model_are_decode_bound(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, TESTS / "tinymodel.py", tmp_path / "model"], check=True)
-    settings = f'[model]\nname = "local-dir:{tmp_path}/model"\n[index]\ndecode_threads = 1\n'
-    daemon = Daemon(tmp_path, PHSEARCHD, settings)
+def test_twelve_megapixels_before_a_quick_model_are_decode_bound(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, HOSTILED, "[index]\ndecode_threads = 1\n")
     fill(daemon.photos, (4000, 3000))
     daemon.start()
     try:
