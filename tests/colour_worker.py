@@ -2,7 +2,7 @@
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
 make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory;
-"slow" takes a twentieth of a second.
+"slow" takes a twentieth of a second. $COLOURS is the digest of its weights, for a test that wants others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from phsearch.adapters.images import PillowDecoder
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
+from phsearch.service.stopwatch import Stopwatch
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {
@@ -61,10 +62,11 @@ def main() -> None:
     if frame is None:  # the daemon was killed
         return
     setup = frame[0]
-    identity = ModelIdentity(setup["name"], "", "colours", "32", 4)
+    identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
     channel.send({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
     decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
+    watch = Stopwatch()
     while (frame := channel.receive()) is not None:
         header = frame[0]
         if setup["tower"] == "text":
@@ -72,8 +74,8 @@ def main() -> None:
             channel.send({"op": "embedded"}, vectors_to_bytes(vectors))
             continue
         for path, size, mtime_ns in header["photos"]:
-            _embed(channel, decoder, path, Fingerprint(size, mtime_ns))
-        channel.send({"op": "done", "batch": header["batch"]})
+            _embed(channel, decoder, path, Fingerprint(size, mtime_ns), watch)
+        channel.send({"op": "done", "batch": header["batch"], "times": watch.taken()})
 
 
 def misbehave(path: str) -> None:
@@ -92,11 +94,12 @@ def misbehave(path: str) -> None:
         time.sleep(0.001)
 
 
-def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint) -> None:
+def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint, watch: Stopwatch) -> None:
     channel.send({"op": "begun", "path": path})
     misbehave(path)
     try:
-        decoded = decoder.decode(path, PREPROCESS)
+        with watch.running("decoding"), watch.running("waiting"):
+            decoded = decoder.decode(path, PREPROCESS)
         status = os.stat(path)
     except OSError:
         channel.send({"op": "changed", "path": path})
@@ -109,7 +112,11 @@ def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Finger
         channel.send({"op": "changed", "path": path})
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
-    channel.send({"op": "embedded", "photos": photos}, vectors_to_bytes(photo_vector(decoded.pixels)[None]))
+    with watch.running("model"):
+        vectors = vectors_to_bytes(photo_vector(decoded.pixels)[None])
+    watch.add("decoded", 1)
+    watch.add("embedded", 1)
+    channel.send({"op": "embedded", "photos": photos}, vectors)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from colour_worker import PREPROCESS, misbehave, photo_vector, text_vector
 from phsearch import worker
 from phsearch.adapters import images
-from phsearch.domain.types import ModelIdentity
+from phsearch.domain.types import ModelIdentity, Why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ class ColourTower:
     device = "cpu"
     precision = "fp32"
     batch_size = 8
+    why = Why("there is no model to run", "colours are few")
 
     def __init__(self, *_: object) -> None:
         pass
@@ -47,7 +48,7 @@ class ColourTower:
 
 def load(name: str, _pretrained: str, _tower: str) -> Any:
     identity = ModelIdentity(name, "", "colours", "32", 4)
-    return types.SimpleNamespace(identity=identity, multilingual=False, preprocess=PREPROCESS)
+    return types.SimpleNamespace(identity=identity, multilingual=False, preprocess=PREPROCESS, source="here")
 
 
 if __name__ == "__main__":

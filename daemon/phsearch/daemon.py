@@ -17,7 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__, logs
-from phsearch.adapters import memory
+from phsearch.adapters import memory, processes
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
@@ -31,7 +31,9 @@ from phsearch.adapters.systemd import PRIVATE, Notifier
 from phsearch.adapters.watch import FolderWatcher, Watchers
 from phsearch.domain import allowance
 from phsearch.domain.batching import Batcher
+from phsearch.domain.bottleneck import Machine
 from phsearch.domain.courtesy import Courtesy
+from phsearch.domain.doctor.places import Space
 from phsearch.domain.library import Library
 from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.roots import Roots
@@ -40,17 +42,21 @@ from phsearch.service.api import Api
 from phsearch.service.assistant import Assistant
 from phsearch.service.barrier import Barrier
 from phsearch.service.catalog import Catalog
+from phsearch.service.disk import RootDisk
 from phsearch.service.embedder import Embedder
 from phsearch.service.events import Events
+from phsearch.service.figures import Figures
 from phsearch.service.governor import Governor
 from phsearch.service.heartbeat import Heartbeat
 from phsearch.service.home import Builder
 from phsearch.service.household import Household, rules_of
 from phsearch.service.intake import Intake
 from phsearch.service.lanes import Lane
-from phsearch.service.methods import About, Configuring, Finding, Upkeep
+from phsearch.service.load import Load
+from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Upkeep
 from phsearch.service.model import ModelState
 from phsearch.service.overseer import Limits
+from phsearch.service.parts import Parts
 from phsearch.service.pipelines import Pipelines
 from phsearch.service.process import WorkerCommand
 from phsearch.service.reload import Reload
@@ -69,6 +75,7 @@ if TYPE_CHECKING:
     from phsearch.config import Config, IndexConfig, Places, WatchConfig
     from phsearch.domain.ports import Store
     from phsearch.domain.types import FsEvent
+    from phsearch.service.api import Calls
     from phsearch.settings import Settings
 
 log = logging.getLogger("phsearch")
@@ -83,6 +90,7 @@ longer than `index.photo_seconds`, and be blamed for it.
 
 _INDEX_EXPENDABLE = 800
 _AHEAD = 3
+_OWN_DISK_SECONDS = 2.0
 _M_ARENA_MAX = -8
 _STOP_SECONDS = 10.0
 _STORE_PATIENCE = 1800.0
@@ -202,7 +210,14 @@ async def _serve(  # noqa: PLR0915
     # What answers.
     text_tower = TextTowerProcess(_query_worker(config, worker_env, worker), model)
     searcher = Searcher(text_tower, model, library, index, rank_lane)
-    status = Status(catalog, pipelines, embedder, writer, model, keepers, removed, governor)
+    load = Load(
+        pipelines,
+        embedder,
+        writer,
+        lambda: _machine(reload.config.index, model, len(roots)),
+        lambda: "" if governor.pace.state == "full" else str(governor.pace),
+    )
+    status = Status(catalog, pipelines, embedder, writer, model, keepers, removed, governor, load)
     why = Why(
         roots,
         lambda: household.rules,
@@ -222,6 +237,9 @@ async def _serve(  # noqa: PLR0915
         FileCheck(library, pipelines, roots, keepers),
         SampleCheck(pipelines, library, index, rank_lane, embedder, model, governor),
     )
+    parts = Parts(
+        catalog, pipelines, embedder, text_tower, writer, model, keepers, searcher, load, Figures(store, store_lane)
+    )
     notifier = Notifier(env)
     reload = Reload(
         read,
@@ -235,13 +253,13 @@ async def _serve(  # noqa: PLR0915
         notifier.ready,
     )
     loop.add_signal_handler(signal.SIGHUP, _hangup(stopping.set, reload.ask))
-    kinds = (
-        Finding(searcher, status, library, keepers, why, barrier, governor),
-        Upkeep(library, roots, keepers, pipelines, verifier, governor),
-        Configuring(reload, removed, roots),
-        About(status, governor),
+    groups = (
+        Finding(searcher, status, library, keepers, why, barrier, governor).calls,
+        Upkeep(library, roots, keepers, pipelines, verifier, governor).calls,
+        Configuring(reload, removed, roots).calls,
+        *_about(places, parts, status, governor, lambda: server.connections),
     )
-    server = Server(Assistant(Api(kind.calls for kind in kinds)), events)
+    server = Server(Assistant(Api(groups)), events)
     heartbeat = Heartbeat(
         notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)
     )
@@ -389,6 +407,23 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "max_megapixels": config.index.max_megapixels,
     }
     return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+
+
+def _about(
+    places: Places, parts: Parts, status: Status, governor: Governor, connections: Callable[[], int]
+) -> list[Calls]:
+    """Give the methods by which the daemon speaks of itself."""
+    looks = Looks(processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, memory.machine)
+    disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)
+    metering = Metering(parts, processes.resident, processes.open_files, connections)
+    diagnosis = Diagnosis(places.state, parts, status, disk, looks)
+    return [About(status, governor).calls, diagnosis.calls, metering.calls]
+
+
+def _machine(index: IndexConfig, model: ModelState, roots: int) -> Machine:
+    processors = os.cpu_count() or 1
+    device = model.photos_by.device if model.photos_by else "cpu"
+    return Machine(processors, 2 * roots, index.decode_threads or processors, device)
 
 
 def _limits(index: IndexConfig) -> Limits:

@@ -26,9 +26,10 @@ from phsearch.adapters.priority import read_last
 from phsearch.domain.types import Fingerprint, Preprocess
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
+from phsearch.service.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from phsearch.adapters.clip import Bundle, OpenClipImageTower
+    from phsearch.adapters.clip import Bundle, OpenClipImageTower, OpenClipTextTower
     from phsearch.domain.ports import Decoded, Decoder
 
 _PR_SET_PDEATHSIG = 1
@@ -69,11 +70,11 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
                 chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
                 image_tower = clip.OpenClipImageTower(bundle, *chosen)
                 about = {"batch_size": image_tower.batch_size}
-                channel.send(_ready(bundle, str(image_tower.device), image_tower.precision) | about)
+                channel.send(_ready(bundle, image_tower) | about)
                 _serve_images(channel, setup, bundle.preprocess, image_tower)
             case _:
                 text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
-                channel.send(_ready(bundle, str(text_tower.device), text_tower.precision))
+                channel.send(_ready(bundle, text_tower))
                 while (frame := channel.receive()) is not None:
                     channel.send({"op": "embedded"}, vectors_to_bytes(text_tower.embed(frame[0]["texts"])))
     except (RuntimeError, AssertionError) as error:
@@ -92,12 +93,14 @@ def _calm_threads(setup: dict[str, Any]) -> None:
         torch.set_num_threads(setup["torch_threads"])
 
 
-def _ready(bundle: Bundle, device: str, precision: str) -> dict[str, Any]:
+def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower) -> dict[str, Any]:
     return {
         "op": "ready",
         "identity": dataclasses.asdict(bundle.identity),
-        "device": device,
-        "precision": precision,
+        "device": str(tower.device),
+        "precision": tower.precision,
+        "why": dataclasses.asdict(tower.why),
+        "source": bundle.source,
         "multilingual": bundle.multilingual,
         "pid": os.getpid(),
     }
@@ -118,16 +121,20 @@ def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preproces
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     threads = setup["decode_threads"] or os.cpu_count() or 1
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None] = queue.SimpleQueue()
+    watch = Stopwatch()
     with ThreadPoolExecutor(threads, "decode") as pool:
         reader = threading.Thread(
-            target=_read_batches, args=(channel, decoder, preprocess, pool, batches), name="batches", daemon=True
+            target=_read_batches, args=(channel, decoder, preprocess, pool, batches, watch), name="batches", daemon=True
         )
         reader.start()
         while (batch := batches.get()) is not None:
             number, photos = batch
-            ready = [(photo, decoded) for photo in photos if (decoded := photo.decoded.result()) is not None]
-            _embed(channel, tower, ready)
-            channel.send({"op": "done", "batch": number})
+            with watch.running("waiting"):
+                ready = [(photo, decoded) for photo in photos if (decoded := photo.decoded.result()) is not None]
+            with watch.running("model"):
+                _embed(channel, tower, ready)
+            watch.add("embedded", len(ready))
+            channel.send({"op": "done", "batch": number, "times": watch.taken()})
 
 
 def _read_batches(
@@ -136,12 +143,19 @@ def _read_batches(
     preprocess: Preprocess,
     pool: ThreadPoolExecutor,
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None],
+    watch: Stopwatch,
 ) -> None:
+    def decode(photo: _Photo) -> Decoded | None:
+        with watch.running("decoding"):
+            decoded = _decode(channel, decoder, preprocess, photo)
+        watch.add("decoded", 1)
+        return decoded
+
     while (frame := channel.receive()) is not None:
         header = frame[0]
         photos = [_Photo(path, Fingerprint(size, mtime_ns)) for path, size, mtime_ns in header["photos"]]
         for photo in photos:
-            photo.decoded = pool.submit(_decode, channel, decoder, preprocess, photo)
+            photo.decoded = pool.submit(decode, photo)
         batches.put((header["batch"], photos))
     # The daemon is gone or wants us gone: what is still being decoded is of no use to anybody.
     os._exit(0)

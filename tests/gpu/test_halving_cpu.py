@@ -56,6 +56,7 @@ def make_tower() -> MakeTower:
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),
             multilingual=False,
+            source="",
         )
         return clip.OpenClipImageTower(bundle, "cpu", "fp32", 16), batches
 

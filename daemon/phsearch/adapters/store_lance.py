@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters import store_rows as rows
+from phsearch.adapters.store_figures import figures
 from phsearch.adapters.store_files import bytes_below
 from phsearch.adapters.store_retired import Retired
 from phsearch.adapters.store_table import Table
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, TableFigures, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -150,6 +151,10 @@ class LanceStore:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
         for batch in self._photos.batches():
             yield rows.photos_from_arrow(batch)
+
+    def figures(self) -> list[TableFigures]:
+        """Give what the tables hold and take, those of former models, too. Raises StoreError."""
+        return figures(self._folder, self._tables)
 
     def tidy(self) -> float | None:
         """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""

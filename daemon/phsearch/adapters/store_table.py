@@ -19,7 +19,8 @@ from lancedb.index import BTree
 
 from phsearch.adapters import store_migrate as migrations
 from phsearch.adapters.store_errors import REBUILD, first_line, guarded, is_damage, newer
-from phsearch.adapters.store_files import TableFiles, put_back, set_aside
+from phsearch.adapters.store_files import TableFiles, put_back, set_aside, size
+from phsearch.domain.types import TableFigures
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -173,6 +174,19 @@ class Table:
                 self._table.create_index("path", config=BTree())
             self._files.sweep()
         return _KEPT_VERSIONS.total_seconds() if len(self._files.manifests()) > 1 else None
+
+    def figures(self) -> TableFigures:
+        """Give what it holds and takes. Raises StoreError."""
+        with guarded(self._folder, "read"):
+            fragments = self._table.stats()["fragment_stats"]["num_fragments"]
+            return TableFigures(
+                self._name,
+                size(self._files.folder),
+                migrations.version_of(self.schema),
+                self._table.count_rows(),
+                fragments,
+                len(self._files.manifests()),
+            )
 
     def close(self) -> None:
         """Let go of the files."""

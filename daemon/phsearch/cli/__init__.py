@@ -26,6 +26,8 @@ COMMANDS = {
     "why": "why",
     "verify": "verify",
     "watch": "service",
+    "doctor": "doctor",
+    "metrics": "metrics",
     "mcp": "mcp",
     "completion": "service",
 }

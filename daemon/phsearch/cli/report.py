@@ -39,6 +39,8 @@ def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     # A daemon of an earlier version has no pace.
     if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):
         yield "pace", _pace(pace)
+    if (slowest := _slowest(status)) is not None:
+        yield "slowest", slowest
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
     if status["errors"]:
@@ -77,6 +79,11 @@ def _pace(pace: dict[str, Any]) -> str:
     if not pace["pressure"]:
         said += " (the kernel tells nothing of pressure on memory and disks: it has no PSI, or psi=0)"
     return said
+
+
+def _slowest(status: dict[str, Any]) -> str | None:
+    found = status.get("bottleneck") or {}
+    return _sentence(found["text"], found["remedy"]) if found.get("remedy") and status["pending"] else None
 
 
 def _root(root: dict[str, Any]) -> tuple[str, ...]:

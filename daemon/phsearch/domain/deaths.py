@@ -41,6 +41,11 @@ def ended(status: int) -> Death:
     return Death("crash", f"its decoder ended the worker (exit status {status})")
 
 
+def plainly(status: int) -> str:
+    """Say how a process ended that decodes nothing."""
+    return f"killed ({_name(-status)})" if status < 0 else f"exit status {status}"
+
+
 def hung(seconds: float) -> Death:
     """Explain a worker that was ended since it decoded a photo for longer than `seconds`."""
     return Death("hang", f"decoding took longer than {seconds:g} s")

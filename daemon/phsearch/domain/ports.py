@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Preprocess,
         Refused,
         ScanItem,
+        TableFigures,
         Vectors,
         Volume,
     )
@@ -126,6 +127,9 @@ class Store(Protocol):
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+
+    def figures(self) -> list[TableFigures]:
+        """Give what the tables hold and take on disk. Raises StoreError."""
 
     def tidy(self) -> float | None:
         """Compact and drop what is old; gives after how many seconds more can be dropped, None where all is done."""

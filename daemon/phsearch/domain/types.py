@@ -110,6 +110,28 @@ class ModelIdentity:
     dim: int
 
 
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a tower runs on its device with its precision; `remedy` where it could run on a better one."""
+
+    device: str = ""
+    precision: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFigures:
+    """One table on disk; a `former` one is that of a model that is not in use, of which only the bytes are known."""
+
+    name: str
+    bytes: int
+    schema: int = 0
+    rows: int = 0
+    fragments: int = 0
+    versions: int = 0
+    former: bool = False
+
+
 # --- what the watcher tells ---------------------------------------------------------------------------------------
 
 

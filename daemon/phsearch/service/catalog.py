@@ -61,6 +61,8 @@ class Catalog:
     ) -> None:
         self.library = library
         self.counters = Counters()
+        self.moved = 0
+        """How many of the `reused` were renames and moves."""
         self.last_failure: Failure | None = None
         self._index = index
         self._lane = rank_lane
@@ -111,6 +113,7 @@ class Catalog:
         future = self._lane.run(self._index.rename, source, target)
         future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
         self.counters.reused += 1
+        self.moved += 1
         self._events.publish("moved", target, source=source)
         return True
 

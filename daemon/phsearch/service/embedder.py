@@ -17,6 +17,8 @@ from phsearch.domain import deaths
 from phsearch.domain.duty import Duty
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
+from phsearch.service.career import Career
+from phsearch.service.clocks import Clocks
 from phsearch.service.hiring import hire
 from phsearch.service.job import Job
 from phsearch.service.overseer import LOOK_SECONDS, Overseer
@@ -95,6 +97,8 @@ class Embedder:
         self._governor = governor
         self._duty = Duty()
         governor.listeners.append(lambda _pace: self._stirred.set())
+        self.clocks = Clocks()
+        self.career = Career()
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
@@ -169,6 +173,11 @@ class Embedder:
         """Photos whose outcome is still to come."""
         return self._batcher.waiting + self._batcher.held
 
+    @property
+    def held(self) -> int:
+        """Photos the worker has."""
+        return self._batcher.held
+
     def position(self, path: str) -> int | None:
         """Give how many photos come before one that waits; None for one that does not wait."""
         return self._batcher.position(path)
@@ -195,10 +204,12 @@ class Embedder:
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self._withdrawn.clear()
             self.running = True
+            self.career.began(worker.ready.pid)
             try:
                 death = await self._employ(worker, overseer)
             finally:
                 self.running = False
+                self.career.ended()
             self._duty.end(time.monotonic())
             if death is not None:
                 self._bury(death, overseer)
@@ -348,6 +359,7 @@ class Embedder:
                 if photo is not None:
                     self._settle(ChangedMeanwhile(photo))
             case _:
+                self.clocks.worked(header.get("times", {}))
                 self._done(header["batch"])
 
     def _done(self, number: int) -> None:
@@ -367,6 +379,7 @@ class Embedder:
                 future.set_result(outcome)
 
     def _bury(self, death: Death, overseer: Overseer) -> None:
+        self.career.died(death.cause, "killed (SIGKILL)" if death.cause == "killed" else death.reason)
         held = self._batcher.held
         culprits = self._batcher.died(death, overseer.late)
         for culprit in culprits:

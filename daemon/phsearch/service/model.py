@@ -30,12 +30,16 @@ class ModelState:
         self._bound: ModelIdentity | None = None
         self._problem: PhsearchError | None = None
         self._ready: Ready | None = None
+        self.photos_by: Ready | None = None
+        """What the last index worker said of itself."""
         self._turn = asyncio.Lock()
 
     async def report(self, ready: Ready, *, image: bool) -> None:
         """Take a worker's report. Raises ModelMismatchError when the index is not this model's, StoreError."""
         async with self._turn:
             self.english_only = not ready.multilingual
+            if image:
+                self.photos_by = ready
             if image or self._ready is None:
                 self._ready = ready
             if self._bound == ready.identity:
@@ -64,6 +68,11 @@ class ModelState:
     def problem(self) -> PhsearchError | None:
         """What is wrong with the model, if anything."""
         return self._problem
+
+    @property
+    def weights(self) -> tuple[str, str]:
+        """The digest of the weights and where they are, "" while that is not known."""
+        return (self._ready.identity.weights, self._ready.source) if self._ready else ("", "")
 
     @property
     def label(self) -> str:

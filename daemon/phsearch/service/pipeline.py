@@ -21,6 +21,7 @@ from phsearch.domain.batching import Candidate
 from phsearch.domain.duty import Duty
 from phsearch.domain.types import Digested, Found, Refused
 from phsearch.errors import UnreadableImageError
+from phsearch.service.clocks import Clocks
 from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Pipeline:
         self._embedding = embedding
         self._decoder = decoder
         self._turn = turn
+        self.clocks = Clocks()
         self._ready: dict[str, None] = {}
         self._active: set[str] = set()
         self._dirty: set[str] = set()
@@ -108,6 +110,16 @@ class Pipeline:
     def pending(self) -> int:
         """Files seen but not yet dealt with."""
         return len(self._settler) + len(self._ready) + len(self._active)
+
+    @property
+    def settling(self) -> int:
+        """Files seen that may still be changing."""
+        return len(self._settler)
+
+    @property
+    def queued(self) -> int:
+        """Files that wait to be read, or are being indexed."""
+        return len(self._ready) + len(self._active)
 
     def place(self, path: str) -> str | None:
         """Say where a path is on its way, None where it is not."""
@@ -280,10 +292,13 @@ class Pipeline:
             duty.end(time.monotonic())
 
     async def _read_all(self, paths: list[str]) -> list[tuple[str, Content]]:
+        start = time.monotonic()
         try:
             return await self._disk.ask(self._digest_all, paths)
         except OSError as error:
             return [(path, error) for path in paths]
+        finally:
+            self.clocks.add(reading=time.monotonic() - start, read=len(paths))
 
     def _digest_all(self, tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Content]]:
         contents: list[tuple[str, Content]] = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from phsearch.domain.bottleneck import Work
 from phsearch.service.embedder import Embedded
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Pipelines:
         self._keep = keep
         self._pipelines: dict[str, Pipeline] = {}
         self._flights: dict[bytes, _Flight] = {}
+        self._former = Work()
         self.stirred = asyncio.Event()
         """Set when there is something to do, for those who rest meanwhile."""
         embedder.on_outcome = self._take
@@ -55,6 +58,7 @@ class Pipelines:
         """Take a root's pipeline out, whose `run` has ended; `hung` says that its disk does not answer."""
         pipeline = self._pipelines.pop(root)
         pipeline.close()
+        self._former = self._former.plus(pipeline.clocks.work)
         self._embedder.withdraw(root, hung=hung)
         for flight in list(self._flights.values()):
             if flight.owner is pipeline and flight.answered:
@@ -64,6 +68,23 @@ class Pipelines:
     def pending(self) -> int:
         """Files seen but not yet dealt with."""
         return sum(pipeline.pending for pipeline in self._pipelines.values())
+
+    @property
+    def settling(self) -> int:
+        """Files seen that may still be changing."""
+        return sum(pipeline.settling for pipeline in self._pipelines.values())
+
+    @property
+    def queued(self) -> int:
+        """Files that wait to be read, or are being indexed."""
+        return sum(pipeline.queued for pipeline in self._pipelines.values())
+
+    @property
+    def work(self) -> Work:
+        """What all of them have done, and those that were taken out."""
+        return functools.reduce(
+            Work.plus, (pipeline.clocks.work for pipeline in self._pipelines.values()), self._former
+        )
 
     def place(self, path: str) -> str | None:
         """Say where a path is on its way, None where it is not."""

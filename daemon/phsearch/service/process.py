@@ -12,11 +12,11 @@ import os
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.types import ModelIdentity
+from phsearch.domain.types import ModelIdentity, Why
 from phsearch.errors import ModelUnavailableError
 from phsearch.service import frames
 from phsearch.service.pipe import Pipe
@@ -60,6 +60,9 @@ class Ready:
     multilingual: bool
     pid: int
     batch_size: int = 1
+    why: Why = field(default_factory=Why)
+    source: str = ""
+    """Where its weights are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ class Worker:
             await worker.stop()
             raise ModelUnavailableError(header["reason"], header["hint"])
         del header["op"]
-        worker.ready = Ready(**header | {"identity": ModelIdentity(**header["identity"])})
+        values = {"identity": ModelIdentity(**header["identity"]), "why": Why(**header.get("why", {}))}
+        worker.ready = Ready(**header | values)
         return worker
 
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:

@@ -62,6 +62,11 @@ class Reload:
         self._turn = asyncio.Lock()
         self._asked = asyncio.Event()
 
+    @property
+    def config(self) -> Config:
+        """The settings that hold now."""
+        return self._settings.config
+
     def ask(self) -> None:
         """Have the settings read again soon, as SIGHUP wants it; how that went is only logged."""
         self._asked.set()

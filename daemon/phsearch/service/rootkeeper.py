@@ -104,6 +104,11 @@ class RootKeeper:
         return self._remote or self._unwatched
 
     @property
+    def remote(self) -> bool:
+        """Whether it lies on a file system that tells of no changes made elsewhere."""
+        return bool(self._remote)
+
+    @property
     def detail(self) -> str:
         """What there is to say of the root, in a clause."""
         if self.state == "offline":

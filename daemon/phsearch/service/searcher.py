@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from phsearch.domain import deaths
 from phsearch.domain import query as queries
-from phsearch.errors import NotReadyError
+from phsearch.domain.exposition import Histogram
+from phsearch.errors import NotReadyError, PhsearchError
 from phsearch.service import frames
+from phsearch.service.career import Career
 from phsearch.service.hiring import hire
 from phsearch.service.job import Job
 from phsearch.service.process import WorkerDiedError
@@ -36,6 +40,7 @@ _LONGEST_SECONDS = 300.0
 """The largest text towers there are take two or three minutes for 64 texts on two slow cores; more never ends."""
 _HOPELESS = 2
 """Once a pass takes so many times the longest, this process has failed to notice."""
+_BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class TextTowerProcess:
@@ -50,6 +55,7 @@ class TextTowerProcess:
         self.name = "the query worker"
         self.patience = _HOPELESS * _LONGEST_SECONDS
         self.job: Job | None = None
+        self.career = Career()
 
     async def embed(self, text: str) -> Vectors:
         """Embed one text: [dim] unit vector. Raises NotReadyError while the worker (re)starts."""
@@ -64,10 +70,12 @@ class TextTowerProcess:
         """Keep a worker running until cancelled."""
         while True:
             worker = await hire(self._command, self._model, image=False)
-            self._up = True
+            self._up, died = True, False
+            self.career.began(worker.ready.pid)
             try:
                 await self._serve(worker)
             except WorkerDiedError:
+                died = True
                 log.warning("query worker ended; starting another")
             except StalledError as error:
                 log.warning("the query worker is ended: %s; starting another", error)
@@ -75,8 +83,12 @@ class TextTowerProcess:
             finally:
                 self._up = False
                 self.job = None
+                self.career.ended()
                 self._fail_waiting()
                 await worker.stop()
+            if died:
+                status = await worker.ended() or 0
+                self.career.died(deaths.ended(status).cause, deaths.plainly(status))
 
     async def _serve(self, worker: Worker) -> None:
         while True:
@@ -137,9 +149,22 @@ class Searcher:
         self._library = library
         self._index = index
         self._lane = rank_lane
+        self.durations = Histogram(_BOUNDS)
+        """Seconds of the searches that were answered."""
+        self.refused = 0
 
     async def search(self, text: str, limit: int, min_score: float | None) -> list[tuple[Photo, float]]:
         """Rank the library for `text`. Raises NotReadyError, UnsupportedQueryError or what is wrong with the model."""
+        start = time.monotonic()
+        try:
+            found = await self._search(text, limit, min_score)
+        except PhsearchError:
+            self.refused += 1
+            raise
+        self.durations.observe(time.monotonic() - start)
+        return found
+
+    async def _search(self, text: str, limit: int, min_score: float | None) -> list[tuple[Photo, float]]:
         ranked = await self._lane.run(self._index.search, await self._embed(text), limit, min_score)
         found = ((self._library.get(path), score) for path, score in ranked)
         return [(photo, score) for photo, score in found if photo is not None]

@@ -131,6 +131,11 @@ class Server:
             self._accept, sock=listener, limit=framing.MAX_LINE, backlog=_CONNECTIONS
         )
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
     async def stop(self, patience: float = 2.0) -> None:
         """Accept no more, let answers under way go out, then close."""
         self._server.close()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phsearch.service.catalog import Catalog
     from phsearch.service.embedder import Embedder
     from phsearch.service.governor import Governor
+    from phsearch.service.load import Load
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.removed import RemovedRoots
@@ -63,6 +64,7 @@ class Status:
         keepers: Mapping[str, RootKeeper],
         removed: RemovedRoots,
         governor: Governor,
+        load: Load,
     ) -> None:
         self._catalog = catalog
         self._pipelines = pipelines
@@ -72,6 +74,7 @@ class Status:
         self._keepers = keepers
         self._removed = removed
         self._governor = governor
+        self._load = load
         self._started = time.monotonic()
         self._rate = Rate()
 
@@ -93,6 +96,7 @@ class Status:
     def sample(self) -> float:
         """Measure the rate now; call it about once a second."""
         counters = self._catalog.counters
+        self._load.sample()
         return self._rate.sample(counters.embedded + counters.reused + counters.failed)
 
     def report(self) -> dict[str, Any]:
@@ -128,6 +132,7 @@ class Status:
             "eta": round(self.pending / rate) if rate > 0 and self.pending and not self._governor.held else None,
             "pace": self._governor.report(),
             "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
+            "bottleneck": dataclasses.asdict(self._load.sample()),
             "notices": self._notices(),
             "removed": self._removed.report(),
         }

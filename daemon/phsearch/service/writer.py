@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
+from phsearch.service.clocks import Clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,7 @@ class Writer:
         self._lane = lane
         self._idle = idle
         self._give_back = give_back
+        self.clocks = Clocks()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
@@ -55,6 +58,9 @@ class Writer:
         # A start may follow a kill: what that left is tidied up even if nothing is ever written.
         self._tidy_in: float | None = _TIDY_AFTER_IDLE
         self.problem: StoreError | None = None
+        self.written_at: float | None = None
+        self.tidied_at: float | None = None
+        """When that was last done, seconds since the epoch."""
 
     @property
     def pending(self) -> int:
@@ -131,6 +137,7 @@ class Writer:
         changes, self._changes = self._changes, {}
         self._changed.clear()
         self._writing = len(changes)
+        start = time.monotonic()
         photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
         failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
         try:
@@ -145,6 +152,8 @@ class Writer:
         finally:
             self._writing = 0
         self._tidy_in = _TIDY_AFTER_IDLE
+        self.written_at = time.time()
+        self.clocks.add(writing=time.monotonic() - start, written=len(changes))
 
     async def _flush_volumes(self) -> None:
         volumes, self._volumes = self._volumes, {}
@@ -177,6 +186,7 @@ class Writer:
 
     async def _tidy(self) -> float | None:
         left = await self._lane.run(self._store.tidy)
+        self.tidied_at = time.time()
         await self._lane.run(self._give_back)
         return left
 

@@ -50,9 +50,21 @@ METHODS = {
             "status",
             "Say how the daemon is.",
             "{version, protocol, pid, uptime, model, photos, pending, scanning, errors, counters, roots, rate, eta, "
-            "pace, last_error, notices, removed: [{path, photos, since, forgotten_at}]}; pace is {state, share, "
-            "causes, text, until, pressure}, state one of full, throttled, paused",
+            "pace, last_error, bottleneck, notices, removed: [{path, photos, since, forgotten_at}]}; pace is {state, "
+            "share, causes, text, until, pressure}, state one of full, throttled, paused; bottleneck is {stage, text, "
+            "remedy, rates: {reached, reading, decode, model, store}}: the stage that holds up the photos; rates are "
+            "photos a second, null if unknown",
             tool="status",
+        ),
+        Method(
+            "doctor",
+            "Look for what is wrong or could be better, and say what to do.",
+            "{version, python, pid, state, checks: [{name, state, text, remedy}]}; a check's state is ok, warn or fail",
+        ),
+        Method(
+            "metrics",
+            "Give the numbers a monitoring system wants.",
+            "{content_type, text}: in Prometheus' text format",
         ),
         Method(
             "library.rescan",

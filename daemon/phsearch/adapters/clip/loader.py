@@ -40,7 +40,10 @@ Tower = Literal["image", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1."""
+    """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1.
+
+    `source` is where the weights are, for a person.
+    """
 
     model: Any
     tokenizer: Any
@@ -49,6 +52,7 @@ class Bundle:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     multilingual: bool
+    source: str
 
 
 def load(name: str, pretrained: str, tower: Tower) -> Bundle:
@@ -82,6 +86,7 @@ def load(name: str, pretrained: str, tower: Tower) -> Bundle:
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),
         multilingual=_multilingual(name, text_cfg),
+        source=str(folder) if folder is not None else _named_source(name, pretrained),
     )
 
 
@@ -127,6 +132,13 @@ def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
         # First without the network, for speed and privacy; only weights that are not cached are asked for.
         huggingface_hub.constants.HF_HUB_OFFLINE = False
         return _or_unavailable(name, lambda: _create(name, pretrained)), text_cfg
+
+
+def _named_source(name: str, pretrained: str) -> str:
+    if Path(pretrained).is_file():
+        return pretrained
+    hub = str((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("hf_hub") or "").strip("/")
+    return f"{hub or pretrained} in {huggingface_hub.constants.HF_HUB_CACHE}"
 
 
 def _create(name: str, pretrained: str) -> Any:

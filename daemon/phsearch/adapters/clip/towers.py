@@ -7,11 +7,13 @@ Outputs are brought to float32 before they are normalised, since bfloat16 norms 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from phsearch.adapters.clip.device import choose_device
 from phsearch.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -26,13 +28,6 @@ _FAITHFUL = 0.998
 _BATCH = {"cpu": 16, "cuda": 128}
 
 
-def choose_device(wanted: str) -> torch.device:
-    """Give the device to use; "auto" is the first CUDA device where there is one."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
-
-
 class OpenClipImageTower:
     """Embeds pictures in batches that fit the device's memory."""
 
@@ -43,7 +38,7 @@ class OpenClipImageTower:
 
         Raises ModelUnavailableError when not even one picture can be embedded within that.
         """
-        self.device = choose_device(device)
+        self.device, self.why = choose_device(device)
         capped = self.device.type == "cuda" and gpu_memory_mb > 0
         if capped:
             _cap(self.device, gpu_memory_mb)
@@ -123,7 +118,7 @@ class OpenClipTextTower:
     """Embeds queries."""
 
     def __init__(self, bundle: Bundle, device: str, precision: str) -> None:
-        self.device = choose_device(device)
+        self.device, self.why = choose_device(device)
         self._model = bundle.model.to(self.device)
         self._tokenizer = bundle.tokenizer
         self.precision = "fp32"
@@ -139,26 +134,37 @@ class OpenClipTextTower:
 def _set_precision(tower: Any, model: torch.nn.Module, wanted: str, forward: Callable[[], Vectors]) -> None:
     """Cast the model: as told, or on "auto" to what is faster here and gives the same answers."""
     if wanted != "auto":
-        tower.precision = wanted
+        tower.precision, why = wanted, "as model.precision says"
         model.to(_DTYPES[wanted])
-        return
-    if tower.device.type == "cuda":
-        tower.precision = "fp16"
+    elif tower.device.type == "cuda":
+        tower.precision, why = "fp16", "half precision is a GPU's quickest"
         model.to(torch.float16)
-        return
+    else:
+        tower.precision, why = _measured(tower, model, forward)
+    tower.why = replace(tower.why, precision=why)
+
+
+def _measured(tower: Any, model: torch.nn.Module, forward: Callable[[], Vectors]) -> tuple[str, str]:
+    """Cast a CPU's model to bfloat16 if that is worthwhile; gives the precision and why it is that."""
     slow, reference = _timed(forward)
     state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     tower.precision = "bf16"
     try:
         model.to(torch.bfloat16)
         fast, vectors = _timed(forward)
-        good = slow / fast >= _WORTHWHILE and float((vectors * reference).sum(axis=1).min()) >= _FAITHFUL
-    except RuntimeError:  # an operator without a bfloat16 kernel on this processor
-        good = False
-    if not good:
-        tower.precision = "fp32"
-        model.to(torch.float32)
-        model.load_state_dict(state)
+    except RuntimeError:
+        why = "this processor has no bfloat16 for each operator of the model"
+    else:
+        likeness = float((vectors * reference).sum(axis=1).min())
+        gain = f"{slow / fast:.1f} times as fast as fp32"
+        if slow / fast >= _WORTHWHILE and likeness >= _FAITHFUL:
+            return "bf16", f"measured {gain} on this processor"
+        why = f"bf16 is only {gain} on this processor, as measured"
+        if likeness < _FAITHFUL:
+            why = f"bf16 gives other answers, as measured (cosine {likeness:.4f})"
+    model.to(torch.float32)
+    model.load_state_dict(state)
+    return "fp32", why
 
 
 def _timed(forward: Callable[[], Vectors]) -> tuple[float, Vectors]:

@@ -1,0 +1,42 @@
+"""One line of a diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`remedy` is what to type or to do next; only what is well may go without."""
+
+    name: str
+    state: State
+    text: str
+    remedy: str = ""
+
+    def __post_init__(self) -> None:
+        if self.state != "ok" and not self.remedy:
+            raise ValueError(f"{self.name} names no remedy")
+
+
+def fine(name: str, text: str) -> Check:
+    """Give a line about what is well."""
+    return Check(name, "ok", text)
+
+
+def wrong(name: str, text: str, remedy: str) -> Check:
+    """Give a line about what works, but not as well as it could."""
+    return Check(name, "warn", text, remedy)
+
+
+def failed(name: str, text: str, remedy: str) -> Check:
+    """Give a line about what does not work, or lets others in."""
+    return Check(name, "fail", text, remedy)
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many: "1 photo", "12,345 photos"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

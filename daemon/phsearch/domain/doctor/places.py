@@ -1,0 +1,138 @@
+"""Files and folders: whose they are, who else may reach them, and whether there is room."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from phsearch.domain.doctor.check import Check, failed, fine, wrong
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+_Judged = TypeVar("_Judged", bound=Check | None)
+Kind = Literal["absent", "file", "folder", "socket", "other"]
+
+LITTLE = 1 << 30
+"""Bytes free in the state directory below which that is a warning: a pass of maintenance wants some room, too."""
+NEXT_TO_NOTHING = 100 << 20
+
+_OTHERS = 0o077
+_ALL = 0o700
+_WORLD_WRITES = 0o002
+_STICKY = 0o1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the file system says of a path; `problem` is why it says nothing."""
+
+    path: str
+    kind: Kind = "absent"
+    uid: int = -1
+    mode: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes of a file system."""
+
+    path: str
+    free: int
+    total: int
+
+    @classmethod
+    def of(cls, path: str, found: os.statvfs_result) -> Space:
+        """Take what statvfs(3) says; what is kept for root is not free."""
+        return cls(path, found.f_frsize * found.f_bavail, found.f_frsize * found.f_blocks)
+
+
+def config(entry: Entry, uid: int, problem: str = "", hint: str = "") -> Check:
+    """Judge the file of settings; `problem` is what is wrong with its content."""
+    name, file, path = "config", entry.path, shlex.quote(entry.path)
+    faults = (
+        (entry.problem, failed(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
+        (entry.kind == "absent", fine(name, f"{file} is not there: every setting has its default")),
+        (problem, failed(name, problem, hint or f"correct {path}")),
+        (
+            entry.uid not in {uid, 0},
+            wrong(name, f"{file} belongs to user {entry.uid}, who may change it", f"sudo chown {uid} {path}"),
+        ),
+        (entry.mode & _WORLD_WRITES, wrong(name, f"{file} may be changed by everybody", f"chmod o-w {path}")),
+    )
+    return _first(faults, fine(name, file))
+
+
+def private_folder(name: str, entry: Entry, uid: int) -> Check:
+    """Judge a folder that is to be its owner's alone."""
+    folder, path, mode = entry.path, shlex.quote(entry.path), f"mode {entry.mode:04o}"
+    own = "give phsearchd a folder of its own: see --state-dir and --socket in phsearchd --help"
+    faults = (
+        (entry.problem, failed(name, f"{folder}: {entry.problem}", f"ls -ld {path}")),
+        (entry.kind == "absent", fine(name, f"{folder} is not there yet: phsearchd makes it")),
+        (entry.kind != "folder", failed(name, f"{folder} is not a folder", f"mv {path} {path}.old")),
+        (
+            entry.uid != uid or entry.mode & _STICKY,
+            failed(name, f"{folder} belongs to user {entry.uid}, {mode}", own),
+        ),
+        (entry.mode & _OTHERS, failed(name, f"{folder} is open to others: {mode}", f"chmod 700 {path}")),
+        (entry.mode & _ALL != _ALL, failed(name, f"{folder} is closed to its owner: {mode}", f"chmod 700 {path}")),
+    )
+    return _first(faults, fine(name, f"{folder}, {mode}"))
+
+
+def socket(entry: Entry, uid: int) -> Check | None:
+    """Judge the socket's file; None where there is none, which is the daemon's line to say."""
+    name, file, path, mode = "socket", entry.path, shlex.quote(entry.path), f"mode {entry.mode:04o}"
+    own = "ask as the user whose daemon it is, or give your own with --socket"
+    faults = (
+        (entry.problem, failed(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
+        (entry.kind == "absent", None),
+        (entry.kind != "socket", failed(name, f"{file} is not a socket", f"mv {path} {path}.old")),
+        (entry.uid != uid, failed(name, f"{file} belongs to user {entry.uid}", own)),
+        (entry.mode & _OTHERS, failed(name, f"{file} is open to others: {mode}", f"chmod 600 {path}")),
+    )
+    return _first(faults, fine(name, f"{file}, {mode}"))
+
+
+def root(entry: Entry, *, readable: bool) -> Check:
+    """Judge a folder of photos by what a client sees of it."""
+    name, folder, path = "root", entry.path, shlex.quote(entry.path)
+    make = f"mount its disk or mkdir -p {path}; or change roots in the settings"
+    faults = (
+        # What is not there is offline: the daemon waits for it.
+        (entry.problem, wrong(name, f"{folder}: {entry.problem}", f"findmnt --target {path}")),
+        (entry.kind == "absent", wrong(name, f"{folder} is not there", make)),
+        (entry.kind != "folder", failed(name, f"{folder} is not a folder", "change roots in the settings")),
+        (not readable, failed(name, f"{folder} may not be read", f"chmod u+rx {path}")),
+    )
+    return _first(faults, fine(name, folder))
+
+
+def space(name: str, space: Space) -> Check:
+    """Judge what is left of a disk."""
+    text = f"{in_bytes(space.free)} free of {in_bytes(space.total)} at {space.path}"
+    remedy = f"make room: du -xh --max-depth=1 {shlex.quote(space.path)} | sort -h shows what phsearch takes there"
+    if space.free < NEXT_TO_NOTHING:
+        return failed(name, f"{text}: the index can hardly be written", remedy)
+    if space.free < LITTLE:
+        return wrong(name, f"{text}: less than {in_bytes(LITTLE)}", remedy)
+    return fine(name, text)
+
+
+def _first(faults: Iterable[tuple[object, _Judged]], well: _Judged) -> _Judged:
+    """Give the first judgement that applies."""
+    return next((check for applies, check in faults if applies), well)
+
+
+def in_bytes(count: float) -> str:
+    """Say how much: "512 bytes", "1.5 GB"."""
+    size, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:  # noqa: PLR2004 - a kilo
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"  # noqa: PLR2004 - 3 digits

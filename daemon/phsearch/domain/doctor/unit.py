@@ -1,0 +1,102 @@
+"""The systemd unit, from what `systemctl --user show` and `loginctl show-user` say of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNIT = "phsearch.service"
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "Result",
+    "ExecMainStatus",
+    "NRestarts",
+    "NeedDaemonReload",
+    "ExecStart",
+)
+_INSTALL = "phsearchd install --now"
+_LOG = "journalctl --user -u phsearch -n 50"
+_START = "systemctl --user start phsearch"
+_RESTART = "systemctl --user restart phsearch"
+_ENABLE = "systemctl --user enable phsearch"
+_ALIVE = frozenset({"active", "activating", "reloading"})
+_AT_LOGIN = frozenset({"enabled", "enabled-runtime", "linked", "static", "indirect"})
+_EX_CONFIG = "78"
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+
+
+def properties(shown: str) -> dict[str, str]:
+    """Parse lines of "Name=value"."""
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def command(exec_start: str) -> tuple[str, str]:
+    """Give (program, PATH to look it up by, "" for a whole path) of an ExecStart as systemctl shows it.
+
+    `env PATH=... phsearchd` is looked through: that env exists says nothing.
+    """
+    found = re.search(r"argv\[\]=(.*?) ; ", exec_start)
+    words = found[1].split() if found else []
+    if not words or words[0].rpartition("/")[2] != "env":
+        return (words[0] if words else "", "")
+    variables = [word for word in words[1:] if _ASSIGNMENT.match(word)]
+    rest = [word for word in words[1:] if word not in variables]
+    searched = next((word.removeprefix("PATH=") for word in variables if word.startswith("PATH=")), "")
+    return (rest[0] if rest else "", searched)
+
+
+def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answered: bool) -> Check:
+    """Judge the unit. `program` is what its command was found to be, None where that is not to be found."""
+    name = "unit"
+    active, enabled = shown.get("ActiveState", ""), shown.get("UnitFileState", "")
+    result, status = shown.get("Result", "success"), shown.get("ExecMainStatus", "")
+    restarts = int(shown.get("NRestarts") or 0)
+    text = f"{UNIT} is {active} ({shown.get('SubState', '')}), {enabled or 'not installed'}"
+    ended = f"{text}; it ended with {result}, status {status}"
+    settings = "phsearch-client doctor names the setting that is wrong"
+    # The first that applies.
+    faults = (
+        (problem, wrong(name, problem, "export XDG_RUNTIME_DIR=/run/user/$(id -u); systemctl --user status")),
+        (
+            shown.get("LoadState") != "loaded",
+            wrong(name, f"there is no {UNIT}: phsearchd does not start at login", _INSTALL)
+            if answered
+            else failed(name, f"there is no {UNIT}", _INSTALL),
+        ),
+        (program is None, failed(name, f"{text}; its ExecStart names no program that is there", _INSTALL)),
+        (
+            active == "failed" or result != "success",
+            failed(name, ended, f"{settings if status == _EX_CONFIG else _LOG}; then {_RESTART}"),
+        ),
+        (
+            shown.get("NeedDaemonReload") == "yes",
+            wrong(name, f"{text}; changed since it was loaded", f"systemctl --user daemon-reload && {_RESTART}"),
+        ),
+        (active != "active" and answered, wrong(name, f"{text}: the phsearchd that answers is another", _START)),
+        (active not in _ALIVE, failed(name, text, _START)),
+        (enabled not in _AT_LOGIN, wrong(name, f"{text}: it does not start at login", _ENABLE)),
+        (restarts, wrong(name, f"{text}; it had to be restarted {counted(restarts, 'time')}", _LOG)),
+    )
+    return next((check for applies, check in faults if applies), fine(name, text))
+
+
+def linger(shown: Mapping[str, str], *, graphical: bool) -> Check | None:
+    """Judge whether the daemon outlives the last session of a user without a desktop; None where nobody can say."""
+    match shown.get("Linger"):
+        case "yes":
+            return fine("linger", "phsearchd runs whether or not anybody is logged in")
+        case "no" if graphical or shown.get("Display"):
+            return fine("linger", "phsearchd runs while you are logged in")
+        case "no":
+            text = "phsearchd ends when the last session does, and there is no desktop here"
+            return wrong("linger", text, "loginctl enable-linger")
+        case _:
+            return None

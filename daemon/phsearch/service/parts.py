@@ -1,0 +1,48 @@
+"""Everything that is looked at by those who say how the daemon is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phsearch.service.career import Career
+    from phsearch.service.catalog import Catalog
+    from phsearch.service.embedder import Embedder
+    from phsearch.service.figures import Figures
+    from phsearch.service.load import Load
+    from phsearch.service.model import ModelState
+    from phsearch.service.pipelines import Pipelines
+    from phsearch.service.rootkeeper import RootKeeper
+    from phsearch.service.searcher import Searcher, TextTowerProcess
+    from phsearch.service.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a running daemon."""
+
+    catalog: Catalog
+    pipelines: Pipelines
+    embedder: Embedder
+    text_tower: TextTowerProcess
+    writer: Writer
+    model: ModelState
+    keepers: Mapping[str, RootKeeper]
+    searcher: Searcher
+    load: Load
+    figures: Figures
+
+    @property
+    def careers(self) -> dict[str, Career]:
+        """The workers, by name."""
+        return {"index": self.embedder.career, "query": self.text_tower.career}
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The processes there are, by name."""
+        workers = {name: career.pid for name, career in self.careers.items() if career.pid is not None}
+        return {"daemon": os.getpid()} | workers

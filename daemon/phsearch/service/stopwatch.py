@@ -1,0 +1,40 @@
+"""Where a worker's time goes, taken from several threads and reported batch by batch."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Stopwatch:
+    """Adds up seconds and counts under names."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sums: Counter[str] = Counter()
+
+    def add(self, name: str, amount: float) -> None:
+        """Add seconds or a count."""
+        with self._lock:
+            self._sums[name] += amount  # type: ignore[assignment] # a Counter of floats adds as well
+
+    @contextlib.contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Add the seconds that what is within takes."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.perf_counter() - start)
+
+    def taken(self) -> dict[str, float]:
+        """Give everything since the last time, and begin anew."""
+        with self._lock:
+            sums, self._sums = self._sums, Counter()
+        return {name: round(amount, 6) for name, amount in sums.items()}
