@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import Daemon, photo, running
+from phsearch.wire import PROTOCOL
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def test_events_tell_what_happens_as_it_happens(daemon: Daemon) -> None:
         raw.connect(str(daemon.socket))
         lines = raw.makefile("rb")
         raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"events.subscribe"}\n')
-        assert json.loads(lines.readline())["result"] == {"subscribed": True}
+        assert json.loads(lines.readline())["result"]["subscribed"] is True
         path = photo(daemon.photos / "event.png", "green")
         event = json.loads(lines.readline())
         assert (event["method"], event["params"]) == ("event", {"type": "indexed", "path": str(path)})
@@ -179,7 +180,7 @@ def test_events_tell_what_happens_as_it_happens(daemon: Daemon) -> None:
 
 def test_rescan_starts_a_scan_of_the_root_that_holds_the_path(daemon: Daemon) -> None:
     answer = call(daemon, "library.rescan", {"path": str(daemon.photos / "deep" / "down")})
-    assert answer["result"] == {"roots": [str(daemon.photos)]}
+    assert answer["result"] == {"roots": [str(daemon.photos)], "protocol": PROTOCOL}
     daemon.settled()
 
 
