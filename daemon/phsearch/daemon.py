@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import dataclasses
+import functools
 import importlib.metadata
 import logging
 import os
@@ -59,7 +60,7 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from phsearch.config import Config, Places
     from phsearch.domain.ports import Store, Watcher
@@ -139,7 +140,9 @@ async def _serve(
     scanner = FolderScanner(roots, rules, follow_symlinks=config.watch.follow_symlinks)
     batcher = Batcher(config.model.batch_size or 16, _AHEAD)
     embedder = Embedder(
-        _index_worker(config, worker_env, worker),
+        _index_worker(
+            config, worker_env, worker, lambda: [root for root, kept in keepers.items() if kept.state != "offline"]
+        ),
         model,
         batcher,
         config.index.keep_alive_seconds,
@@ -216,7 +219,9 @@ def _keep(
     for root in roots:
         disk = RootDisk(f"disk {root}", config.watch.disk_seconds, _AT_ONCE)
         presence = Presence(root, roots, mounts.read, scanner.look, volumes, writer)
-        ask = Questions(presence.look_all, digest, time.time_ns)
+        # Whoever may write into the folder may swap a link in between the look and the read.
+        read = functools.partial(digest, root=None if config.watch.follow_symlinks else root)
+        ask = Questions(presence.look_all, read, time.time_ns)
         settler = Settler(config.watch.settle_seconds)
         pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, decoder)
         pipelines.add(root, pipeline)
@@ -270,7 +275,9 @@ async def _keep_informed(notifier: Notifier, status: Status) -> None:
         await asyncio.sleep(1)
 
 
-def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+def _index_worker(
+    config: Config, env: Mapping[str, str], program: tuple[str, ...], there: Callable[[], Sequence[str]] = tuple
+) -> WorkerCommand:
     setup = {
         "tower": "image",
         "name": config.model.name,
@@ -281,8 +288,9 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "torch_threads": 0,
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
+        "follow_symlinks": config.watch.follow_symlinks,
     }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE, roots=there)
 
 
 def _limits(config: Config) -> Limits:

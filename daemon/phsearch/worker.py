@@ -5,12 +5,16 @@ first answer "ready" with what the model is, or "unavailable" with why there is 
 
 The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
 begins to decode each photo and when it has: if a decoder takes the process down, the daemon knows whom to suspect.
+
+Once the tower has run, and before the first photo or text comes, a worker is confined for good: see
+`adapters.confinement`. It may then read the photo folders that were there, and says when one has come since.
 """
 
 from __future__ import annotations
 
 import ctypes
 import dataclasses
+import errno
 import os
 import queue
 import signal
@@ -22,15 +26,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phsearch.adapters.confinement import confine
+from phsearch.domain.roots import Roots
 from phsearch.domain.types import Fingerprint, Preprocess
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
+from phsearch.opening import open_regular
 from phsearch.service.frames import Channel, vectors_to_bytes
 
 if TYPE_CHECKING:
-    from phsearch.adapters.clip import Bundle, OpenClipImageTower
+    from collections.abc import Sequence
+
+    from phsearch.adapters.clip import Bundle, OpenClipImageTower, OpenClipTextTower
     from phsearch.domain.ports import Decoded, Decoder
 
 _PR_SET_PDEATHSIG = 1
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 def main() -> None:
@@ -64,12 +74,12 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
         match setup["tower"]:
             case "image":
                 image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
-                about = {"batch_size": image_tower.batch_size}
-                channel.send(_ready(bundle, str(image_tower.device), image_tower.precision) | about)
-                _serve_images(channel, setup, bundle.preprocess, image_tower)
+                _serve_images(channel, setup, bundle, image_tower)
             case _:
                 text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
-                channel.send(_ready(bundle, str(text_tower.device), text_tower.precision))
+                text_tower.embed(["a photo"])
+                confinement = confine((), device=_on_device(text_tower))
+                channel.send(_ready(bundle, str(text_tower.device), text_tower.precision, confinement))
                 while (frame := channel.receive()) is not None:
                     channel.send({"op": "embedded"}, vectors_to_bytes(text_tower.embed(frame[0]["texts"])))
     except (RuntimeError, AssertionError) as error:
@@ -88,7 +98,11 @@ def _calm_threads(setup: dict[str, Any]) -> None:
         torch.set_num_threads(setup["torch_threads"])
 
 
-def _ready(bundle: Bundle, device: str, precision: str) -> dict[str, Any]:
+def _on_device(tower: OpenClipImageTower | OpenClipTextTower) -> bool:
+    return not str(tower.device).startswith("cpu")
+
+
+def _ready(bundle: Bundle, device: str, precision: str, confinement: str) -> dict[str, Any]:
     return {
         "op": "ready",
         "identity": dataclasses.asdict(bundle.identity),
@@ -96,6 +110,7 @@ def _ready(bundle: Bundle, device: str, precision: str) -> dict[str, Any]:
         "precision": precision,
         "multilingual": bundle.multilingual,
         "pid": os.getpid(),
+        "confinement": confinement,
     }
 
 
@@ -108,15 +123,51 @@ class _Photo:
         self.decoded: Future[Decoded | None] = Future()
 
 
-def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preprocess, tower: OpenClipImageTower) -> None:
+class _Library:
+    """The photo folders this worker may read: those that were there when it was confined."""
+
+    def __init__(self, paths: Sequence[str], *, follow: bool) -> None:
+        self.follow = follow
+        self._roots = Roots(paths)
+        self._before = {root: _identity(root) for root in self._roots}
+
+    def open(self, path: str) -> int:
+        """Open a photo. Raises OSError, UnreadableImageError."""
+        return open_regular(path, None if self.follow else self._roots.of(path))
+
+    def news(self, path: str) -> bool:
+        """Whether the folder of a photo is another one than it was, or has not been there: a disk was mounted."""
+        root = self._roots.of(path)
+        return root is None or _identity(root) != self._before[root]
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - as below
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - the text worker never decodes
 
+    preprocess = bundle.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     threads = setup["decode_threads"] or os.cpu_count() or 1
+    # What a device's driver or a kernel's compiler opens, it opens now.
+    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
+    library = _Library(setup["roots"], follow=setup["follow_symlinks"])
+    confinement = confine(None if library.follow else setup["roots"], device=_on_device(tower))
+    about = {"batch_size": tower.batch_size}
+    channel.send(_ready(bundle, str(tower.device), tower.precision, confinement) | about)
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None] = queue.SimpleQueue()
     with ThreadPoolExecutor(threads, "decode") as pool:
         reader = threading.Thread(
-            target=_read_batches, args=(channel, decoder, preprocess, pool, batches), name="batches", daemon=True
+            target=_read_batches,
+            args=(channel, library, decoder, preprocess, pool, batches),
+            name="batches",
+            daemon=True,
         )
         reader.start()
         while (batch := batches.get()) is not None:
@@ -128,6 +179,7 @@ def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preproces
 
 def _read_batches(
     channel: Channel,
+    library: _Library,
     decoder: Decoder,
     preprocess: Preprocess,
     pool: ThreadPoolExecutor,
@@ -137,30 +189,32 @@ def _read_batches(
         header = frame[0]
         photos = [_Photo(path, Fingerprint(size, mtime_ns)) for path, size, mtime_ns in header["photos"]]
         for photo in photos:
-            photo.decoded = pool.submit(_decode, channel, decoder, preprocess, photo)
+            photo.decoded = pool.submit(_decode, channel, library, decoder, preprocess, photo)
         batches.put((header["batch"], photos))
     # The daemon is gone or wants us gone: what is still being decoded is of no use to anybody.
     os._exit(0)
 
 
-def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _Photo) -> Decoded | None:
+def _decode(
+    channel: Channel, library: _Library, decoder: Decoder, preprocess: Preprocess, photo: _Photo
+) -> Decoded | None:
     channel.send({"op": "begun", "path": photo.path})
     try:
-        if not _unchanged(photo):
+        decoded = _decode_unchanged(library, decoder, preprocess, photo)
+        if decoded is None:
             channel.send({"op": "changed", "path": photo.path})
             return None
-        decoded = decoder.decode(photo.path, preprocess)
-        # The digest was taken of this size and time; a file rewritten meanwhile would get another one's vector.
-        if not _unchanged(photo):
-            channel.send({"op": "changed", "path": photo.path})
-            return None
+    except PermissionError as error:
+        if library.news(photo.path):
+            channel.send({"op": "outdated"})
+        else:
+            channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except TruncatedImageError as error:
         channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": True})
     except UnreadableImageError as error:
         channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": False})
     except OSError as error:
-        reason = error.strerror or "cannot be read"
-        channel.send({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
+        channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except MemoryError:
         channel.send({"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False})
     else:
@@ -169,12 +223,38 @@ def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _
     return None
 
 
-def _unchanged(photo: _Photo) -> bool:
+def _decode_unchanged(library: _Library, decoder: Decoder, preprocess: Preprocess, photo: _Photo) -> Decoded | None:
+    """Decode a photo that is the one whose digest was taken, from before it is read until after; None if it is not."""
     try:
-        stat = os.stat(photo.path)  # noqa: PTH116 - surrogate names and speed
+        descriptor = library.open(photo.path)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+    try:
+        if _fingerprint(os.fstat(descriptor)) != photo.fingerprint:
+            return None
+        decoded = decoder.decode(photo.path, preprocess, descriptor)
+        # Rewritten, or replaced by another.
+        same = photo.fingerprint == _fingerprint(os.fstat(descriptor))
+        return decoded if same and _fingerprint(_status(photo.path, library)) == photo.fingerprint else None
+    finally:
+        os.close(descriptor)
+
+
+def _status(path: str, library: _Library) -> os.stat_result | None:
+    try:
+        return os.stat(path, follow_symlinks=library.follow)  # noqa: PTH116 - surrogate names and speed
     except OSError:
-        return False
-    return Fingerprint(stat.st_size, stat.st_mtime_ns) == photo.fingerprint
+        return None
+
+
+def _fingerprint(status: os.stat_result | None) -> Fingerprint | None:
+    return Fingerprint(status.st_size, status.st_mtime_ns) if status is not None else None
+
+
+def _clause(error: OSError) -> str:
+    return error.strerror or "cannot be read"
 
 
 def _embed(channel: Channel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:

@@ -32,6 +32,8 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
+    if confinement := status["model"].get("confinement"):
+        yield "confined", f"by {cell(confinement)}"
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))

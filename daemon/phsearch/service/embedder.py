@@ -87,6 +87,7 @@ class Embedder:
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
+        self._outdated = False
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
@@ -145,6 +146,7 @@ class Embedder:
             self._batcher.size = worker.ready.batch_size
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self._withdrawn.clear()
+            self._outdated = False
             self.running = True
             try:
                 death = await self._employ(worker, overseer)
@@ -195,6 +197,8 @@ class Embedder:
                 if self._withdrawn:
                     overseer.late = self._withdrawn
                     return deaths.recalled()
+                if self._outdated:
+                    return deaths.outdated()
                 if (death := overseer.sentence()) is not None:
                     return death
             elif not await self._stir(self._keep_alive):
@@ -240,14 +244,16 @@ class Embedder:
                     photo = self._batcher.finished(row["path"])
                     if photo is not None:
                         self._settle(Embedded(photo, PhotoInfo(*row["info"]), vector))
-            case "failed":
+            case "failed" | "changed":
                 photo = self._batcher.finished(header["path"])
                 if photo is not None:
-                    self._settle(Unreadable(photo, header["reason"], header["truncated"]))
-            case "changed":
-                photo = self._batcher.finished(header["path"])
-                if photo is not None:
-                    self._settle(ChangedMeanwhile(photo))
+                    failed = header["op"] == "failed"
+                    self._settle(
+                        Unreadable(photo, header["reason"], header["truncated"]) if failed else ChangedMeanwhile(photo)
+                    )
+            case "outdated":
+                self._outdated = True
+                self._stirred.set()
             case _:
                 self._batcher.done(header["batch"])
                 self._stirred.set()

@@ -21,7 +21,7 @@ from phsearch.service import frames
 from phsearch.service.pipe import Pipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger("phsearch.worker")
 
@@ -44,6 +44,7 @@ class Ready:
     multilingual: bool
     pid: int
     batch_size: int = 1
+    confinement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class WorkerCommand:
     program: tuple[str, ...]
     nice: int = 0
     expendable: int = 0
+    roots: Callable[[], Sequence[str]] = tuple
+    """The photo folders that are there now: what a worker may read is settled when it starts."""
 
 
 class Worker:
@@ -78,7 +81,7 @@ class Worker:
             process = _spawn(command, theirs)
         worker = cls(process, ours)
         try:
-            await worker.send(dict(command.setup))
+            await worker.send({**command.setup, "roots": list(command.roots())})
             header, _ = await worker.receive()
         except BaseException:
             await worker.kill()
