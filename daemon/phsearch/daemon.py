@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
-from phsearch.adapters import memory
+from phsearch.adapters import descriptors, memory
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
@@ -172,7 +172,7 @@ async def _serve(
     )
     finding = Finding(searcher, status, library, keepers, why, barrier)
     upkeep = Upkeep(library, roots, keepers, pipelines, verifier)
-    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events)
+    server = Server(Api([finding.calls, upkeep.calls, About(status).calls]), events, descriptors.raise_limit())
     notifier = Notifier(env)
 
     await server.start(listener)
