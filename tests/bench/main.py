@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import clients, freshness, indexing, machine, memory, queries, startup, table
+from bench import clients, freshness, hostile, indexing, machine, memory, queries, startup, table
 from bench.kit import Kit, say
 from bench.photos import Photos
 
@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
     "freshness": freshness.measure,
     "startup": startup.measure,
     "memory": memory.measure,
+    "hostile": hostile.measure,
 }
 
 

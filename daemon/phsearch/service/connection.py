@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phsearch.service.answers import Answers
     from phsearch.service.crowd import Crowd
     from phsearch.service.events import Events
-    from phsearch.service.turns import Turns
+    from phsearch.service.turns import Ration, Turns
 
 log = logging.getLogger("phsearch.server")
 
@@ -43,11 +43,12 @@ _MUCH = 64 << 10
 class Connection(asyncio.Protocol):
     """Serves one client; fills `crowd.Guest`."""
 
-    def __init__(self, answers: Answers, events: Events, crowd: Crowd, turns: Turns) -> None:
+    def __init__(self, answers: Answers, events: Events, crowd: Crowd, turns: Turns, ration: Ration) -> None:
         self._answers = answers
         self._events = events
         self._crowd = crowd
         self._turns = turns
+        self._ration = ration
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
         self._arrived = asyncio.Event()
@@ -92,8 +93,11 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
         elif not before and self._lines.begun and not self.answering:
             self._allow(LINE_SECONDS, "a request was not finished")
-        if len(self._lines) > _MUCH:
-            self._crowd.weigh()
+        if len(self._lines) > _MUCH or self._lines.skipping:
+            self._crowd.weigh(len(data))
+            if not self._lines.whole:
+                self._transport.pause_reading()
+                self._ration.queue(self._transport.resume_reading)
 
     def eof_received(self) -> bool:
         """Keep the line open: what was asked is still answered."""
@@ -211,7 +215,7 @@ class Connection(asyncio.Protocol):
         if self._taken.is_set():
             return
         self._since = self._loop.time()
-        self._crowd.weigh()
+        self._crowd.weigh(_MUCH)
         async with asyncio.timeout(TAKE_SECONDS if patience is None else patience):
             await self._taken.wait()
 

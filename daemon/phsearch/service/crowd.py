@@ -7,10 +7,13 @@ anything. Whoever waits for an answer, or for events, stays.
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_STEPS = 32
 
 
 class Guest(Protocol):
@@ -37,6 +40,7 @@ class Crowd:
         self._most_subscribers = most_subscribers
         self._guests: set[Guest] = set()
         self._subscribers: set[Guest] = set()
+        self._unweighed = 0
 
     def __len__(self) -> int:
         return len(self._guests)
@@ -67,8 +71,12 @@ class Crowd:
         self._subscribers.add(guest)
         return True
 
-    def weigh(self) -> None:
-        """Dismiss those who hold the most until what is held is bearable; to be called when somebody holds much."""
+    def weigh(self, more: int) -> None:
+        """Dismiss those who hold the most until what is held is bearable; `more` bytes came for one who holds much."""
+        self._unweighed += more
+        if self._unweighed < self._most_bytes // _STEPS:
+            return
+        self._unweighed = 0
         total = sum(guest.held for guest in self._guests)
         for guest in sorted(self._guests, key=lambda guest: guest.held, reverse=True):
             if total <= self._most_bytes:
@@ -79,9 +87,9 @@ class Crowd:
 
     def _make_room(self, among: set[Guest], reason: str) -> bool:
         silent = ((since, guest) for guest in among if (since := guest.silent_since) is not None)
-        longest = min(silent, key=lambda each: each[0], default=None)
-        if longest is None:
-            return False
-        self.leave(longest[1])
-        longest[1].dismiss(reason)
-        return True
+        # Some at once: looking at all of them for each that comes would be what holds up the others.
+        longest = heapq.nsmallest(max(self.most // _STEPS, 1), silent, key=lambda each: each[0])
+        for _, guest in longest:
+            self.leave(guest)
+            guest.dismiss(reason)
+        return bool(longest)

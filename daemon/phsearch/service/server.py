@@ -20,7 +20,7 @@ from phsearch.errors import AlreadyRunningError, PhsearchError
 from phsearch.service.answers import Answers
 from phsearch.service.connection import Connection
 from phsearch.service.crowd import Crowd
-from phsearch.service.turns import Turns
+from phsearch.service.turns import Ration, Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,7 @@ class Server:
         # The store opens many files at once; whatever clients do, it must find descriptors.
         most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
         self._crowd = Crowd(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
-        self._turns = Turns()
+        self._turns, self._ration = Turns(), Ration()
         self._connections: set[Connection] = set()
         self._welcoming: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -163,7 +163,7 @@ class Server:
 
     async def _welcome(self, peer: socket.socket) -> None:
         peer.setblocking(False)
-        make = lambda: Connection(self._answers, self._events, self._crowd, self._turns)  # noqa: E731 - typed by use
+        make = lambda: Connection(self._answers, self._events, self._crowd, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
             _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
         except OSError:

@@ -1,6 +1,7 @@
 """Whose request is next: those who ask one thing at a time go at once, those who send many wait in one line.
 
-A flood over any number of connections then costs an honest client one request of it at most.
+A flood over any number of connections then costs an honest client one request of it at most, and as much time passes
+before the next as that one took: half of the loop's time is for the others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 0.05
 """Seconds a request may keep the line: one that takes minutes is no flood."""
+_SHORTEST = 0.001
 
 
 class Turns:
@@ -40,12 +42,12 @@ class Turns:
         self._taken = True
         kept = _Kept(self._next)
         limit = loop.call_later(_LONGEST, kept.release)
+        began = loop.time()
         try:
             yield
         finally:
             limit.cancel()
-            # A round of the loop for everybody else, and one for what has arrived in it.
-            loop.call_soon(loop.call_soon, kept.release)
+            loop.call_later(max(loop.time() - began, _SHORTEST), kept.release)
 
     def _next(self) -> None:
         while self._line:
@@ -66,3 +68,21 @@ class _Kept:
         following, self._following = self._following, None
         if following is not None:
             following()
+
+
+class Ration:
+    """Long requests are read a piece at a time, and one of all connections' after the other."""
+
+    def __init__(self) -> None:
+        self._line: deque[Callable[[], None]] = deque()
+
+    def queue(self, read: Callable[[], None]) -> None:
+        """Have one piece read when it is its turn."""
+        self._line.append(read)
+        if len(self._line) == 1:
+            asyncio.get_running_loop().call_later(_SHORTEST, self._next)
+
+    def _next(self) -> None:
+        self._line.popleft()()
+        if self._line:
+            asyncio.get_running_loop().call_later(_SHORTEST, self._next)

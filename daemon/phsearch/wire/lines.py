@@ -22,6 +22,11 @@ class Lines:
         return len(self._buffer)
 
     @property
+    def skipping(self) -> bool:
+        """Whether what comes is the rest of a line over the limit."""
+        return self._skipping
+
+    @property
     def begun(self) -> bool:
         """Whether a part of a line is there, with nothing whole before it."""
         return self._skipping or (bool(self._buffer) and not self.whole)
