@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         self.answering = self._asked = True
         self._since = self._loop.time()
         line = self._lines.take()
-        if len(self._lines) <= _MUCH and not self._deaf:
+        if len(self._lines) <= _MUCH or not self._lines.whole:
             self._transport.resume_reading()
         return line
 
