@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from phsearch import __version__, config, logs, paths
+from phsearch.adapters.modes import tighten
 from phsearch.display import printable
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 
@@ -36,6 +37,7 @@ def main() -> NoReturn:
         places = _places(options, settings, env)
         logs.configure(settings.log.level, env)
         lock = _lock(places.state)
+        tighten(places.state)
         if options.rebuild:
             _discard_index(places.state)
         from phsearch import daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run

@@ -15,6 +15,7 @@ import stat
 from phsearch.errors import UnreadableImageError
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_UPWARD = frozenset({"", ".", ".."})
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -42,6 +43,8 @@ def _spot(path: str) -> int:
 
 def _spot_below(path: str, root: str) -> int:
     """Give a descriptor of the place of `path`, which allows nothing but a look; the last name may be a link itself."""
+    if not _UPWARD.isdisjoint(path.split("/")[1:]):
+        raise FileNotFoundError(errno.ENOENT, "not a plain path", path)
     # The root is named by its owner, and may be a link.
     here = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     *folders, name = path[len(root) :].strip("/").split("/")
