@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from phsearch import __version__, config, logs, paths
 from phsearch.adapters.modes import tighten
-from phsearch.display import printable
+from phsearch.display import one_line
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _discard_index(state: Path) -> None:
 
 
 def _complain(error: PhsearchError) -> None:
-    sys.stderr.write(printable(f"phsearchd: {error.sentence()}\n"))
+    sys.stderr.write(one_line(f"phsearchd: {error.sentence()}") + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
+def one_line(text: str) -> str:
+    """Escape newlines, too: a name must not pass for a line of its own."""
+    return printable(text).replace("\n", r"\n")
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     if _FIRST_BYTE <= code <= _LAST_BYTE:

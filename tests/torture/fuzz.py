@@ -91,6 +91,8 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
         while requests < wanted:
             if not halfway and requests >= wanted / 2:
                 halfway = process.memory_info().rss
+            sys.stdout.write(f"{requests:,} requests, {process.memory_info().rss / 1e6:.1f} MB\n")
+            sys.stdout.flush()
             for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
                 requests, answers = requests + made, answers + heard
         seconds = time.monotonic() - began
