@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # pip reads the owner's settings by itself; uv wants to be told where local wheels lie.
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
+UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 
-.PHONY: try test setup lint types imports unit bench soak torture quality lock clean
+.PHONY: try test setup lint types imports unit bench soak torture quality lock audit clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
@@ -15,14 +16,20 @@ test: setup lint types imports unit
 setup: .venv/ready
 
 # One resolver run for everything, from pinned versions, with bytecode: an unpinned torchvision would replace a CPU torch
-# by a newer CUDA build, and without bytecode every process spends ten seconds on imports.
-.venv/ready: pyproject.toml constraints.txt
+# by a newer CUDA build, and without bytecode every process spends ten seconds on imports. Nothing is installed whose
+# sha256 is not locked, uv and what builds us included. A local build of a locked version (2.13.0+cpu) has hashes of its
+# own, which count where there is one.
+.venv/ready: pyproject.toml constraints.txt constraints-local.txt
 	@echo "setting up .venv (once; the machine learning libraries take a while)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "phsearch needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
-	@UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode \
-		--constraint constraints.txt --editable ".[test]"
+	@awk '/^[^ ]/ { keep = /^uv==/ } keep' constraints.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	@$(UV) compile --quiet --python $(BIN)/python --no-deps --no-header --no-annotate --extra test \
+		--constraint constraints.txt pyproject.toml > .venv/wanted.txt
+	@$(UV) install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --constraint constraints.txt \
+		$$(grep -q '+' .venv/wanted.txt && echo --constraint constraints-local.txt) --requirement .venv/wanted.txt
+	@$(UV) install --quiet --python $(BIN)/python --compile-bytecode --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lint:
@@ -49,9 +56,20 @@ soak: setup
 torture: setup
 	@$(BIN)/python tests/torture/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
-# Pins everything that is installed now; run it after a deliberate upgrade in .venv.
+# Locks what pyproject.toml asks for, for every Python and machine, and keeps the versions that still fit;
+# `make lock UPGRADE=1` takes the newest. Local builds of locked versions are told to their hashes.
 lock:
-	@$(BIN)/uv pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra test $(if $(UPGRADE),--upgrade) --output-file constraints.txt pyproject.toml
+	@for wheel in $(FIND_LINKS)/*+*.whl; do \
+		name=$$(basename "$$wheel" | cut -d- -f1); version=$$(basename "$$wheel" | cut -d- -f2); \
+		grep -q "^$$name==$${version%+*} " constraints.txt || continue; \
+		hash=$$(sha256sum "$$wheel" | cut -c1-64); grep -q "$$hash" constraints-local.txt || \
+		printf '%s==%s --hash=sha256:%s\n' "$$name" "$$version" "$$hash" >> constraints-local.txt; done
+
+# What is known of the locked packages' holes; asks the registry, so it is no part of the tests.
+audit: setup
+	@$(BIN)/uv tool run --quiet pip-audit --progress-spinner off --strict --disable-pip --requirement constraints.txt
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,6 +15,8 @@ from colour_worker import PREPROCESS, misbehave, photo_vector, text_vector
 from phsearch import worker
 from phsearch.adapters import images
 from phsearch.domain.types import ModelIdentity, Why
+from phsearch.errors import UnreadableImageError
+from prying import pry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 class HostileDecoder(images.PillowDecoder):
     """Reads names first."""
 
-    def decode(self, path: str, preprocess: Preprocess) -> Decoded:
+    def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         misbehave(path)
-        return super().decode(path, preprocess)
+        if "pries" in path:
+            raise UnreadableImageError(f"got away with: {', '.join(pry(path)) or 'nothing'}")
+        return super().decode(path, preprocess, descriptor)
 
 
 class ColourTower:

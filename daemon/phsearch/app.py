@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from phsearch import __version__, logs
 from phsearch.adapters import systemd
-from phsearch.display import printable
+from phsearch.adapters.modes import tighten
+from phsearch.display import one_line, printable
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 from phsearch.settings import Source
 
@@ -53,6 +54,7 @@ def main() -> NoReturn:
         settings = source.read()
         logs.configure(settings.config.log.level, env)
         lock = _lock(settings.places.state)
+        tighten(settings.places.state)
         if options.rebuild:
             _discard_index(settings.places.state)
         from phsearch import daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
@@ -140,7 +142,7 @@ def _discard_index(state: Path) -> None:
 
 def _complain(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
     mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
-    sys.stderr.write(printable(f"{mark}phsearchd: {error.sentence()}\n"))
+    sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
     if listener is not None:
         from phsearch.service.refusal import refuse  # noqa: PLC0415 - see main
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import importlib.metadata
 import logging
 import os
@@ -17,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__, logs
-from phsearch.adapters import memory, processes
+from phsearch.adapters import descriptors, memory, processes
 from phsearch.adapters.digest import digest
 from phsearch.adapters.fs_scan import FolderScanner
 from phsearch.adapters.fs_sight import sight
@@ -70,7 +71,7 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from phsearch.config import Config, IndexConfig, Places, WatchConfig
     from phsearch.domain.ports import Store
@@ -168,8 +169,14 @@ async def _serve(  # noqa: PLR0915
     events = Events()
     model = ModelState(config.model.name, config.model.pretrained, store, store_lane)
     governor = _governor(config, places, events)
+    command = functools.partial(
+        _index_worker,
+        env=worker_env,
+        program=worker,
+        roots=lambda: household.there,
+    )
     embedder = Embedder(
-        _index_worker(config, worker_env, worker),
+        command(config),
         model,
         Batcher(config.model.batch_size or 16, _AHEAD),
         config.index.keep_alive_seconds,
@@ -178,7 +185,7 @@ async def _serve(  # noqa: PLR0915
     )
     writer = Writer(store, store_lane, idle=lambda: pipelines.pending == 0, give_back=memory.give_back)
     catalog = Catalog(library, index, rank_lane, writer, events, roots)
-    pipelines = Pipelines(roots, embedder, catalog.keep)
+    pipelines: Pipelines = Pipelines(roots, embedder, catalog.keep)
     governor.busy = lambda: pipelines.pending > 0 or embedder.busy
     governor.holding = lambda: embedder.running
     events.heard = pipelines.stir
@@ -190,7 +197,7 @@ async def _serve(  # noqa: PLR0915
     builder = Builder(
         roots, watcher, mounts.read, behind(digest), _decoder(), catalog, pipelines, writer, events, governor.turn
     )
-    household = Household(
+    household: Household = Household(
         roots,
         config.watch,
         builder,
@@ -241,14 +248,14 @@ async def _serve(  # noqa: PLR0915
         catalog, pipelines, embedder, text_tower, writer, model, keepers, searcher, load, Figures(store, store_lane)
     )
     notifier = Notifier(env)
-    reload = Reload(
+    reload: Reload = Reload(
         read,
         settings,
         roots,
         household,
         removed,
         library,
-        _live(config, removed, embedder, worker_env, worker) | {"courtesy": governor.take},
+        _live(config, removed, embedder, governor, command),
         notifier.reloading,
         notifier.ready,
     )
@@ -259,7 +266,7 @@ async def _serve(  # noqa: PLR0915
         Configuring(reload, removed, roots).calls,
         *_about(places, parts, status, governor, lambda: server.connections),
     )
-    server = Server(Assistant(Api(groups)), events)
+    server: Server = Server(Assistant(Api(groups)), events, descriptors.raise_limit())
     heartbeat = Heartbeat(
         notifier.alive, notifier.watchdog_seconds, (store_lane, rank_lane, verify_lane, text_tower, embedder)
     )
@@ -382,18 +389,37 @@ async def _keep_informed(notifier: Notifier, status: Status, stirred: asyncio.Ev
 
 
 def _live(
-    config: Config, removed: RemovedRoots, embedder: Embedder, env: Mapping[str, str], program: tuple[str, ...]
+    config: Config,
+    removed: RemovedRoots,
+    embedder: Embedder,
+    governor: Governor,
+    command: Callable[[Config], WorkerCommand],
 ) -> dict[str, Callable[[Any], None]]:
     """Give what takes each section of the settings at run time; who changes any other is told to start it anew."""
+    now = config
 
-    def index(section: IndexConfig) -> None:
-        command = _index_worker(dataclasses.replace(config, index=section), env, program)
-        embedder.take(command, section.keep_alive_seconds, _limits(section))
+    def hire(**sections: Any) -> None:
+        nonlocal now
+        now = dataclasses.replace(now, **sections)
+        embedder.take(command(now), now.index.keep_alive_seconds, _limits(now.index))
 
-    return {"watch": removed.take, "index": index, "log": lambda section: logs.set_level(section.level)}
+    def watch(section: WatchConfig) -> None:
+        # Which files a worker may read is settled when it starts.
+        if section.follow_symlinks != now.watch.follow_symlinks:
+            hire(watch=section)
+        removed.take(section)
+
+    return {
+        "watch": watch,
+        "index": lambda section: hire(index=section),
+        "courtesy": governor.take,
+        "log": lambda section: logs.set_level(section.level),
+    }
 
 
-def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+def _index_worker(
+    config: Config, env: Mapping[str, str], program: tuple[str, ...], roots: Callable[[], Sequence[str]] = tuple
+) -> WorkerCommand:
     setup = {
         "tower": "image",
         "name": config.model.name,
@@ -405,8 +431,9 @@ def _index_worker(config: Config, env: Mapping[str, str], program: tuple[str, ..
         "torch_threads": 0,
         "decode_threads": config.index.decode_threads,
         "max_megapixels": config.index.max_megapixels,
+        "follow_symlinks": config.watch.follow_symlinks,
     }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE, roots=roots)
 
 
 def _about(

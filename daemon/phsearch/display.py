@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
+def one_line(text: str) -> str:
+    """Escape newlines, too: a name must not pass for a line of its own."""
+    return printable(text).replace("\n", r"\n")
+
+
 def whole(text: str) -> str:
     """Give text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from phsearch.display import printable
+from phsearch.display import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,12 @@ ERROR_MARK = "<3>"
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
-class _JournalFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatException(ei))
+
+
+class _JournalFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
         # Each line of a traceback is an entry of its own and needs the priority, too.
@@ -45,8 +50,8 @@ def configure(level: str, env: Mapping[str, str], stream: TextIO = sys.stderr) -
     if to_journal(env, stream):
         handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
-    # Names with undecodable bytes are legal; a log line must never fail for one.
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    # Names with undecodable bytes are legal; a log line must never fail for one, nor one with a newline forge another.
     handler.addFilter(_printable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     set_level(level)
@@ -58,6 +63,6 @@ def set_level(level: str) -> None:
 
 
 def _printable(record: logging.LogRecord) -> bool:
-    record.msg = printable(record.getMessage())
+    record.msg = one_line(record.getMessage())
     record.args = None
     return True

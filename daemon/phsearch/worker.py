@@ -5,6 +5,9 @@ first answer "ready" with what the model is, or "unavailable" with why there is 
 
 The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
 begins to decode each photo and when it has: if a decoder takes the process down, the daemon knows whom to suspect.
+
+Once the tower has run, and before the first photo or text comes, a worker is confined for good: see
+`adapters.confinement`. It may then read the photo folders that were there, and says when one has come since.
 """
 
 from __future__ import annotations
@@ -22,15 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phsearch.adapters.confinement import confine
 from phsearch.adapters.priority import read_last
-from phsearch.domain.types import Fingerprint, Preprocess
+from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
+from phsearch.service.reader import PhotoReader
 from phsearch.service.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phsearch.adapters.clip import Bundle, OpenClipImageTower, OpenClipTextTower
-    from phsearch.domain.ports import Decoded, Decoder
+    from phsearch.domain.ports import Decoded
 
 _PR_SET_PDEATHSIG = 1
 
@@ -69,12 +76,11 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
                 read_last()
                 chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
                 image_tower = clip.OpenClipImageTower(bundle, *chosen)
-                about = {"batch_size": image_tower.batch_size}
-                channel.send(_ready(bundle, image_tower) | about)
-                _serve_images(channel, setup, bundle.preprocess, image_tower)
+                _serve_images(channel, setup, bundle, image_tower)
             case _:
                 text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
-                channel.send(_ready(bundle, text_tower))
+                text_tower.embed(["a photo"])
+                channel.send(_ready(bundle, text_tower, confine((), device=_on_device(text_tower))))
                 while (frame := channel.receive()) is not None:
                     channel.send({"op": "embedded"}, vectors_to_bytes(text_tower.embed(frame[0]["texts"])))
     except (RuntimeError, AssertionError) as error:
@@ -93,7 +99,11 @@ def _calm_threads(setup: dict[str, Any]) -> None:
         torch.set_num_threads(setup["torch_threads"])
 
 
-def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower) -> dict[str, Any]:
+def _on_device(tower: OpenClipImageTower | OpenClipTextTower) -> bool:
+    return not str(tower.device).startswith("cpu")
+
+
+def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, confinement: str) -> dict[str, Any]:
     return {
         "op": "ready",
         "identity": dataclasses.asdict(bundle.identity),
@@ -103,6 +113,7 @@ def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower) -> dic
         "source": bundle.source,
         "multilingual": bundle.multilingual,
         "pid": os.getpid(),
+        "confinement": confinement,
     }
 
 
@@ -115,18 +126,32 @@ class _Photo:
         self.decoded: Future[Decoded | None] = Future()
 
 
-def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preprocess, tower: OpenClipImageTower) -> None:
+def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - the text worker never decodes
 
+    preprocess = bundle.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     threads = setup["decode_threads"] or os.cpu_count() or 1
+    # What a device's driver or a kernel's compiler opens, it opens now.
+    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
+    follow = setup["follow_symlinks"]
+    reader = PhotoReader(setup["roots"], decoder, preprocess, follow=follow)
+    confinement = confine(None if follow else setup["roots"], device=_on_device(tower))
+    channel.send(_ready(bundle, tower, confinement) | {"batch_size": tower.batch_size})
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None] = queue.SimpleQueue()
     watch = Stopwatch()
+
+    def decode(photo: _Photo) -> Decoded | None:
+        with watch.running("decoding"):
+            decoded = _decode(channel, reader, photo)
+        watch.add("decoded", 1)
+        return decoded
+
     with ThreadPoolExecutor(threads, "decode") as pool:
-        reader = threading.Thread(
-            target=_read_batches, args=(channel, decoder, preprocess, pool, batches, watch), name="batches", daemon=True
+        receiver = threading.Thread(
+            target=_read_batches, args=(channel, decode, pool, batches), name="batches", daemon=True
         )
-        reader.start()
+        receiver.start()
         while (batch := batches.get()) is not None:
             number, photos = batch
             with watch.running("waiting"):
@@ -139,18 +164,10 @@ def _serve_images(channel: Channel, setup: dict[str, Any], preprocess: Preproces
 
 def _read_batches(
     channel: Channel,
-    decoder: Decoder,
-    preprocess: Preprocess,
+    decode: Callable[[_Photo], Decoded | None],
     pool: ThreadPoolExecutor,
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None],
-    watch: Stopwatch,
 ) -> None:
-    def decode(photo: _Photo) -> Decoded | None:
-        with watch.running("decoding"):
-            decoded = _decode(channel, decoder, preprocess, photo)
-        watch.add("decoded", 1)
-        return decoded
-
     while (frame := channel.receive()) is not None:
         header = frame[0]
         photos = [_Photo(path, Fingerprint(size, mtime_ns)) for path, size, mtime_ns in header["photos"]]
@@ -161,24 +178,24 @@ def _read_batches(
     os._exit(0)
 
 
-def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _Photo) -> Decoded | None:
+def _decode(channel: Channel, reader: PhotoReader, photo: _Photo) -> Decoded | None:
     channel.send({"op": "begun", "path": photo.path})
     try:
-        if not _unchanged(photo):
+        decoded = reader.read(photo.path, photo.fingerprint)
+        if decoded is None:
             channel.send({"op": "changed", "path": photo.path})
             return None
-        decoded = decoder.decode(photo.path, preprocess)
-        # The digest was taken of this size and time; a file rewritten meanwhile would get another one's vector.
-        if not _unchanged(photo):
-            channel.send({"op": "changed", "path": photo.path})
-            return None
+    except PermissionError as error:
+        if reader.is_news(photo.path):
+            channel.send({"op": "outdated"})
+        else:
+            channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except TruncatedImageError as error:
         channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": True})
     except UnreadableImageError as error:
         channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": False})
     except OSError as error:
-        reason = error.strerror or "cannot be read"
-        channel.send({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
+        channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except MemoryError:
         channel.send({"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False})
     else:
@@ -187,12 +204,8 @@ def _decode(channel: Channel, decoder: Decoder, preprocess: Preprocess, photo: _
     return None
 
 
-def _unchanged(photo: _Photo) -> bool:
-    try:
-        stat = os.stat(photo.path)  # noqa: PTH116 - surrogate names and speed
-    except OSError:
-        return False
-    return Fingerprint(stat.st_size, stat.st_mtime_ns) == photo.fingerprint
+def _clause(error: OSError) -> str:
+    return error.strerror or "cannot be read"
 
 
 def _embed(channel: Channel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:

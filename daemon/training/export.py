@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 READABLE = 0o644
 WEIGHTS = "open_clip_model.safetensors"
+SUMS = "SHA256SUMS"
 TOKENIZER_FILES = ("tokenizer.json",)
 
 
@@ -54,6 +56,14 @@ def export(model: Model, folder: Path, size: int, resize_mode: str) -> None:
     weights = {name: tensor.contiguous() for name, tensor in weights.items()}
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     (folder / WEIGHTS).chmod(READABLE)
+    write_sums(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """List the sha256 of every file that is loaded: phsearch loads the bundled model only if they fit."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name not in {SUMS, "README.md"})
+    sums = (f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+    (folder / SUMS).write_text("".join(sums), encoding="ascii")
 
 
 def _text_config() -> dict[str, Any]:

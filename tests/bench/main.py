@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import clients, courtesy, freshness, idle, indexing, machine, memory, queries, startup, table
+from bench import clients, courtesy, freshness, hostile, idle, indexing, machine, memory, queries, startup, table
 from bench.kit import Kit, say
 from bench.photos import Photos
 
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
     "memory": memory.measure,
     "courtesy": courtesy.measure,
     "idle": idle.measure,
+    "hostile": hostile.measure,
 }
 
 

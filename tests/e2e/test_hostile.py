@@ -15,6 +15,8 @@ import pytest
 from harness import SHARED, TESTS, Daemon, photo, running, wait_until
 from phsearch.domain.rules import PHOTO_SUFFIXES
 
+HOSTILED = (sys.executable, str(TESTS / "hostiled.py"))
+"""The real worker, confined as it is; only its model is a colour."""
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
 
 
@@ -90,7 +92,7 @@ def test_a_photo_is_blamed_late_for_workers_that_are_killed_from_outside(tmp_pat
 def test_every_file_of_a_hostile_collection_is_findable_or_listed_with_its_reason(
     tmp_path: Path, collection: str
 ) -> None:
-    with running(tmp_path, settings=QUICK) as daemon:
+    with running(tmp_path, HOSTILED, QUICK) as daemon:
         for number in range(20):
             photo(daemon.photos / f"good{number}.png", (0, 150 + number, 0))
         shutil.copytree(SHARED / collection, daemon.photos / collection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from harness import PHSEARCHD, TESTS, Daemon, photo, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
+"""A pickle that runs a command when it is loaded."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,8 @@ def test_any_open_clip_folder_serves_and_other_weights_in_its_place_are_refused_
         ("no folder", "open_clip_config.json cannot be used"),
         ("no weights", "cannot be loaded"),
         ("damaged weights", "cannot be loaded"),
+        ("pickled weights", "open_clip_pytorch_model.bin is a pickle"),
+        ("pickle before safetensors", "weights are a pickle"),
         ("no weights chosen", "no weights are chosen"),
     ],
 )
@@ -71,11 +77,15 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence_with_a_remedy(
     model = tmp_path / "model"
     name = f"local-dir:{model}"
     match damage:
-        case "no weights" | "damaged weights":
+        case "no weights" | "damaged weights" | "pickled weights" | "pickle before safetensors":
             model.mkdir()
             (model / "open_clip_config.json").write_bytes((models[0] / "open_clip_config.json").read_bytes())
             if damage == "damaged weights":
                 (model / "open_clip_model.safetensors").write_bytes(b"not weights")
+            if "pickle" in damage:
+                (model / "open_clip_pytorch_model.bin").write_bytes(PICKLED % str(tmp_path / "ran").encode())
+            if damage == "pickle before safetensors":
+                shutil.copy(models[0] / "open_clip_model.safetensors", model / "other.safetensors")
         case "no weights chosen":
             name = "ViT-B-32"
     daemon = Daemon(tmp_path, PHSEARCHD).start("--model", name)
@@ -83,8 +93,11 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence_with_a_remedy(
         reason = wait_until(lambda: daemon.status()["model"]["reason"], "the reason is in status", 60)
         assert said in reason
         assert (
-            "set model." in daemon.status()["model"]["hint"] or "point model.name" in daemon.status()["model"]["hint"]
+            "set model." in daemon.status()["model"]["hint"]
+            or "point model.name" in daemon.status()["model"]["hint"]
+            or "convert it to safetensors" in daemon.status()["model"]["hint"]
         )
+        assert not (tmp_path / "ran").exists()
         assert daemon.status()["model"]["state"] == "unavailable"
         assert daemon.cli("status").stdout
         assert "Traceback" not in daemon.log.read_text()

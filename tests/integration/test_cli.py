@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +19,12 @@ import phsearch
 from fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
 from phsearch import cli
 from phsearch.cli.exits import guarded
+from terminals import CLI, Ran, run_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ODD = "/photos/od\x1b[31md\tna\nme\\ \udcff\u9b5a.jpg"
-CLI = [sys.executable, "-m", "phsearch.cli"]
 
 
 def hit(path: str, score: float = 0.28125, taken_at: str | None = "2023-06-01T12:30:05.25+02:00") -> dict[str, Any]:
@@ -104,14 +99,6 @@ def daemon(place: Path) -> Iterator[ScriptedDaemon]:
         yield running
 
 
-class Ran:
-    """What a run gave."""
-
-    def __init__(self, status: int, out: bytes, err: str = "") -> None:
-        self.status, self.raw, self.err = status, out, err
-        self.out = out.decode("utf-8", "surrogateescape")
-
-
 def run(env: Mapping[str, str], *args: str | bytes) -> Ran:
     """Run the client in a pipeline."""
     done = subprocess.run([*CLI, *args], env=env, capture_output=True, timeout=20, check=False)
@@ -127,24 +114,6 @@ def run_here(
     exit_status = guarded(lambda: cli.run([os.fsdecode(arg) for arg in args]))
     out, err = capfd.readouterr()
     return Ran(exit_status, out.encode(), err)
-
-
-def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ran:
-    """Run the client on a terminal of its own; both streams come back as one, as a person would see them."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen([*CLI, *args], env=env, stdin=slave, stdout=slave, stderr=slave) as process:
-        os.close(slave)
-        seen = b""
-        while select.select([master], [], [], 20)[0]:
-            try:
-                chunk = os.read(master, 4096)
-            except OSError:  # EIO: the last one has left the terminal
-                break
-            seen += chunk
-        process.wait(20)
-    os.close(master)
-    return Ran(process.returncode, seen.replace(b"\r\n", b"\n"))
 
 
 # --- which command is meant -----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ os.kill(os.getpid(), signal.SIGSEGV)
 """
 
 
-def command(script: str, **options: int) -> WorkerCommand:
+def command(script: str, **options: Any) -> WorkerCommand:
     env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return WorkerCommand({}, env, (sys.executable, "-c", script), **options)
 

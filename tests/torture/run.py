@@ -19,6 +19,7 @@ TORTURES: dict[str, tuple[str, ...]] = {
     "full-disk": ("kills.py", "--full-disk", "--model", "colour"),
     "volumes": ("volumes.py",),
     "overflow": ("overflow.py",),
+    "fuzz": ("fuzz.py",),
 }
 """Name -> script and options."""
 QUICK: dict[str, tuple[str, ...]] = {
@@ -27,6 +28,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "full-disk": ("--quick", "--kills", "12", "--count", "60"),
     "volumes": ("--quick", "--rounds", "4"),
     "overflow": ("--quick",),
+    "fuzz": ("--quick",),
 }
 """What is added for the short form."""
 

@@ -40,9 +40,9 @@ def test_the_journal_gets_priorities_on_every_line(tmp_path: Path) -> None:
     with (tmp_path / "journal").open("w+") as stream:
         status = os.fstat(stream.fileno())
         logs.configure("info", {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, stream)
-        logging.getLogger("phsearch").error("one\ntwo")
+        logging.getLogger("phsearch").error("one\ntwo", exc_info=(ValueError, ValueError("three\nfour"), None))
         stream.seek(0)
-        assert stream.read() == "<3>phsearch: one\n<3>two\n"
+        assert stream.read() == "<3>phsearch: one\\ntwo\n<3>ValueError: three\n<3>four\n"
 
 
 def test_escape_sequences_and_undecodable_bytes_are_made_visible() -> None:

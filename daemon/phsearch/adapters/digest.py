@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import Digested, Fingerprint
 from phsearch.errors import UnreadableImageError
+from phsearch.opening import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,18 +17,16 @@ _CHUNK = 1 << 20
 _SIZE = 16
 
 
-def digest(path: str, tick: Callable[[], None] = lambda: None) -> Digested | None:
+def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None = None) -> Digested | None:
     """Read a file once; None when it changed while it was read. Raises OSError, UnreadableImageError.
 
+    With `root` no symbolic link below it is followed.
     `tick` is called at every megabyte: a large file on a slow disk is no hung disk.
     BLAKE2b: as safe as SHA-2 and about 1 GB/s on any processor.
     """
-    # O_NONBLOCK: opening a FIFO that took the photo's place must not wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_regular(path, root)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
         before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise UnreadableImageError("not a regular file")
         if before.st_size == 0:
             raise UnreadableImageError("empty file (0 bytes)")
         state = hashlib.blake2b(digest_size=_SIZE)

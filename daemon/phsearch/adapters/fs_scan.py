@@ -51,10 +51,9 @@ class FolderScanner:
         """
         if self._roots.of(below) != root or not self._rules.admits_folder(self._roots.rel(below)):
             return iter(())
-        entries = _entries(below)
         if self._linked(root, below):
             return iter(())
-        return self._walk(root, below, entries, tick)
+        return self._walk(root, below, _entries(below), tick)
 
     def look(self, path: str) -> Found | Refused | None:
         """Judge one path as a scan would; None where it is gone, not admitted, or no file.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.cli import PROGRAM
 from phsearch.cli.terminal import Screen
+from phsearch.display import one_line
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, PhsearchError, RemoteError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _unexpected(problem: Exception) -> int:
     if click is not None and isinstance(problem, click.exceptions.Abort):
         return INTERRUPTED
     if click is not None and isinstance(problem, click.ClickException):
+        problem.message = one_line(problem.message)  # an argument may be a file's name
         problem.show()
         return int(problem.exit_code)
     if os.environ.get("PHSEARCH_DEBUG"):

@@ -76,6 +76,8 @@ def _shown(hits: list[dict[str, Any]], form: str, screen: Screen) -> str | bytes
     if form == JSON:
         return b"".join(map(output.json_line, hits))
     if form == NULL:
+        if screen.terminal:
+            return "".join(f"{output.cell(hit['path'])}\0" for hit in hits)
         return b"".join(output.null(hit["path"]) for hit in hits)
     if not screen.terminal:
         return b"".join(output.tsv((f"{hit['score']:.4f}", hit["taken_at"] or "", hit["path"])) for hit in hits)

@@ -9,6 +9,7 @@ import click
 
 from phsearch.cli import COMMANDS, PROGRAM, exits
 from phsearch.cli.options import client, shared
+from phsearch.display import one_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -98,7 +99,7 @@ def _versions() -> int:
         asked.timeout, asked.starting = min(asked.timeout, _QUICK), 0.0
         try:
             status = asked.call("status")
-            click.echo(f"phsearchd {status['version']} (protocol {status['protocol']})")
+            click.echo(one_line(f"phsearchd {status['version']} (protocol {status['protocol']})"))
         except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
             pass
     return exits.DONE

@@ -1,7 +1,8 @@
 r"""The forms an answer takes: a table for people, TSV for pipes, JSON lines and null-terminated names for programs.
 
 A file name is somebody else's data. In a table whatever could drive the terminal is escaped; in TSV a tab, newline,
-carriage return or backslash is written as \t, \n, \r or \\ and every other byte as it is; after -0 every byte is exact.
+carriage return or backslash is written as \t, \n, \r or \\ and every other byte as it is; after -0 every byte is exact,
+unless it goes to a terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from phsearch.display import file_uri, printable
+from phsearch.display import file_uri, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ def json_line(value: Any) -> bytes:
 
 def cell(text: str) -> str:
     """Give text safe for a terminal and on one line."""
-    return printable(text).replace("\n", r"\n")
+    return one_line(text)
 
 
 def width(text: str) -> int:

@@ -35,6 +35,8 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
+    if confinement := status["model"].get("confinement"):
+        yield "confined", f"by {cell(confinement)}"
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
     # A daemon of an earlier version has no pace.
     if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):

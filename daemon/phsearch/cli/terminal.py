@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
-from phsearch.display import printable
+from phsearch.display import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ class Screen:
 
     def say(self, text: str, *, dim: bool = False) -> None:
         """Write a line of words, in which a name must not drive the terminal."""
-        text = printable(text)
+        text = one_line(text)
         self.write((self.dim(text) if dim else text) + "\n")
 
     def write(self, data: str | bytes) -> None:

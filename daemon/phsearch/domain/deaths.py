@@ -11,12 +11,12 @@ import signal
 from dataclasses import dataclass
 from typing import Literal
 
-Cause = Literal["crash", "hang", "memory", "killed"]
+Cause = Literal["crash", "hang", "memory", "killed", "outdated"]
 
 PROOF = 24
 """How much evidence blames a photo."""
 
-_DEATHS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8}
+_DEATHS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8, "outdated": PROOF + 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def overfed(limit: int) -> Death:
 def recalled() -> Death:
     """Explain a worker that was ended since the disk its photos lie on does not answer, and so neither would it."""
     return Death("hang", "its disk does not answer")
+
+
+def outdated() -> Death:
+    """Explain a worker that was ended since a disk was mounted after it had been confined to what was there before."""
+    return Death("outdated", "a disk was mounted since the worker was started")
 
 
 def _name(number: int) -> str:

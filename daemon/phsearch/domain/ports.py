@@ -65,8 +65,8 @@ class Decoder(Protocol):
 
     version: str
 
-    def decode(self, path: str, preprocess: Preprocess) -> Decoded:
-        """Read and decode `path`. Raises UnreadableImageError with the reason."""
+    def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
+        """Read and decode `path`, from `descriptor` if it is open. Raises UnreadableImageError with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

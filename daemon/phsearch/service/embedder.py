@@ -102,6 +102,7 @@ class Embedder:
         self._stirred = asyncio.Event()
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
+        self._blind = False
         self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
         self._heard = 0
         self.on_outcome: Callable[[Outcome], None]
@@ -203,6 +204,7 @@ class Embedder:
             self._batcher.size = worker.ready.batch_size
             overseer = Overseer(worker.ready.pid, self._limits, self._batcher)
             self._withdrawn.clear()
+            self._blind = False
             self.running = True
             self.career.began(worker.ready.pid)
             try:
@@ -301,7 +303,7 @@ class Embedder:
         if self._withdrawn:
             overseer.late = self._withdrawn
             return deaths.recalled()
-        return overseer.sentence()
+        return deaths.outdated() if self._blind else overseer.sentence()
 
     async def _stir(self, seconds: float) -> bool:
         """Wait for something to do, or for the worker's end; False when nothing happens in time."""
@@ -350,14 +352,16 @@ class Embedder:
                     photo = self._batcher.finished(row["path"])
                     if photo is not None:
                         self._settle(Embedded(photo, PhotoInfo(*row["info"]), vector))
-            case "failed":
+            case "failed" | "changed":
                 photo = self._batcher.finished(header["path"])
                 if photo is not None:
-                    self._settle(Unreadable(photo, header["reason"], header["truncated"]))
-            case "changed":
-                photo = self._batcher.finished(header["path"])
-                if photo is not None:
-                    self._settle(ChangedMeanwhile(photo))
+                    failed = header["op"] == "failed"
+                    self._settle(
+                        Unreadable(photo, header["reason"], header["truncated"]) if failed else ChangedMeanwhile(photo)
+                    )
+            case "outdated":
+                self._blind = True
+                self._stirred.set()
             case _:
                 self.clocks.worked(header.get("times", {}))
                 self._done(header["batch"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ class Builder:
         roots: Roots,
         watcher: Watcher,
         mounts: Callable[[], Mounts],
-        digest: Callable[[str, Callable[[], None]], Digested | None],
+        digest: Callable[..., Digested | None],
         decoder: str,
         catalog: Catalog,
         pipelines: Pipelines,
@@ -108,7 +109,9 @@ class Builder:
         roots, catalog, pipelines = self._roots, self._catalog, self._pipelines
         disk = RootDisk(f"disk {root}", watch.disk_seconds, _AT_ONCE)
         presence = Presence(root, roots, self._mounts, scanner.look, volumes, self._writer)
-        ask = Questions(presence.look_all, self._digest, time.time_ns)
+        # Whoever may write into the folder may swap a link in between the look and the read.
+        read = functools.partial(self._digest, root=None if watch.follow_symlinks else root)
+        ask = Questions(presence.look_all, read, time.time_ns)
         settler = Settler(watch.settle_seconds)
         pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, self._decoder, self._turn)
         pipelines.add(root, pipeline)

@@ -76,6 +76,11 @@ class Household:
         """The keepers of the roots there are at any time, in their order."""
         return MappingProxyType(self._keepers)
 
+    @property
+    def there(self) -> list[str]:
+        """The roots whose disks are there."""
+        return [root for root, keeper in self._keepers.items() if keeper.state != "offline"]
+
     async def run(self) -> None:
         """Have every root kept, until cancelled."""
         async with asyncio.TaskGroup() as self._group:

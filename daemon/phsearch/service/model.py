@@ -95,6 +95,7 @@ class ModelState:
             "device": self._ready.device if self._ready else None,
             "precision": self._ready.precision if self._ready else None,
             "dim": self._bound.dim if self._bound else None,
+            "confinement": (self._ready.confinement or None) if self._ready else None,
             "reason": str(self._problem) if self._problem else None,
             "hint": self._problem.hint if self._problem else None,
         }

@@ -24,7 +24,7 @@ from phsearch.service.pulse import patiently
 from phsearch.service.stderr import WorkerLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger("phsearch.worker")
 
@@ -63,6 +63,8 @@ class Ready:
     why: Why = field(default_factory=Why)
     source: str = ""
     """Where its weights are."""
+    confinement: str = ""
+    """What keeps hostile photos from doing harm, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class WorkerCommand:
     program: tuple[str, ...]
     nice: int = 0
     expendable: int = 0
+    roots: Callable[[], Sequence[str]] = tuple
+    """The photo folders that are there now: what a worker may read is settled when it starts."""
 
     @property
     def name(self) -> str:
@@ -115,8 +119,9 @@ class Worker:
             theirs.close()
             os.close(says)
         worker = cls(process, ours, WorkerLog(said, f"{command.name} worker {process.pid}"))
+        setup = {**command.setup, "roots": list(command.roots())}
         try:
-            header, _ = await patiently(worker.ask(dict(command.setup)), worker.pid, _STILL_SECONDS)
+            header, _ = await patiently(worker.ask(setup), worker.pid, _STILL_SECONDS)
         except WorkerDiedError:
             status = await worker.ended()
             await worker.kill()

@@ -1,7 +1,8 @@
-"""The Unix socket: who may speak, how a line becomes a call, and what a bad line gets.
+"""The Unix socket: where it is, who may speak, and how many at a time.
 
 Only the user who runs the daemon may connect: the directory is 0700, the socket 0600, and the kernel's word on the
-peer's uid is checked on top. Each connection is served in order; one client's slow call delays nobody else.
+peer's uid is checked on top; root is another user, too. Each connection is served in order; one client's slow call
+delays nobody else.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import os
 import socket
 import stat
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.errors import AlreadyRunningError, PhsearchError
-from phsearch.wire import framing, jsonrpc
-from phsearch.wire.jsonrpc import RpcError
+from phsearch.service.answers import Answers
+from phsearch.service.connection import Connection
+from phsearch.service.crowd import Crowd
+from phsearch.service.turns import Ration, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +32,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.server")
 
-_CONNECTIONS = 256
+_BACKLOG = 1024
+_CONNECTIONS, _SUBSCRIBERS = 512, 64
+_FEWEST, _KEPT_FREE = 16, 256
+_MOST_BYTES = 64 << 20
+"""What is kept for all clients together; one request or answer may have a mebibyte."""
+_AT_ONCE = 8
+_REST_SECONDS = 1.0
 _UCRED = struct.Struct("3i")
 
 
@@ -60,7 +69,7 @@ def listen(path: Path) -> socket.socket:
         try:
             _bind(listener, path)
             path.chmod(0o600)
-            listener.listen(_CONNECTIONS)
+            listener.listen(_BACKLOG)
         except BaseException:
             listener.close()
             raise
@@ -116,20 +125,27 @@ def _answers(path: Path) -> bool:
 
 
 class Server:
-    """Serves the API on a listening socket."""
+    """Serves the API on a listening socket. `descriptors` is how many files this process may have open."""
 
-    def __init__(self, api: Caller, events: Events) -> None:
-        self._api = api
+    def __init__(self, api: Caller, events: Events, descriptors: int = 1024) -> None:
+        self._answers = Answers(api)
         self._events = events
-        self._connections: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server
+        # The store opens many files at once; whatever clients do, it must find descriptors.
+        most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
+        self._crowd = Crowd(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
+        self._turns, self._ration = Turns(), Ration()
+        self._connections: set[Connection] = set()
+        self._welcoming: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._listener: socket.socket
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept."""
-        # Which calls listen() anew: from here on clients see that it is us who serve a socket made by systemd.
-        self._server = await asyncio.start_unix_server(
-            self._accept, sock=listener, limit=framing.MAX_LINE, backlog=_CONNECTIONS
-        )
+        listener.setblocking(False)
+        # Anew: from here on clients see that it is us who serve a socket made by systemd.
+        listener.listen(_BACKLOG)
+        self._listener = listener
+        asyncio.get_running_loop().add_reader(listener, self._accept)
 
     @property
     def connections(self) -> int:
@@ -138,122 +154,58 @@ class Server:
 
     async def stop(self, patience: float = 2.0) -> None:
         """Accept no more, let answers under way go out, then close."""
-        self._server.close()
-        if self._connections:
-            await asyncio.wait(self._connections, timeout=patience if self._answering() else 0)
-        for task in list(self._connections):
+        asyncio.get_running_loop().remove_reader(self._listener)
+        if self._pause is not None:
+            self._pause.cancel()
+        self._listener.close()
+        busy = [each.served for each in self._connections if each.answering and each.served is not None]
+        if busy:
+            await asyncio.wait(busy, timeout=patience)
+        tasks = [each.served for each in self._connections if each.served is not None]
+        for connection in list(self._connections):
+            connection.close()
+        for task in (*tasks, *self._welcoming):
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._welcoming, return_exceptions=True)
 
-    def _answering(self) -> bool:
-        return any(task.get_name() == "answering" for task in self._connections)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            if not _same_user(writer):
+    def _accept(self) -> None:
+        """Take a few of those who wait: a storm of them must not keep the loop from those who are in."""
+        for _ in range(_AT_ONCE):
+            try:
+                peer, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._rest(error)
+                return
+            if not _same_user(peer):
                 log.warning("refused a connection of another user")
-                return
-            if len(self._connections) > _CONNECTIONS:
-                problem = RpcError("Busy", f"{_CONNECTIONS} clients are connected already", "try again in a moment")
-                await _send(writer, jsonrpc.error(problem, None))
-                return
-            await self._converse(task, reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the client left, or we do
-        except Exception:
-            log.exception("a connection ended in a bug")
-        finally:
-            self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
-
-    async def _converse(
-        self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        while True:
-            task.set_name("listening")
-            try:
-                line = await reader.readuntil(b"\n")
-            except asyncio.IncompleteReadError:
-                return  # a clean end, or half a request that nobody will finish
-            except asyncio.LimitOverrunError:
-                await _skip_line(reader)
-                problem = RpcError("ParseError", f"a line may have {framing.MAX_LINE:,} bytes", "send shorter requests")
-                await _send(writer, jsonrpc.error(problem, None))
+                peer.close()
                 continue
-            task.set_name("answering")
-            if not line.strip():
-                continue
-            answer = await self._answer(line)
-            if answer is None:
-                continue
-            if answer.get("result", {}).get("subscribed"):
-                await self._stream(reader, writer, answer)
-                return
-            await _send(writer, answer)
+            task = asyncio.get_running_loop().create_task(self._welcome(peer))
+            self._welcoming.add(task)
+            task.add_done_callback(self._welcoming.discard)
 
-    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-        """Send events until the client hangs up; whatever it still says is not read as a request."""
-        with self._events.subscribe() as subscription:
-            await _send(writer, answer)
-            leaving = asyncio.ensure_future(_drained(reader))
-            try:
-                while True:
-                    coming = asyncio.ensure_future(subscription.next())
-                    await asyncio.wait((coming, leaving), return_when=asyncio.FIRST_COMPLETED)
-                    if leaving.done():
-                        coming.cancel()
-                        return
-                    await _send(writer, jsonrpc.notification("event", coming.result()))
-            finally:
-                leaving.cancel()
-
-    async def _answer(self, line: bytes) -> dict[str, Any] | None:
-        message: Any = None
+    async def _welcome(self, peer: socket.socket) -> None:
+        peer.setblocking(False)
+        make = lambda: Connection(self._answers, self._events, self._crowd, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
-            try:
-                message = framing.decode(line)
-            except ValueError:
-                raise RpcError("ParseError", "the line is not JSON", "send one JSON object a line, in UTF-8") from None
-            request = jsonrpc.parse_request(message)
-            value = await self._api.call(request.method, request.params)
-        except RpcError as error:
-            return jsonrpc.error(error, jsonrpc.request_id(message))
-        except Exception:
-            log.exception("a call ended in a bug: %.200r", line)
-            problem = RpcError(
-                "InternalError", "phsearch failed to answer", "the daemon's log says more; please report it"
-            )
-            return jsonrpc.error(problem, jsonrpc.request_id(message))
-        return None if request.notification else jsonrpc.result(value, request.id)
-
-
-async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
-    writer.write(framing.encode(message))
-    await writer.drain()
-
-
-async def _skip_line(reader: asyncio.StreamReader) -> None:
-    """Read a line that is too long to its end: hanging up on it would take our answer with it."""
-    while True:
-        try:
-            await reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError as error:
-            await reader.readexactly(error.consumed)
-        else:
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
+        except OSError:
+            peer.close()
             return
+        if (served := connection.served) is not None:
+            self._connections.add(connection)
+            served.add_done_callback(lambda _: self._connections.discard(connection))
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment, or the loop would turn for nothing: out of descriptors, say."""
+        log.warning("cannot take another connection for now: %s", error.strerror)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        self._pause = loop.call_later(_REST_SECONDS, loop.add_reader, self._listener, self._accept)
 
 
-async def _drained(reader: asyncio.StreamReader) -> None:
-    while await reader.read(1 << 16):
-        pass
-
-
-def _same_user(writer: asyncio.StreamWriter) -> bool:
-    peer: socket.socket = writer.get_extra_info("socket")
+def _same_user(peer: socket.socket) -> bool:
     _pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return bool(uid == os.getuid())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from phsearch.wire.jsonrpc import RpcError
+
+_DOUBLED = re.compile("^//")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Param:
                     raise self._problem(f"must be one of {', '.join(self.choices)}")
             case str():
                 self._check_text(value)
+                if self.path:
+                    # By names alone, as all that is watched: "/photos/../etc" begins like a photo's path and is none.
+                    return _DOUBLED.sub("/", posixpath.normpath(value))
             case _ if self.low is not None and value < self.low:
                 raise self._problem(f"must be at least {self.low:,}")
             case _ if self.high is not None and value > self.high:

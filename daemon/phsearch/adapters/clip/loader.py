@@ -2,7 +2,8 @@
 
 Three kinds of names lead to the same code: "mini" is the bundled folder, "local-dir:/path" any folder of that form,
 and everything else a name of open_clip's own with a tag or a file of weights. A model without weights is refused:
-open_clip would initialise it at random and every answer would be noise.
+open_clip would initialise it at random and every answer would be noise. So are weights that are a pickle, and bundled
+ones that are not what they should be: see `weights`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import huggingface_hub.constants
 import torch
 
-from phsearch.adapters.clip import _torchvision  # noqa: F401 - must come before open_clip
+from phsearch.adapters.clip import _torchvision, weights  # noqa: F401 - must come before open_clip
 from phsearch.domain.types import ModelIdentity, Preprocess
 from phsearch.errors import ModelUnavailableError
 
@@ -60,6 +61,9 @@ def load(name: str, pretrained: str, tower: Tower) -> Bundle:
 
     Raises ModelUnavailableError whose hint says what to change.
     """
+    weights.refuse_pickles()
+    if name in _BUNDLED:
+        weights.check_sums(name, _BUNDLED[name])
     folder = _BUNDLED.get(name) or (Path(name.removeprefix(_LOCAL)).expanduser() if name.startswith(_LOCAL) else None)
     if folder is not None:
         model, source, text_cfg = _load_folder(name, folder)
@@ -99,6 +103,7 @@ def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
             f'model "{name}": {config} cannot be used ({_reason(error)})',
             "point model.name at a folder that open_clip wrote, with open_clip_config.json and its weights",
         ) from error
+    weights.check_folder(name, folder)
     overrides: dict[str, Any] = {}
     if _is_inside(folder, text_cfg.get("hf_model_name", "")):
         # A Hugging Face text tower names its own configuration; "." means this folder, wherever it is installed.
@@ -125,6 +130,8 @@ def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
         given = f'"{pretrained}" are not weights' if pretrained else "no weights are chosen"
         choice = f"one of {', '.join(tags)}" if tags else "a file of weights"
         raise ModelUnavailableError(f'model "{name}": {given}', f"set model.pretrained to {choice}")
+    if pretrained not in tags:
+        weights.check_file(name, Path(pretrained))
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
     try:
         return _create(name, pretrained), text_cfg
@@ -142,12 +149,16 @@ def _named_source(name: str, pretrained: str) -> str:
 
 
 def _create(name: str, pretrained: str) -> Any:
+    if preset := open_clip.get_pretrained_cfg(name, pretrained):
+        weights.fetch(name, pretrained, preset)
     return open_clip.create_model(name, pretrained, require_pretrained=True)
 
 
 def _or_unavailable(name: str, make: Any) -> Any:
     try:
         return make()
+    except ModelUnavailableError:
+        raise
     except Exception as error:
         raise ModelUnavailableError(
             f'model "{name}" cannot be loaded ({_reason(error)})',

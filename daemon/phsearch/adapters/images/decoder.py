@@ -30,9 +30,9 @@ class PillowDecoder:
         self.version = plugins.version()
         plugins.prepare()
 
-    def decode(self, path: str, preprocess: Preprocess) -> Decoded:
+    def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`. Raises UnreadableImageError with the reason, TruncatedImageError if it is cut."""
-        data = source.read(path, self._max_pixels)
+        data = source.read(path, self._max_pixels, descriptor)
         found = sniff.kind(data)
         suffix = PurePath(path).suffix.lower()
         is_raw = found == "RAW" or suffix in sniff.RAW_SUFFIXES

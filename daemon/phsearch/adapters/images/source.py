@@ -7,24 +7,24 @@ between the header check and the decode.
 from __future__ import annotations
 
 import os
-import stat
 
 from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.opening import open_regular
 
 # An uncompressed photo at the pixel limit with four 16-bit channels, and its metadata: nothing decodable is larger.
 _BYTES_A_PIXEL = 8
 _METADATA = 64 << 20
 
 
-def read(path: str, max_pixels: int) -> bytes:
-    """Give the content of the regular file at `path`. Raises UnreadableImageError with the reason."""
+def read(path: str, max_pixels: int, descriptor: int | None = None) -> bytes:
+    """Give the content of the regular file at `path`, or of one opened already, which stays open.
+
+    Raises UnreadableImageError with the reason.
+    """
     try:
-        # O_NONBLOCK: opening a FIFO named holiday.jpg would wait for a writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableImageError("not a regular file")
+        opened = open_regular(path) if descriptor is None else descriptor
+        with os.fdopen(opened, "rb", closefd=descriptor is None) as file:
+            status = os.fstat(opened)
             most = max_pixels * _BYTES_A_PIXEL + _METADATA
             if status.st_size > most:
                 raise UnreadableImageError(

@@ -1,0 +1,13 @@
+"""`phsearchd` with the colour worker, whose patience with clients is counted in tenths of seconds."""
+
+from __future__ import annotations
+
+from colourd import COLOUR_WORKER
+from phsearch import app, daemon
+from phsearch.service import connection, server
+
+if __name__ == "__main__":
+    daemon.run.__defaults__ = (COLOUR_WORKER,)
+    connection.FIRST_SECONDS = connection.LINE_SECONDS = connection.TAKE_SECONDS = 0.8
+    server._CONNECTIONS, server._SUBSCRIBERS = 40, 4
+    app.main()

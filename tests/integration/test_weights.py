@@ -1,0 +1,83 @@
+"""Weights are checked before they are loaded, and no pickle ever is."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import phsearch
+
+MINI = Path(phsearch.__file__).parent / "models" / "mini"
+
+SCRIPT = """
+import pathlib, shutil, sys, tempfile
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from phsearch.adapters.clip import loader, weights
+from phsearch.errors import ModelUnavailableError
+import open_clip, torch
+
+def said(act):
+    try:
+        act()
+    except ModelUnavailableError as error:
+        return error.sentence()
+    raise SystemExit("nothing was raised")
+
+folder = pathlib.Path(tempfile.mkdtemp()) / "mini"
+shutil.copytree(loader._BUNDLED["mini"], folder)
+loader._BUNDLED["mini"] = folder
+file = folder / "tokenizer.json"
+file.write_bytes(file.read_bytes() + b" ")
+print(said(lambda: loader.load("mini", "", "text")))
+file.unlink()
+print(said(lambda: loader.load("mini", "", "text")))
+print(said(lambda: loader.load("ViT-B-32", __file__, "text")))
+print(said(lambda: torch.load("anything")))
+
+asked = []
+def hub(there, error=EntryNotFoundError):
+    def download(repo_id, filename):
+        asked.append(f"{repo_id}/{filename}")
+        if filename not in there:
+            raise error("no")
+        return filename
+    return download
+
+usual = open_clip.get_pretrained_cfg("ViT-B-32", "laion2b_s34b_b79k")
+weights.fetch("ViT-B-32", "laion2b_s34b_b79k", usual, hub({"open_clip_model.safetensors"}))
+named = open_clip.get_pretrained_cfg("ViTamin-S", "datacomp1b")
+print(said(lambda: weights.fetch("ViTamin-S", "datacomp1b", named, hub({"pytorch_model.bin"}))))
+try:
+    weights.fetch("ViT-B-32", "x", usual, hub(set(), LocalEntryNotFoundError))
+except LocalEntryNotFoundError:
+    print("offline")
+print(asked)
+print(sum(not cfg.get("hf_hub") for tags in open_clip.pretrained._PRETRAINED.values() for cfg in tags.values()))
+"""
+
+
+def test_the_list_of_sums_names_every_file_of_the_bundled_model_that_is_loaded() -> None:
+    lines = (MINI / "SHA256SUMS").read_text().splitlines()
+    listed = {file: wanted for wanted, _, file in (line.partition("  ") for line in lines)}
+    loaded = {file.name for file in MINI.iterdir()} - {"README.md", "SHA256SUMS"}
+    assert listed == {name: hashlib.sha256((MINI / name).read_bytes()).hexdigest() for name in loaded}
+
+
+def test_damaged_files_pickles_and_presets_without_safetensors_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    script = tmp_path / "weights.bin"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    damaged, missing, file, anything, preset, offline, asked, without = done.stdout.splitlines()
+    assert "tokenizer.json has not the sha256 it should have: install phsearch again" in damaged
+    assert "cannot be checked" in missing
+    assert "weights.bin is not safetensors" in file
+    assert "convert it to safetensors" in file
+    assert "are a pickle, which can run programs" in anything
+    assert '"datacomp1b" are to be had as a pickle only' in preset
+    assert offline == "offline"
+    assert "jienengchen/ViTamin-S/pytorch_model.safetensors" in asked
+    assert ".bin" not in asked
+    assert without == "0", "every preset of open_clip lies on the hub, where a safetensors may be beside it"

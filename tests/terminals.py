@@ -1,0 +1,44 @@
+"""The client on a terminal of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CLI = [sys.executable, "-m", "phsearch.cli"]
+
+
+class Ran:
+    """What a run gave."""
+
+    def __init__(self, status: int, out: bytes, err: str = "") -> None:
+        self.status, self.raw, self.err = status, out, err
+        self.out = out.decode("utf-8", "surrogateescape")
+
+
+def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ran:
+    """Run the client on a terminal of its own; both streams come back as one, as a person would see them."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([*CLI, *args], env=env, stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        while select.select([master], [], [], 20)[0]:
+            try:
+                chunk = os.read(master, 4096)
+            except OSError:  # EIO: the last one has left the terminal
+                break
+            seen += chunk
+        process.wait(20)
+    os.close(master)
+    return Ran(process.returncode, seen.replace(b"\r\n", b"\n"))

@@ -1,0 +1,128 @@
+"""A hundred thousand requests nobody should send, to the real daemon, with an honest client beside them.
+
+Judged: whether the daemon lives, its log has no traceback, its memory and descriptors stay, and how long the honest
+client waits. The model is a colour. Exit status 1 if anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose modules are not to be imported by their bare names.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import psutil
+
+from fuzzing import Fuzzer, conversation
+from harness import Daemon, photo, running
+from phsearch.client import Client
+
+_GROWTH_MB = 5
+_AT_ONCE = 50
+"""Conversations a process has before it reports."""
+
+
+def main(words: list[str] | None = None) -> int:
+    """Print one line of counts; 0 when nothing is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="5,000 requests")
+    options = parser.parse_args(words)
+    wanted = 5000 if options.quick else options.requests
+    with tempfile.TemporaryDirectory(prefix="phsearch-fuzz-") as home, running(Path(home)) as daemon:
+        for colour in ("red", "green", "blue"):
+            photo(daemon.photos / f"{colour}.png", colour)
+        daemon.becomes(photos=3, pending=0)
+        return _fuzz(daemon, wanted, options.seed)
+
+
+@dataclass
+class Honest:
+    """A client that asks and measures, in a thread."""
+
+    daemon: Daemon
+    times: list[float] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        """Ask until told to end."""
+        while not self.ended.wait(0.02):
+            start = time.perf_counter()
+            with Client(self.daemon.socket, 60) as client:
+                assert client.call("search", query="red")["photos"] == 3
+            self.times.append((time.perf_counter() - start) * 1000)
+
+    def over(self, seconds: float) -> float:
+        """Ask for so long; gives the median in ms."""
+        asking = threading.Thread(target=self.ask)
+        asking.start()
+        time.sleep(seconds)
+        self.ended.set()
+        asking.join()
+        return statistics.median(self.times)
+
+
+def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
+    process = psutil.Process(daemon.pid)
+    seeds = itertools.count(seed)
+    requests = answers = 0
+    with ProcessPoolExecutor(2) as pool:
+        # Warm: what a first time costs is no growth.
+        for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
+            requests, answers = requests + made, answers + heard
+        before = Honest(daemon).over(3)
+        memory, descriptors = process.memory_info().rss, process.num_fds()
+        beside = Honest(daemon)
+        asking = threading.Thread(target=beside.ask)
+        asking.start()
+        began = time.monotonic()
+        halfway = 0
+        while requests < wanted:
+            if not halfway and requests >= wanted / 2:
+                halfway = process.memory_info().rss
+            sys.stdout.write(f"{requests:,} requests, {process.memory_info().rss / 1e6:.1f} MB\n")
+            sys.stdout.flush()
+            for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
+                requests, answers = requests + made, answers + heard
+        seconds = time.monotonic() - began
+        beside.ended.set()
+        asking.join()
+    after = Honest(daemon).over(3)
+    time.sleep(1)
+    growth = (process.memory_info().rss - memory) / 1e6
+    later = (process.memory_info().rss - halfway) / 1e6
+    more = process.num_fds() - descriptors
+    log = daemon.log.read_text(errors="replace")
+    bad = log.count("Traceback") + log.count(" ERROR ")
+    median, quiet = statistics.median(beside.times), (before + after) / 2
+    sys.stdout.write(
+        f"fuzz: {requests:,} requests, {answers:,} answers in {seconds:.0f} s: {bad} tracebacks, {growth:+.1f} MB "
+        f"({later:+.1f} MB in the second half), "
+        f"{more:+d} descriptors; an honest query {median:.1f} ms beside them, {quiet:.1f} ms alone\n"
+    )
+    return int(bool(bad or later > _GROWTH_MB or more > 0 or daemon.status()["photos"] != 3))
+
+
+def _arguments(daemon: Daemon, seeds: itertools.count[int], number: int) -> tuple[list[int], list[str], list[str]]:
+    return [next(seeds) for _ in range(number)], [str(daemon.socket)] * number, [str(daemon.photos)] * number
+
+
+def _batch(seed: int, socket: str, root: str) -> tuple[int, int]:
+    fuzzer = Fuzzer(seed, Path(root))
+    done = [conversation(fuzzer, Path(socket)) for _ in range(_AT_ONCE)]
+    return sum(made for made, _ in done), sum(heard for _, heard in done)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
