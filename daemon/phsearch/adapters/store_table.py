@@ -173,6 +173,8 @@ class Table:
             if indexed and not self._table.list_indices():
                 self._table.create_index("path", config=BTree())
             self._files.sweep()
+            # With what its caches hold of versions that are gone, which would go last.
+            self._table = self._opened()
         return _KEPT_VERSIONS.total_seconds() if len(self._files.manifests()) > 1 else None
 
     def figures(self) -> TableFigures:
