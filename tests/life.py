@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 from colour_worker import PREPROCESS, photo_vector
 from machine import at_ease
-from phsearch import daemon
 from phsearch.adapters.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.mounts import MountTable
 from phsearch.adapters.removed_file import RemovedFile
 from phsearch.adapters.store_lance import LanceStore
+from phsearch.assembly import indexing
 from phsearch.config import WatchConfig
 from phsearch.domain.roots import Roots
 from phsearch.domain.types import ModelIdentity
@@ -150,7 +150,7 @@ def _unchanged(photo: Candidate) -> bool:
 
 
 class Life:
-    """The parts of one daemon from its start to its end, put together as `daemon._serve` does it."""
+    """The parts of one daemon from its start to its end, put together as `assembly.indexing` does it."""
 
     def __init__(
         self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
@@ -158,7 +158,7 @@ class Life:
         self.roots = Roots(roots)
         self.store = LanceStore(state, "colour")
         self.store.bind(IDENTITY)
-        self.library, self.index, outside = daemon._known(self.store, self.roots)
+        self.library, self.index, outside = indexing.known(self.store, self.roots)
         self._lanes = store_lane, rank_lane = Lane("store"), Lane("rank")
         self.rank_lane = rank_lane
         events = Events()
@@ -185,7 +185,7 @@ class Life:
             self.roots,
             watch,
             builder,
-            daemon._scanner(self.roots),
+            indexing.scanner(self.roots),
             self.watcher,
             lambda _: self.watcher.watched.clear(),
             catalog,

@@ -11,9 +11,9 @@ import os
 from functools import partial
 from pathlib import Path
 
-from phsearch import daemon
 from phsearch.adapters.power import PowerSupplies
 from phsearch.adapters.pressure import Pressures
+from phsearch.assembly import indexing
 from phsearch.config import CourtesyConfig
 from phsearch.domain.courtesy import Courtesy, Power, Pressure
 from phsearch.service.governor import Governor
@@ -25,8 +25,8 @@ NOWHERE = "/nowhere"
 def use() -> None:
     """Have the daemon of this process look at the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
-    vars(daemon)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
-    vars(daemon)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
+    vars(indexing)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
+    vars(indexing)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
 
 
 def at_ease() -> Governor:

@@ -9,6 +9,7 @@ import machine
 from colourd import COLOUR_WORKER
 from phsearch import app, daemon
 from phsearch.adapters import watch
+from phsearch.assembly import indexing
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent
@@ -28,7 +29,7 @@ class Mortal(watch.Inotify):
 
 if __name__ == "__main__":
     daemon.run.__defaults__ = (COLOUR_WORKER,)
-    vars(daemon)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
-    vars(daemon)["Watchers"] = partial(watch.Watchers, patience=_PATIENCE)
+    vars(indexing)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
+    vars(indexing)["Watchers"] = partial(watch.Watchers, patience=_PATIENCE)
     machine.use()
     app.main()

@@ -11,6 +11,7 @@ from typing import Any
 
 from colourd import COLOUR_WORKER
 from phsearch import app, daemon
+from phsearch.assembly import answering
 from phsearch.service.api import Api
 from phsearch.service.assistant import Assistant
 from phsearch.wire.jsonrpc import RpcError
@@ -60,7 +61,7 @@ def grown(value: Any) -> Any:
 
 if __name__ == "__main__":
     daemon.run.__defaults__ = (COLOUR_WORKER,)
-    vars(daemon)["Api"] = OtherApi
+    vars(answering)["Api"] = OtherApi
     if OTHER == "older":
-        vars(daemon)["Assistant"] = OlderAssistant
+        vars(answering)["Assistant"] = OlderAssistant
     app.main()

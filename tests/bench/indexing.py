@@ -22,7 +22,7 @@ from bench.kit import INDEX, LONG, idle, processes, running, say, warm
 from bench.photos import linked
 from bench.table import Aim, Figure
 from phsearch import config
-from phsearch import daemon as composition
+from phsearch.assembly import workers
 from phsearch.client import Client
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def circumstances(daemon: Daemon) -> Circumstances:
 def bare(kit: Kit, like: Circumstances, precision: str, folder: Path) -> dict[str, Any]:
     """Run the script just as the daemon runs its index worker."""
     settings = config.Config(model=config.ModelConfig(name=kit.model, precision=precision))
-    setup = composition._index_worker(settings, like.env, composition.WORKER).setup
+    setup = workers.index_worker(settings, like.env, workers.PROGRAM).setup
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(
         ["nice", "-n", str(niceness), sys.executable, "-P", _BARE, json.dumps(setup), folder, str(_WARM_UP)],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from phsearch import config, daemon
+from phsearch import config
+from phsearch.assembly import workers
 from phsearch.domain.types import ModelIdentity, Preprocess
 
 if TYPE_CHECKING:
@@ -131,4 +132,4 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 
 def test_the_setting_reaches_the_worker() -> None:
     settings = config.Config(model=config.ModelConfig(gpu_memory_mb=700))
-    assert daemon._index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700
+    assert workers.index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700

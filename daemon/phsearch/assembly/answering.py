@@ -1,0 +1,162 @@
+"""What answers: search, status and everything else that can be asked on the socket."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.adapters import descriptors, memory, processes
+from phsearch.adapters.fs_sight import sight
+from phsearch.assembly import workers
+from phsearch.assembly.live import live
+from phsearch.domain.bottleneck import Machine
+from phsearch.domain.doctor.places import Space
+from phsearch.service.api import Api
+from phsearch.service.assistant import Assistant
+from phsearch.service.disk import RootDisk
+from phsearch.service.figures import Figures
+from phsearch.service.load import Load
+from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Upkeep
+from phsearch.service.parts import Parts
+from phsearch.service.reload import Reload
+from phsearch.service.searcher import Searcher, TextTowerProcess
+from phsearch.service.server import Server
+from phsearch.service.status import Status
+from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
+from phsearch.service.why import Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from phsearch.adapters.systemd import Notifier
+    from phsearch.assembly.indexing import Indexing
+    from phsearch.config import IndexConfig
+    from phsearch.domain.ports import Store
+    from phsearch.service.api import Calls
+    from phsearch.service.model import ModelState
+    from phsearch.settings import Settings
+
+_OWN_DISK_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The parts that answer."""
+
+    text_tower: TextTowerProcess
+    status: Status
+    reload: Reload
+    server: Server
+
+
+def answering(
+    parts: Indexing,
+    settings: Settings,
+    read: Callable[[], Settings],
+    env: Mapping[str, str],
+    store: Store,
+    program: tuple[str, ...],
+    notifier: Notifier,
+) -> Answering:
+    """Put them together; `read` reads the settings again. Nothing runs yet."""
+    household, governor, keepers = parts.household, parts.governor, parts.household.keepers
+    text_tower = TextTowerProcess(workers.query_worker(settings.config, env, program), parts.model)
+    searcher = Searcher(text_tower, parts.model, parts.library, parts.index, parts.lanes.rank)
+    reload = Reload(
+        read,
+        settings,
+        parts.roots,
+        household,
+        parts.removed,
+        parts.library,
+        live(settings.config, parts.removed, parts.embedder, governor, parts.command),
+        notifier.reloading,
+        notifier.ready,
+    )
+    load = Load(
+        parts.pipelines,
+        parts.embedder,
+        parts.writer,
+        lambda: _machine(reload.config.index, parts.model, len(parts.roots)),
+        lambda: "" if governor.pace.state == "full" else str(governor.pace),
+    )
+    status = Status(
+        parts.catalog,
+        parts.pipelines,
+        parts.embedder,
+        parts.writer,
+        parts.model,
+        keepers,
+        parts.removed,
+        governor,
+        load,
+    )
+    why = Why(
+        parts.roots,
+        lambda: household.rules,
+        parts.library,
+        parts.pipelines,
+        keepers,
+        searcher,
+        parts.model,
+        sight,
+        governor,
+        follow=lambda: household.watch.follow_symlinks,
+    )
+    groups = (
+        Finding(searcher, status, parts.library, keepers, why, parts.barrier, governor).calls,
+        Upkeep(parts.library, parts.roots, keepers, parts.pipelines, _verifier(parts, store), governor).calls,
+        Configuring(reload, parts.removed, parts.roots).calls,
+        About(status, governor).calls,
+        *_looking(parts, settings.places.state, store, status, searcher, text_tower, load, lambda: server.connections),
+    )
+    server: Server = Server(Assistant(Api(groups)), parts.events, descriptors.raise_limit())
+    return Answering(text_tower, status, reload, server)
+
+
+def _verifier(parts: Indexing, store: Store) -> Verifier:
+    library, index, lanes, keepers = parts.library, parts.index, parts.lanes, parts.household.keepers
+    return Verifier(
+        library,
+        parts.model,
+        RowCheck(store, lanes.store, parts.writer, library, index, lanes.rank, parts.roots, lanes.verify),
+        FileCheck(library, parts.pipelines, parts.roots, keepers),
+        SampleCheck(parts.pipelines, library, index, lanes.rank, parts.embedder, parts.model, parts.governor),
+    )
+
+
+def _looking(
+    parts: Indexing,
+    state: Path,
+    store: Store,
+    status: Status,
+    searcher: Searcher,
+    text_tower: TextTowerProcess,
+    load: Load,
+    connections: Callable[[], int],
+) -> list[Calls]:
+    """Give the methods by which the daemon is looked at from outside."""
+    seen = Parts(
+        parts.catalog,
+        parts.pipelines,
+        parts.embedder,
+        text_tower,
+        parts.writer,
+        parts.model,
+        parts.household.keepers,
+        searcher,
+        load,
+        Figures(store, parts.lanes.store),
+    )
+    looks = Looks(processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, memory.machine)
+    disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)
+    metering = Metering(seen, processes.resident, processes.open_files, connections)
+    return [Diagnosis(state, seen, status, disk, looks).calls, metering.calls]
+
+
+def _machine(index: IndexConfig, model: ModelState, roots: int) -> Machine:
+    processors = os.cpu_count() or 1
+    device = model.photos_by.device if model.photos_by else "cpu"
+    return Machine(processors, 2 * roots, index.decode_threads or processors, device)
