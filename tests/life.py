@@ -15,11 +15,11 @@ from phsearch.adapters.removed_file import RemovedFile
 from phsearch.adapters.store_lance import LanceStore
 from phsearch.assembly import indexing
 from phsearch.config import WatchConfig
+from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.roots import Roots
 from phsearch.domain.types import ModelIdentity
 from phsearch.errors import UnreadableImageError
 from phsearch.service.catalog import Catalog
-from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.service.events import Events
 from phsearch.service.home import Builder
 from phsearch.service.household import Household
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.domain.batching import Candidate
+    from phsearch.domain.outcome import Outcome
     from phsearch.domain.types import FsEvent
-    from phsearch.service.embedder import Embedder, Outcome
+    from phsearch.service.embedder import Embedder
 
 QUICK = WatchConfig(settle_seconds=0.05)
 IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)

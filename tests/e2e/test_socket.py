@@ -125,7 +125,8 @@ def test_a_query_in_chinese_is_answered_with_a_sentence_not_with_noise(daemon: D
 def test_ids_are_echoed_and_notifications_get_no_answer(daemon: Daemon) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(str(daemon.socket))
-        raw.sendall(b'{"jsonrpc":"2.0","method":"status"}\n{"jsonrpc":"2.0","id":"abc","method":"status"}\n')
+        raw.sendall(b'{"jsonrpc":"2.0","method":"status"}\n{"jsonrpc":"2.0","method":"no.such.method"}\n')
+        raw.sendall(b'{"jsonrpc":"2.0","id":"abc","method":"status"}\n')
         assert json.loads(raw.makefile("rb").readline())["id"] == "abc"
 
 

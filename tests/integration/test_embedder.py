@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from machine import at_ease
 from phsearch.domain.batching import Batcher, Candidate
+from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.types import Fingerprint
-from phsearch.service.embedder import ChangedMeanwhile, Embedded, Embedder, Unreadable
+from phsearch.service.embedder import Embedder
 from phsearch.service.overseer import Limits
 from phsearch.service.process import WorkerCommand
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phsearch.service.embedder import Outcome
+    from phsearch.domain.outcome import Outcome
 
 BEGINS = """
 import os, signal, socket, sys, time

@@ -5,11 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+from machine import at_ease
+from phsearch.domain.courtesy import Pace
 from phsearch.errors import StoreError
 from phsearch.service.status import Status
 
 
-def status(photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "") -> tuple[Status, Any]:
+def status(
+    photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: Pace | None = None
+) -> tuple[Status, Any]:
     """Give a status of parts that say so, and what it counts."""
     counters = SimpleNamespace(embedded=0, reused=0, failed=0)
     trouble = StoreError(problem) if problem else None
@@ -20,6 +24,9 @@ def status(photos: int, pending: int = 0, *, scanning: bool = False, problem: st
         SimpleNamespace(pending=0, problem=trouble),
         SimpleNamespace(problem=None),
         {"/r": SimpleNamespace(busy=scanning, detail="")},
+        SimpleNamespace(),
+        at_ease() if pace is None else SimpleNamespace(pace=pace, held=None),
+        SimpleNamespace(sample=lambda: None),
     )
     return Status(*cast("Any", parts)), counters
 
@@ -42,3 +49,11 @@ def test_it_says_what_is_left_and_how_long_that_takes() -> None:
 
 def test_it_says_what_is_wrong_and_never_raw() -> None:
     assert status(3, problem="no space left\x1b[31m")[0].line() == r"3 photos, no space left\x1b[31m"
+
+
+def test_it_says_that_indexing_is_held_back_where_that_matters() -> None:
+    battery = Pace("throttled", 0.25, ("battery",), "on battery, 80 %")
+    assert status(3, pace=battery)[0].line() == "3 photos"
+    assert status(3, 5, pace=battery)[0].line() == f"3 photos, 5 pending, indexing {battery}"
+    owner = Pace("paused", 0.0, ("owner",), "paused")
+    assert status(3, pace=owner)[0].line() == f"3 photos, indexing {owner}"

@@ -31,6 +31,8 @@ class Answers:
             request = jsonrpc.parse_request(message)
             value = await self._api.call(request.method, request.params)
         except RpcError as error:
+            if _is_notification(message):
+                return None
             return jsonrpc.error(error, jsonrpc.request_id(message))
         except Exception:
             log.exception("a call ended in a bug: %.200r", line)
@@ -39,6 +41,11 @@ class Answers:
             )
             return jsonrpc.error(problem, jsonrpc.request_id(message))
         return None if request.notification else jsonrpc.result(value, request.id)
+
+
+def _is_notification(message: Any) -> bool:
+    """Tell a request that wants no answer, not even of what is wrong with it."""
+    return isinstance(message, dict) and isinstance(message.get("method"), str) and "id" not in message
 
 
 def too_long() -> dict[str, Any]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from phsearch.domain import deaths
 from phsearch.domain.duty import Duty
+from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.types import PhotoInfo
 from phsearch.service import frames
 from phsearch.service.career import Career
+from phsearch.service.checks import Checks
 from phsearch.service.clocks import Clocks
 from phsearch.service.hiring import hire
 from phsearch.service.job import Job
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.batching import Batcher, Candidate
-    from phsearch.domain.deaths import Cause, Death
-    from phsearch.domain.types import Vectors
+    from phsearch.domain.deaths import Death
+    from phsearch.domain.outcome import Outcome
     from phsearch.service.governor import Governor
     from phsearch.service.model import ModelState
     from phsearch.service.overseer import Limits
@@ -41,39 +43,6 @@ _LAST_WORDS_SECONDS = 3.0
 _PAUSE_FIRST = 1.0
 _PAUSE_LAST = 60.0
 _HOPELESS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A photo has its vector, [dim]."""
-
-    photo: Candidate
-    info: PhotoInfo
-    vector: Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A photo failed; `truncated` ones may just not be complete yet.
-
-    `cause` says how it took the worker down, if it did: nobody has read the file to its end then, so whether it is
-    still the file that was meant, and still there, is to be looked at.
-    """
-
-    photo: Candidate
-    reason: str
-    truncated: bool = False
-    cause: Cause | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedMeanwhile:
-    """A photo was rewritten while it was read: it must be looked at again."""
-
-    photo: Candidate
-
-
-Outcome = Embedded | Unreadable | ChangedMeanwhile
 
 
 class Embedder:
@@ -103,7 +72,7 @@ class Embedder:
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
         self._blind = False
-        self._checks: dict[str, list[asyncio.Future[Outcome]]] = {}
+        self._checks = Checks()
         self._heard = 0
         self.on_outcome: Callable[[Outcome], None]
         self.running = False
@@ -122,25 +91,16 @@ class Embedder:
 
     async def check(self, candidate: Candidate) -> Outcome:
         """Embed a photo for its vector only, when no other photo waits; nothing else learns of its outcome."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._checks.setdefault(candidate.path, []).append(future)
+        future = self._checks.ask(candidate.path)
         self.submit(replace(candidate, check=True))
         try:
             outcome = await future
         finally:
-            self._unasked(candidate.path, future)
+            if self._checks.forget(candidate.path, future):
+                self._batcher.drop_check(candidate.path)
         # The same path may have been asked for in another state, whose outcome this is.
         same = replace(outcome.photo, check=candidate.check) == candidate
         return outcome if same else ChangedMeanwhile(candidate)
-
-    def _unasked(self, path: str, future: asyncio.Future[Outcome]) -> None:
-        """Let go of a check that nobody waits for any more."""
-        waiting = self._checks.get(path, [])
-        if future in waiting:
-            waiting.remove(future)
-            if not waiting:
-                del self._checks[path]
-                self._batcher.drop_check(path)
 
     def withdraw(self, root: str, *, hung: bool) -> None:
         """Give back the photos of a root that is gone, as changed; where it hangs, so would a worker that has some."""
@@ -375,12 +335,7 @@ class Embedder:
         self._stirred.set()
 
     def _settle(self, outcome: Outcome) -> None:
-        if not outcome.photo.check:
-            self.on_outcome(outcome)
-            return
-        for future in self._checks.pop(outcome.photo.path, []):
-            if not future.done():
-                future.set_result(outcome)
+        (self._checks.settle if outcome.photo.check else self.on_outcome)(outcome)
 
     def _bury(self, death: Death, overseer: Overseer) -> None:
         self.career.died(death.cause, "killed (SIGKILL)" if death.cause == "killed" else death.reason)

@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from phsearch.domain.batching import Candidate
 from phsearch.domain.duty import Duty
+from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.types import Digested, Found, Refused
 from phsearch.errors import UnreadableImageError
 from phsearch.service.clocks import Clocks
-from phsearch.service.embedder import ChangedMeanwhile, Embedded, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from phsearch.domain.outcome import Outcome
     from phsearch.domain.settle import Settler
     from phsearch.domain.types import Fingerprint
     from phsearch.service.catalog import Catalog
     from phsearch.service.disk import RootDisk
-    from phsearch.service.embedder import Outcome
 
 log = logging.getLogger("phsearch.index")
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.domain.bottleneck import Work
-from phsearch.service.embedder import Embedded
+from phsearch.domain.outcome import Embedded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from phsearch.domain.batching import Candidate
+    from phsearch.domain.outcome import Outcome
     from phsearch.domain.roots import Roots
     from phsearch.domain.types import Digested, PhotoInfo, Vectors
-    from phsearch.service.embedder import Embedder, Outcome
+    from phsearch.service.embedder import Embedder
     from phsearch.service.pipeline import Pipeline, Seen
 
 

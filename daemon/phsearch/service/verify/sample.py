@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.batching import Candidate
 from phsearch.domain.findings import Mismatch, compare_vectors
+from phsearch.domain.outcome import Embedded, Unreadable
 from phsearch.errors import UnreadableImageError
-from phsearch.service.embedder import Embedded, Unreadable
 from phsearch.service.verify.files import GRACE
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from phsearch.domain.findings import Findings
     from phsearch.domain.library import Library
+    from phsearch.domain.outcome import Outcome
     from phsearch.domain.ranking import VectorIndex
     from phsearch.domain.types import Photo, Vectors
-    from phsearch.service.embedder import Embedder, Outcome
+    from phsearch.service.embedder import Embedder
     from phsearch.service.governor import Governor
     from phsearch.service.lanes import Lane
     from phsearch.service.model import ModelState
