@@ -34,3 +34,13 @@ def test_it_is_the_mean_of_the_last_ten_seconds() -> None:
         clock.now = float(second)
         last = rate.sample(second * 2 if second < 15 else 30 + (second - 15) * 4)
     assert last == pytest.approx(4, abs=0.2)
+
+
+def test_however_often_it_is_asked_it_remembers_little() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+    for thousandth in range(20_000):
+        clock.now = thousandth / 1000
+        last = rate.sample(thousandth // 100)
+    assert last == pytest.approx(10, rel=0.05)
+    assert len(rate._samples) < 25
