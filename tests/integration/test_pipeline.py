@@ -18,6 +18,7 @@ from phsearch.domain.ranking import VectorIndex
 from phsearch.domain.roots import Roots
 from phsearch.domain.settle import Settler
 from phsearch.domain.types import Digested, Fingerprint, Found, PhotoInfo
+from phsearch.errors import UnreadableImageError
 from phsearch.service.catalog import Catalog
 from phsearch.service.disk import RootDisk
 from phsearch.service.events import Events
@@ -41,6 +42,8 @@ class SlowDisk:
         self.state = state
         self.asked = threading.Event()
         self.may_answer = threading.Event()
+        self.truncated = False
+        """Whether the next reader finds it empty, an instant before its new content is written."""
 
     def look_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
         seen = None if self.state is None else Found(PHOTO, self.state)
@@ -49,6 +52,9 @@ class SlowDisk:
         return [(path, seen) for path in paths]
 
     def digest(self, _path: str, _tick: Callable[[], None]) -> Digested | None:
+        if self.truncated:
+            self.truncated, self.state = False, NEW
+            raise UnreadableImageError("empty file (0 bytes)")
         return None if self.state is None else Digested(self.state, bytes([self.state.size]) * 16)
 
 
@@ -127,4 +133,16 @@ def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprin
         pipeline.touch(PHOTO, closed=True)
 
     _, embedded = during_the_first_look(disk, is_written)
+    assert [each.fingerprint for each in embedded] == [NEW]
+
+
+def test_a_photo_that_is_read_between_its_truncation_and_its_writing_is_read_again() -> None:
+    disk = SlowDisk(OLD)
+
+    def is_rewritten(pipeline: Pipeline) -> None:
+        disk.truncated, disk.state = True, Fingerprint(0, 2)
+        pipeline.touch(PHOTO, closed=True)
+
+    library, embedded = during_the_first_look(disk, is_rewritten)
+    assert library.failure(PHOTO) is None
     assert [each.fingerprint for each in embedded] == [NEW]

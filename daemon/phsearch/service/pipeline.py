@@ -318,7 +318,7 @@ class Pipeline:
             case None:
                 self._finish(path, again=True)
             case UnreadableImageError():
-                await self._fail_if_there(path, str(content), self._decoder)
+                await self._fail_if_there(path, str(content), self._decoder, empty=True)
             case OSError():
                 # The file may become readable without changing: no decoder's version makes this current.
                 await self._fail_if_there(path, f"cannot be read: {content.strerror}", "")
@@ -347,10 +347,17 @@ class Pipeline:
                 case photo:
                     await self._take_content(photo.path, Digested(photo.fingerprint, photo.digest))
 
-    async def _fail_if_there(self, path: str, reason: str, decoder: str, photo: Candidate | None = None) -> None:
-        """Note a failure; it is none when the file went or changed meanwhile, or when its disk does not answer."""
+    async def _fail_if_there(
+        self, path: str, reason: str, decoder: str, photo: Candidate | None = None, *, empty: bool = False
+    ) -> None:
+        """Note a failure; it is none when the file went or changed meanwhile, or when its disk does not answer.
+
+        An `empty` one may have been caught between being truncated and being written.
+        """
         ((_, seen),) = await self.look([path])
         match seen:
+            case Found(_, fingerprint) if empty and fingerprint.size:
+                self._finish(path, again=True)
             case Found(_, fingerprint) if photo is None or photo.fingerprint == fingerprint:
                 self._catalog.fail(path, fingerprint, reason, decoder, photo.digest if photo else None)
                 self._finish(path)
