@@ -27,7 +27,7 @@ from fuzzing import Fuzzer, conversation
 from harness import Daemon, photo, running
 from phsearch.client import Client
 
-_GROWTH_MB = 5
+_GROWTH_MB = 10
 _AT_ONCE = 50
 """Conversations a process has before it reports."""
 
