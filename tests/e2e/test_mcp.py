@@ -204,7 +204,7 @@ def test_where_no_daemon_runs_the_assistant_is_told_how_to_start_it(tmp_path: Pa
     nobody = Daemon(tmp_path)
     (answer,) = exchange(nobody, b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n', "--timeout", "1")
     assert "phsearchd is not running" in answer["error"]["message"]
-    assert "systemctl --user start phsearch" in answer["error"]["message"]
+    assert "phsearchd install --now" in answer["error"]["message"]
 
 
 def test_a_daemon_that_does_not_answer_in_time_is_reported(tmp_path: Path) -> None:
