@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.domain.bottleneck import STAGES, Backlog, Machine, Work, bottleneck
+from phsearch.domain.courtesy import Pace
 
 SIXTEEN = Machine(processors=16, readers=2, decode_threads=2, device="cpu")
 BUSY = Backlog(unread=500, unembedded=60, unwritten=0)
@@ -66,8 +67,12 @@ def test_changes_that_pile_up_before_the_disk_are_store_bound() -> None:
 
 
 def test_who_holds_back_on_purpose_is_no_slow_disk() -> None:
-    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed="paused by you"), SIXTEEN)
-    assert (found.stage, found.text) == ("slowed", "on purpose: paused by you")
+    pace = Pace("paused", 0.0, ("owner",), "until 18:30")
+    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=pace), SIXTEEN)
+    assert (found.stage, found.text, found.remedy) == ("slowed", f"on purpose: {pace}", "phsearch-client resume")
+    battery = Pace("throttled", 0.25, ("battery",), "on battery")
+    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=battery), SIXTEEN)
+    assert found.remedy == "phsearch-client resume --force"
 
 
 def test_nothing_is_said_of_a_handful_of_photos() -> None:

@@ -80,7 +80,7 @@ def answering(
         parts.embedder,
         parts.writer,
         lambda: _machine(reload.config.index, parts.model, len(parts.roots)),
-        lambda: "" if governor.pace.state == "full" else str(governor.pace),
+        lambda: governor.pace,
     )
     status = Status(
         parts.catalog,

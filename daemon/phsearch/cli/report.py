@@ -85,7 +85,9 @@ def _pace(pace: dict[str, Any]) -> str:
 
 def _slowest(status: dict[str, Any]) -> str | None:
     found = status.get("bottleneck") or {}
-    return _sentence(found["text"], found["remedy"]) if found.get("remedy") and status["pending"] else None
+    # What is slow on purpose the pace says already.
+    told = found.get("remedy") and found.get("stage") != "slowed"
+    return _sentence(found["text"], found["remedy"]) if told and status["pending"] else None
 
 
 def _root(root: dict[str, Any]) -> tuple[str, ...]:

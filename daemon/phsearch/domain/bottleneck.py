@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from phsearch.domain.courtesy import FULL, Pace
+
 Stage = Literal["idle", "measuring", "slowed", "reading", "decode", "model", "store"]
 STAGES: tuple[Stage, ...] = ("idle", "measuring", "slowed", "reading", "decode", "model", "store")
 
@@ -62,13 +64,13 @@ class Machine:
 class Backlog:
     """Photos that are still to be read, those the worker has or is to get, and changes that wait to be written.
 
-    `slowed` is why the daemon holds back on purpose, "" when it does not: then no stage is to blame.
+    `slowed` is how far the daemon holds back on purpose; where it does no stage is to blame.
     """
 
     unread: int
     unembedded: int
     unwritten: int
-    slowed: str = ""
+    slowed: Pace = FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Machine) -> tu
     words: dict[Stage, tuple[str, str]] = {
         "idle": ("waiting for more photos" if waiting else "nothing to do", ""),
         "measuring": ("not measured yet: too few photos so far", ""),
-        "slowed": (f"on purpose: {backlog.slowed}", "phsearch-client resume --force"),
+        "slowed": (f"on purpose: {backlog.slowed}", _full_pace(backlog.slowed)),
         "reading": (
             f"reading-bound: {reached} photos/s reach the model, which could take {model}/s",
             "a faster disk or connection for the photos would help",
@@ -132,7 +134,7 @@ def _stage(work: Work, seconds: float, backlog: Backlog) -> Stage:
     if not upstream:
         lagging = backlog.unwritten > _WRITES_LAG and work.writing > _MOSTLY * seconds
         return "store" if lagging else "idle"
-    if backlog.slowed:
+    if backlog.slowed.state != "full":
         return "slowed"
     starved = max(seconds - work.waiting - work.model, 0.0)
     if work.embedded < _FEW:
@@ -152,6 +154,10 @@ def _said(rate: float | None) -> str:
     if rate is None:
         return "?"
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004 - two digits are enough
+
+
+def _full_pace(pace: Pace) -> str:
+    return "phsearch-client resume" if pace.causes == ("owner",) else "phsearch-client resume --force"
 
 
 def _more_decoding(machine: Machine) -> str:

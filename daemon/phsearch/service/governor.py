@@ -54,6 +54,7 @@ class Governor:
         self._machine = RootDisk("power and pressure", _PATIENCE, 1)
         self._known = Power(), Pressure()
         self._looked = float("-inf")
+        self._read = False
         self._looking = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._kept = courtesy.owners
@@ -89,6 +90,7 @@ class Governor:
             if not self._courtesy.owners[0]:
                 try:
                     self._known = await self._machine.ask(lambda _tick: (self._ask[0](), self._ask[1]()))
+                    self._read = True
                 except OSError as error:
                     log.debug("the state of the machine cannot be read: %s", error.strerror)
                     self._known = Power(), Pressure()
@@ -149,16 +151,21 @@ class Governor:
         return str(self.pace) if self.pace.state == "paused" and not over else None
 
     def report(self) -> dict[str, Any]:
-        """Give the pace for `status`; `pressure` says whose is known: "others", "everyone" or None."""
+        """Give the pace for `status`; `pressure` says whose is known: "others", "everyone", None; at first "unread"."""
         pressure = self._known[1]
         known = pressure.memory is not None or pressure.io is not None
+        whose = ("others" if pressure.others else "everyone") if known else None
         return {
             "state": self.pace.state,
             "share": self.pace.share,
             "causes": list(self.pace.causes),
             "text": str(self.pace),
             "until": self.pace.until,
-            "pressure": ("others" if pressure.others else "everyone") if known else None,
+            "pressure": whose if self._read else "unread",
+            if not self._read
+            else ("others" if pressure.others else "everyone")
+            if known
+            else None,
         }
 
     async def _decide(self) -> bool:

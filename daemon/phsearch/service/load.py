@@ -7,10 +7,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from phsearch.domain.bottleneck import Backlog, Bottleneck, Machine, Work, bottleneck
+from phsearch.domain.courtesy import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phsearch.domain.courtesy import Pace
     from phsearch.service.embedder import Embedder
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.writer import Writer
@@ -29,7 +31,7 @@ class Load:
         embedder: Embedder,
         writer: Writer,
         machine: Callable[[], Machine],
-        slowed: Callable[[], str] = lambda: "",
+        slowed: Callable[[], Pace] = lambda: FULL,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipelines = pipelines
@@ -54,7 +56,7 @@ class Load:
         backlog = Backlog(unread, unembedded, self._writer.pending, self._slowed())
         # While nothing waits, or the worker is still loading its model, nobody holds up anybody: the clock starts
         # when it can begin.
-        resting = backlog.slowed or (unembedded and not self._embedder.running)
+        resting = backlog.slowed.state != "full" or (unembedded and not self._embedder.running)
         if resting or not unread + unembedded + backlog.unwritten:
             self._samples.clear()
             self._latest = (now, work)
