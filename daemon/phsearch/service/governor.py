@@ -162,10 +162,6 @@ class Governor:
             "text": str(self.pace),
             "until": self.pace.until,
             "pressure": whose if self._read else "unread",
-            if not self._read
-            else ("others" if pressure.others else "everyone")
-            if known
-            else None,
         }
 
     async def _decide(self) -> bool:
