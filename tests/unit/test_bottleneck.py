@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.domain.bottleneck import STAGES, Backlog, Machine, Work, bottleneck
-from phsearch.domain.courtesy import Pace
+from phsearch.domain.courtesy import FULL, Pace
 
 SIXTEEN = Machine(processors=16, readers=2, decode_threads=2, device="cpu")
+PAUSED = Pace("paused", 0.0, ("owner",), "until 18:30")
 BUSY = Backlog(unread=500, unembedded=60, unwritten=0)
 # Ten seconds in which two threads decoded 450 photos while the model slept most of the time.
 DECODING = Work(
@@ -67,9 +68,8 @@ def test_changes_that_pile_up_before_the_disk_are_store_bound() -> None:
 
 
 def test_who_holds_back_on_purpose_is_no_slow_disk() -> None:
-    pace = Pace("paused", 0.0, ("owner",), "until 18:30")
-    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=pace), SIXTEEN)
-    assert (found.stage, found.text, found.remedy) == ("slowed", f"on purpose: {pace}", "phsearch-client resume")
+    found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=PAUSED), SIXTEEN)
+    assert (found.stage, found.text, found.remedy) == ("slowed", f"on purpose: {PAUSED}", "phsearch-client resume")
     battery = Pace("throttled", 0.25, ("battery",), "on battery")
     found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=battery), SIXTEEN)
     assert found.remedy == "phsearch-client resume --force"
@@ -109,7 +109,7 @@ _COUNTS = st.integers(0, 10**6)
         written=_COUNTS,
     ),
     _SECONDS,
-    st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS, st.sampled_from(["", "paused"])),
+    st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS, st.sampled_from([FULL, PAUSED])),
     st.builds(Machine, st.integers(1, 256), st.integers(1, 64), st.integers(1, 256), st.sampled_from(["cpu", "cuda"])),
 )
 def test_whatever_the_figures_one_known_stage_is_named_in_a_sentence(
