@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import wait_until
+from phsearch.setup.install import passing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +138,8 @@ def why_not() -> str:
         return f"there is no systemd here ({SYSTEMD})"
     if missing := [name for name in _BINARIES if shutil.which(name) is None]:
         return f"needs {', '.join(missing)}"
+    if hidden := [each for each in (PROJECT, Path(sys.executable)) if passing(each)]:
+        return f"a service has a /tmp of its own and would not see {hidden[0]}"
     try:
         trial = _groups() / f"phsearch-trial-{os.getpid()}"
         trial.mkdir()

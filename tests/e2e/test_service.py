@@ -348,6 +348,13 @@ def test_photos_that_the_service_could_not_see_are_refused(service: Machine) -> 
     assert "would not see /tmp/photos" in done.stderr
 
 
+def test_a_program_that_the_service_could_not_see_is_refused(service: Machine) -> None:
+    service.run("sh", "-c", "mkdir -p /tmp/bin && ln -sf $(command -v phsearchd) /tmp/bin/phsearchd")
+    done = service.run("/tmp/bin/phsearchd", "install", check=False)
+    assert done.returncode == 1
+    assert "would not see /tmp/bin/phsearchd: install phsearch somewhere else" in done.stderr
+
+
 def test_a_daemon_that_was_started_by_hand_is_not_robbed_of_its_socket(service: Machine) -> None:
     by_hand = service.start("bash", "-c", f"echo $$; exec {sys.executable} {PROJECT}/tests/colourd.py")
     assert by_hand.stdout is not None

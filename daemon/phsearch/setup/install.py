@@ -67,7 +67,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], say: Callable[[str], N
         manager = Manager.find(env)
     except NoManagerError as problem:
         raise NoManagerError(str(problem), _by_hand(command)) from None
-    _refuse_passing(watched)
+    _refuse_passing(Path(command[0]), watched)
     _refuse_a_rival(manager, places.socket)
 
     moved = {name: env[name] for name in _MOVING if env.get(name, "").startswith("/")}
@@ -134,12 +134,17 @@ def _refuse_another_home(home: Path) -> None:
         )
 
 
-def _refuse_passing(watched: Sequence[Path]) -> None:
-    for root in watched:
-        if root.is_relative_to("/tmp") or root.is_relative_to("/var/tmp"):  # noqa: S108 - nothing is written there
-            raise PhsearchError(
-                f"the service has a /tmp of its own and would not see {root}", "keep the photos somewhere else"
-            )
+def _refuse_passing(command: Path, watched: Sequence[Path]) -> None:
+    remedies = {command: "install phsearch somewhere else, say with `uv tool install` or pipx"}
+    remedies |= dict.fromkeys(watched, "keep the photos somewhere else")
+    for path, remedy in remedies.items():
+        if passing(path):
+            raise PhsearchError(f"the service has a /tmp of its own and would not see {path}", remedy)
+
+
+def passing(path: Path) -> bool:
+    """Tell whether a path is one that a service with a /tmp of its own does not see."""
+    return path.is_relative_to("/tmp") or path.is_relative_to("/var/tmp")  # noqa: S108 - nothing is written there
 
 
 def _refuse_a_rival(manager: Manager, socket: Path) -> None:
