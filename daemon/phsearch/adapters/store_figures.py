@@ -20,12 +20,17 @@ _OF_A_MODEL = ("photos_", "retired_")
 
 def figures(folder: Path, tables: Iterable[Table]) -> list[TableFigures]:
     """Give the figures of the tables in use, then those of other models' photos. Raises StoreError."""
-    own = [table.figures() for table in tables if table.exists]
-    names = {each.name for each in own}
-    former = []
+    tables = list(tables)
+    return [table.figures() for table in tables if table.exists] + former(folder, tables)
+
+
+def former(folder: Path, tables: Iterable[Table]) -> list[TableFigures]:
+    """Give the figures of other models' photos, which nothing removes."""
+    own = {table.folder for table in tables}
+    found = []
     with contextlib.suppress(FileNotFoundError):
         for entry in sorted(folder.iterdir()):
             name = entry.name.removesuffix(_SUFFIX)
-            if name != entry.name and name.startswith(_OF_A_MODEL) and name not in names:
-                former.append(TableFigures(name, size(entry), former=True))
-    return own + former
+            if name != entry.name and name.startswith(_OF_A_MODEL) and entry not in own:
+                found.append(TableFigures(name, size(entry), former=True))
+    return found

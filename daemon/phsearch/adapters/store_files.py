@@ -90,17 +90,6 @@ class TableFiles:
                     yield folder, name
 
 
-def bytes_below(folder: Path) -> int:
-    """Add up the sizes of all files in `folder`, at any depth."""
-    total = 0
-    for inside, _, names in os.walk(folder):
-        for name in names:
-            # A file may be dropped while we count.
-            with contextlib.suppress(OSError):
-                total += Path(inside, name).stat().st_size
-    return total
-
-
 def set_aside(manifest: Path) -> Path:
     """Hide a version, so that the one before it is the newest; gives its new name."""
     return manifest.rename(manifest.with_name(manifest.name + _ASIDE))

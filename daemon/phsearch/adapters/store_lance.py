@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters import store_rows as rows
-from phsearch.adapters.store_figures import figures
-from phsearch.adapters.store_files import bytes_below
+from phsearch.adapters.store_figures import figures, former
 from phsearch.adapters.store_retired import Retired
 from phsearch.adapters.store_table import Table
 from phsearch.errors import ModelMismatchError, StoreError
@@ -169,9 +168,7 @@ class LanceStore:
 
     def former(self) -> dict[str, int]:
         """Give the tables of other models that were used before, with the bytes they take; nothing removes them."""
-        own = {table.folder for table in self._tables}
-        tables = (each for kind in ("photos", "retired") for each in self._folder.glob(f"{kind}_*.lance"))
-        return {table.stem: bytes_below(table) for table in sorted(tables) if table not in own}
+        return {each.name: each.bytes for each in former(self._folder, self._tables)}
 
     def close(self) -> None:
         """Let go of the files."""
