@@ -117,8 +117,9 @@ def test_a_worker_that_ends_without_a_traceback_has_its_last_words_in_the_log(
 ) -> None:
     monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
     hired(tmp_path, "if life == 1: print('CUDA driver too old', file=sys.stderr, flush=True); os.abort()" + READY)
-    (record,) = (record for record in caplog.records if "CUDA driver too old" in record.getMessage())
-    assert record.levelno == logging.ERROR
+    # As noise it was logged before, too, where an earlier test of this process has left the level at "debug".
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len([error for error in errors if error.endswith(": CUDA driver too old")]) == 1
 
 
 def test_noise_is_bounded_counted_and_never_holds_up_the_worker(
