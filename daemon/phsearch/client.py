@@ -219,7 +219,9 @@ class Client:
         if not isinstance(data, dict):
             data = {}
         hint, kind = str(data.get("hint") or ""), str(data.get("type") or "")
-        return RemoteError(error["message"], hint, kind=kind, retryable=data.get("retryable") is True)
+        return RemoteError(
+            error["message"], hint, kind=kind, retryable=data.get("retryable") is True, place=_place(data.get("place"))
+        )
 
     def _unreachable(self, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
         path = printable(self.path)
@@ -235,6 +237,14 @@ class Client:
                 return DaemonUnreachableError(f"the socket {path} belongs to somebody else", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START)
+
+
+def _place(given: Any) -> tuple[int, int] | None:
+    match given:
+        case [int(start), int(end)]:
+            return start, end
+        case _:
+            return None
 
 
 def _is_unattended(connection: socket.socket) -> bool:

@@ -53,6 +53,15 @@ class UnsupportedQueryError(PhsearchError):
     """The query is well formed but the model cannot answer it, e.g. its script is not one it learned."""
 
 
+class QueryError(PhsearchError):
+    """The query cannot be understood, or names what is not there; `start` to before `end` is where, in characters."""
+
+    def __init__(self, message: str, hint: str = "", *, start: int = 0, end: int = 0) -> None:
+        super().__init__(message, hint)
+        self.start = start
+        self.end = end
+
+
 class NotReadyError(PhsearchError):
     """The daemon is up but cannot answer yet; asking again later will work."""
 
@@ -66,9 +75,21 @@ class AnswerTimeoutError(PhsearchError):
 
 
 class RemoteError(PhsearchError):
-    """The daemon answered with an error; `kind` is its type on the wire, e.g. "NotReady"."""
+    """The daemon answered with an error; `kind` is its type on the wire, e.g. "NotReady".
 
-    def __init__(self, message: str, hint: str = "", *, kind: str = "", retryable: bool = False) -> None:
+    `place` is where in the query something is wrong, from character to before character.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        kind: str = "",
+        retryable: bool = False,
+        place: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(message, hint)
         self.kind = kind
         self.retryable = retryable
+        self.place = place

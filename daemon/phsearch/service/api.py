@@ -11,7 +11,9 @@ from phsearch.errors import (
     ModelUnavailableError,
     NotReadyError,
     PhsearchError,
+    QueryError,
     StoreError,
+    UnreadableImageError,
     UnsupportedQueryError,
 )
 from phsearch.wire import PROTOCOL
@@ -34,6 +36,8 @@ _KINDS: dict[type[PhsearchError], str] = {
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
     ConfigError: "BadSettings",
+    QueryError: "BadQuery",
+    UnreadableImageError: "UnreadableImage",
 }
 
 
@@ -60,4 +64,6 @@ class Api:
         try:
             return await self._calls[name](checked) | ({} if name == "rpc.discover" else _OF)
         except PhsearchError as error:
-            raise RpcError(_KINDS.get(type(error), "InternalError"), str(error), error.hint) from error
+            kind = _KINDS.get(type(error), "InternalError")
+            more = {"place": [error.start, error.end]} if isinstance(error, QueryError) else None
+            raise RpcError(kind, str(error), error.hint, more) from error

@@ -25,6 +25,7 @@ NAMES = {
     -32005: "UnreadableImage",
     -32006: "UnsupportedQuery",
     -32007: "CannotStart",
+    -32008: "BadQuery",
     -32010: "BadSettings",
     -32022: "UnsupportedProtocolVersion",  # MCP's own
 }

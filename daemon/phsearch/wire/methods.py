@@ -27,15 +27,40 @@ METHODS = {
         Method(
             "search",
             "Rank the library for a text, best first.",
-            "{hits: [{path, score, root, taken_at, width, height, format, offline, last_seen}], pending, held, photos, "
-            "took_ms, synced}; score is the cosine between text and photo, pending counts photos seen but not yet "
-            "searchable, held says why they are not being indexed (null if they are), synced says, where sync was "
+            "{hits: [{path, score, relevance, band, share, more, root, taken_at, width, height, format, camera, "
+            "indexed_at, offline, last_seen}], understood, matching, hidden, closest, pending, held, photos, took_ms, "
+            "synced}; score is the cosine between query and photo (0 where the query only filters), relevance the "
+            "probability that the photo is what was meant and band one of strong, likely, weak, none (both null where "
+            "nothing ranks), share its part of the model's own softmax over the hits, more how many near-duplicates it "
+            "stands for; understood is {aims: [{text or like, weight}], filters: [{key, value, negated}]}, matching "
+            "counts the photos that pass the filters, hidden those that min_band, min_relevance or min_score leave "
+            "out, closest is the best relevance among them (null if there is none); pending counts photos seen but not "
+            "yet searchable, held says why they are not being indexed (null if they are), synced says, where sync was "
             "asked for, whether every file closed before the question could be found; an offline photo's disk was last "
             "there at last_seen (seconds since the epoch, null if unknown)",
             (
-                Param("query", "string", "the text to look for", required=True, low=1, high=MAX_QUERY),
+                Param(
+                    "query",
+                    "string",
+                    "what the photo shows, in words; also -word (away from), beach^2, like:PATH and filters such as "
+                    'date:2023-06..2023-09 in:Holidays camera:"Pixel 8" type:raw near:48.85,2.35,10km '
+                    "orientation:portrait size:>12MP",
+                    required=True,
+                    low=1,
+                    high=MAX_QUERY,
+                ),
                 Param("limit", "integer", "how many hits at most", default=20, low=1, high=1000),
                 Param("min_score", "number", "leave out hits below this cosine", low=-1, high=1),
+                Param(
+                    "min_band",
+                    "string",
+                    "leave out hits whose relevance is of a lower band",
+                    choices=("strong", "likely", "weak"),
+                ),
+                Param("min_relevance", "number", "leave out hits that are less probable", low=0, high=1),
+                Param("collapse", "boolean", "show one photo of each moment, the best", default=False),
+                Param("indexed_after", "number", "only photos indexed after this time, in seconds since the epoch"),
+                Param("cwd", "string", "the folder that like:PATH begins at", low=1, high=4096, path=True),
                 Param(
                     "sync",
                     "number",
