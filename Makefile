@@ -6,7 +6,7 @@ BIN := .venv/bin
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
 UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 
-.PHONY: try test setup lint types imports unit bench soak torture quality lock audit clean
+.PHONY: try test setup lint types imports unit bench soak torture quality calibrate lock audit clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
@@ -55,6 +55,14 @@ soak: setup
 # Kills, pauses, full disks, unplugged disks: an hour of it; `make torture QUICK=1` takes about two minutes.
 torture: setup
 	@$(BIN)/python tests/torture/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+# How well photos are found, and what relevances are worth, on captioned photos; `make calibrate` fits them anew.
+quality: setup
+	@$(BIN)/python tests/quality/run.py $(if $(DATA),--data "$(DATA)")
+
+calibrate: setup
+	@$(BIN)/python tests/quality/calibrate.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(PRETRAINED),--pretrained "$(PRETRAINED)") $(if $(OUT),--out "$(OUT)")
 
 # Locks what pyproject.toml asks for, for every Python and machine, and keeps the versions that still fit;
 # `make lock UPGRADE=1` takes the newest. Local builds of locked versions are told to their hashes.

@@ -30,7 +30,17 @@ def test_the_table_holds_the_contract() -> None:
 
 
 def test_defaults_are_filled_in() -> None:
-    assert check("search", query="cat") == {"query": "cat", "limit": 20, "min_score": None, "sync": None}
+    assert check("search", query="cat") == {
+        "query": "cat",
+        "limit": 20,
+        "min_score": None,
+        "min_band": None,
+        "min_relevance": None,
+        "collapse": False,
+        "indexed_after": None,
+        "cwd": None,
+        "sync": None,
+    }
     assert check("library.errors") == {"limit": 1000, "offset": 0}
     assert check("library.rescan") == {"path": None}
     assert check("library.retry") == {"path": None}
@@ -77,7 +87,7 @@ def test_bounds_are_inclusive(limit: int, score: float) -> None:
         (
             "search",
             {"query": "cat", "colour": 1},
-            'unknown parameter "colour": search takes limit, min_score, query, sync',
+            'unknown parameter "colour": search takes collapse, cwd, indexed_after, limit, min_band,',
         ),
         ("search", {"query": "cat", "sync": -1}, '"sync" must be at least 0'),
         ("search", {"query": "cat", "sync": True}, '"sync" must be a number'),
@@ -118,7 +128,7 @@ def test_discovery_is_the_table() -> None:
     document = framing.decode(framing.encode(discover("1.2.3")))
     assert document["info"] == {"title": "phsearch", "version": "1.2.3", "x-protocol": PROTOCOL}
     assert [method["name"] for method in document["methods"]] == list(METHODS)
-    query, limit, score, _sync = document["methods"][0]["params"]
+    query, limit, score, *_ = document["methods"][0]["params"]
     assert query["required"] is True
     assert query["schema"] == {"type": "string", "minLength": 1, "maxLength": MAX_QUERY}
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}

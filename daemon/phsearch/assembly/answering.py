@@ -20,9 +20,10 @@ from phsearch.service.load import Load
 from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Upkeep
 from phsearch.service.parts import Parts
 from phsearch.service.reload import Reload
-from phsearch.service.searcher import Searcher, TextTowerProcess
+from phsearch.service.searcher import Searcher
 from phsearch.service.server import Server
 from phsearch.service.status import Status
+from phsearch.service.text_tower import TextTowerProcess
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.why import Why
 

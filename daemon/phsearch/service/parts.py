@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from phsearch.service.model import ModelState
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
-    from phsearch.service.searcher import Searcher, TextTowerProcess
+    from phsearch.service.searcher import Searcher
+    from phsearch.service.text_tower import TextTowerProcess
     from phsearch.service.writer import Writer
 
 

@@ -1,0 +1,111 @@
+"""What a ranking and a cut-off are worth, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quality.truth import UNKNOWN, YES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from quality.libraries import Library
+    from quality.material import Asked
+
+DEPTHS = (1, 5, 10)
+_DEEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Captions: share of their photos among the first 1, 5, 10; words: mean average precision and nDCG@10."""
+
+    recall: tuple[float, ...]
+    precision: float
+    gain: float
+
+
+def ranking(about: Asked, scores: npt.NDArray[np.float64] | None = None) -> Ranking:
+    """Judge `scores`, [m, n], or the cosines."""
+    scores = about.texts @ about.photos.T if scores is None else scores
+    own = [(row, case.photo) for row, case in enumerate(about.cases) if case.photo >= 0]
+    places = np.array([(scores[row] > scores[row, photo]).sum() for row, photo in own])
+    sorted_ = [_sorted(scores[row], case.meant) for row, case in enumerate(about.cases[: about.words])]
+    return Ranking(
+        tuple(100 * float((places < depth).mean()) for depth in DEPTHS),
+        float(np.mean([_precision(meant) for meant in sorted_])),
+        float(np.mean([_gain(meant) for meant in sorted_])),
+    )
+
+
+def mean_precision(about: Asked) -> float:
+    """Give the mean average precision of the words."""
+    return ranking(about).precision
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a cut-off shows: `precision` of what is shown; `recall` by kind of library; `silent`: nothing for nothing."""
+
+    precision: float
+    recall: float
+    few: float
+    subject: float
+    silent: float
+
+
+def cut(dealt: Sequence[Library], shown: Callable[[Library], npt.NDArray[np.bool_]]) -> Cut:
+    """Judge a cut-off on libraries; `shown` gives which photos of one it shows."""
+    precision: list[float] = []
+    silent: list[bool] = []
+    recall: dict[str, list[float]] = {"mixed": [], "few": [], "subject": []}
+    for library in dealt:
+        seen = shown(library)
+        if not library.meant.any():
+            silent.append(not seen.any())
+            continue
+        hit = int((seen & library.meant).sum())
+        recall[library.kind].append(hit / int(library.meant.sum()))
+        if library.kind != "subject" and seen.any():
+            precision.append(hit / int(seen.sum()))
+    kept = (float(np.mean(values)) if values else float("nan") for values in recall.values())
+    return Cut(float(np.mean(precision)) if precision else float("nan"), *kept, float(np.mean(silent)))
+
+
+def calibration_error(probabilities: npt.NDArray[np.float64], meant: npt.NDArray[np.bool_], bins: int = 15) -> float:
+    """Give the expected calibration error over bins of equally many photos (Naeini et al. 2015)."""
+    parts = np.array_split(np.argsort(probabilities), bins)
+    gaps = [len(part) * abs(probabilities[part].mean() - meant[part].mean()) for part in parts if len(part)]
+    return float(sum(gaps) / len(probabilities))
+
+
+def reliability(
+    probabilities: npt.NDArray[np.float64], meant: npt.NDArray[np.bool_], edges: Sequence[float]
+) -> list[tuple[float, float, int]]:
+    """Give (mean probability, share that is meant, number) of the photos between edges."""
+    rows = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        inside = (probabilities >= low) & (probabilities < high)
+        if inside.any():
+            rows.append((float(probabilities[inside].mean()), float(meant[inside].mean()), int(inside.sum())))
+    return rows
+
+
+def _sorted(scores: npt.NDArray[np.float64], meant: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    known = meant != UNKNOWN
+    return (meant[known] == YES)[np.argsort(-scores[known])]
+
+
+def _precision(meant: npt.NDArray[np.bool_]) -> float:
+    return float((np.cumsum(meant) / np.arange(1, len(meant) + 1))[meant].mean())
+
+
+def _gain(meant: npt.NDArray[np.bool_]) -> float:
+    discount = 1 / np.log2(np.arange(2, _DEEP + 2))
+    first = meant[:_DEEP]
+    return float((first * discount[: len(first)]).sum() / discount[: min(_DEEP, int(meant.sum()))].sum())

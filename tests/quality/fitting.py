@@ -1,0 +1,86 @@
+"""A calibration out of captioned photos: reference, templates, curves, and what the bands promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phsearch.domain.relevance import Calibration, Curve
+from quality import libraries, truth
+from quality.figures import mean_precision
+from quality.material import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from phsearch.domain.types import Vectors
+    from quality.embed import Embedder
+    from quality.libraries import Library
+    from quality.material import Material
+
+TEMPLATES = ("{}", "a photo of a {}", "there is {}")
+"""Kept where they find better than the bare words on the photos for choices."""
+BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.15}
+_STEPS = 50
+_RIDGE = 1e-6
+
+
+def calibrate(embedder: Embedder, material: Material) -> Calibration:
+    """Fit everything there is to fit on the photos for choices."""
+    reference = embedder.photos(material.reference)
+    mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
+    plain, mixed = (asked(embedder, material.fit, templates) for templates in (("{}",), TEMPLATES))
+    better = mean_precision(mixed) > mean_precision(plain)
+    chosen, templates = (mixed, TEMPLATES) if better else (plain, ("{}",))
+    words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)
+    photo = curve(chosen.photos, chosen.photos, list(truth.pairs(material.fit)), mean, covariance)
+    return Calibration(words, photo, **BANDS, templates=templates, mean=mean, covariance=covariance)
+
+
+def curve(
+    queries: Vectors,
+    photos: Vectors,
+    meant: Sequence[npt.NDArray[np.int8]],
+    mean: Vectors,
+    covariance: Vectors,
+    seed: int = 1,
+) -> Curve:
+    """Fit the curve on libraries dealt out of `photos`, [n, dim], for `queries`, [m, dim]."""
+    z = standardised(queries, photos, mean, covariance)
+    dealt = list(libraries.deal(meant, seed))
+    rows = [_features(z, library) for library in dealt]
+    # Large libraries would otherwise drown small ones, of which there are as many.
+    weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
+    labels = np.concatenate([library.meant for library in dealt]).astype(np.float64)
+    return Curve(*map(float, logistic(np.concatenate(rows), labels, weights)))
+
+
+def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:
+    """Give how far each photo lies above photos in general for each query, [m, n], in standard deviations."""
+    spread = np.sqrt(np.einsum("md,de,me->m", queries, covariance, queries))
+    return np.asarray((queries @ photos.T - (queries @ mean)[:, None]) / spread[:, None], np.float64)
+
+
+def logistic(
+    features: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Give the coefficients of a weighted logistic regression by Newton's method."""
+    weights = weights / weights.sum()
+    found = np.zeros(features.shape[1])
+    for _ in range(_STEPS):
+        probability = 1 / (1 + np.exp(-np.clip(features @ found, -30, 30)))
+        slope = features.T @ (weights * (probability - labels))
+        bend = (features * (weights * probability * (1 - probability))[:, None]).T @ features
+        step = np.linalg.solve(bend + _RIDGE * np.eye(len(found)), slope)
+        found -= step
+        if np.abs(step).max() < _RIDGE:
+            break
+    return found
+
+
+def _features(z: npt.NDArray[np.float64], library: Library) -> npt.NDArray[np.float64]:
+    own = z[library.query][library.photos]
+    return np.stack([np.ones(len(own)), own, own - own.max()], axis=1)

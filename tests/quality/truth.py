@@ -1,0 +1,127 @@
+"""Queries and which photos are meant by them, out of captions.
+
+Captions are no complete truth: five people name what they find worth naming. So a word counts as shown by a photo when
+two of them use it, as not shown when none does, and where one does nobody knows. A whole caption means its own photo;
+photos whose captions share no content word with it are not meant, and of the others nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from training.data import CaptionedPhoto
+
+YES, NO, UNKNOWN = 1, 0, -1
+_AGREE = 2
+_FEWEST = 3
+_SHORTEST = 3
+_CLOSE = 0.5
+
+# Nobody looks for these alone, and what they mean is no picture.
+_STOP = frozenset(
+    "the and with its his her their she they them this that for from while into onto out down off over under near next "
+    "two three four five six one some other another there being has have who which very several many group front top "
+    "back side behind through around across against along between each all both few not during before after himself "
+    "herself themselves like look looking something someone people person are was were can holding wearing standing "
+    "stand wear hold getting get going go make making take taking use using doing trying try start end day time way "
+    "large small big little old young short long open close high low other dressed posing pose hand arm leg head mouth "
+    "face foot feet air middle center edge set part kind bright dark".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One query and what it means: `meant` [n] is YES, NO or UNKNOWN for each photo."""
+
+    text: str
+    meant: npt.NDArray[np.int8]
+    photo: int = -1
+    """The photo it is a caption of."""
+
+
+def words(photos: Sequence[CaptionedPhoto], fewest: int = _FEWEST) -> list[Case]:
+    """Give a case for each word, and each two words beside each other, that some photos agree on."""
+    counted = [_terms(photo) for photo in photos]
+    common = Counter(term for terms in counted for term, times in terms.items() if times >= _AGREE)
+    asked = sorted(term for term, number in common.items() if number >= fewest)
+    return [Case(term, np.array([_verdict(terms[term]) for terms in counted], np.int8)) for term in asked]
+
+
+def captions(photos: Sequence[CaptionedPhoto]) -> list[Case]:
+    """Give a case for each caption."""
+    return list(_captions(photos))
+
+
+def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
+    """Give for each two photos, [n, n], whether one is "like" the other: their captions agree on most of what they show."""
+    cores = [{term for term, times in _terms(photo).items() if times >= _AGREE and " " not in term} for photo in photos]
+    seen = [{term for term in _terms(photo) if " " not in term} for photo in photos]
+    meant = np.full((len(photos), len(photos)), UNKNOWN, np.int8)
+    for one, core in enumerate(cores):
+        for other in range(len(photos)):
+            if not seen[one] & seen[other]:
+                meant[one, other] = NO
+            elif core and len(core & cores[other]) >= _CLOSE * len(core | cores[other]):
+                meant[one, other] = YES
+    np.fill_diagonal(meant, UNKNOWN)
+    return meant
+
+
+def absent(vocabulary: Sequence[str], photos: Sequence[CaptionedPhoto]) -> list[str]:
+    """Give the words that no caption of these photos uses, in any part."""
+    used = {word for photo in photos for caption in photo.captions for word in _content(caption)}
+    return [word for word in vocabulary if not used & set(_content(word))]
+
+
+def _captions(photos: Sequence[CaptionedPhoto]) -> Iterator[Case]:
+    content = [{word for caption in photo.captions for word in _content(caption)} for photo in photos]
+    for number, photo in enumerate(photos):
+        for caption in photo.captions:
+            own = set(_content(caption))
+            meant = np.array([UNKNOWN if own & other else NO for other in content], np.int8)
+            meant[number] = YES
+            yield Case(caption, meant, number)
+
+
+def _verdict(times: int) -> int:
+    return YES if times >= _AGREE else UNKNOWN if times else NO
+
+
+@cache
+def _terms(photo: CaptionedPhoto) -> Counter[str]:
+    """Count in how many captions of a photo a term stands."""
+    counter: Counter[str] = Counter()
+    for caption in photo.captions:
+        folded = [_fold(word) for word in re.findall(r"[a-z]+", caption.lower())]
+        fine = [word not in _STOP and len(word) >= _SHORTEST for word in folded]
+        found = {word for word, good in zip(folded, fine, strict=True) if good}
+        for at in range(len(folded) - 1):
+            if fine[at] and fine[at + 1]:
+                found.add(f"{folded[at]} {folded[at + 1]}")
+        counter.update(found)
+    return counter
+
+
+def _content(text: str) -> list[str]:
+    folded = (_fold(word) for word in re.findall(r"[a-z]+", text.lower()))
+    return [word for word in folded if word not in _STOP and len(word) >= _SHORTEST]
+
+
+def _fold(word: str) -> str:
+    """Give the singular, as well as rules do."""
+    if len(word) > 4 and word.endswith("ies"):  # noqa: PLR2004
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith("es") and word[-3] in "sxzh":  # noqa: PLR2004
+        return word[:-2]
+    return word[:-1] if len(word) > _SHORTEST and word.endswith("s") and not word.endswith("ss") else word
