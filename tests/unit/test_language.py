@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -305,6 +307,16 @@ def test_every_example_of_a_filter_is_one() -> None:
         assert understood(f"{key}:{value}").filters[0].key == key
 
 
+def test_every_example_of_the_readme_is_a_query() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## The language of queries")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+    assert {key for row in rows for key in re.findall(r"`(\w+):`", row[1])} == set(EXAMPLES)
+    for row in rows:
+        for example in re.findall("`(.+?)`", row[2]):
+            assert f"`{understood(example).filters[0].key}:`" in row[1]
+
+
 # --- and back -----------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +331,7 @@ def test_every_example_of_a_filter_is_one() -> None:
         ("date:today", "when", "2024-03-01"),
         ("date:2023..", "when", "from 2023"),
         ("after:2023-06-30", "when", "from 2023-07"),
+        ("after:2023-01", "when", "from 2023-02"),
         ("before:2023-06-02", "when", "before 2023-06-02"),
         ("date:none,2022", "when", "no date known or 2022"),
         ("in:Holidays", "in", "Holidays"),
