@@ -33,7 +33,7 @@ _VALUE = rf'(?:{_QUOTED}|[^\s",]+)'
 _TERM = re.compile(r"((?:[+-](?=[^\s+-]))?)((?:[A-Za-z]+:(?=\S)(?!//))?)(.*)", re.DOTALL)
 _PHRASE = re.compile(rf"{_QUOTED}(?:\^\S*)?", re.DOTALL)
 _VALUES = re.compile(rf"{_VALUE}(?:,{_VALUE})*", re.DOTALL)
-_WEIGHTED = re.compile(r"(.*\S)(\^[\d.]+)", re.DOTALL)
+_WEIGHTED = re.compile(r"(.*\S)(\^(?:\d+\.?\d*|\.\d+))", re.DOTALL)
 _SEPARATOR = re.compile(r",(?!\s)")
 
 
