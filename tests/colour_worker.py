@@ -15,10 +15,11 @@ import socket
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 
-from phsearch.adapters.images import PillowDecoder
+from phsearch.adapters.images import PillowDecoder, encoded
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
@@ -69,6 +70,9 @@ def main() -> None:
     watch = Stopwatch()
     while (frame := channel.receive()) is not None:
         header = frame[0]
+        if header.get("op") in ("look", "thumbnail"):
+            _show(channel, decoder, *frame)
+            continue
         if setup["tower"] == "text":
             vectors = np.stack([text_vector(text) for text in header["texts"]])
             channel.send({"op": "embedded"}, vectors_to_bytes(vectors))
@@ -76,6 +80,22 @@ def main() -> None:
         for path, size, mtime_ns in header["photos"]:
             _embed(channel, decoder, path, Fingerprint(size, mtime_ns), watch)
         channel.send({"op": "done", "batch": header["batch"], "times": watch.taken()})
+
+
+def _show(channel: Channel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
+    """Do what the workers do that are asked about one photo."""
+    misbehave(header["path"])
+    try:
+        if header["op"] == "look":
+            pixels = decoder.decode_bytes(data, header["path"], PREPROCESS).pixels
+            channel.send({"op": "looked"}, vectors_to_bytes(photo_vector(pixels)[None]))
+            return
+        within = Preprocess(header["width"], header["height"], "inside", "bicubic")
+        pixels = decoder.decode_bytes(data, header["path"], within).pixels
+        size = {"width": pixels.shape[1], "height": pixels.shape[0]}
+        channel.send({"op": "picture", **size}, encoded(pixels, header["format"]))
+    except UnreadableImageError as error:
+        channel.send({"op": "failed", "reason": str(error)})
 
 
 def misbehave(path: str) -> None:

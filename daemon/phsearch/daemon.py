@@ -113,6 +113,8 @@ async def _serve(
             await asyncio.to_thread(parts.watcher.close)
             for task in tasks:
                 task.cancel()
+            for each in front.summoned.values():
+                await each.end()
     finally:
         parts.household.close()
         await _write_the_rest(parts.writer)

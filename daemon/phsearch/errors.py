@@ -62,6 +62,10 @@ class QueryError(PhsearchError):
         self.end = end
 
 
+class OutsideLibraryError(PhsearchError):
+    """What was asked for is no photo of the library."""
+
+
 class NotReadyError(PhsearchError):
     """The daemon is up but cannot answer yet; asking again later will work."""
 

@@ -1,6 +1,6 @@
 """The composition root of a tower worker: `python -m phsearch.worker FD`, started by the daemon, never by a person.
 
-A worker holds one tower and talks frames over the socket pair it inherits as FD. Its first frame is the set-up, its
+A worker holds one tower, or none to make small pictures, and talks frames over the socket pair it inherits as FD. Its first frame is the set-up, its
 first answer "ready" with what the model is, or "unavailable" with why there is none. It ends when the daemon does.
 
 The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
@@ -27,7 +27,7 @@ import numpy as np
 
 from phsearch.adapters.confinement import confine
 from phsearch.adapters.priority import read_last
-from phsearch.domain.types import Fingerprint
+from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
 from phsearch.service.frames import Channel, vectors_to_bytes
 from phsearch.service.reader import PhotoReader
@@ -63,13 +63,17 @@ def main() -> None:
 
 
 def _serve(channel: Channel, setup: dict[str, Any]) -> None:
+    if setup["tower"] == "picture":
+        _serve_pictures(channel, setup)
+        return
     _calm_threads(setup)
     # Offline until the loader finds that weights are missing: nothing here needs a hub to be asked first.
     os.environ["HF_HUB_OFFLINE"] = "1"
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch, and after the environment is set
 
     try:
-        bundle = clip.load(setup["name"], setup["pretrained"], setup["tower"])
+        text = setup["tower"] == "text"
+        bundle = clip.load(setup["name"], setup["pretrained"], "text" if text else "image")
         match setup["tower"]:
             case "image":
                 # Explicitly: what the unit or a shell gave the daemon would come before what `nice` implies.
@@ -77,6 +81,9 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
                 chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
                 image_tower = clip.OpenClipImageTower(bundle, *chosen)
                 _serve_images(channel, setup, bundle, image_tower)
+            case "like":
+                image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], 1)
+                _serve_looks(channel, setup, bundle, image_tower)
             case _:
                 text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
                 text_tower.embed(["a photo"])
@@ -112,6 +119,7 @@ def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, confin
         "why": dataclasses.asdict(tower.why),
         "source": bundle.source,
         "multilingual": bundle.multilingual,
+        "logit_scale": bundle.logit_scale,
         "pid": os.getpid(),
         "confinement": confinement,
     }
@@ -160,6 +168,55 @@ def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower
                 _embed(channel, tower, ready)
             watch.add("embedded", len(ready))
             channel.send({"op": "done", "batch": number, "times": watch.taken()})
+
+
+def _serve_looks(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
+    """Understand one photo at a time, which comes as bytes: this worker may read no photo folder."""
+    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - see _serve_images
+
+    preprocess = bundle.preprocess
+    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
+    channel.send(_ready(bundle, tower, confine((), device=_on_device(tower))))
+
+    def look(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])
+        if not np.isfinite(vectors).all():
+            raise UnreadableImageError("the model gave no usable vector")
+        return {"op": "looked"}, vectors_to_bytes(vectors)
+
+    _answer_each(channel, look)
+
+
+def _serve_pictures(channel: Channel, setup: dict[str, Any]) -> None:
+    """Make small pictures of photos, which come as bytes; needs no model, so its identity names none."""
+    from phsearch.adapters.images import PillowDecoder, encoded  # noqa: PLC0415 - see _serve_images
+
+    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+    identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
+    about = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
+    confinement = confine((), device=False)
+    channel.send({"op": "ready", "identity": dataclasses.asdict(identity), **about, "confinement": confinement})
+
+    def picture(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        within = Preprocess(header["width"], header["height"], "inside", "bicubic")
+        pixels = decoder.decode_bytes(data, header["path"], within).pixels
+        size = {"width": pixels.shape[1], "height": pixels.shape[0]}
+        return {"op": "picture", **size}, encoded(pixels, header["format"])
+
+    _answer_each(channel, picture)
+
+
+def _answer_each(channel: Channel, answer: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]) -> None:
+    """Answer every frame until the daemon is gone, with the reason where a photo cannot be decoded."""
+    while (frame := channel.receive()) is not None:
+        try:
+            channel.send(*answer(*frame))
+        except UnreadableImageError as error:
+            channel.send({"op": "failed", "reason": error.sentence()})
+        except (RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:160] or "not enough memory to decode"
+            channel.send({"op": "failed", "reason": reason})
 
 
 def _read_batches(

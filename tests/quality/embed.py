@@ -75,7 +75,9 @@ class Embedder:
         done = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(paths), _BATCH):
-                batch = pool.map(lambda path: decoder.decode(str(path), bundle.preprocess), paths[start : start + _BATCH])
+                batch = pool.map(
+                    lambda path: decoder.decode(str(path), bundle.preprocess), paths[start : start + _BATCH]
+                )
                 done.append(tower.embed([decoded.pixels for decoded in batch]))
                 if sys.stderr.isatty():
                     print(f"\r{start + len(done[-1]):,} of {len(paths):,} photos ", end="", file=sys.stderr, flush=True)

@@ -42,7 +42,9 @@ def deal(meant: Sequence[npt.NDArray[np.int8]], seed: int) -> Iterator[Library]:
         for size in (each for each in _SIZES if each <= len(no) or each == _SIZES[0]):
             few = min(len(yes), max(1, size // _ONE_IN))
             yield _library(query, "mixed", rng.permutation(np.concatenate([yes, no]))[:size], verdicts)
-            yield _library(query, "few", np.concatenate([rng.permutation(yes)[:few], rng.permutation(no)[: size - few]]), verdicts)
+            yield _library(
+                query, "few", np.concatenate([rng.permutation(yes)[:few], rng.permutation(no)[: size - few]]), verdicts
+            )
             yield _library(query, "none", rng.permutation(no)[:size], verdicts)
         if len(yes) >= _SUBJECT:
             yield _library(query, "subject", yes, verdicts)

@@ -36,7 +36,9 @@ def draw(halves: Mapping[str, Judged], out: Path) -> None:
             right.plot(recall, [each.precision for each in cuts], style, color=colour, label=f"{name}, {what}")
             right.plot(recall, [each.silent for each in cuts], style, color=colour, alpha=0.4)
     left.set(xlabel="relevance", ylabel="share that is meant", title="what a relevance is worth")
-    right.set(xlabel="recall", title="precision (full) and silence where\nnothing is meant (pale), by recall", ylim=(0, 1.02))
+    right.set(
+        xlabel="recall", title="precision (full) and silence where\nnothing is meant (pale), by recall", ylim=(0, 1.02)
+    )
     for axes in (left, right):
         axes.legend(fontsize=8)
         axes.grid(alpha=0.2)

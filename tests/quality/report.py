@@ -33,7 +33,14 @@ _NEIGHBOURS = 20
 class Judged:
     """Libraries dealt out of some photos, and what calibration and cosine say of them."""
 
-    def __init__(self, calibration: Calibration, texts: Vectors, photos: Vectors, meant: Sequence[npt.NDArray[np.int8]], kind: Kind = "words") -> None:
+    def __init__(
+        self,
+        calibration: Calibration,
+        texts: Vectors,
+        photos: Vectors,
+        meant: Sequence[npt.NDArray[np.int8]],
+        kind: Kind = "words",
+    ) -> None:
         assert calibration.mean is not None
         assert calibration.covariance is not None
         self._curve = calibration.words if kind == "words" else calibration.photo
@@ -71,7 +78,9 @@ def judged(calibration: Calibration, about: Asked) -> Judged:
     return Judged(calibration, about.texts, about.photos, [case.meant for case in about.cases])
 
 
-def ranking_table(embedder: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]) -> Iterator[str]:
+def ranking_table(
+    embedder: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]
+) -> Iterator[str]:
     """Compare ways to rank; `bank` are neutral texts, [k, dim]. What is kept is marked."""
     plain = asked(embedder, photos, ("{}",), whole=True)
     mixed = asked(embedder, photos, TEMPLATES, whole=True)
@@ -86,7 +95,9 @@ def ranking_table(embedder: Embedder, photos: Sequence[CaptionedPhoto], bank: Ve
         yield _ranked(f"  less popular photos first ({sharp}, {share})", plain, plain.texts @ plain.photos.T - popular)
     # Cross-domain similarity local scaling (Conneau et al. 2018), one-sided.
     near = np.sort(crowd, axis=0)[-_NEIGHBOURS:].mean(axis=0)
-    yield _ranked(f"  less the mean of the {_NEIGHBOURS} nearest texts, halved", plain, plain.texts @ plain.photos.T - near / 2)
+    yield _ranked(
+        f"  less the mean of the {_NEIGHBOURS} nearest texts, halved", plain, plain.texts @ plain.photos.T - near / 2
+    )
     centred = plain.photos - plain.photos.mean(axis=0)
     yield _ranked("  photos centred", plain, plain.texts @ (centred / np.linalg.norm(centred, axis=1, keepdims=True)).T)
 
@@ -102,7 +113,9 @@ def cut_table(calibration: Calibration, about: Judged) -> Iterator[str]:
     yield f"expected calibration error: {calibration_error(*about.pooled()):.4f}"
 
 
-def absent_table(embedder: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], vocabulary: Sequence[str]) -> str:
+def absent_table(
+    embedder: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], vocabulary: Sequence[str]
+) -> str:
     """Ask the whole gallery for what no caption names."""
     words = truth.absent(vocabulary, photos)
     texts = phrases(embedder, words, calibration.templates)
@@ -111,7 +124,9 @@ def absent_table(embedder: Embedder, calibration: Calibration, photos: Sequence[
         each[0] = truth.YES  # a library wants one photo that is meant; it is in none of those that count here
     about = Judged(calibration, texts, embedder.photos([photo.path for photo in photos]), nothing)
     about.dealt = [library for library in about.dealt if library.kind == "none"]
-    shown = " ".join(f"{band} {100 * about.cut(calibration.threshold(band), about.probabilities).silent:.0f} %," for band in BANDS)
+    shown = " ".join(
+        f"{band} {100 * about.cut(calibration.threshold(band), about.probabilities).silent:.0f} %," for band in BANDS
+    )
     return f"{len(words)} things that no caption names, e.g. {', '.join(words[:4])}: silent at {shown.rstrip(',')}"
 
 
@@ -131,21 +146,35 @@ def bank_line(embedder: Embedder, calibration: Calibration, material: Material, 
         for photos in (material.fit, *material.held.values()):
             about = asked(embedder, photos, calibration.templates)
             whole = judged(calibration, about)
-            own = (about.texts @ about.photos.T - about.photos @ mean) / np.sqrt(np.einsum("nd,de,ne->n", about.photos, spread, about.photos))
+            own = (about.texts @ about.photos.T - about.photos @ mean) / np.sqrt(
+                np.einsum("nd,de,ne->n", about.photos, spread, about.photos)
+            )
             rows, labels, weights = [], [], []
             for library in whole.dealt:
                 z = whole._z[library.query][library.photos]
-                columns = [np.ones(len(z)), z, z - z.max(), *([own[library.query][library.photos]] if with_bank else [])]
+                columns = [
+                    np.ones(len(z)),
+                    z,
+                    z - z.max(),
+                    *([own[library.query][library.photos]] if with_bank else []),
+                ]
                 rows.append(np.stack(columns, axis=1))
                 labels.append(library.meant)
                 weights.append(np.full(len(z), len(z) ** -0.5))
-            features, meant, weight = np.concatenate(rows), np.concatenate(labels).astype(float), np.concatenate(weights)
+            features, meant, weight = (
+                np.concatenate(rows),
+                np.concatenate(labels).astype(float),
+                np.concatenate(weights),
+            )
             found = logistic(features, meant, weight) if found is None else found
             logit = features @ found
             losses.append(float((weight * (np.logaddexp(0, logit) - meant * logit)).sum() / weight.sum()))
     half = len(losses) // 2
     names = ("fit", *material.held)
-    pairs = (f"{name} {before:.4f} -> {after:.4f}" for name, before, after in zip(names, losses[:half], losses[half:], strict=True))
+    pairs = (
+        f"{name} {before:.4f} -> {after:.4f}"
+        for name, before, after in zip(names, losses[:half], losses[half:], strict=True)
+    )
     yield f"log loss without and with each photo's score against {len(bank)} neutral texts: {', '.join(pairs)}"
 
 

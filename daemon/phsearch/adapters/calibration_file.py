@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +16,42 @@ from safetensors.numpy import save_file
 from phsearch.domain.relevance import Calibration, Curve
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from phsearch.domain.types import ModelIdentity
+
+log = logging.getLogger("phsearch.query")
 
 NAME = "calibration.safetensors"
 _HEADER = "phsearch"
+_LOCAL = "local-dir:"
 _LARGEST = 64 << 20
 
 
 class CalibrationError(Exception):
     """The file is there and cannot be used; says why."""
+
+
+def find(identity: ModelIdentity, state: Path) -> Calibration | None:
+    """Give the calibration of a model: that beside its weights, or that in the state folder; None where there is none.
+
+    One that cannot be used is told to the log.
+    """
+    for file in places(identity.name, identity.pretrained, state):
+        try:
+            if found := load(file, identity.weights, identity.dim):
+                return found
+        except CalibrationError as error:
+            log.warning("%s is not used: %s; `make calibrate` makes it anew", file, error)
+    return None
+
+
+def places(name: str, pretrained: str, state: Path) -> tuple[Path, ...]:
+    """Give the files in which a model's calibration may be, the best first."""
+    label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
+    own = state / "calibrations" / f"{label}.safetensors"
+    if name.startswith(_LOCAL):
+        return own, Path(name.removeprefix(_LOCAL)).expanduser() / NAME
+    bundled = Path(__file__).parents[1] / "models" / name
+    return (own, bundled / NAME) if name.isidentifier() and bundled.is_dir() else (own,)
 
 
 def load(file: Path, weights: str, dim: int) -> Calibration | None:
@@ -37,10 +67,16 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
         with safe_open(file, framework="numpy") as opened:
             header = json.loads((opened.metadata() or {})[_HEADER])
             mean, covariance = (opened.get_tensor(name).astype(np.float32) for name in ("mean", "covariance"))
-        covariance /= len(mean)
-        curves = {name: Curve(**{key: float(value) for key, value in header[name].items()}) for name in ("words", "photo")}
-        bands = {name: float(header[name]) for name in ("strong", "likely", "weak")}
-        found = Calibration(**curves, **bands, templates=tuple(map(str, header["templates"])), mean=mean, covariance=covariance)
+        found = Calibration(
+            words=_curve(header["words"]),
+            photo=_curve(header["photo"]),
+            strong=float(header["strong"]),
+            likely=float(header["likely"]),
+            weak=float(header["weak"]),
+            templates=tuple(map(str, header["templates"])),
+            mean=mean,
+            covariance=covariance / len(mean),
+        )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CalibrationError(f"it is damaged ({type(error).__name__})") from error
     if header.get("weights") != weights:
@@ -52,6 +88,10 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
     return found
 
 
+def _curve(given: dict[str, float]) -> Curve:
+    return Curve(**{name: float(value) for name, value in given.items()})
+
+
 def save(file: Path, calibration: Calibration, weights: str) -> None:
     """Write a calibration of the model with these weights."""
     assert calibration.mean is not None
@@ -60,5 +100,8 @@ def save(file: Path, calibration: Calibration, weights: str) -> None:
     bands = {name: getattr(calibration, name) for name in ("strong", "likely", "weak")}
     header = {"weights": weights, "templates": calibration.templates, **curves, **bands}
     # A covariance of unit vectors is about 1/dim, where float16 begins to lose digits.
-    arrays = {"mean": calibration.mean.astype(np.float16), "covariance": (calibration.covariance * len(calibration.mean)).astype(np.float16)}
+    arrays = {
+        "mean": calibration.mean.astype(np.float16),
+        "covariance": (calibration.covariance * len(calibration.mean)).astype(np.float16),
+    }
     save_file(arrays, file, {_HEADER: json.dumps(header)})

@@ -6,24 +6,32 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.adapters import descriptors, memory, processes
+from phsearch import paths
+from phsearch.adapters import calibration_file, descriptors, memory, processes
 from phsearch.adapters.fs_sight import sight
 from phsearch.assembly import workers
 from phsearch.assembly.live import live
 from phsearch.domain.bottleneck import Machine
 from phsearch.domain.doctor.places import Space
+from phsearch.domain.masks import Masks
+from phsearch.service.aimer import Aimer
 from phsearch.service.api import Api
 from phsearch.service.assistant import Assistant
+from phsearch.service.calibrated import Calibrated
 from phsearch.service.disk import RootDisk
 from phsearch.service.figures import Figures
+from phsearch.service.glance import Glance
 from phsearch.service.load import Load
-from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Upkeep
+from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Picturing, Upkeep
 from phsearch.service.parts import Parts
+from phsearch.service.phrases import Phrases
 from phsearch.service.reload import Reload
 from phsearch.service.searcher import Searcher
 from phsearch.service.server import Server
 from phsearch.service.status import Status
+from phsearch.service.summoned import Summoned
 from phsearch.service.text_tower import TextTowerProcess
+from phsearch.service.thumbnails import Thumbnails
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
 from phsearch.service.why import Why
 
@@ -33,7 +41,7 @@ if TYPE_CHECKING:
 
     from phsearch.adapters.systemd import Notifier
     from phsearch.assembly.indexing import Indexing
-    from phsearch.config import IndexConfig
+    from phsearch.config import Config, IndexConfig
     from phsearch.domain.ports import Store
     from phsearch.service.api import Calls
     from phsearch.service.model import ModelState
@@ -50,6 +58,7 @@ class Answering:
     status: Status
     reload: Reload
     server: Server
+    summoned: Mapping[str, Summoned]
 
 
 def answering(
@@ -64,7 +73,9 @@ def answering(
     """Put them together; `read` reads the settings again. Nothing runs yet."""
     household, governor, keepers = parts.household, parts.governor, parts.household.keepers
     text_tower = TextTowerProcess(workers.query_worker(settings.config, env, program), parts.model)
-    searcher = Searcher(text_tower, parts.model, parts.library, parts.index, parts.lanes.rank)
+    summoned = _summoned(settings.config, env, program)
+    glance = Glance(summoned["like"], lambda: parts.model.bound)
+    searcher = _searcher(parts, text_tower, glance, str(paths.expand("~", env)), settings.places.state)
     reload = Reload(
         read,
         settings,
@@ -106,15 +117,51 @@ def answering(
         governor,
         follow=lambda: household.watch.follow_symlinks,
     )
+    thumbnails = Thumbnails(summoned["picture"], parts.library, lambda: household.watch.follow_symlinks)
     groups = (
+        Picturing(thumbnails).calls,
         Finding(searcher, status, parts.library, keepers, why, parts.barrier, governor).calls,
         Upkeep(parts.library, parts.roots, keepers, parts.pipelines, _verifier(parts, store), governor).calls,
         Configuring(reload, parts.removed, parts.roots).calls,
         About(status, governor).calls,
-        *_looking(parts, settings.places.state, store, status, searcher, text_tower, load, lambda: server.connections),
+        *_looking(
+            parts,
+            settings.places.state,
+            store,
+            status,
+            searcher,
+            text_tower,
+            load,
+            summoned,
+            lambda: server.connections,
+        ),
     )
     server: Server = Server(Assistant(Api(groups)), parts.events, descriptors.raise_limit())
-    return Answering(text_tower, status, reload, server)
+    return Answering(text_tower, status, reload, server, summoned)
+
+
+def _summoned(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, Summoned]:
+    longest = config.index.photo_seconds
+    return {
+        "like": Summoned(workers.like_worker(config, env, program), longest),
+        "picture": Summoned(workers.picture_worker(config, env, program), longest),
+    }
+
+
+def _searcher(parts: Indexing, text_tower: TextTowerProcess, glance: Glance, home: str, state: Path) -> Searcher:
+    model = parts.model
+    calibrated = Calibrated(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
+    aimer = Aimer(Phrases(text_tower), model, parts.index, parts.lanes.rank, glance, calibrated, home)
+    return Searcher(
+        aimer,
+        parts.library,
+        parts.index,
+        parts.lanes.rank,
+        parts.roots,
+        Masks(parts.roots.of, home),
+        calibrated,
+        lambda: model.logit_scale,
+    )
 
 
 def _verifier(parts: Indexing, store: Store) -> Verifier:
@@ -136,6 +183,7 @@ def _looking(
     searcher: Searcher,
     text_tower: TextTowerProcess,
     load: Load,
+    summoned: Mapping[str, Summoned],
     connections: Callable[[], int],
 ) -> list[Calls]:
     """Give the methods by which the daemon is looked at from outside."""
@@ -150,6 +198,7 @@ def _looking(
         searcher,
         load,
         Figures(store, parts.lanes.store),
+        summoned,
     )
     looks = Looks(processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, memory.machine)
     disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)

@@ -171,7 +171,7 @@ def known(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[
     inside = [dataclasses.replace(photos[row], root=roots.of(photos[row].path) or "") for row in rows]
     failures = store.load_failures()
     index = VectorIndex()
-    index.load([photo.path for photo in inside], vectors[rows])
+    index.load(inside, vectors[rows])
     outside = [(photo.path, photo.root) for photo in photos if roots.of(photo.path) is None]
     # Of failures it is not on record which root they had; mostly there are photos that tell.
     former = Roots(root for _, root in outside)

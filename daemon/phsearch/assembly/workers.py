@@ -87,6 +87,21 @@ def query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...
     return WorkerCommand(setup, env, program)
 
 
+def like_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    """Give how to start the worker that looks at one photo outside of the library."""
+    setup = dict(query_worker(config, env, program).setup) | {
+        "tower": "like",
+        "max_megapixels": config.index.max_megapixels,
+    }
+    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+
+
+def picture_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    """Give how to start the worker that makes small pictures."""
+    setup = {"tower": "picture", "name": config.model.name, "max_megapixels": config.index.max_megapixels}
+    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+
+
 def limits(index: IndexConfig) -> Limits:
     """Give what the index worker may take."""
     threads = index.decode_threads or os.cpu_count() or 1

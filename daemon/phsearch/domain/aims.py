@@ -14,23 +14,21 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from phsearch.domain.types import Vectors
 
 _LEAST = 1e-6
 
 
-def combined(aims: Vectors, weights: Sequence[float], spreads: npt.NDArray[np.float32]) -> Vectors | None:
+def combined(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vectors | None:
     """Give the [dim] unit vector of `aims` ([m, dim], unit rows) with their weights.
 
     `spreads` ([m]) are the standard deviations of the scores that photos in general have for each aim. None where the
     aims cancel out: nothing is left to rank by.
     """
-    factors = np.asarray(weights, np.float32) / np.maximum(spreads, _LEAST)
+    factors: Vectors = (np.asarray(weights) / np.maximum(spreads, _LEAST)).astype(np.float32)
     total: Vectors = factors @ aims
     length = float(np.linalg.norm(total))
     if length <= _LEAST * float(np.abs(factors).sum()):
         return None
-    unit: Vectors = total / length
+    unit: Vectors = total / np.float32(length)
     return unit

@@ -90,30 +90,47 @@ def probabilities(
     mean, spread = background
     z = (scores.astype(np.float64) - mean) / max(spread, _LEAST)
     logit = logits(calibration.words if kind == "words" else calibration.photo, z)
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))))
+    chances: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
+    return chances
 
 
 def logits(curve: Curve, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Give the logit of each photo of a library, [n], of how far it lies above photos in general, `z` ([n])."""
-    return np.asarray(curve.base + curve.own * z + curve.below * (z - z.max()))
+    found: npt.NDArray[np.float64] = curve.base + curve.own * z + curve.below * (z - z.max())
+    return found
 
 
-def spreads(calibration: Calibration, aims: Vectors, rows: Vectors) -> npt.NDArray[np.float32]:
-    """Give the standard deviation, [m], of what photos in general score for `aims`, [m, dim]; `rows` [n, dim] are ours."""
+def spreads(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors:
+    """Give the standard deviation, [m], of what photos in general score for `aims`, [m, dim].
+
+    `scores`, [n, m], are those of the library, which stands for photos in general where there is no reference.
+    """
     if calibration.covariance is not None:
         variance = np.einsum("md,de,me->m", aims, calibration.covariance, aims)
-        return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
-    if len(rows) < _FEWEST:
+        found: Vectors = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+        return found
+    if len(scores) < _FEWEST:
         return np.ones(len(aims), np.float32)
-    return np.asarray((rows @ aims.T).std(axis=0), np.float32)
+    spread: Vectors = scores.std(axis=0).astype(np.float32)
+    return spread
 
 
 def _background(calibration: Calibration, query: Vectors, scores: Vectors) -> tuple[float, float] | None:
     """Give mean and standard deviation of what photos in general score."""
     if calibration.mean is not None and calibration.covariance is not None:
-        return float(calibration.mean @ query), float(np.sqrt(max(query @ calibration.covariance @ query, 0)))
+        return float(calibration.mean @ query), max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
     if len(scores) < _FEWEST:
         return None
     # By quartiles: the photos that are meant belong to the library, too, and must not hide themselves.
     low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
     return float(middle), float(high - low) / 1.349
+
+
+GENERIC = Calibration(
+    words=Curve(base=-4.99, own=1.41, below=0.15),
+    photo=Curve(base=-5.48, own=1.75, below=0.34),
+    strong=0.5,
+    likely=0.3,
+    weak=0.15,
+)
+"""For a model nobody has calibrated: mini's curves, which are of standard deviations and not of cosines."""

@@ -89,12 +89,13 @@ class Volume:
 class Preprocess:
     """How a model wants its pictures: open_clip's preprocessing configuration without the device's part.
 
-    `mode` is "shortest" (short side to size, centre crop), "longest" (long side, padded with `fill`) or "squash".
+    `mode` is "shortest" (short side to size, centre crop), "longest" (long side, padded with `fill`) or "squash"; with
+    "inside" the picture is as large as fits and neither padded nor enlarged, for people to look at.
     """
 
     width: int
     height: int
-    mode: Literal["shortest", "longest", "squash"]
+    mode: Literal["shortest", "longest", "squash", "inside"]
     interpolation: Literal["bicubic", "bilinear"]
     fill: int = 0
 

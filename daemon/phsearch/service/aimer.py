@@ -16,22 +16,19 @@ import numpy as np
 from phsearch.domain import query as queries
 from phsearch.domain.aims import combined
 from phsearch.domain.language.terms import Like, Phrase
+from phsearch.domain.relevance import spreads
 from phsearch.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Callable, Sequence
 
     from phsearch.domain.language.terms import Aim
     from phsearch.domain.ranking import VectorIndex
+    from phsearch.domain.relevance import Calibration
     from phsearch.domain.types import Vectors
     from phsearch.service.lanes import Lane
     from phsearch.service.model import ModelState
     from phsearch.service.phrases import Phrases
-
-Spread = "Callable[[Vectors], Awaitable[npt.NDArray[np.float32]]]"
-"""[m, dim] aims -> [m], how widely the scores of photos in general spread for each."""
 
 
 class Glance(Protocol):
@@ -44,12 +41,23 @@ class Glance(Protocol):
 class Aimer:
     """Aims in, a vector out."""
 
-    def __init__(self, phrases: Phrases, model: ModelState, index: VectorIndex, rank_lane: Lane, glance: Glance) -> None:
+    def __init__(
+        self,
+        phrases: Phrases,
+        model: ModelState,
+        index: VectorIndex,
+        rank_lane: Lane,
+        glance: Glance,
+        calibration: Callable[[], Calibration],
+        home: str,
+    ) -> None:
         self._phrases = phrases
         self._model = model
         self._index = index
         self._lane = rank_lane
         self._glance = glance
+        self._calibration = calibration
+        self._home = home
 
     def check(self, aims: Sequence[Aim]) -> None:
         """Raise what stands in the way of these aims, as far as that is known at once."""
@@ -65,32 +73,39 @@ class Aimer:
         Raises QueryError, UnsupportedQueryError, NotReadyError, UnreadableImageError or what is wrong with the model.
         """
         self.check(aims)
-        paths = {aim: located(aim, cwd) for aim in aims if isinstance(aim, Like)}
-        found = await asyncio.gather(
-            self._phrases.vectors([aim.text for aim in aims if isinstance(aim, Phrase)]),
-            *(self._photo(path) for path in paths.values()),
-        )
-        words, photos = iter(found[0]), iter(found[1:])
-        vectors = np.stack([next(words) if isinstance(aim, Phrase) else next(photos) for aim in aims])
+        vectors = np.stack(await asyncio.gather(*(self._one(aim, cwd) for aim in aims)))
         if len(aims) == 1:
-            return vectors[0] if aims[0].weight > 0 else -vectors[0]
-        spreads = await self._lane.run(self._index.spreads, vectors)
-        whole = combined(vectors, [aim.weight for aim in aims], spreads)
+            single: Vectors = vectors[0] * np.sign(np.float32(aims[0].weight))
+            return single
+        calibration = self._calibration()
+        spread = await self._lane.run(lambda: spreads(calibration, vectors, self._index.scores(vectors)))
+        whole = combined(vectors, [aim.weight for aim in aims], spread)
         if whole is None:
             start, end = aims[0].place.start, aims[-1].place.end
-            raise QueryError("the parts of the query cancel each other out", "take one of them away", start=start, end=end)
+            raise QueryError(
+                "the parts of the query cancel each other out", "take one of them away", start=start, end=end
+            )
         return whole
+
+    async def _one(self, aim: Aim, cwd: str | None) -> Vectors:
+        match aim:
+            case Phrase(text):
+                return await self._phrases.vector(text, self._calibration().templates)
+            case Like():
+                return await self._photo(located(aim, cwd, self._home))
 
     async def _photo(self, path: str) -> Vectors:
         known = await self._lane.run(self._index.vector, path)
         return known if known is not None else await self._glance.vector(path)
 
 
-def located(aim: Like, cwd: str | None) -> str:
-    """Give the absolute path that is meant. Raises QueryError where nobody knows what it begins at."""
+def located(aim: Like, cwd: str | None, home: str) -> str:
+    """Give the absolute path that is meant; "~" is `home`. Raises QueryError where nobody knows what it begins at."""
     path = aim.path
     if path.startswith("file:///"):
         path = urllib.parse.unquote_to_bytes(path.removeprefix("file://")).decode("utf-8", "surrogateescape")
+    elif path.startswith("~/"):
+        path = home + path[1:]
     elif not path.startswith("/"):
         if cwd is None:
             hint = "give the whole path, from / on, or the parameter cwd"

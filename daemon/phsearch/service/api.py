@@ -10,6 +10,7 @@ from phsearch.errors import (
     ModelMismatchError,
     ModelUnavailableError,
     NotReadyError,
+    OutsideLibraryError,
     PhsearchError,
     QueryError,
     StoreError,
@@ -36,6 +37,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
     ConfigError: "BadSettings",
+    OutsideLibraryError: "OutsideLibrary",
     QueryError: "BadQuery",
     UnreadableImageError: "UnreadableImage",
 }

@@ -110,7 +110,7 @@ class Catalog:
         self._retire(target)
         moved = self.library.move(source, target, root)
         assert moved is not None
-        future = self._lane.run(self._index.rename, source, target)
+        future = self._lane.run(self._index.rename, source, moved)
         future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
         self.counters.reused += 1
         self.moved += 1
@@ -184,7 +184,7 @@ class Catalog:
                 self.library.fail(failure)
         for photo, _ in back:
             self.library.put(photo)
-        self._lane.post(self._index.put_all, [photo.path for photo, _ in back], [vector for _, vector in back])
+        self._lane.post(self._index.put_all, [photo for photo, _ in back], [vector for _, vector in back])
 
     def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
         """Give a failure of this very content with this decoder, be it of a file that is gone by now."""
@@ -198,7 +198,7 @@ class Catalog:
         self._retire(path)
         photo = Photo(path, root, fingerprint, digest, info, self._clock())
         self.library.put(photo)
-        self._lane.post(self._index.put, path, vector)
+        self._lane.post(self._index.put, photo, vector)
         self._writer.put(photo, vector)
 
     def _retire(self, path: str) -> None:

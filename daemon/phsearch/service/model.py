@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from phsearch.service.process import Ready
 
 
+_LOGIT_SCALE = 100.0
+"""CLIP's own, and the bound of its like: for a worker that does not say."""
+
+
 class ModelState:
     """Bound once, then asked by everyone."""
 
@@ -73,6 +77,16 @@ class ModelState:
     def weights(self) -> tuple[str, str]:
         """The digest of the weights and where they are, "" while that is not known."""
         return (self._ready.identity.weights, self._ready.source) if self._ready else ("", "")
+
+    @property
+    def bound(self) -> ModelIdentity | None:
+        """The model the index is of, None before the first report."""
+        return self._bound
+
+    @property
+    def logit_scale(self) -> float:
+        """What the model multiplies its cosines with before a softmax."""
+        return self._ready.logit_scale if self._ready else _LOGIT_SCALE
 
     @property
     def label(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phsearch.service.pipelines import Pipelines
     from phsearch.service.rootkeeper import RootKeeper
     from phsearch.service.searcher import Searcher
+    from phsearch.service.summoned import Summoned
     from phsearch.service.text_tower import TextTowerProcess
     from phsearch.service.writer import Writer
 
@@ -36,11 +37,14 @@ class Parts:
     searcher: Searcher
     load: Load
     figures: Figures
+    summoned: Mapping[str, Summoned]
+    """Workers that are there only while they are wanted, by name."""
 
     @property
     def careers(self) -> dict[str, Career]:
         """The workers, by name."""
-        return {"index": self.embedder.career, "query": self.text_tower.career}
+        steady = {"index": self.embedder.career, "query": self.text_tower.career}
+        return steady | {name: each.career for name, each in self.summoned.items() if each.career.starts}
 
     @property
     def processes(self) -> dict[str, int]:

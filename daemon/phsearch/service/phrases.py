@@ -6,6 +6,10 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from phsearch.domain.relevance import SHORT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,21 +31,20 @@ class Phrases:
 
     def __init__(self, tower: Tower) -> None:
         self._tower = tower
-        self._known: OrderedDict[str, Vectors] = OrderedDict()
-        self.asked = self.remembered = 0
+        self._known: OrderedDict[tuple[str, Sequence[str]], Vectors] = OrderedDict()
 
-    async def vectors(self, texts: Sequence[str]) -> list[Vectors]:
-        """Give the [dim] unit vector of each text, in one pass for those that are new. Raises NotReadyError."""
-        return list(await asyncio.gather(*map(self._vector, texts)))
-
-    async def _vector(self, text: str) -> Vectors:
-        self.asked += 1
-        if (known := self._known.get(text)) is not None:
-            self.remembered += 1
-            self._known.move_to_end(text)
+    async def vector(self, text: str, templates: Sequence[str]) -> Vectors:
+        """Give the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
+        if len(text.split()) > SHORT:
+            templates = ("{}",)
+        key = text, templates
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
             return known
-        vector = await self._tower.embed(text)
-        self._known[text] = vector
+        # Asked for at once they are embedded in one pass.
+        vectors = await asyncio.gather(*(self._tower.embed(form.replace("{}", text)) for form in templates))
+        vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
+        self._known[key] = vector = vector / np.linalg.norm(vector)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return vector

@@ -63,6 +63,8 @@ class Ready:
     why: Why = field(default_factory=Why)
     source: str = ""
     """Where its weights are."""
+    logit_scale: float = 100.0
+    """What the model multiplies its cosines with before a softmax."""
     confinement: str = ""
     """What keeps hostile photos from doing harm, in words."""
 
@@ -86,7 +88,7 @@ class WorkerCommand:
     @property
     def name(self) -> str:
         """What its worker is called."""
-        return "query" if self.setup.get("tower") == "text" else "index"
+        return {"text": "query", "image": "index"}.get(str(self.setup.get("tower")), str(self.setup.get("tower")))
 
 
 class Worker:
@@ -152,9 +154,9 @@ class Worker:
         except (EOFError, OSError):
             raise WorkerDiedError from None
 
-    async def ask(self, header: dict[str, Any]) -> frames.Frame:
+    async def ask(self, header: dict[str, Any], payload: bytes = b"") -> frames.Frame:
         """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
-        await self.send(header)
+        await self.send(header, payload)
         return await self.receive()
 
     def explain(self) -> None:

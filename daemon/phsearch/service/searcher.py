@@ -1,17 +1,19 @@
-"""Answer queries: what is said in the query language to a vector and a mask, those to photos on the rank lane."""
+"""Answer queries: what is said in the query language becomes a vector and a mask, and those become photos."""
 
 from __future__ import annotations
 
-import asyncio
-import datetime
+import datetime as dt
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from phsearch.domain.exposition import Histogram
 from phsearch.domain.language import parse
-from phsearch.domain.moments import collapse
-from phsearch.domain.search import Cut, Wanted, listed, rank_of, ranked, shares
+from phsearch.domain.language.terms import Like
+from phsearch.domain.moments import Closeness, collapse
+from phsearch.domain.search import Cut, listed, ranked, shares, standing
+from phsearch.domain.unknown import check
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -19,10 +21,171 @@ if TYPE_CHECKING:
 
     from phsearch.domain.language.terms import Query
     from phsearch.domain.library import Library
+    from phsearch.domain.masks import Masks
     from phsearch.domain.ranking import VectorIndex
-    from phsearch.domain.relevance import Judge
+    from phsearch.domain.relevance import Band, Calibration, Kind
     from phsearch.domain.roots import Roots
-    from phsearch.domain.search import Rank, Ranked
+    from phsearch.domain.search import Candidate, Outcome, Standing, Where
     from phsearch.domain.types import Photo
     from phsearch.service.aimer import Aimer
     from phsearch.service.lanes import Lane
+
+_BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_BURST, _SPARE, _MOST = 8, 50, 4_000
+"""Where moments are one hit each more candidates are looked at: so many a hit, and some; never more than so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question, as the wire has it."""
+
+    query: str
+    limit: int = 20
+    min_score: float | None = None
+    min_band: Band | None = None
+    min_relevance: float | None = None
+    collapse: bool = False
+    indexed_after: float | None = None
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One photo that is shown; `more` near-duplicates stand behind it, `share` is its part of the model's softmax."""
+
+    photo: Photo
+    score: float
+    relevance: float | None
+    band: Band | None
+    share: float | None
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a question found; see `Outcome`."""
+
+    query: Query
+    hits: list[Hit]
+    matching: int
+    hidden: int
+    closest: float | None
+
+
+class Searcher:
+    """Questions in, photos out."""
+
+    def __init__(
+        self,
+        aimer: Aimer,
+        library: Library,
+        index: VectorIndex,
+        rank_lane: Lane,
+        roots: Roots,
+        masks: Masks,
+        calibration: Callable[[], Calibration],
+        logit_scale: Callable[[], float],
+        today: Callable[[], dt.date] = dt.date.today,
+    ) -> None:
+        self._aimer = aimer
+        self._library = library
+        self._index = index
+        self._lane = rank_lane
+        self._roots = roots
+        self._masks = masks
+        self._calibration = calibration
+        self._logit_scale = logit_scale
+        self._today = today
+        self.durations = Histogram(_BOUNDS)
+        """Seconds of the searches that were answered."""
+        self.refused = 0
+
+    async def search(self, ask: Ask) -> Found:
+        """Answer one question.
+
+        Raises QueryError, UnsupportedQueryError, UnreadableImageError, NotReadyError or what is wrong with the model.
+        """
+        start = time.monotonic()
+        try:
+            found = await self._search(ask)
+        except PhsearchError:
+            self.refused += 1
+            raise
+        self.durations.observe(time.monotonic() - start)
+        return found
+
+    def check(self, ask: Ask) -> None:
+        """Raise what a search would raise at once."""
+        self._aimer.check(parse(ask.query, self._today()).aims)
+
+    async def standing(self, text: str, path: str) -> tuple[Standing, Band | None] | None:
+        """Say where one photo stands for a query, and in which band; None where it is not in the matrix, or nothing
+        ranks. Raises as `search`.
+        """
+        query = parse(text, self._today())
+        if not query.aims:
+            return None
+        where = await self._where(query, None)
+        vector = await self._aimer.vector(query.aims, None)
+        calibration = self._calibration()
+        found = await self._lane.run(standing, self._index, path, vector, _kind(query), calibration, where)
+        if found is None:
+            return None
+        relevance = found.candidate.relevance
+        return found, None if relevance is None else calibration.band(relevance)
+
+    async def _search(self, ask: Ask) -> Found:
+        query = parse(ask.query, self._today())
+        where = await self._where(query, ask.indexed_after)
+        calibration = self._calibration()
+        most = min(ask.limit * _BURST + _SPARE, _MOST) if ask.collapse else ask.limit
+        if query.aims:
+            vector = await self._aimer.vector(query.aims, ask.cwd)
+            cut = Cut(ask.min_score, _least(ask, calibration))
+            judged = partial(ranked, self._index, vector, _kind(query), calibration)
+            outcome: Outcome = await self._lane.run(judged, where, cut, most)
+        else:
+            outcome = await self._lane.run(listed, self._index, where, most)
+        hits = await self._hits(outcome.best, ask, calibration, ranks=bool(query.aims))
+        return Found(query, hits, outcome.matching, outcome.hidden, outcome.closest)
+
+    async def _where(self, query: Query, indexed_after: float | None) -> Where:
+        await self._lane.run(check, query.filters, self._index.columns, self._masks, tuple(self._roots))
+        return self._masks.of(query.filters, indexed_after)
+
+    async def _hits(self, best: Sequence[Candidate], ask: Ask, calibration: Calibration, *, ranks: bool) -> list[Hit]:
+        known = [(photo, each) for each in best if (photo := self._library.get(each.path)) is not None]
+        groups = [(photo, each, 0) for photo, each in known[: ask.limit]]
+        if ask.collapse:
+            photos = [photo for photo, _ in known]
+            moments = await self._lane.run(self._collapsed, photos, calibration)
+            moments = moments[: ask.limit]
+            groups = [(*known[moment[0]], len(moment) - 1) for moment in moments]
+        parts = shares([each.score for _, each, _ in groups], self._logit_scale()) if ranks else [None] * len(groups)
+        return [
+            Hit(
+                photo,
+                each.score,
+                each.relevance,
+                None if each.relevance is None else calibration.band(each.relevance),
+                share,
+                more,
+            )
+            for (photo, each, more), share in zip(groups, parts, strict=True)
+        ]
+
+    def _collapsed(self, photos: Sequence[Photo], calibration: Calibration) -> list[list[int]]:
+        closeness = Closeness.known(calibration, self._index.some())
+        return collapse(photos, self._index.vectors([photo.path for photo in photos]), closeness)
+
+
+def _kind(query: Query) -> Kind:
+    """Say which curve judges the query: that of photos only where nothing else is in it."""
+    return "photo" if all(isinstance(aim, Like) for aim in query.aims) else "words"
+
+
+def _least(ask: Ask, calibration: Calibration) -> float | None:
+    wanted = [] if ask.min_relevance is None else [ask.min_relevance]
+    if ask.min_band is not None:
+        wanted.append(calibration.threshold(ask.min_band))
+    return max(wanted, default=None)

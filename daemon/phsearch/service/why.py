@@ -200,15 +200,24 @@ class Why:
         return _Case("queued", f"{text}; indexing is {pace}", {**facts, "pace": pace})
 
     async def _match(self, path: str, query: str) -> dict[str, Any] | None:
-        found = await self._searcher.rank(query, path)
+        found = await self._searcher.standing(query, path)
         if found is None:
             return None
-        rank, score, photos = found
+        standing, band = found
+        rank, photos, score = standing.rank, standing.of, standing.candidate.score
+        relevance = standing.candidate.relevance
+        match = {"query": query, "rank": rank, "photos": photos, "score": round(score, 4), "passes": standing.passes}
+        match |= {"relevance": None if relevance is None else round(relevance, 4), "band": band}
+        if not standing.passes:
+            return match | {"text": f'a filter of "{query}" leaves it out; its score is {score:.3f}'}
         text = f'for "{query}" it has rank {rank:,} of {photos:,}, score {score:.3f}'
+        if relevance is not None:
+            text += f", relevance {relevance:.2f}"
         if rank > _SHOWN:
             text += f"; a search shows the best {_SHOWN} unless it asks for more, here with --limit {rank}"
-        text += f"; a --min-score above {score:.3f} would hide it"
-        return {"query": query, "rank": rank, "photos": photos, "score": round(score, 4), "text": text}
+        if band == "none":
+            text += "; a search leaves out what is so improbable unless it is asked with --all"
+        return match | {"text": text + f"; a --min-score above {score:.3f} would hide it"}
 
 
 def _unseen(keeper: RootKeeper) -> str:

@@ -131,6 +131,17 @@ METHODS = {
             tool="why",
         ),
         Method(
+            "library.thumbnail",
+            "Give a small picture of a photo, upright.",
+            "{path, width, height, format, data}: as large as fits, data in base64",
+            (
+                Param("path", "string", "a photo of the library", required=True, low=1, high=4096, path=True),
+                Param("width", "integer", "how many pixels wide at most", default=256, low=16, high=1024),
+                Param("height", "integer", "how many pixels high at most", default=256, low=16, high=1024),
+                Param("format", "string", "how it is encoded", default="png", choices=("png", "jpeg", "sixel")),
+            ),
+        ),
+        Method(
             "library.retry",
             "Try photos that could not be read again, though nothing changed.",
             "{retried: count, held}; a photo that can be read now leaves the errors, any other counts one more "

@@ -43,7 +43,7 @@ Tower = Literal["image", "text"]
 class Bundle:
     """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1.
 
-    `source` is where the weights are, for a person.
+    `source` is where the weights are, for a person. `logit_scale` is what cosines are multiplied with before a softmax.
     """
 
     model: Any
@@ -54,6 +54,7 @@ class Bundle:
     std: tuple[float, float, float]
     multilingual: bool
     source: str
+    logit_scale: float
 
 
 def load(name: str, pretrained: str, tower: Tower) -> Bundle:
@@ -91,6 +92,7 @@ def load(name: str, pretrained: str, tower: Tower) -> Bundle:
         std=tuple(cfg["std"]),
         multilingual=_multilingual(name, text_cfg),
         source=str(folder) if folder is not None else _named_source(name, pretrained),
+        logit_scale=float(model.logit_scale.exp()),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.adapters.images import exif, fit, plugins, raw, reasons, render, sniff, source, tags
 from phsearch.domain.ports import Decoded
-from phsearch.errors import UnreadableImageError
+from phsearch.errors import TruncatedImageError, UnreadableImageError
 
 if TYPE_CHECKING:
     from phsearch.adapters.images.fit import Size
@@ -32,7 +32,12 @@ class PillowDecoder:
 
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`. Raises UnreadableImageError with the reason, TruncatedImageError if it is cut."""
-        data = source.read(path, self._max_pixels, descriptor)
+        return self.decode_bytes(source.read(path, self._max_pixels, descriptor), path, preprocess)
+
+    def decode_bytes(self, data: bytes, path: str, preprocess: Preprocess) -> Decoded:
+        """Decode what was read from `path`. Raises as `decode`."""
+        if not data:
+            raise TruncatedImageError("empty file (0 bytes)")
         found = sniff.kind(data)
         suffix = PurePath(path).suffix.lower()
         is_raw = found == "RAW" or suffix in sniff.RAW_SUFFIXES

@@ -41,6 +41,8 @@ def plan(size: Size, preprocess: Preprocess) -> Fit:
             whole = target
         case "longest":
             whole = _scaled(size, max(height / target[1], width / target[0]))
+        case "inside":
+            whole = _scaled(size, max(height / target[1], width / target[0], 1))
         case "shortest" if target[0] == target[1]:  # torchvision's Resize truncates the long side
             side, short = target[0], min(size)
             whole = (side, int(side * height / width)) if width == short else (int(side * width / height), side)

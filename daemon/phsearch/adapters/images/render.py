@@ -53,7 +53,7 @@ def decoded(im: Image.Image, displayed: Size, orientation: int, preprocess: Prep
     small = colour.opaque(source.resize(size, _filter(preprocess), box=edges, reducing_gap=_REDUCING_GAP))
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
-    if small.size != (preprocess.width, preprocess.height):
+    if preprocess.mode != "inside" and small.size != (preprocess.width, preprocess.height):
         canvas = Image.new("RGB", (preprocess.width, preprocess.height), (preprocess.fill,) * 3)
         canvas.paste(small, chosen.offset)
         small = canvas

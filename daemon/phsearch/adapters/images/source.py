@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.errors import UnreadableImageError
 from phsearch.opening import open_regular
 
 # An uncompressed photo at the pixel limit with four 16-bit channels, and its metadata: nothing decodable is larger.
@@ -30,9 +30,6 @@ def read(path: str, max_pixels: int, descriptor: int | None = None) -> bytes:
                 raise UnreadableImageError(
                     f"{status.st_size / 1e9:,.1f} GB, more than any photo within index.max_megapixels needs"
                 )
-            data = file.read(most + 1)
+            return file.read(most + 1)
     except OSError as error:
         raise UnreadableImageError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
-    if not data:
-        raise TruncatedImageError("empty file (0 bytes)")
-    return data

@@ -5,6 +5,7 @@ from phsearch.service.methods.configuring import Configuring
 from phsearch.service.methods.diagnosis import Diagnosis, Looks
 from phsearch.service.methods.finding import Finding
 from phsearch.service.methods.metering import Metering
+from phsearch.service.methods.picturing import Picturing
 from phsearch.service.methods.upkeep import Upkeep
 
-__all__ = ["About", "Configuring", "Diagnosis", "Finding", "Looks", "Metering", "Upkeep"]
+__all__ = ["About", "Configuring", "Diagnosis", "Finding", "Looks", "Metering", "Picturing", "Upkeep"]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
+from phsearch.domain.language import describe
+from phsearch.domain.language.terms import Phrase
 from phsearch.service.methods.fitting import fitting
+from phsearch.service.searcher import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from phsearch.domain.language.terms import Query
     from phsearch.domain.library import Library
-    from phsearch.domain.types import Photo
     from phsearch.service.api import Calls
     from phsearch.service.barrier import Barrier
     from phsearch.service.governor import Governor
     from phsearch.service.rootkeeper import RootKeeper
-    from phsearch.service.searcher import Searcher
+    from phsearch.service.searcher import Hit, Searcher
     from phsearch.service.status import Status
     from phsearch.service.why import Why
 
@@ -50,29 +54,42 @@ class Finding:
     async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         synced = {}
-        if params["sync"] is not None:
-            self._searcher.check(params["query"])  # nobody waits half a minute for a refusal
-            synced["synced"] = await self._barrier.passed(params["sync"])
-        hits = await self._searcher.search(params["query"], params["limit"], params["min_score"])
+        sync = params.pop("sync")
+        ask = Ask(**params)
+        if sync is not None:
+            self._searcher.check(ask)  # nobody waits half a minute for a refusal
+            synced["synced"] = await self._barrier.passed(sync)
+        found = await self._searcher.search(ask)
         return {
-            "hits": fitting(self._hit(photo, score) for photo, score in hits),
+            "hits": fitting(map(self._hit, found.hits)),
+            "understood": _understood(found.query),
+            "matching": found.matching,
+            "hidden": found.hidden,
+            "closest": _rounded(found.closest),
             "pending": self._status.unsearchable,
             "held": self._governor.held,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         } | synced
 
-    def _hit(self, photo: Photo, score: float) -> dict[str, Any]:
+    def _hit(self, hit: Hit) -> dict[str, Any]:
+        photo = hit.photo
         keeper = self._keepers[photo.root]
         offline = keeper.offline(photo.path)
         return {
             "path": photo.path,
-            "score": round(score, 4),
+            "score": round(hit.score, 4),
+            "relevance": _rounded(hit.relevance),
+            "band": hit.band,
+            "share": _rounded(hit.share),
+            "more": hit.more,
             "root": photo.root,
             "taken_at": photo.info.taken_at,
             "width": photo.info.width,
             "height": photo.info.height,
             "format": photo.info.format,
+            "camera": photo.info.camera,
+            "indexed_at": round(photo.indexed_at, 6),
             "offline": offline,
             "last_seen": keeper.seen_at(photo.path) if offline else None,
         }
@@ -93,3 +110,17 @@ class Finding:
 
     async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
         return await self._why.explain(params["path"], params["query"])
+
+
+def _understood(query: Query) -> dict[str, Any]:
+    """Say how the query was read."""
+    aims = [
+        {"text" if isinstance(aim, Phrase) else "like": aim.text if isinstance(aim, Phrase) else aim.path}
+        | {"weight": aim.weight}
+        for aim in query.aims
+    ]
+    return {"aims": aims, "filters": [dataclasses.asdict(said) for said in describe(query)]}
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)

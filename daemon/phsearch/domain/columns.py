@@ -1,0 +1,158 @@
+"""What filters ask of photos, in columns that lie row by row beside the resident matrix.
+
+About 80 bytes a photo. Cameras, formats and folders are few and long, so a row holds a number and the names stand in a
+table once: whatever is asked of a name is asked once of each name, not of each photo.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from phsearch.domain.types import Photo
+
+UNDATED = np.iinfo(np.int64).min
+"""In `taken`, where no date is known."""
+
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
+_FIRST = 256
+_LEAST_NAMES = 1_000
+
+
+class Names:
+    """Names that rows share. A name nobody uses any more stays until there are more of those than of others."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def number(self, name: str) -> int:
+        """Give a name's number, a new one where it is new."""
+        if (number := self._numbers.get(name)) is None:
+            number = self._numbers[name] = len(self._names)
+            self._names.append(name)
+        return number
+
+    def listed(self) -> list[str]:
+        """Give all names, by number."""
+        return self._names.copy()
+
+    def compacted(self, used: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Forget the names that no row has; gives the numbers `used` ([n]) as they are now."""
+        kept, numbers = np.unique(used, return_inverse=True)
+        self._names = [self._names[number] for number in kept]
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        return numbers.astype(np.int32)
+
+
+Column = Literal["taken", "indexed", "lat", "lon", "bytes", "width", "height", "camera", "format", "folder"]
+
+_KINDS: dict[Column, type[np.generic]] = {
+    "taken": np.int64,
+    "indexed": np.float64,
+    "lat": np.float64,
+    "lon": np.float64,
+    "bytes": np.int64,
+    "width": np.int32,
+    "height": np.int32,
+    "camera": np.int32,
+    "format": np.int32,
+    "folder": np.int32,
+}
+
+
+class Columns:
+    """One value a photo in each column; rows are those of the matrix, which is what keeps them.
+
+    `taken` is in seconds by the camera's own clock, as if that were UTC, or UNDATED; `indexed` in seconds since the
+    epoch; `lat` and `lon` in degrees, NaN where unknown; `bytes` of the file; `width` and `height` in pixels as shown;
+    `camera`, `format` and `folder` are numbers in `cameras` ("" where unknown), `formats` and `folders` (whole paths).
+    """
+
+    def __init__(self, photos: Sequence[Photo] = ()) -> None:
+        self.cameras, self.formats, self.folders = Names(), Names(), Names()
+        self._count = len(photos)
+        # Column by column: a million photos by rows would take a start several seconds longer.
+        told = zip(*map(self._told, photos), strict=True) if photos else ((),) * len(_KINDS)
+        self._values: dict[Column, npt.NDArray[Any]] = {
+            name: np.array(values, kind) for (name, kind), values in zip(_KINDS.items(), told, strict=True)
+        }
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, name: Column) -> npt.NDArray[Any]:
+        """Give one column, [n]; to be read only, and not kept."""
+        return self._values[name][: self._count]
+
+    def put(self, row: int, photo: Photo) -> None:
+        """Write a row; one after the last is added."""
+        if row >= len(self._values["taken"]):
+            self._resize(max(_FIRST, row + row // 2 + 1))
+        self._count = max(self._count, row + 1)
+        for values, value in zip(self._values.values(), self._told(photo), strict=True):
+            values[row] = value
+        if len(self.folders) > max(_LEAST_NAMES, 2 * self._count):
+            self._compact("folder", self.folders)
+
+    def move(self, source: int, target: int) -> None:
+        """Write one row over another."""
+        for values in self._values.values():
+            values[target] = values[source]
+
+    def pop(self) -> None:
+        """Take the last row away."""
+        self._count -= 1
+
+    def shrink(self) -> None:
+        """Give back the memory of rows that are gone, and names that nobody has."""
+        self._resize(max(_FIRST, self._count))
+        self._compact("folder", self.folders)
+        self._compact("camera", self.cameras)
+
+    def _told(self, photo: Photo) -> tuple[float, ...]:
+        """Give a row's values, in the order of the columns."""
+        info = photo.info
+        return (
+            seconds(info.taken_at),
+            photo.indexed_at,
+            np.nan if info.lat is None else info.lat,
+            np.nan if info.lon is None else info.lon,
+            photo.fingerprint.size,
+            info.width,
+            info.height,
+            self.cameras.number(info.camera or ""),
+            self.formats.number(info.format),
+            self.folders.number(photo.path.rpartition("/")[0] or "/"),
+        )
+
+    def _compact(self, name: Column, names: Names) -> None:
+        self._values[name][: self._count] = names.compacted(self[name])
+
+    def _resize(self, capacity: int) -> None:
+        for name, values in self._values.items():
+            grown = np.empty(capacity, values.dtype)
+            grown[: self._count] = values[: self._count]
+            self._values[name] = grown
+
+
+def seconds(taken_at: str | None) -> int:
+    """Give the seconds of an ISO 8601 time by its own clock; `UNDATED` for none, or one nobody can read."""
+    found = _ISO.match(taken_at or "")
+    if not found:
+        return UNDATED
+    try:
+        return calendar.timegm((*map(int, found.groups()), 0, 0, 0))
+    except ValueError:
+        return UNDATED

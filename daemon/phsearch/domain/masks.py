@@ -1,0 +1,192 @@
+"""Filters as masks over the columns: exact, and laid over the scores before anything is cut."""
+
+from __future__ import annotations
+
+import calendar
+import functools
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phsearch.domain.columns import UNDATED
+from phsearch.domain.folders import folded, matcher
+from phsearch.domain.language.terms import (
+    Camera,
+    Folder,
+    Format,
+    Near,
+    Orientation,
+    Root,
+    Size,
+    Taken,
+    Undated,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from phsearch.domain.columns import Column, Columns, Names
+    from phsearch.domain.language.terms import Filter, Test
+
+    Mask = npt.NDArray[np.bool_]
+    """[n]."""
+
+_EARTH = 6_371_008.8
+"""Its mean radius in metres."""
+_PANORAMA = 2
+_WORD = re.compile(r"[^\W_]+")
+
+
+class Masks:
+    """Makes masks; `root_of` gives the root a folder belongs to, `home` is what "~" stands for."""
+
+    def __init__(self, root_of: Callable[[str], str | None], home: str) -> None:
+        self._root_of = root_of
+        self._home = home
+
+    def of(self, filters: Sequence[Filter], indexed_after: float | None = None) -> Callable[[Columns], Mask]:
+        """Give what makes the mask of photos, [n], for which every filter holds."""
+
+        def where(columns: Columns) -> Mask:
+            mask = np.ones(len(columns), np.bool_)
+            for term in filters:
+                mask &= self._any(term.tests, columns) ^ term.negated
+            if indexed_after is not None:
+                mask &= columns["indexed"] > indexed_after
+            return mask
+
+        return where
+
+    def names(self, test: Test, names: Sequence[str]) -> list[bool]:
+        """Say of each camera, or of each folder, whether a `test` of these holds."""
+        told = self._told(test)
+        return [told(name) for name in names]
+
+    def _any(self, tests: Sequence[Test], columns: Columns) -> Mask:
+        return functools.reduce(np.logical_or, (self._test(test, columns) for test in tests))
+
+    def _test(self, test: Test, columns: Columns) -> Mask:
+        match test:
+            case Taken():
+                return _taken(test, columns)
+            case Undated():
+                undated: Mask = columns["taken"] == UNDATED
+                return undated
+            case Folder() | Root():
+                return self._by_name(test, columns, "folder", columns.folders)
+            case Camera():
+                return self._by_name(test, columns, "camera", columns.cameras)
+            case Format():
+                return self._by_name(test, columns, "format", columns.formats)
+            case Near():
+                return _near(test, columns)
+            case Orientation():
+                return _shape(test, columns)
+            case Size():
+                return _size(test, columns)
+
+    def _by_name(self, test: Test, columns: Columns, column: Column, names: Names) -> Mask:
+        """Ask each name once."""
+        mask: Mask = np.array(self.names(test, names.listed()), np.bool_)[columns[column]]
+        return mask
+
+    def _told(self, test: Test) -> Callable[[str], bool]:
+        match test:
+            case Folder(pattern):
+                return matcher(pattern, self._root_of, self._home)
+            case Root(name):
+                return lambda folder: is_root(self._root_of(folder), name, self._home)
+            case Camera(words):
+                return lambda camera: is_camera(camera, words)
+            case Format(formats=formats):
+                return lambda name: name in formats
+            case _:
+                raise AssertionError(test)
+
+
+def is_root(root: str | None, name: str, home: str) -> bool:
+    """Tell whether a root is meant by its path or by its last part."""
+    if root is None:
+        return False
+    wanted = folded(home + name[1:] if name.startswith("~/") else name).rstrip("/")
+    return wanted in (folded(root), folded(root.rpartition("/")[2]))
+
+
+def is_camera(camera: str, words: str) -> bool:
+    """Tell whether all words stand in a camera's name one after the other; of the last its beginning is enough.
+
+    "pixel 8" is a Google Pixel 8 and a Pixel 8 Pro, not a Pixel 3 of the year 8.
+    """
+    name, wanted = _WORD.findall(folded(camera)), _WORD.findall(folded(words))
+    if not wanted:
+        return folded(words).strip() == folded(camera)
+    for start in range(len(name) - len(wanted) + 1):
+        *first, last = name[start : start + len(wanted)]
+        if first == wanted[:-1] and _begins(last, wanted[-1]):
+            return True
+    return False
+
+
+def _begins(word: str, wanted: str) -> bool:
+    # Of a number its beginning is another number.
+    return word == wanted or (word.startswith(wanted) and not (wanted[-1].isdigit() and word[len(wanted)].isdigit()))
+
+
+def _taken(test: Taken, columns: Columns) -> Mask:
+    taken = columns["taken"]
+    mask: Mask = taken != UNDATED
+    if test.start is not None:
+        mask &= taken >= _seconds(test.start)
+    if test.end is not None:
+        mask &= taken < _seconds(test.end)
+    return mask
+
+
+def _seconds(moment: dt.datetime) -> int:
+    return calendar.timegm(moment.timetuple())
+
+
+def _near(test: Near, columns: Columns) -> Mask:
+    """Compare great-circle distances, by the haversine formula."""
+    lat, lon = np.radians(columns["lat"]), np.radians(columns["lon"])
+    here_lat, here_lon = np.radians(test.lat), np.radians(test.lon)
+    with np.errstate(invalid="ignore"):  # photos without a position are nowhere, and NaN is never below anything
+        squared = np.sin((lat - here_lat) / 2) ** 2
+        squared = squared + np.cos(lat) * np.cos(here_lat) * np.sin((lon - here_lon) / 2) ** 2
+        mask: Mask = 2 * _EARTH * np.arcsin(np.sqrt(np.minimum(squared, 1))) <= test.metres
+    return mask
+
+
+def _shape(test: Orientation, columns: Columns) -> Mask:
+    width, height = columns["width"], columns["height"]
+    mask: Mask
+    match test.shape:
+        case "portrait":
+            mask = height > width
+        case "landscape":
+            mask = width > height
+        case "square":
+            mask = width == height
+        case "panorama":
+            mask = np.maximum(width, height) >= _PANORAMA * np.minimum(width, height)
+    return mask
+
+
+def _size(test: Size, columns: Columns) -> Mask:
+    match test.of:
+        case "pixels":
+            size = columns["width"].astype(np.int64) * columns["height"]
+        case "side":
+            size = np.maximum(columns["width"], columns["height"])
+        case "bytes":
+            size = columns["bytes"]
+    mask: Mask = np.ones(len(size), np.bool_)
+    if test.low is not None:
+        mask &= size > test.low if test.exclusive else size >= test.low
+    if test.high is not None:
+        mask &= size < test.high if test.exclusive else size <= test.high
+    return mask

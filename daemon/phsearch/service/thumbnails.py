@@ -1,0 +1,74 @@
+"""Small pictures of the library's photos, for whoever shows them: a terminal today.
+
+Decoded in a worker of their own, which needs no model and may read no file; those shown last are kept in memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.errors import OutsideLibraryError, UnreadableImageError
+from phsearch.service.disk import RootDisk
+from phsearch.service.glance import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.library import Library
+    from phsearch.service.summoned import Summoned
+
+_PATIENCE = 10.0
+_KEPT_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """An encoded picture, upright."""
+
+    width: int
+    height: int
+    data: bytes
+
+
+class Thumbnails:
+    """Path and size -> picture; `follow` says whether photos may be links."""
+
+    def __init__(self, worker: Summoned, library: Library, follow: Callable[[], bool]) -> None:
+        self._worker = worker
+        self._library = library
+        self._follow = follow
+        self._disks: dict[str, RootDisk] = {}
+        self._kept: OrderedDict[tuple[bytes, int, int, str], Thumbnail] = OrderedDict()
+        self._bytes = 0
+
+    async def of(self, path: str, width: int, height: int, form: str) -> Thumbnail:
+        """Give a picture of at most this size. Raises OutsideLibraryError, UnreadableImageError with the reason."""
+        photo = self._library.get(path)
+        if photo is None:
+            raise OutsideLibraryError(f"{path} is no photo of the library", "`phsearch-client why PATH` says more")
+        key = photo.digest, width, height, form
+        if (known := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return known
+        disk = self._disks.setdefault(photo.root, RootDisk(f"pictures of {photo.root}", _PATIENCE))
+        root = None if self._follow() else photo.root
+        try:
+            _, data = await disk.ask(lambda _tick: read(path, root))
+            header = {"op": "thumbnail", "path": path, "width": width, "height": height, "format": form}
+            found, picture = await self._worker.ask(header, data)
+        except OSError as error:
+            raise UnreadableImageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        except UnreadableImageError as error:
+            raise UnreadableImageError(f"{path} cannot be shown: {error}") from None
+        made = Thumbnail(found["width"], found["height"], picture)
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[bytes, int, int, str], made: Thumbnail) -> None:
+        self._kept[key] = made
+        self._bytes += len(made.data)
+        while self._bytes > _KEPT_BYTES:
+            _, gone = self._kept.popitem(last=False)
+            self._bytes -= len(gone.data)
