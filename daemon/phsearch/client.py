@@ -100,6 +100,15 @@ class Client:
         self.call("events.subscribe")
         return self._notifications()
 
+    def next_event(self, seconds: float | None) -> dict[str, Any] | None:
+        """Give the next event after a subscription, None when none comes for `seconds`."""
+        try:
+            message = self._message(None if seconds is None else time.monotonic() + seconds)
+        except AnswerTimeoutError:
+            return None
+        event = message.get("params")
+        return event if isinstance(event, dict) and message.get("method") == "event" else {}
+
     def _is_starting(self, problem: BaseException) -> bool:
         """Tell whether the daemon that has not answered is only on its way up."""
         if isinstance(problem, RemoteError):

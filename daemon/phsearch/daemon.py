@@ -103,7 +103,15 @@ async def _serve(
     log.info("phsearch %s: %s, listening on %s", __version__, photos, listener.getsockname())
     try:
         async with asyncio.TaskGroup() as group:
-            running = (front.text_tower, parts.embedder, parts.household, parts.writer, parts.removed, front.reload)
+            running = (
+                front.text_tower,
+                parts.embedder,
+                parts.household,
+                parts.writer,
+                parts.removed,
+                front.reload,
+                front.albums,
+            )
             tasks = [group.create_task(part.run()) for part in (*running, parts.governor)]
             tasks.append(group.create_task(_keep_informed(notifier, front.status, parts.pipelines.stirred)))
             await stopping.wait()

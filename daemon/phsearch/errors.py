@@ -62,6 +62,10 @@ class QueryError(PhsearchError):
         self.end = end
 
 
+class AlbumError(PhsearchError):
+    """There is no such album, or there cannot be."""
+
+
 class OutsideLibraryError(PhsearchError):
     """What was asked for is no photo of the library."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phsearch import paths
 from phsearch.adapters import calibration_file, descriptors, memory, processes
+from phsearch.adapters.album_files import AlbumFiles
 from phsearch.adapters.fs_sight import sight
 from phsearch.assembly import workers
 from phsearch.assembly.live import live
@@ -15,14 +16,27 @@ from phsearch.domain.bottleneck import Machine
 from phsearch.domain.doctor.places import Space
 from phsearch.domain.masks import Masks
 from phsearch.service.aimer import Aimer
+from phsearch.service.albums import Albums
 from phsearch.service.api import Api
 from phsearch.service.assistant import Assistant
 from phsearch.service.calibrated import Calibrated
 from phsearch.service.disk import RootDisk
+from phsearch.service.dupes import Dupes
 from phsearch.service.figures import Figures
 from phsearch.service.glance import Glance
 from phsearch.service.load import Load
-from phsearch.service.methods import About, Configuring, Diagnosis, Finding, Looks, Metering, Picturing, Upkeep
+from phsearch.service.methods import (
+    About,
+    Configuring,
+    Diagnosis,
+    Finding,
+    Keeping,
+    Looks,
+    Metering,
+    Picturing,
+    Reviewing,
+    Upkeep,
+)
 from phsearch.service.parts import Parts
 from phsearch.service.phrases import Phrases
 from phsearch.service.reload import Reload
@@ -58,6 +72,7 @@ class Answering:
     status: Status
     reload: Reload
     server: Server
+    albums: Albums
     summoned: Mapping[str, Summoned]
 
 
@@ -118,7 +133,10 @@ def answering(
         follow=lambda: household.watch.follow_symlinks,
     )
     thumbnails = Thumbnails(summoned["picture"], parts.library, lambda: household.watch.follow_symlinks)
+    albums = Albums(AlbumFiles(settings.places.state), searcher, parts.events)
     groups = (
+        Keeping(albums).calls,
+        Reviewing(Dupes(parts.library, parts.index, parts.lanes.rank, searcher.calibration)).calls,
         Picturing(thumbnails).calls,
         Finding(searcher, status, parts.library, keepers, why, parts.barrier, governor).calls,
         Upkeep(parts.library, parts.roots, keepers, parts.pipelines, _verifier(parts, store), governor).calls,
@@ -137,7 +155,7 @@ def answering(
         ),
     )
     server: Server = Server(Assistant(Api(groups)), parts.events, descriptors.raise_limit())
-    return Answering(text_tower, status, reload, server, summoned)
+    return Answering(text_tower, status, reload, server, albums, summoned)
 
 
 def _summoned(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, Summoned]:

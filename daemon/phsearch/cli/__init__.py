@@ -16,6 +16,9 @@ COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
 COMMANDS = {
     "search": "search",
     "status": "service",
+    "albums": "albums",
+    "dupes": "dupes",
+    "show": "show",
     "rescan": "library",
     "errors": "library",
     "confirm-deletions": "library",
@@ -47,9 +50,10 @@ def main() -> None:
 def run(args: list[str]) -> int:
     """Do what `args` ask for; gives the exit status."""
     if is_words(args):
+        from phsearch.cli.asked import query_of  # noqa: PLC0415 - see above
         from phsearch.cli.find import find_words, objection  # noqa: PLC0415 - see above
 
-        query = " ".join(args)
+        query = query_of(args, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
         if not objection(query):
             return find_words(query)
     from phsearch.cli.group import commands  # noqa: PLC0415 - the import that plain words do without
@@ -58,5 +62,9 @@ def run(args: list[str]) -> int:
 
 
 def is_words(args: list[str]) -> bool:
-    """Tell whether `args` are the words of a query and nothing else."""
-    return bool(args) and args[0] not in COMMANDS and not any(arg.startswith("-") for arg in args)
+    """Tell whether `args` are the terms of a query and nothing else; "-people" is one, "-n5" is none."""
+    return bool(args) and args[0] not in COMMANDS and not any(map(_is_option, args))
+
+
+def _is_option(arg: str) -> bool:
+    return arg.startswith("--") or arg in ("-", "-n", "-0", "-h") or (arg[:2] == "-n" and arg[2:].isdecimal())

@@ -14,7 +14,7 @@ from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, Phsearch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DONE, FAILED, UNREACHABLE, NOT_READY, INTERRUPTED = 0, 1, 69, 75, 130  # 2 is for wrong usage, and click's
+DONE, FAILED, USAGE, UNREACHABLE, NOT_READY, INTERRUPTED = 0, 1, 2, 69, 75, 130  # wrong usage has click's
 PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended, as it does the others left of `| head`."""
 
@@ -42,6 +42,8 @@ def status_of(problem: PhsearchError) -> int:
     match problem:
         case DaemonUnreachableError():
             return UNREACHABLE
+        case RemoteError(kind="BadQuery"):
+            return USAGE
         case AnswerTimeoutError() | RemoteError(retryable=True):
             return NOT_READY
         case _:

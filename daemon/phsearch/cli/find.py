@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
-from phsearch.cli import exits, output
+from phsearch.cli import exits
+from phsearch.cli.hits import TABLE, shown
+from phsearch.cli.remarks import remark
 from phsearch.cli.terminal import Screen
 from phsearch.cli.versions import understood
-from phsearch.cli.words import counted
 from phsearch.client import Client
+from phsearch.errors import RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    Form = str | Callable[[dict[str, Any]], bytes]
 
 LIMIT = 20
-TABLE, JSON, NULL = "table", "json", "null"
+CUT = {"min_band": "weak"}
+"""Shown by default is what has at least this band."""
 
 
 def objection(query: str) -> str:
@@ -33,35 +38,40 @@ def objection(query: str) -> str:
 
 
 def find_words(query: str) -> int:
-    """Search for plain words, as most people do."""
+    """Search as most people do: with nothing but a query."""
     client = Client(paths.socket_path(os.environ))
-    return understood(client, lambda: find(query, client=client))
+    return understood(client, lambda: find(wish(query), client=client))
+
+
+def wish(query: str, limit: int = LIMIT, cut: Mapping[str, Any] = CUT, *, collapse: bool = True) -> dict[str, Any]:
+    """Give the parameters of a search."""
+    params: dict[str, Any] = {"query": query, "limit": limit, **cut, "collapse": collapse}
+    with contextlib.suppress(OSError):  # a folder that was removed is no place to begin at
+        params["cwd"] = os.getcwd()  # noqa: PTH109 - pathlib costs a query more than its round trip
+    return params
 
 
 def find(
-    query: str,
-    limit: int = LIMIT,
-    min_score: float | None = None,
-    form: str = TABLE,
+    params: Mapping[str, Any],
+    form: Form = TABLE,
     sync: float | None = None,
     *,
     client: Client,
+    shares: bool = False,
+    show: Callable[[list[dict[str, Any]], Screen], None] | None = None,
 ) -> int:
-    """Search and print the hits, best first, in the given form; a table becomes TSV where nobody looks.
+    """Search and print the hits, best first, in the given form, or have them shown.
 
     With `sync` seconds the daemon first waits until the index has caught up; where it had not, the status says so.
     """
-    params: dict[str, Any] = {"query": query, "limit": limit}
-    if min_score is not None:
-        params["min_score"] = min_score
-    with client as asked:
-        if sync is not None:
-            params["sync"] = sync
-            asked.timeout += sync
-        answer = asked.call("search", **params)
+    with pointing(params["query"]):
+        answer = ask(params, sync, client)
     screen = Screen.of(sys.stdout, os.environ)
-    screen.write(_shown(answer["hits"], form, screen))
-    _remark(query, answer, Screen.of(sys.stderr, os.environ))
+    if show is None:
+        screen.write(shown(answer["hits"], form, screen, shares=shares))
+    else:
+        show(answer["hits"], screen)
+    remark(params["query"], answer, Screen.of(sys.stderr, os.environ), bounded="min_score" in params)
     if sync is not None and not answer["synced"]:
         if held := answer.get("held"):
             exits.complain(f"the index does not catch up: indexing is {held}; photos may be missing")
@@ -72,41 +82,26 @@ def find(
     return exits.DONE
 
 
-def _shown(hits: list[dict[str, Any]], form: str, screen: Screen) -> str | bytes:
-    if form == JSON:
-        return b"".join(map(output.json_line, hits))
-    if form == NULL:
-        if screen.terminal:
-            return "".join(f"{output.cell(hit['path'])}\0" for hit in hits)
-        return b"".join(output.null(hit["path"]) for hit in hits)
-    if not screen.terminal:
-        return b"".join(output.tsv((f"{hit['score']:.4f}", hit["taken_at"] or "", hit["path"])) for hit in hits)
-    return output.table([(_fields(hit), hit["path"]) for hit in hits], screen)
+def ask(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[str, Any]:
+    """Give the daemon's answer."""
+    with client as asked:
+        if sync is None:
+            answer: dict[str, Any] = asked.call("search", **params)
+            return answer
+        asked.timeout += sync
+        answer = asked.call("search", **params, sync=sync)
+        return answer
 
 
-def _fields(hit: dict[str, Any]) -> tuple[str, ...]:
-    # A date is the first ten characters of ISO 8601; the time of day is in --json for who wants it.
-    return f"{hit['score']:.3f}", (hit["taken_at"] or "")[:10], "offline" if hit.get("offline") else ""
+@contextlib.contextmanager
+def pointing(query: str) -> Iterator[None]:
+    """Show where in the query a mistake is, on a terminal, before it is told as every other."""
+    try:
+        yield
+    except RemoteError as problem:
+        notes = Screen.of(sys.stderr, os.environ)
+        if problem.place is not None and notes.terminal:
+            from phsearch.cli.places import pointed  # noqa: PLC0415 - most queries have no mistake
 
-
-def _remark(query: str, answer: Mapping[str, Any], notes: Screen) -> None:
-    if not answer["hits"] and answer["photos"]:
-        notes.say(f'no photo matches "{query}": try other words, or a lower --min-score if you gave one')
-    elif not answer["hits"]:
-        notes.say("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
-    if offline := [hit for hit in answer["hits"] if hit.get("offline")]:
-        notes.say(_away(offline), dim=True)
-    if pending := answer["pending"]:
-        notes.say(_pending(pending, answer.get("held")), dim=True)
-
-
-def _pending(photos: int, held: str | None) -> str:
-    if held:
-        return f"{counted(photos, 'photo')} {'waits' if photos == 1 else 'wait'}: indexing is {held}"
-    return f"{counted(photos, 'photo')} {'is' if photos == 1 else 'are'} still being indexed"
-
-
-def _away(hits: list[dict[str, Any]]) -> str:
-    seen = [hit["last_seen"] for hit in hits if hit["last_seen"] is not None]
-    since = time.strftime(", last seen %Y-%m-%d %H:%M", time.localtime(max(seen))) if seen else ""
-    return f"{counted(len(hits), 'photo')} offline{since}: `phsearch-client status` says why"
+            notes.write(pointed(query, problem.place, notes))
+        raise

@@ -7,17 +7,23 @@ unless it goes to a terminal.
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 import os
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from phsearch.cli.terminal import DIM
 from phsearch.display import file_uri, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from phsearch.cli.terminal import Screen
+
+    Field = str | tuple[str, str]
+    """A text, or a text and its style."""
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
@@ -35,7 +41,12 @@ def null(path: str) -> bytes:
 
 def tsv(fields: Iterable[str]) -> bytes:
     """Give one line of TSV."""
-    return name_bytes("\t".join(field.translate(_ESCAPES) for field in fields)) + b"\n"
+    return name_bytes("\t".join(map(escaped, fields))) + b"\n"
+
+
+def escaped(text: str) -> str:
+    r"""Give a field of TSV: what would end it is written as \t, \n, \r or \\."""
+    return text.translate(_ESCAPES)
 
 
 def json_line(value: Any) -> bytes:
@@ -80,12 +91,12 @@ def path_cell(path: str, room: int, screen: Screen) -> str:
     return link(path, text) if screen.links else text
 
 
-def table(rows: Sequence[tuple[Sequence[str], str]], screen: Screen) -> str:
+def table(rows: Sequence[tuple[Sequence[Field], str]], screen: Screen) -> str:
     """Lay out rows of short texts and a path: columns in line, and no line wider than the screen.
 
-    Where there is too little room the texts before the path keep to half of it, the widest giving way first.
+    A text may come with the style it is to have; others are dim. Where there is too little room the texts before the path keep to half of it, the widest giving way first.
     """
-    columns = zip(*([cell(field) for field in fields] for fields, _ in rows), strict=True)
+    columns = zip(*([cell(_text(field)) for field in fields] for fields, _ in rows), strict=True)
     cells = list(zip(*filter(any, columns), strict=True)) or [()] * len(rows)  # a column nobody filled takes no room
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
     gaps = 2 * len(widths)
@@ -94,10 +105,24 @@ def table(rows: Sequence[tuple[Sequence[str], str]], screen: Screen) -> str:
         widths[widths.index(max(widths))] -= 1
     room = max(screen.width - sum(widths) - gaps, 1)
     lines = []
-    for fields, (_, path) in zip(cells, rows, strict=True):
+    filled = [any(_text(fields[column]) for fields, _ in rows) for column in range(len(rows[0][0]) if rows else 0)]
+    for fields, (given, path) in zip(cells, rows, strict=True):
+        styles = [
+            DIM if isinstance(field, str) else field[1] for field, kept in zip(given, filled, strict=True) if kept
+        ]
         shown = [padded(keep_start(field, size), size) + "  " for field, size in zip(fields, widths, strict=True)]
-        lines.append(screen.dim("".join(shown)) + path_cell(path, room, screen) + "\n")
+        lines.append(_joined(shown, styles, screen) + path_cell(path, room, screen) + "\n")
     return "".join(lines)
+
+
+def _text(field: Field) -> str:
+    return field if isinstance(field, str) else field[0]
+
+
+def _joined(texts: Sequence[str], styles: Sequence[str], screen: Screen) -> str:
+    """Join cells, with one change of style where neighbours have the same."""
+    runs = itertools.groupby(zip(styles, texts, strict=True), key=operator.itemgetter(0))
+    return "".join(screen.styled_as("".join(text for _, text in run), style) for style, run in runs)
 
 
 def _columns(char: str) -> int:

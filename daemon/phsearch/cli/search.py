@@ -2,34 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli.find import JSON, LIMIT, NULL, TABLE, find, objection
+from phsearch.cli import asked
+from phsearch.cli.find import CUT, LIMIT, find, objection, wish
+from phsearch.cli.hits import JSON, NULL, TABLE
 from phsearch.cli.options import asking, between
+from phsearch.cli.template import compiled
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phsearch.cli.find import Form
     from phsearch.client import Client
 
-_MOST = next(int(param.high or LIMIT) for param in METHODS["search"].params if param.name == "limit")
-_LONGEST = next(param.high or 0 for param in METHODS["search"].params if param.name == "sync")
-_SYNC = "--sync"
+_PARAMS = {param.name: param for param in METHODS["search"].params}
+_MOST = int(_PARAMS["limit"].high or LIMIT)
+_LONGEST = _PARAMS["sync"].high or 0
+_BANDS = _PARAMS["min_band"].choices
 _PATIENCE = 30
+_WITH_VALUE = {"--sync": str(_PATIENCE), "--open": "1", "--thumbnails": "auto"}
+"""Options that take a value only after a "=" -> what they mean without: else the query's first word would be it."""
 
 
 class _Search(click.Command):
-    """Takes --sync with its seconds only after a "=": click would take the first word of the query for them."""
+    """Takes terms of the query wherever they stand, also those that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        end = args.index("--") if "--" in args else len(args)
-        options = [f"{_SYNC}={_PATIENCE}" if arg == _SYNC else arg for arg in args[:end]]
-        return super().parse_args(ctx, options + args[end:])
+        flags = {
+            name: isinstance(param, click.Option) and not param.is_flag for param in self.params for name in param.opts
+        }
+        known = flags | dict.fromkeys(_WITH_VALUE, False) | {"-h": False}
+        options, terms = asked.split(args, known)
+        super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
+        ctx.params["query"] = tuple(terms)
+        return []
+
+
+def _least(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """Read --min: a band or a probability."""
+    if value is None or value in _BANDS:
+        return None if value is None else {"min_band": value}
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1
+    if 0 <= number <= 1:
+        return {"min_relevance": number}
+    raise click.BadParameter(f'"{value}" is none of {", ".join(_BANDS)}, and no number from 0 to 1.', ctx, param)
+
+
+def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form | None:
+    try:
+        return None if value is None else compiled(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}.", ctx, param) from None
+
+
+def _terms(command: Any) -> Any:
+    """Add the options that are terms of the query."""
+    told = {
+        "size": (">12MP", "Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
+        "orientation": ("SHAPE", "Only portrait, landscape, square or panorama."),
+        "near": ("LAT,LON[,KM]", "Only taken there, e.g. 48.85,2.35,10km."),
+        "type": ("FORMAT", "Only of this format, e.g. raw, or jpeg,heic."),
+        "camera": ("NAME", "Only taken with this camera."),
+        "under": ("DIR", "Only below this folder, or one of this name."),
+        "before": ("DATE", "Only taken before 2023, 2023-06 or 2023-06-01 began."),
+        "after": ("DATE", "Only taken after that was over."),
+        "date": ("DATE", "Only taken then, or within 2023-06..2023-09."),
+        "like": ("PATH", "Like the photo in this file."),
+    }
+    for name, (metavar, text) in told.items():
+        command = click.option(f"--{name}", name, multiple=True, metavar=metavar, help=text)(command)
+    return command
 
 
 @click.command(cls=_Search, short_help="Find photos by what they show (the default).")
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1)
 @click.option(
     "-n",
     "--limit",
@@ -39,15 +93,26 @@ class _Search(click.Command):
     metavar="N",
     help="Show at most this many photos.",
 )
+@_terms
+@click.option(
+    "--min",
+    "least",
+    callback=_least,
+    metavar="BAND",
+    help="Show only what is at least strong, likely or weak (the default), or as probable as 0.25.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what hardly fits.")
 @click.option(
     "--min-score",
     type=float,
     callback=between(-1, 1),
     metavar="SCORE",
-    help="Leave out photos that match less than this; scores are the first column.",
+    help="Leave out photos with a cosine below this.",
 )
+@click.option("--softmax", is_flag=True, help="Show which part of the model's choice among the hits each one has.")
+@click.option("--expand", is_flag=True, help="Show every photo of a burst, and all copies.")
 @click.option(
-    _SYNC,
+    "--sync",
     type=float,
     callback=between(0, _LONGEST),
     metavar="[=SECONDS]",
@@ -55,24 +120,70 @@ class _Search(click.Command):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by a null character, for xargs -0.")
+@click.option(
+    "--format", "form", callback=_form, metavar="TEXT", help=r"Print this of each hit, e.g. '{score}\t{path}'."
+)
+@click.option("--grid", is_flag=True, help="Show the pictures, in rows, where the terminal can.")
+@click.option(
+    "--thumbnails", metavar="[=HOW]", help="Show a picture beside each hit: auto, kitty, iterm2, sixel or none."
+)
+@click.option(
+    "--open", "opened", type=click.IntRange(1, _MOST), metavar="[=N]", help="Open the best N photos, or the best."
+)
+@click.option("--follow", is_flag=True, help="Print new matches as photos arrive, until Ctrl-C.")
+@click.option("--exec", "command", metavar="CMD", help="With --follow: run this for each, {} being its path.")
 @asking
 def search(
-    client: Client,
-    query: tuple[str, ...],
-    limit: int,
-    min_score: float | None,
-    sync: float | None,
-    *,
-    as_json: bool,
-    null: bool,
+    client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **given: Any
 ) -> int:
-    """Find photos by what they show, best first: score, date and path.
+    """Find photos by what they show, best first: how well they fit, when they were taken, and where they are.
 
-    A table for a terminal, tab-separated for a pipe.
+    A table for a terminal; score, date and path for a pipe.
     """
-    if as_json and null:
-        raise click.UsageError("--json and --null exclude each other: choose one.")
-    text = " ".join(query)
+    words = asked.query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
+    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in asked.OPTIONS}
+    text = " ".join([words, *asked.terms_of(terms)]).strip()
     if wrong := objection(text):
         raise click.UsageError(wrong)
-    return find(text, limit, min_score, JSON if as_json else NULL if null else TABLE, sync, client=client)
+    _exclude(given, least)
+    cut = {} if given["everything"] else least or dict(CUT)
+    if (score := given["min_score"]) is not None:
+        cut = {"min_score": score} | (least or {})
+    params = wish(text, limit, cut, collapse=not given["expand"])
+    form = JSON if given["as_json"] else NULL if given["null"] else given["form"] or TABLE
+    if given["follow"]:
+        from phsearch.cli.follow import follow  # noqa: PLC0415 - only here
+
+        return follow(client, params, form, given["command"])
+    if given["grid"] or given["thumbnails"] not in {None, "none"}:
+        from phsearch.cli.pictures import pictures  # noqa: PLC0415 - only here
+
+        return find(
+            params, form, sync, client=client, show=pictures(client, given["thumbnails"] or "auto", grid=given["grid"])
+        )
+    if given["opened"]:
+        from phsearch.cli.viewer import opening  # noqa: PLC0415 - only here
+
+        return find(params, form, sync, client=client, show=opening(given["opened"], form))
+    return find(params, form, sync, client=client, shares=given["softmax"])
+
+
+def _folders(given: Sequence[str]) -> list[str]:
+    """Make folders that are there absolute; others are parts of a path."""
+    return [os.path.abspath(each) if os.path.isdir(each) else each for each in given]  # noqa: PTH100, PTH112
+
+
+def _exclude(given: dict[str, Any], least: dict[str, Any] | None) -> None:
+    """Refuse options that contradict each other."""
+    forms = [name for name, key in _FORMS.items() if given[key]]
+    if len(forms) > 1:
+        raise click.UsageError(f"{forms[0]} and {forms[1]} exclude each other: choose one.")
+    if given["everything"] and least is not None:
+        raise click.UsageError("--all shows everything and --min does not: choose one.")
+    if given["command"] and not given["follow"]:
+        raise click.UsageError("--exec goes with --follow.")
+    if given["follow"] and (given["opened"] or given["grid"] or given["thumbnails"]):
+        raise click.UsageError("--follow prints lines: leave --open, --grid and --thumbnails out.")
+
+
+_FORMS = {"--json": "as_json", "--null": "null", "--format": "form", "--grid": "grid"}

@@ -19,6 +19,10 @@ _WIDTH = 80
 _UNBOUNDED = 1 << 16  # where nobody looks nothing is cut
 
 
+BOLD, DIM, GREEN, YELLOW = "1", "2", "32", "33"
+"""Styles, as SGR has them."""
+
+
 class Screen:
     """One output stream: whether it is a terminal, and what that understands."""
 
@@ -56,11 +60,15 @@ class Screen:
 
     def dim(self, text: str) -> str:
         """Give text that steps back."""
-        return f"\x1b[2m{text}\x1b[m" if self.styled and text else text
+        return self.styled_as(text, DIM)
 
     def bold(self, text: str) -> str:
         """Give text that stands out."""
-        return f"\x1b[1m{text}\x1b[m" if self.styled and text else text
+        return self.styled_as(text, BOLD)
+
+    def styled_as(self, text: str, style: str) -> str:
+        """Give text in a style, where there are styles."""
+        return f"\x1b[{style}m{text}\x1b[m" if self.styled and text else text
 
     def say(self, text: str, *, dim: bool = False) -> None:
         """Write a line of words, in which a name must not drive the terminal."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.errors import (
+    AlbumError,
     ConfigError,
     ModelMismatchError,
     ModelUnavailableError,
@@ -37,6 +38,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     UnsupportedQueryError: "UnsupportedQuery",
     StoreError: "NotReady",
     ConfigError: "BadSettings",
+    AlbumError: "InvalidParams",
     OutsideLibraryError: "OutsideLibrary",
     QueryError: "BadQuery",
     UnreadableImageError: "UnreadableImage",

@@ -93,7 +93,7 @@ class Searcher:
         self._lane = rank_lane
         self._roots = roots
         self._masks = masks
-        self._calibration = calibration
+        self.calibration = calibration
         self._logit_scale = logit_scale
         self._today = today
         self.durations = Histogram(_BOUNDS)
@@ -127,7 +127,7 @@ class Searcher:
             return None
         where = await self._where(query, None)
         vector = await self._aimer.vector(query.aims, None)
-        calibration = self._calibration()
+        calibration = self.calibration()
         found = await self._lane.run(standing, self._index, path, vector, _kind(query), calibration, where)
         if found is None:
             return None
@@ -137,7 +137,7 @@ class Searcher:
     async def _search(self, ask: Ask) -> Found:
         query = parse(ask.query, self._today())
         where = await self._where(query, ask.indexed_after)
-        calibration = self._calibration()
+        calibration = self.calibration()
         most = min(ask.limit * _BURST + _SPARE, _MOST) if ask.collapse else ask.limit
         if query.aims:
             vector = await self._aimer.vector(query.aims, ask.cwd)

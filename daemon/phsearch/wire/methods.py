@@ -166,6 +166,43 @@ METHODS = {
             ),
         ),
         Method(
+            "library.dupes",
+            "List photos that are there twice, or nearly, for review: bursts, edits, a RAW with its JPEG.",
+            "{groups: [{kind, photos: [{path, size, width, height, format, taken_at}]}], total}; kind is exact where all "
+            "have the same bytes, else near; the photo with the most pixels comes first; an answer holds as many groups "
+            "as one line can",
+            (
+                Param("kind", "string", "which groups", default="all", choices=("all", "exact", "near")),
+                Param("path", "string", "only groups with a photo below this folder", low=1, high=4096, path=True),
+                Param("limit", "integer", "how many groups at most", default=100, low=1, high=1000),
+                Param("offset", "integer", "how many to skip", default=0, low=0, high=MAX_OFFSET),
+            ),
+        ),
+        Method(
+            "albums.list",
+            "List the queries that are kept.",
+            "{albums: [{name, query, limit, min_band, folder, photos, problem}]}; folder holds links to the photos, null "
+            "without one, photos counts them, problem says why it is not up to date (null if it is)",
+        ),
+        Method(
+            "albums.save",
+            "Keep a query under a name, instead of one that has it.",
+            "{album}: as albums.list has it",
+            (
+                Param("name", "string", "what it is called", required=True, low=1, high=100),
+                Param("query", "string", "the query, as search takes it", required=True, low=1, high=MAX_QUERY),
+                Param("limit", "integer", "how many photos at most", default=1000, low=1, high=1000),
+                Param("min_band", "string", "leave out photos of a lower band", choices=("strong", "likely", "weak")),
+                Param("folder", "boolean", "keep a folder of symbolic links to its photos, too", default=False),
+            ),
+        ),
+        Method(
+            "albums.remove",
+            "Forget a kept query and its links; no photo is touched.",
+            "{removed}: its name",
+            (Param("name", "string", "what it is called", required=True, low=1, high=100),),
+        ),
+        Method(
             "config.reload",
             "Read the settings again: all of them are taken, or none where there is a mistake.",
             "{added: [{path, photos}], removed: [{path, photos, since, forgotten_at}], changed, restart_needed, "

@@ -1,0 +1,45 @@
+"""Pictures in the terminal: which protocol it speaks, how large a cell is, and where each picture goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import exits
+from phsearch.cli.hits import TABLE, shown
+from phsearch.cli.pictures.detect import HOWS, cells, protocol
+from phsearch.cli.pictures.layout import grid as in_grid
+from phsearch.cli.pictures.layout import listed
+from phsearch.cli.pictures.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.cli.pictures.protocols import Draw
+    from phsearch.cli.terminal import Screen
+    from phsearch.client import Client
+
+
+def pictures(client: Client, how: str, *, grid: bool) -> Callable[[list[dict[str, Any]], Screen], None]:
+    """Give what prints hits with their pictures, or without them and why, where the terminal can show none."""
+    if how not in HOWS:
+        raise click.BadParameter(f'"{how}" is none of {", ".join(HOWS)}.', param_hint="--thumbnails")
+
+    def show(hits: list[dict[str, Any]], screen: Screen) -> None:
+        found = protocol(how, sys.stdout, os.environ)
+        if found is None:
+            screen.write(shown(hits, TABLE, screen))
+            if screen.terminal:
+                exits.complain(NO_PICTURES)
+            return
+        draw: Draw = PROTOCOLS[found]
+        layout = in_grid if grid else listed
+        layout(hits, client, draw, cells(sys.stdout), screen)
+
+    return show
+
+
+NO_PICTURES = "this terminal shows no pictures: kitty, WezTerm, Ghostty, iTerm2, foot and xterm -ti vt340 do"

@@ -1,0 +1,100 @@
+"""Which terminal this is. What it says in the environment is asked first; whether it knows sixel only it can say."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import struct
+import termios
+import time
+import tty
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HOWS = ("auto", "kitty", "iterm2", "sixel", "none")
+_ANSWER_SECONDS = 0.5
+_CELL = (8, 16)
+"""Of most terminals, where one does not say."""
+_ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]+)c")
+_SIXEL = b"4"
+
+
+class Cells(NamedTuple):
+    """The terminal in cells, and one cell in pixels."""
+
+    columns: int
+    lines: int
+    width: int
+    height: int
+
+
+def protocol(how: str, stream: TextIO, env: Mapping[str, str]) -> str | None:
+    """Give "kitty", "iterm2" or "sixel", None where pictures cannot be shown; a `how` other than "auto" is believed."""
+    if how != "auto":
+        return None if how == "none" else how
+    if not stream.isatty() or env.get("TERM", "dumb") == "dumb":
+        return None
+    if found := _by_name(env):
+        return found
+    # A multiplexer answers for itself, and draws over what it does not know of.
+    if env.get("TMUX") or env.get("TERM", "").startswith(("screen", "tmux")):
+        return None
+    return "sixel" if _SIXEL in _attributes() else None
+
+
+def cells(stream: TextIO) -> Cells:
+    """Measure the terminal."""
+    with contextlib.suppress(OSError, ValueError):
+        lines, columns, width, height = struct.unpack("4H", fcntl.ioctl(stream.fileno(), termios.TIOCGWINSZ, bytes(8)))
+        if columns and lines:
+            known = width >= columns and height >= lines
+            return Cells(columns, lines, *((width // columns, height // lines) if known else _CELL))
+    return Cells(80, 24, *_CELL)
+
+
+def _by_name(env: Mapping[str, str]) -> str | None:
+    program, term = env.get("TERM_PROGRAM", ""), env.get("TERM", "")
+    if env.get("TMUX") or term.startswith(("screen", "tmux")):
+        return None
+    if env.get("KITTY_WINDOW_ID") or "kitty" in term or "ghostty" in term or program == "ghostty":
+        return "kitty"
+    return "iterm2" if program in {"iTerm.app", "WezTerm", "mintty"} or env.get("LC_TERMINAL") == "iTerm2" else None
+
+
+def _attributes() -> list[bytes]:
+    """Ask for the primary device attributes (DA1), in which 4 is sixel; nothing where nobody answers."""
+    with _raw() as terminal:
+        if terminal is None:
+            return []
+        os.write(terminal, b"\x1b[c")
+        answer, deadline = b"", time.monotonic() + _ANSWER_SECONDS
+        while not (found := _ATTRIBUTES.search(answer)):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([terminal], [], [], left)[0]:
+                return []
+            answer += os.read(terminal, 256)
+        return found[1].split(b";")
+
+
+@contextlib.contextmanager
+def _raw() -> Iterator[int | None]:
+    """Give the terminal with its echo and line discipline off, so that an answer is read and not shown."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        before = termios.tcgetattr(terminal)
+        tty.setcbreak(terminal, termios.TCSANOW)
+        try:
+            yield terminal
+        finally:
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
+    finally:
+        os.close(terminal)

@@ -1,0 +1,53 @@
+"""Opening hits in the desktop's viewer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from phsearch.cli import exits
+from phsearch.cli.hits import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.cli.find import Form
+    from phsearch.cli.terminal import Screen
+
+_OPENERS = ("xdg-open", "gio", "open")
+
+
+def opening(count: int, form: Form) -> Callable[[list[dict[str, Any]], Screen], None]:
+    """Give what prints the hits and opens the first `count`."""
+
+    def show(hits: list[dict[str, Any]], screen: Screen) -> None:
+        screen.write(shown(hits, form, screen))
+        for hit in hits[:count]:
+            open_photo(hit["path"])
+
+    return show
+
+
+def open_photo(path: str) -> None:
+    """Open a photo, or say why that cannot be."""
+    opener = next(filter(None, map(shutil.which, _OPENERS)), None)
+    if opener is None:
+        exits.complain("there is no xdg-open here: install xdg-utils, or open the path with a viewer of yours")
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and opener.endswith("xdg-open"):
+        exits.complain("there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)")
+        return
+    words = [opener, "open"] if opener.endswith("gio") else [opener]
+    try:
+        # The viewer lives longer than we do, and what it says is nobody's answer.
+        subprocess.Popen(  # noqa: S603 - the desktop's own opener, and a path that begins with a slash
+            [*words, path.encode("utf-8", "surrogateescape")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as problem:
+        exits.complain(f"cannot open {path}: {problem.strerror}")

@@ -1,0 +1,76 @@
+"""Albums: queries that are kept, each perhaps as a folder of links to the photos it finds."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.errors import AlbumError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_LONGEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """One kept query; `band` is the lowest that counts, "" for all, and `folder` whether links are kept."""
+
+    name: str
+    query: str
+    limit: int = 1000
+    band: str = "weak"
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to do in a folder of links: names to remove, then (name, target) to make."""
+
+    gone: tuple[str, ...]
+    new: tuple[tuple[str, str], ...]
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a folder's name everywhere. Raises AlbumError."""
+    if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise AlbumError(f"an album's name has 1 to {_LONGEST} bytes", "choose a shorter one")
+    if name.startswith(".") or "/" in name or not name.isprintable() or name != name.strip():
+        raise AlbumError(
+            f'"{name}" cannot be the name of an album',
+            'leave out "/", a dot in front, blanks around it and control characters',
+        )
+
+
+def links(paths: Sequence[str], there: Mapping[str, str]) -> dict[str, str]:
+    """Give the links, name -> target, for `paths`; what is `there` already keeps its name.
+
+    A link has its photo's name, and where two photos share it a number.
+    """
+    wanted = dict.fromkeys(paths)
+    kept = {name: target for name, target in there.items() if target in wanted}
+    # One link a photo, should there be more.
+    named = {target: name for name, target in kept.items()}
+    found = {name: target for target, name in named.items()}
+    for path in wanted:
+        if path not in named:
+            name = _free(path.rpartition("/")[2], found)
+            found[name] = path
+    return found
+
+
+def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> Changes:
+    """Give what makes the links that are `there` the `wanted` ones."""
+    gone = tuple(name for name, target in there.items() if wanted.get(name) != target)
+    return Changes(gone, tuple((name, target) for name, target in wanted.items() if there.get(name) != target))
+
+
+def _free(name: str, taken: Mapping[str, str]) -> str:
+    stem, suffix = os.path.splitext(name)
+    number, free = 2, name
+    while free in taken:
+        free = f"{stem} ({number}){suffix}"
+        number += 1
+    return free
