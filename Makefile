@@ -61,7 +61,7 @@ quality: setup
 	@$(BIN)/python tests/quality/run.py $(if $(DATA),--data "$(DATA)")
 
 calibrate: setup
-	@$(BIN)/python tests/quality/calibrate.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") \
+	@$(BIN)/python tests/quality/run.py calibrate $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(PRETRAINED),--pretrained "$(PRETRAINED)") $(if $(OUT),--out "$(OUT)")
 
 # Locks what pyproject.toml asks for, for every Python and machine, and keeps the versions that still fit;

@@ -1,7 +1,8 @@
 """The composition root of a tower worker: `python -m phsearch.worker FD`, started by the daemon, never by a person.
 
-A worker holds one tower, or none to make small pictures, and talks frames over the socket pair it inherits as FD. Its first frame is the set-up, its
-first answer "ready" with what the model is, or "unavailable" with why there is none. It ends when the daemon does.
+A worker holds one tower, or none to make small pictures, and talks frames over the socket pair it inherits as FD. Its
+first frame is the set-up, its first answer "ready" with what the model is, or "unavailable" with why there is none. It
+ends when the daemon does.
 
 The index worker decodes ahead in threads while the model works, so that neither waits for the other, and says when it
 begins to decode each photo and when it has: if a decoder takes the process down, the daemon knows whom to suspect.

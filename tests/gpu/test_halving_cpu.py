@@ -58,6 +58,7 @@ def make_tower() -> MakeTower:
             std=(1.0, 1.0, 1.0),
             multilingual=False,
             source="",
+            logit_scale=100.0,
         )
         return clip.OpenClipImageTower(bundle, "cpu", "fp32", 16), batches
 

@@ -1,6 +1,6 @@
 """Fit a model's relevance on captioned photos, and keep it with the model.
 
-    python tests/quality/calibrate.py --data DIR [--model NAME --pretrained TAG] [--out FILE]
+    python tests/quality/run.py calibrate --data DIR [--model NAME --pretrained TAG] [--out FILE]
 
 DIR holds flickr8k/, coco/ and imagenet-sample/ as daemon/training/README.md tells, or is one folder of photos with a
 captions.tsv (file, tab, caption; several lines a photo). Without --out the bundled model's own file is written.
@@ -9,28 +9,30 @@ captions.tsv (file, tab, caption; several lines a photo). Without --out the bund
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "daemon")]
+from typing import TYPE_CHECKING
 
 from phsearch.adapters import calibration_file
 from quality.embed import Embedder
 from quality.fitting import calibrate
 from quality.material import material
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 CHECKOUT = Path(__file__).parents[2]
 MINI = CHECKOUT / "daemon" / "phsearch" / "models" / "mini"
 CACHE = CHECKOUT / ".quality"
 
 
-def main() -> None:
+def calibrating(arguments: Sequence[str]) -> None:
+    """Do it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=CHECKOUT.parent / "shared" / "data")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--pretrained", default="")
     parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.out is None and args.model != "mini":
         parser.error("say with --out where the daemon looks: `phsearch-client doctor` names the file")
     if not args.data.is_dir():
@@ -41,7 +43,3 @@ def main() -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     calibration_file.save(out, found, embedder.identity)
     print(f"words {found.words}\nphoto {found.photo}\ntemplates {found.templates}\n{out}: {out.stat().st_size:,} bytes")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class Ranking:
 
 def ranking(about: Asked, scores: npt.NDArray[np.float64] | None = None) -> Ranking:
     """Judge `scores`, [m, n], or the cosines."""
-    scores = about.texts @ about.photos.T if scores is None else scores
+    scores = np.asarray(about.texts @ about.photos.T, np.float64) if scores is None else scores
     own = [(row, case.photo) for row, case in enumerate(about.cases) if case.photo >= 0]
     places = np.array([(scores[row] > scores[row, photo]).sum() for row, photo in own])
     sorted_ = [_sorted(scores[row], case.meant) for row, case in enumerate(about.cases[: about.words])]
@@ -50,7 +51,7 @@ def mean_precision(about: Asked) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a cut-off shows: `precision` of what is shown; `recall` by kind of library; `silent`: nothing for nothing."""
+    """What a cut-off shows: `precision` of that, recall by kind of library, `silent` where nothing is meant."""
 
     precision: float
     recall: float
@@ -73,8 +74,8 @@ def cut(dealt: Sequence[Library], shown: Callable[[Library], npt.NDArray[np.bool
         recall[library.kind].append(hit / int(library.meant.sum()))
         if library.kind != "subject" and seen.any():
             precision.append(hit / int(seen.sum()))
-    kept = (float(np.mean(values)) if values else float("nan") for values in recall.values())
-    return Cut(float(np.mean(precision)) if precision else float("nan"), *kept, float(np.mean(silent)))
+    mixed, few, subject = (_mean(recall[kind]) for kind in ("mixed", "few", "subject"))
+    return Cut(_mean(precision), mixed, few, subject, _mean(silent))
 
 
 def calibration_error(probabilities: npt.NDArray[np.float64], meant: npt.NDArray[np.bool_], bins: int = 15) -> float:
@@ -89,16 +90,21 @@ def reliability(
 ) -> list[tuple[float, float, int]]:
     """Give (mean probability, share that is meant, number) of the photos between edges."""
     rows = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         inside = (probabilities >= low) & (probabilities < high)
         if inside.any():
             rows.append((float(probabilities[inside].mean()), float(meant[inside].mean()), int(inside.sum())))
     return rows
 
 
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
 def _sorted(scores: npt.NDArray[np.float64], meant: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
     known = meant != UNKNOWN
-    return (meant[known] == YES)[np.argsort(-scores[known])]
+    found: npt.NDArray[np.bool_] = (meant[known] == YES)[np.argsort(-scores[known])]
+    return found
 
 
 def _precision(meant: npt.NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Libraries as their owners have them, dealt out of captioned photos: small and large, with and without what is asked."""
+"""Libraries as owners have them, dealt out of captioned photos: small and large, with and without what is asked."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,15 +30,7 @@ _SHORTEST = 3
 _CLOSE = 0.5
 
 # Nobody looks for these alone, and what they mean is no picture.
-_STOP = frozenset(
-    "the and with its his her their she they them this that for from while into onto out down off over under near next "
-    "two three four five six one some other another there being has have who which very several many group front top "
-    "back side behind through around across against along between each all both few not during before after himself "
-    "herself themselves like look looking something someone people person are was were can holding wearing standing "
-    "stand wear hold getting get going go make making take taking use using doing trying try start end day time way "
-    "large small big little old young short long open close high low other dressed posing pose hand arm leg head mouth "
-    "face foot feet air middle center edge set part kind bright dark".split()
-)
+_STOP = frozenset(Path(__file__).with_name("stopwords.txt").read_text(encoding="ascii").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ def captions(photos: Sequence[CaptionedPhoto]) -> list[Case]:
 
 
 def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
-    """Give for each two photos, [n, n], whether one is "like" the other: their captions agree on most of what they show."""
+    """Give for each two photos, [n, n], whether one is like the other: captions agree on most of what they show."""
     cores = [{term for term, times in _terms(photo).items() if times >= _AGREE and " " not in term} for photo in photos]
     seen = [{term for term in _terms(photo) if " " not in term} for photo in photos]
     meant = np.full((len(photos), len(photos)), UNKNOWN, np.int8)
@@ -120,8 +113,8 @@ def _content(text: str) -> list[str]:
 
 def _fold(word: str) -> str:
     """Give the singular, as well as rules do."""
-    if len(word) > 4 and word.endswith("ies"):  # noqa: PLR2004
+    if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 4 and word.endswith("es") and word[-3] in "sxzh":  # noqa: PLR2004
+    if len(word) > 4 and word.endswith("es") and word[-3] in "sxzh":
         return word[:-2]
     return word[:-1] if len(word) > _SHORTEST and word.endswith("s") and not word.endswith("ss") else word

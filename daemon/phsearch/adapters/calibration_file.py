@@ -1,4 +1,4 @@
-"""A model's calibration on disk: two arrays in safetensors, which is data and never a program, the rest in its header."""
+"""A model's calibration on disk: arrays in safetensors, which is data and never a program, the rest in its header."""
 
 from __future__ import annotations
 

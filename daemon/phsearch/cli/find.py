@@ -86,11 +86,9 @@ def ask(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[s
     """Give the daemon's answer."""
     with client as asked:
         if sync is None:
-            answer: dict[str, Any] = asked.call("search", **params)
-            return answer
+            return dict(asked.call("search", **params))
         asked.timeout += sync
-        answer = asked.call("search", **params, sync=sync)
-        return answer
+        return dict(asked.call("search", **params, sync=sync))
 
 
 @contextlib.contextmanager

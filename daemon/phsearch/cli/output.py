@@ -94,7 +94,8 @@ def path_cell(path: str, room: int, screen: Screen) -> str:
 def table(rows: Sequence[tuple[Sequence[Field], str]], screen: Screen) -> str:
     """Lay out rows of short texts and a path: columns in line, and no line wider than the screen.
 
-    A text may come with the style it is to have; others are dim. Where there is too little room the texts before the path keep to half of it, the widest giving way first.
+    A text may come with the style it is to have; others are dim. Where there is too little room the texts before the
+    path keep to half of it, the widest giving way first.
     """
     columns = zip(*([cell(_text(field)) for field in fields] for fields, _ in rows), strict=True)
     cells = list(zip(*filter(any, columns), strict=True)) or [()] * len(rows)  # a column nobody filled takes no room

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,9 +67,9 @@ def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> Changes:
 
 
 def _free(name: str, taken: Mapping[str, str]) -> str:
-    stem, suffix = os.path.splitext(name)
+    stem, dot, suffix = name.rpartition(".")
     number, free = 2, name
     while free in taken:
-        free = f"{stem} ({number}){suffix}"
+        free = f"{stem} ({number}){dot}{suffix}" if stem else f"{name} ({number})"
         number += 1
     return free

@@ -72,22 +72,22 @@ class Masks:
     def _test(self, test: Test, columns: Columns) -> Mask:
         match test:
             case Taken():
-                return _taken(test, columns)
+                mask = _taken(test, columns)
             case Undated():
-                undated: Mask = columns["taken"] == UNDATED
-                return undated
+                mask = columns["taken"] == UNDATED
             case Folder() | Root():
-                return self._by_name(test, columns, "folder", columns.folders)
+                mask = self._by_name(test, columns, "folder", columns.folders)
             case Camera():
-                return self._by_name(test, columns, "camera", columns.cameras)
+                mask = self._by_name(test, columns, "camera", columns.cameras)
             case Format():
-                return self._by_name(test, columns, "format", columns.formats)
+                mask = self._by_name(test, columns, "format", columns.formats)
             case Near():
-                return _near(test, columns)
+                mask = _near(test, columns)
             case Orientation():
-                return _shape(test, columns)
+                mask = _shape(test, columns)
             case Size():
-                return _size(test, columns)
+                mask = _size(test, columns)
+        return mask
 
     def _by_name(self, test: Test, columns: Columns, column: Column, names: Names) -> Mask:
         """Ask each name once."""

@@ -119,8 +119,9 @@ class Searcher:
         self._aimer.check(parse(ask.query, self._today()).aims)
 
     async def standing(self, text: str, path: str) -> tuple[Standing, Band | None] | None:
-        """Say where one photo stands for a query, and in which band; None where it is not in the matrix, or nothing
-        ranks. Raises as `search`.
+        """Say where one photo stands for a query, and in which band; None where it is not here, or nothing ranks.
+
+        Raises as `search`.
         """
         query = parse(text, self._today())
         if not query.aims:

@@ -168,9 +168,9 @@ METHODS = {
         Method(
             "library.dupes",
             "List photos that are there twice, or nearly, for review: bursts, edits, a RAW with its JPEG.",
-            "{groups: [{kind, photos: [{path, size, width, height, format, taken_at}]}], total}; kind is exact where all "
-            "have the same bytes, else near; the photo with the most pixels comes first; an answer holds as many groups "
-            "as one line can",
+            "{groups: [{kind, photos: [{path, size, width, height, format, taken_at}]}], total}; kind is exact where "
+            "all have the same bytes, else near; the photo with the most pixels comes first; an answer holds as many "
+            "groups as one line can",
             (
                 Param("kind", "string", "which groups", default="all", choices=("all", "exact", "near")),
                 Param("path", "string", "only groups with a photo below this folder", low=1, high=4096, path=True),
@@ -181,8 +181,8 @@ METHODS = {
         Method(
             "albums.list",
             "List the queries that are kept.",
-            "{albums: [{name, query, limit, min_band, folder, photos, problem}]}; folder holds links to the photos, null "
-            "without one, photos counts them, problem says why it is not up to date (null if it is)",
+            "{albums: [{name, query, limit, min_band, folder, photos, problem}]}; folder holds links to the photos, "
+            "null without one, photos counts them, problem says why it is not up to date (null if it is)",
         ),
         Method(
             "albums.save",

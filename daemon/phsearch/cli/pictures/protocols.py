@@ -12,7 +12,7 @@ _SAVE, _RESTORE = b"\x1b7", b"\x1b8"
 
 
 class Draw(NamedTuple):
-    """`format` is what `library.thumbnail` is asked for; `put` takes its base64, and the columns and lines it covers."""
+    """`format` is what `library.thumbnail` is asked for; `put` takes its base64 and the columns and lines it covers."""
 
     format: str
     put: Callable[[str, int, int], bytes]

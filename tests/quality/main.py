@@ -1,0 +1,60 @@
+"""`make quality`: how well the model ranks, what the cut-off is worth, and whether probabilities are true.
+
+    python tests/quality/run.py [--data DIR] [--model NAME --pretrained TAG --calibration FILE] [--plot FILE]
+
+Every figure is of photos that neither the model nor its calibration has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phsearch.adapters import calibration_file
+from quality import report
+from quality.calibrate import CACHE, CHECKOUT, MINI
+from quality.embed import Embedder
+from quality.material import asked, material
+from training import groups, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def measure(arguments: Sequence[str]) -> None:
+    """Print it all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=CHECKOUT.parent / "shared" / "data")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--pretrained", default="")
+    parser.add_argument("--calibration", type=Path, default=MINI / calibration_file.NAME)
+    parser.add_argument("--plot", type=Path, default=MINI / "quality.png")
+    args = parser.parse_args(arguments)
+    if not args.data.is_dir():
+        parser.error(f"there are no captioned photos in {args.data}: give their folder with --data")
+    embedder = Embedder(args.model, args.pretrained, CACHE)
+    about = material(args.data)
+    photos = embedder.photos(about.reference)
+    calibration = calibration_file.load(args.calibration, embedder.identity, photos.shape[1])
+    if calibration is None:
+        parser.error(f"{args.calibration} is not there: `make calibrate` makes it")
+    words = sorted({*groups.GROUPS, *(names[0] for names in vocabulary.class_names())})
+    bank = embedder.texts(words)
+    halves = {}
+    for name, held in (("for choices", about.fit), *about.held.items()):
+        print(f"\n{name}: {len(held)} photos")
+        print("\n".join(report.ranking_table(embedder, held, bank, calibration.templates)))
+        if name == "for choices":
+            continue
+        halves[name] = report.judged(calibration, asked(embedder, held, calibration.templates))
+        print("\n".join(report.cut_table(calibration, halves[name])))
+        print(report.absent_table(embedder, calibration, held, list(groups.GROUPS)))
+        print("queries that are photos")
+        vectors = embedder.photos([photo.path for photo in held])
+        print("\n".join(report.like_table(calibration, vectors, held)))
+    print("\n" + "\n".join(report.bank_line(embedder, calibration, about, bank)))
+    from quality.plots import draw  # noqa: PLC0415 - matplotlib is wanted only here
+
+    draw(halves, args.plot)
+    print(f"plots: {args.plot}")
