@@ -52,7 +52,8 @@ class ColourTower:
 
 def load(name: str, _pretrained: str, _tower: str) -> Any:
     identity = ModelIdentity(name, "", "colours", "32", 4)
-    return types.SimpleNamespace(identity=identity, multilingual=False, preprocess=PREPROCESS, source="here")
+    about = {"preprocess": PREPROCESS, "source": "here", "logit_scale": 100.0}
+    return types.SimpleNamespace(identity=identity, multilingual=False, **about)
 
 
 if __name__ == "__main__":

@@ -127,9 +127,9 @@ def test_a_query_worker_that_hangs_is_replaced_and_its_query_may_be_asked_again(
     with socket.socket(socket.AF_UNIX) as raw:
         raw.settimeout(40)
         raw.connect(str(daemon.socket))
-        raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"search","params":{"query":"red"}}\n')
+        raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"search","params":{"query":"green"}}\n')
         error = json.loads(raw.makefile("rb").readline())["error"]
     assert (error["data"]["type"], error["data"]["retryable"]) == ("NotReady", True)
-    assert daemon.found("red") == ["red.png"], "asked again, it is answered"
+    assert daemon.found("green") == ["red.png"], "asked again, it is answered"
     assert query_worker not in daemon.workers()
     assert "the query worker is ended: it has done nothing for" in daemon.log.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -29,7 +29,9 @@ from phsearch.domain.language.terms import (
 )
 from phsearch.domain.masks import Masks
 from phsearch.domain.roots import Roots
-from phsearch.domain.types import Photo
+
+if TYPE_CHECKING:
+    from phsearch.domain.types import Photo
 
 TODAY = dt.date(2024, 6, 15)
 HOME = "/home/me"

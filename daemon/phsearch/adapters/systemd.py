@@ -18,6 +18,10 @@ PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LIST
 _FIRST_FD = 3
 
 
+_PATIENCE = 2.0
+"""For what systemd must know; a heartbeat or a line of status that cannot be taken now is of no use later."""
+
+
 class Notifier:
     """Datagrams to $NOTIFY_SOCKET."""
 
@@ -30,11 +34,11 @@ class Notifier:
 
     def ready(self) -> None:
         """Say that the socket listens and the index is open."""
-        self._send("READY=1")
+        self._send("READY=1", _PATIENCE)
 
     def reloading(self) -> None:
         """Say that the settings are being read again; `ready` ends that. systemd wants the time beside it."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", _PATIENCE)
 
     def status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
@@ -50,10 +54,12 @@ class Notifier:
         """Say that we are on our way out."""
         self._send("STOPPING=1")
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, patience: float = 0.0) -> None:
+        """Send, and wait so many seconds at most while there are more messages than systemd has read."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.settimeout(patience)
             try:
                 sender.sendto(message.encode(), self._address)
             except OSError:

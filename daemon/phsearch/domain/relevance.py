@@ -59,7 +59,7 @@ class Calibration:
     templates: tuple[str, ...] = ("{}",)
     """A phrase of few words is the mean of its vectors in these (Radford et al. 2021, section 3.1.4)."""
     mean: Vectors | None = None
-    """[dim], of reference photos; None for a model nobody calibrated: then the library stands for photos in general."""
+    """[dim], of reference photos; None for a model that nobody has calibrated."""
     covariance: Vectors | None = None
     """[dim, dim], of the same."""
 
@@ -82,12 +82,12 @@ def probabilities(
 ) -> npt.NDArray[np.float64] | None:
     """Give the probability of each photo, [n], of the cosines `scores` ([n]) of the whole library with `query` ([dim]).
 
-    None where nothing can be said: no reference, and too few photos to stand for it.
+    None where the model is not calibrated: then nothing can be said.
     """
-    background = _background(calibration, query, scores)
-    if background is None or not len(scores):
+    if calibration.mean is None or calibration.covariance is None or not len(scores):
         return None
-    mean, spread = background
+    mean = float(calibration.mean @ query)
+    spread = max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
     z = (scores.astype(np.float64) - mean) / max(spread, _LEAST)
     logit = logits(calibration.words if kind == "words" else calibration.photo, z)
     chances: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
@@ -115,22 +115,7 @@ def spreads(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors
     return spread
 
 
-def _background(calibration: Calibration, query: Vectors, scores: Vectors) -> tuple[float, float] | None:
-    """Give mean and standard deviation of what photos in general score."""
-    if calibration.mean is not None and calibration.covariance is not None:
-        return float(calibration.mean @ query), max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
-    if len(scores) < _FEWEST:
-        return None
-    # By quartiles: the photos that are meant belong to the library, too, and must not hide themselves.
-    low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
-    return float(middle), float(high - low) / 1.349
-
-
-GENERIC = Calibration(
-    words=Curve(base=-4.99, own=1.41, below=0.15),
-    photo=Curve(base=-5.48, own=1.75, below=0.34),
-    strong=0.5,
-    likely=0.3,
-    weak=0.15,
-)
-"""For a model nobody has calibrated: mini's curves, which are of standard deviations and not of cosines."""
+UNCALIBRATED = Calibration(Curve(0, 0, 0), Curve(0, 0, 0), strong=1, likely=1, weak=1)
+"""Of a model nobody has calibrated: nothing is said of its photos. A library's own scores are no substitute: in one of
+red photos none would stand out as red.
+"""

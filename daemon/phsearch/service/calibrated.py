@@ -1,11 +1,11 @@
-"""Which calibration judges the hits: that of the model the index is bound to, or the generic one."""
+"""Which calibration judges the hits: that of the model the index is bound to, if there is one."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from phsearch.domain.relevance import GENERIC
+from phsearch.domain.relevance import UNCALIBRATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,14 @@ class Calibrated:
         self._bound = bound
         self._load = load
         self._of: ModelIdentity | None = None
-        self._found = GENERIC
+        self._found = UNCALIBRATED
 
     def __call__(self) -> Calibration:
         """Give it."""
         identity = self._bound()
         if identity is not None and identity != self._of:
             self._of = identity
-            self._found = self._load(identity) or GENERIC
+            self._found = self._load(identity) or UNCALIBRATED
             if not self._found.fitted:
-                log.info("no calibration is known for the model: relevance goes by the library's own scores")
+                log.info("the model is not calibrated: hits have scores but no relevance, and none are cut off")
         return self._found
