@@ -123,7 +123,7 @@ def run_here(
     ("args", "asked"),
     [
         (["beach"], {"query": "beach", "limit": 20}),
-        (["dog", "on a", "beach"], {"query": "dog on a beach", "limit": 20}),
+        (["dog", "on a", "beach"], {"query": 'dog "on a" beach', "limit": 20}),
         (["-n", "5", "beach", "sunset"], {"query": "beach sunset", "limit": 5}),
         (["beach", "-n", "5"], {"query": "beach", "limit": 5}),
         (["--limit=5", "status"], {"query": "status", "limit": 5}),
@@ -142,6 +142,15 @@ def run_here(
         (["statsu"], {"query": "statsu", "limit": 20}),
         (["the", "status"], {"query": "the status", "limit": 20}),
         (["富士山", "zoë"], {"query": "富士山 zoë", "limit": 20}),
+        (["beach", "-people"], {"query": "beach -people", "limit": 20}),
+        (["-people in suits", "-n5"], {"query": '-"people in suits"', "limit": 5}),
+        (["--json", "camera:Pixel 8", "beach"], {"query": 'camera:"Pixel 8" beach', "limit": 20}),
+        (["--after", "2024"], {"query": "after:2024", "limit": 20}),
+        (["--like", "a b.jpg", "snow"], {"query": 'snow like:"a b.jpg"', "limit": 20}),
+        (["--min", "strong", "cat"], {"query": "cat", "limit": 20, "min_band": "strong"}),
+        (["--min", "0.25", "cat"], {"query": "cat", "limit": 20, "min_band": None, "min_relevance": 0.25}),
+        (["--all", "cat"], {"query": "cat", "limit": 20, "min_band": None}),
+        (["--expand", "cat"], {"query": "cat", "limit": 20, "collapse": False}),
     ],
 )
 def test_whatever_is_no_command_is_a_query(
@@ -152,7 +161,9 @@ def test_whatever_is_no_command_is_a_query(
     asked: dict[str, Any],
 ) -> None:
     assert run_here(monkeypatch, capfd, daemon.path, *args).status == 0
-    assert daemon.asked == [("search", asked)]
+    by_default = {"min_band": None if "min_score" in asked else "weak", "collapse": True, "cwd": os.getcwd()}
+    wanted = {name: value for name, value in (by_default | asked).items() if value is not None}
+    assert daemon.asked == [("search", wanted)]
 
 
 @pytest.mark.parametrize("args", [["status"], ["--timeout", "5", "status"], ["--timeout=5", "status", "--json"]])
@@ -197,10 +208,10 @@ def test_help_is_on_stdout(env: dict[str, str], args: list[str]) -> None:
     [
         ([""], "The query is empty: say what the photo shows"),
         ([" ", "\t"], "The query is empty"),
-        (["search"], "Missing argument"),
-        (["--json"], "Missing argument"),
+        (["search"], "The query is empty"),
+        (["--json"], "The query is empty"),
         ([b"\xff\xfe"], "not valid UTF-8"),
-        (["--limti", "5", "x"], "Did you mean '--limit'?"),
+        (["--limti", "5", "x"], "'--limit'"),
         (["-n", "0", "x"], "not in the range 1<=x<=1000"),
         (["-n", "many", "x"], "not a valid integer"),
         (["--min-score", "nan", "x"], "not a number from -1 to 1"),
@@ -340,6 +351,7 @@ def test_a_terminal_gets_a_table_with_links(env: dict[str, str]) -> None:
     assert ran.out == (
         f"\x1b[2m0.281  2023-06-01  \x1b[m\x1b]8;;{here}/photos/beach.jpg\x1b\\/photos/beach.jpg\x1b]8;;\x1b\\\n"
         f"\x1b[2m0.200              \x1b[m\x1b]8;;{here}/photos/sea.jpg\x1b\\/photos/sea.jpg\x1b]8;;\x1b\\\n"
+        "\x1b[2m2 photos in 4 ms, of 100\x1b[m\n"
     )
 
 
@@ -347,13 +359,15 @@ def test_a_terminal_gets_a_table_with_links(env: dict[str, str]) -> None:
 @pytest.mark.usefixtures("daemon")
 def test_no_escape_where_none_is_wanted(env: dict[str, str], plain: dict[str, str]) -> None:
     ran = run_on_terminal(env | plain, "beach")
-    assert ran.out == "0.281  2023-06-01  /photos/beach.jpg\n0.200              /photos/sea.jpg\n"
+    assert ran.out == (
+        "0.281  2023-06-01  /photos/beach.jpg\n0.200              /photos/sea.jpg\n2 photos in 4 ms, of 100\n"
+    )
 
 
 def test_the_table_fits_the_terminal(place: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(place, {"search": found(hit("/photos/" + "長い" * 40 + "/beach.jpg"))}):
         ran = run_on_terminal(env | {"NO_COLOR": "1"}, "beach", columns=40)
-    assert ran.out == "0.281  2023-06-01  …い長い長い/beach.jpg\n"
+    assert ran.out == "0.281  2023-06-01  …い長い長い/beach.jpg\n1 photo in 4 ms, of 100\n"
 
 
 def test_a_name_cannot_drive_the_terminal(place: Path, env: dict[str, str]) -> None:
@@ -367,7 +381,9 @@ def test_a_name_cannot_drive_the_terminal(place: Path, env: dict[str, str]) -> N
 
 def test_notes_step_back_on_a_terminal(place: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(place, {"search": found(hit("/a"), pending=3)}):
-        assert run_on_terminal(env, "x").out.endswith("\x1b[2m3 photos are still being indexed\x1b[m\n")
+        assert run_on_terminal(env, "x").out.endswith(
+            "\x1b[2m1 photo in 4 ms, of 100; 3 photos are still being indexed\x1b[m\n"
+        )
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------------

@@ -22,5 +22,6 @@ def pointed(query: str, place: tuple[int, int], screen: Screen) -> str:
     before, wrong, after = (output.cell(part) for part in (query[first:start], query[start:end], query[end:]))
     before = (output.ELLIPSIS if first else "") + before
     line = output.keep_start(before + wrong + after, room)
-    carets = min(max(output.width(wrong), 1), max(room - output.width(before), 1))
-    return f"{' ' * _INDENT}{line}\n{' ' * (_INDENT + output.width(before))}{screen.bold('^' * carets)}\n"
+    column = min(output.width(before), room - 1)
+    carets = min(max(output.width(wrong), 1), room - column)
+    return f"{' ' * _INDENT}{line}\n{' ' * (_INDENT + column)}{screen.bold('^' * carets)}\n"

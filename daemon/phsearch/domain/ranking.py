@@ -162,7 +162,7 @@ class VectorIndex:
 
     def newest(self, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
         """Give the rows in the `mask` ([n]) taken last, newest first, those without a date at the end, ties by path."""
-        return self.best(self.columns["taken"], mask, limit)
+        return self.best(self.columns["taken"].astype(np.float64), mask, limit)
 
     def _reserve(self, count: int, dim: int) -> None:
         capacity = self._rows.shape[0]

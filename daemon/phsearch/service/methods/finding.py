@@ -89,7 +89,7 @@ class Finding:
             "height": photo.info.height,
             "format": photo.info.format,
             "camera": photo.info.camera,
-            "indexed_at": round(photo.indexed_at, 6),
+            "indexed_at": photo.indexed_at,
             "offline": offline,
             "last_seen": keeper.seen_at(photo.path) if offline else None,
         }

@@ -1,0 +1,186 @@
+r"""What is printed of hits and beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phsearch.cli.hits import shown
+from phsearch.cli.places import pointed
+from phsearch.cli.remarks import remark, understood
+from phsearch.cli.template import compiled
+from phsearch.cli.terminal import Screen
+
+HIT: dict[str, Any] = {
+    "path": "/p/a b.jpg",
+    "score": 0.4912,
+    "relevance": 0.934,
+    "band": "strong",
+    "share": 0.973,
+    "more": 7,
+    "taken_at": "2023-06-01T10:00:00",
+    "camera": None,
+    "offline": False,
+}
+WEAK = HIT | {"path": "/p/weak.jpg", "score": 0.2, "relevance": 0.17, "band": "weak", "more": 0, "taken_at": None}
+LISTED = HIT | {"score": 0.0, "relevance": None, "band": None, "share": None, "more": 0}
+
+
+def screen(width: int = 80, **kind: bool) -> Screen:
+    return Screen(io.BytesIO(), terminal=True, width=width, **kind)
+
+
+def text(shown: str | bytes) -> str:
+    return shown if isinstance(shown, str) else shown.decode()
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_says_band_relevance_score_date_and_how_many_more() -> None:
+    assert text(shown([HIT, WEAK], "table", screen())) == (
+        "strong  93%  0.491  2023-06-01  +7  /p/a b.jpg\nweak    17%  0.200                  /p/weak.jpg\n"
+    )
+
+
+def test_bands_have_colours_and_the_rest_steps_back() -> None:
+    line = text(shown([HIT], "table", screen(styled=True)))
+    assert line == "\x1b[32mstrong  93%  \x1b[m\x1b[2m0.491  2023-06-01  +7  \x1b[m/p/a b.jpg\n"
+
+
+def test_the_softmax_stands_in_the_place_of_the_score() -> None:
+    assert "97.3%" in text(shown([HIT], "table", screen(), shares=True))
+    assert "0.491" not in text(shown([HIT], "table", screen(), shares=True))
+
+
+def test_a_list_by_date_has_no_scores() -> None:
+    assert text(shown([LISTED], "table", screen())) == "2023-06-01  /p/a b.jpg\n"
+
+
+def test_an_older_daemon_that_knows_no_relevance_gets_its_scores_shown() -> None:
+    old = {name: HIT[name] for name in ("path", "score", "taken_at", "offline")}
+    assert text(shown([old], "table", screen())) == "0.491  2023-06-01  /p/a b.jpg\n"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    long = HIT | {"path": "/p/" + "x" * 300}
+    assert max(map(len, text(shown([long, WEAK], "table", screen(width))).splitlines())) <= width
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        ("{path}", b"/p/a b.jpg\n"),
+        (r"{score}\t{band}\n", b"0.4912\tstrong\n"),
+        (r"{path}\0", b"/p/a b.jpg\0"),
+        ("{{{name}}} {folder}", b"{a b.jpg} /p\n"),
+        (r"\\{camera}|{offline}", b"\\|false\n"),
+        ("plain", b"plain\n"),
+        (r"100% \x", b"100% \\x\n"),
+    ],
+)
+def test_a_format_writes_fields_and_escapes(template: str, written: bytes) -> None:
+    assert compiled(template)(HIT) == written
+
+
+def test_a_name_cannot_forge_a_line_of_a_format() -> None:
+    assert compiled("{path}")(HIT | {"path": "/p/a\nb\t\udcff"}) == b"/p/a\\nb\\t\xff\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{pth}", 'did you mean "{path}"?'),
+        ("{}", "there are path, score"),
+        ("{path", 'a "{" without its other half'),
+        ("path}", 'a "}" without its other half'),
+        ("{path.__class__}", "without its other half"),
+        ("{path!r}", "without its other half"),
+    ],
+)
+def test_a_format_that_makes_no_sense_is_explained(template: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r"field|half") as caught:
+        compiled(template)
+    assert said in str(caught.value)
+
+
+@given(st.text())
+def test_any_format_writes_bytes_or_is_explained(template: str) -> None:
+    with contextlib.suppress(ValueError):  # a UnicodeEncodeError is one, too
+        assert isinstance(compiled(template)(HIT), bytes)
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mistake_has_carets_under_it() -> None:
+    assert pointed("beach date:2023-13", (11, 18), screen()) == "    beach date:2023-13\n               ^^^^^^^\n"
+
+
+def test_wide_characters_take_two_columns_and_odd_ones_are_escaped() -> None:
+    assert pointed("富士 in:x", (3, 7), screen()) == "    富士 in:x\n         ^^^^\n"
+    assert pointed("\x1b[m in:x", (4, 8), screen()).startswith("    \\x1b[m in:x\n")
+
+
+def test_a_long_query_is_shown_around_the_mistake() -> None:
+    line, carets = pointed("word " * 100 + "date:x", (505, 506), screen(60)).splitlines()
+    assert len(line) <= 60
+    assert line[carets.index("^")] == "x"
+
+
+@given(st.text(max_size=300), st.integers(-5, 400), st.integers(-5, 400))
+def test_whatever_the_place_is_both_lines_fit(query: str, start: int, end: int) -> None:
+    line, carets = pointed(query, (start, end), screen(50)).rstrip("\n").split("\n")
+    assert len(carets) <= 50
+    assert set(carets) <= {" ", "^"}
+    assert line.startswith("    ")
+
+
+# --- remarks ----------------------------------------------------------------------------------------------------------
+
+ANSWER: dict[str, Any] = {
+    "hits": [HIT], "photos": 12345, "matching": 12345, "hidden": 3, "closest": 0.1, "pending": 0, "took_ms": 14.2,
+    "understood": {"aims": [{"text": "beach", "weight": 1}], "filters": []},
+}  # fmt: skip
+
+
+def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
+    notes = screen()
+    remark(query, answer, notes)
+    return notes._raw.getvalue().decode()  # type: ignore[attr-defined]
+
+
+def test_time_library_and_what_is_not_shown_stand_in_one_line() -> None:
+    assert said(ANSWER) == "1 photo in 14 ms, of 12,345; 12,334 more with --limit; 3 less probable ones with --all\n"
+    few = ANSWER | {"matching": 8, "hidden": 0, "pending": 2}
+    assert said(few) == "1 photo in 14 ms, of 12,345 (8 pass the filters); 2 photos are still being indexed\n"
+
+
+def test_where_nothing_relevant_is_left_it_says_so() -> None:
+    nothing = ANSWER | {"hits": [], "hidden": 12345}
+    assert said(nothing) == 'no photo of "a giraffe": the closest ones are shown with --all\n'
+    none_passes = ANSWER | {"hits": [], "matching": 0, "hidden": 0, "closest": None}
+    assert said(none_passes, "date:1990") == "no photo passes the filters of date:1990: leave one out\n"
+    empty = ANSWER | {"hits": [], "photos": 0}
+    assert said(empty).startswith("no photo is indexed yet")
+
+
+def test_how_a_query_was_read_is_echoed_unless_it_is_plain_words() -> None:
+    assert understood(ANSWER["understood"]) == ""
+    aims = [{"text": "beach", "weight": 2}, {"text": "people", "weight": -1}, {"like": "a.jpg", "weight": 1}]
+    filters = [
+        {"key": "when", "value": "2024-06..2024-08", "negated": False},
+        {"key": "in", "value": "Holidays", "negated": True},
+    ]
+    assert understood({"aims": aims, "filters": filters}) == (
+        "text: beach ^2, away from: people, like: a.jpg, when: 2024-06..2024-08, not in: Holidays"
+    )

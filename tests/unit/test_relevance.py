@@ -1,0 +1,160 @@
+"""What a relevance is: a probability that grows with the cosine, and says nothing where nothing is known."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phsearch.adapters import calibration_file
+from phsearch.adapters.calibration_file import CalibrationError
+from phsearch.domain.aims import combined
+from phsearch.domain.relevance import UNCALIBRATED, Calibration, Curve, probabilities, spreads
+from phsearch.domain.search import shares
+
+DIM = 8
+WORDS, PHOTO = Curve(-5, 1.4, 0.15), Curve(-5.5, 1.75, 0.3)
+
+
+def unit(seed: int, rows: int = 1) -> np.ndarray:
+    found = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
+    normal: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return normal
+
+
+REFERENCE = unit(0, 500)
+CALIBRATION = Calibration(
+    WORDS, PHOTO, 0.5, 0.3, 0.15, ("{}", "a {}"), REFERENCE.mean(axis=0), np.cov(REFERENCE.T).astype(np.float32)
+)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_probabilities_lie_between_0_and_1_and_grow_with_the_cosine(seed: int, count: int) -> None:
+    query, photos = unit(seed)[0], unit(seed + 1, count)
+    scores = photos @ query
+    found = probabilities(CALIBRATION, query, scores, "words")
+    assert found is not None
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found[np.argsort(scores, kind="stable")]) >= -1e-12).all()
+
+
+def test_a_library_of_one_photo_or_of_the_same_photo_many_times_has_relevances() -> None:
+    query = unit(1)[0]
+    for scores in (np.array([0.4], np.float32), np.full(100, 0.4, np.float32)):
+        found = probabilities(CALIBRATION, query, scores, "photo")
+        assert found is not None
+        assert np.isfinite(found).all()
+        assert len(set(found.tolist())) == 1
+
+
+def test_a_library_full_of_what_is_meant_does_not_hide_it() -> None:
+    query = unit(1)[0]
+    alone = probabilities(CALIBRATION, query, np.array([0.9], np.float32), "words")
+    crowd = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
+    assert alone is not None
+    assert crowd is not None
+    assert crowd[0] == pytest.approx(alone[0])
+
+
+def test_of_a_model_that_is_not_calibrated_nothing_is_said() -> None:
+    assert probabilities(UNCALIBRATED, unit(1)[0], np.array([0.9], np.float32), "words") is None
+    assert not UNCALIBRATED.fitted
+
+
+def test_bands_begin_at_their_thresholds() -> None:
+    assert [CALIBRATION.band(p) for p in (1, 0.5, 0.49, 0.3, 0.15, 0.149, 0)] == [
+        "strong", "strong", "likely", "likely", "weak", "none", "none"
+    ]  # fmt: skip
+    assert CALIBRATION.threshold("likely") == 0.3
+
+
+def test_the_softmax_gives_the_cat_about_all_of_it() -> None:
+    found = shares([0.49, 0.17, 0.15], 23.4)
+    assert found[0] > 0.99
+    assert sum(found) == pytest.approx(1)
+    assert shares([], 100) == []
+
+
+# --- several aims ---------------------------------------------------------------------------------------------------
+
+
+def test_a_photo_does_not_drown_the_words_beside_it() -> None:
+    words, photo = np.eye(DIM, dtype=np.float32)[:2]
+    # Cosines with a photo spread five times as widely: in the sum each says as much as the other.
+    whole = combined(np.stack([words, photo]), [1, 1], np.array([0.05, 0.25], np.float32))
+    assert whole is not None
+    assert whole @ words * 0.05 == pytest.approx(whole @ photo * 0.25)
+    assert np.linalg.norm(whole) == pytest.approx(1)
+
+
+def test_away_from_something_is_its_opposite_and_weights_count() -> None:
+    one, other = np.eye(DIM, dtype=np.float32)[:2]
+    whole = combined(np.stack([one, other]), [2, -1], np.ones(2, np.float32))
+    assert whole is not None
+    assert whole @ one == pytest.approx(-2 * (whole @ other))
+
+
+def test_aims_that_cancel_out_leave_nothing() -> None:
+    one = unit(3)
+    assert combined(np.concatenate([one, one]), [1, -1], np.ones(2, np.float32)) is None
+
+
+def test_spreads_come_from_the_reference_or_else_from_the_library() -> None:
+    aims = unit(5, 3)
+    known = spreads(CALIBRATION, aims, np.empty((0, 3), np.float32))
+    np.testing.assert_allclose(known, (REFERENCE @ aims.T).std(axis=0, ddof=1), rtol=1e-4)
+    library = unit(6, 100) @ aims.T
+    np.testing.assert_allclose(spreads(UNCALIBRATED, aims, library), library.std(axis=0), rtol=1e-5)
+    assert spreads(UNCALIBRATED, aims, library[:5]).tolist() == [1, 1, 1]
+
+
+# --- on disk --------------------------------------------------------------------------------------------------------
+
+
+def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "c.safetensors"
+    calibration_file.save(file, CALIBRATION, "weights")
+    found = calibration_file.load(file, "weights", DIM)
+    assert found is not None
+    assert (found.words, found.photo, found.strong, found.templates) == (WORDS, PHOTO, 0.5, ("{}", "a {}"))
+    assert found.mean is not None
+    assert CALIBRATION.covariance is not None
+    np.testing.assert_allclose(found.mean, CALIBRATION.mean, atol=1e-3)
+    np.testing.assert_allclose(found.covariance, CALIBRATION.covariance, atol=1e-3)
+
+
+def test_none_is_none_and_one_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.safetensors"
+    assert calibration_file.load(file, "weights", DIM) is None
+    calibration_file.save(file, CALIBRATION, "weights")
+    with pytest.raises(CalibrationError, match="other weights"):
+        calibration_file.load(file, "others", DIM)
+    with pytest.raises(CalibrationError, match="another length"):
+        calibration_file.load(file, "weights", DIM + 1)
+    for damage in (b"", b"{}", file.read_bytes()[:-100], b"\xff" * 1000):
+        file.write_bytes(damage)
+        with pytest.raises(CalibrationError, match="damaged"):
+            calibration_file.load(file, "weights", DIM)
+
+
+def test_the_bundled_model_has_the_calibration_of_its_weights() -> None:
+    mini = Path(calibration_file.__file__).parents[1] / "models" / "mini"
+    (file,) = (each for each in calibration_file.places("mini", "", Path("/nowhere")) if each.exists())
+    assert file.parent == mini
+    listed = dict(reversed(line.split("  ")) for line in (mini / "SHA256SUMS").read_text().splitlines())
+    assert listed[file.name] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert file.stat().st_size < 400_000
+
+
+def test_a_calibration_of_ones_own_lies_in_the_state_folder() -> None:
+    (own,) = calibration_file.places("ViT-B-32", "laion2b_s34b_b79k", Path("/state"))
+    assert str(own) == "/state/calibrations/vit_b_32_laion2b_s34b_b79k.safetensors"
+    assert [str(each) for each in calibration_file.places("local-dir:/models/x", "", Path("/state"))] == [
+        "/state/calibrations/local_dir_models_x.safetensors",
+        "/models/x/calibration.safetensors",
+    ]
