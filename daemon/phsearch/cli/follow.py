@@ -93,8 +93,9 @@ class _Following:
             self._seen[hit["path"]] = hit["indexed_at"]
             self._print(hit)
         if hits:
-            # What was indexed in the same microsecond may not be searchable yet: remembered, it is not printed twice.
-            self._since = max(hit["indexed_at"] for hit in hits) - _QUIET
+            # A little before the newest: what was indexed just before it may be searchable only now. What has been
+            # printed of that time is remembered.
+            self._since = max(self._since, max(hit["indexed_at"] for hit in hits) - _QUIET)
             self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
 
     def _print(self, hit: dict[str, Any]) -> None:
