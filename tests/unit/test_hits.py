@@ -156,7 +156,9 @@ ANSWER: dict[str, Any] = {
 def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
     notes = screen()
     remark(query, answer, notes)
-    return notes._raw.getvalue().decode()  # type: ignore[attr-defined]
+    raw = notes._raw
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode()
 
 
 def test_time_library_and_what_is_not_shown_stand_in_one_line() -> None:

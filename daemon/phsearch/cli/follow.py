@@ -35,19 +35,18 @@ _BELLS = frozenset({"indexed", "reused", "moved", "dropped", "root"})
 def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, command: str | None = None) -> int:
     """Print new hits until somebody ends it; run `command` for each, if there is one."""
     following = _Following(client, params, form, command)
-    with pointing(params["query"]):
-        following.look(begin=True)
-    pause, told = _FIRST_PAUSE, False
+    pause, begun, told = _FIRST_PAUSE, False, False
     while True:
         try:
             # Anew each time: what a broken connection still holds is of no use.
-            with Client(client.path, client.timeout) as bells:
+            with Client(client.path, client.timeout) as bells, pointing(params["query"]):
                 bells.call("events.subscribe")
+                begun = True
                 following.look()
                 pause, told = _FIRST_PAUSE, False
                 following.listen(bells)
         except (DaemonUnreachableError, AnswerTimeoutError, RemoteError) as problem:
-            if isinstance(problem, RemoteError) and not problem.retryable:
+            if not begun or (isinstance(problem, RemoteError) and not problem.retryable):
                 raise
             if not told:
                 exits.complain(f"{problem}; waiting for it to come back")
@@ -79,24 +78,26 @@ class _Following:
                 self.look()
                 first = None
 
-    def look(self, *, begin: bool = False) -> None:
-        """Print what is new; at the beginning only learn whether the query is one."""
-        limit = 1 if begin else _MOST
+    def look(self) -> None:
+        """Print what is new."""
         with self._client as asked:
-            hits = asked.call("search", **self._params | {"indexed_after": self._since, "limit": limit})["hits"]
-        if begin:
-            return
+            hits = asked.call("search", **self._params | {"indexed_after": self._since})["hits"]
         if len(hits) >= _MOST:
             exits.complain(f"more than {_MOST:,} new matches at once: these are the best of them")
-        fresh = [hit for hit in hits if self._seen.get(hit["path"]) != hit["indexed_at"]]
-        for hit in sorted(fresh, key=lambda hit: (hit["indexed_at"], hit["path"])):
+        for hit in sorted(hits, key=lambda hit: (hit["indexed_at"], hit["path"])):
+            if not self._known(hit):
+                self._print(hit)
             self._seen[hit["path"]] = hit["indexed_at"]
-            self._print(hit)
         if hits:
             # A little before the newest: what was indexed just before it may be searchable only now. What has been
             # printed of that time is remembered.
             self._since = max(self._since, max(hit["indexed_at"] for hit in hits) - _QUIET)
             self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
+
+    def _known(self, hit: dict[str, Any]) -> bool:
+        """Tell whether a photo was printed, be it under a name that it has no longer."""
+        same = [path for path, at in self._seen.items() if at == hit["indexed_at"]]
+        return hit["path"] in same or any(not os.path.lexists(path) for path in same)
 
     def _print(self, hit: dict[str, Any]) -> None:
         screen = Screen.of(sys.stdout, os.environ)
