@@ -16,6 +16,7 @@ from quality import report
 from quality.calibrate import CACHE, CHECKOUT, MINI
 from quality.embed import Embedder
 from quality.material import asked, material
+from quality.pairs import table
 from training import groups, vocabulary
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def measure(arguments: Sequence[str]) -> None:
         vectors = embedder.photos([photo.path for photo in held])
         print("\n".join(report.like_table(calibration, vectors, held)))
     print("\n" + "\n".join(report.bank_line(embedder, calibration, about, bank)))
+    everything = [photo for held in about.held.values() for photo in held]
+    print("\n" + "\n".join(table(embedder, calibration, everything, CACHE)))
     from quality.plots import draw  # noqa: PLC0415 - matplotlib is wanted only here
 
     draw(halves, args.plot)

@@ -1,0 +1,99 @@
+"""Is closeness duplication? Pairs of different photos, and of a photo and its edit, by how close a model says they are.
+
+Different photos are dealt into made-up shoots, each photo three seconds after the last: the hardest case there is for
+a rule that goes by time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from photos import photo
+from phsearch.domain.moments import Closeness, collapse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from phsearch.domain.relevance import Calibration
+    from phsearch.domain.types import Photo, Vectors
+    from quality.embed import Embedder
+    from training.data import CaptionedPhoto
+
+_EDITED = 200
+_COSINES = (0.7, 0.8, 0.85, 0.9, 0.95)
+_SHOOT, _SECONDS = 20, 3
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    """Cut a share of width and height away, evenly."""
+    width, height = image.size
+    left, top = round(width * share / 2), round(height * share / 2)
+    return image.crop((left, top, width - left, height - top))
+
+
+EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "compressed hard": lambda image: image,
+    "half the size": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "cropped by 10 %": lambda image: cropped(image, 0.1),
+    "cropped by 25 %": lambda image: cropped(image, 0.25),
+    "cropped by 40 %": lambda image: cropped(image, 0.4),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.4),
+    "more colourful": lambda image: ImageEnhance.Color(image).enhance(1.7),
+    "black and white": lambda image: ImageOps.grayscale(image).convert("RGB"),
+    "turned by 3 degrees": lambda image: cropped(image.rotate(3, Image.Resampling.BICUBIC), 0.1),
+}
+
+
+def table(
+    embedder: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], folder: Path
+) -> Iterator[str]:
+    """Give the lines; edits are written to `folder`."""
+    paths = [each.path for each in photos]
+    vectors = embedder.photos(paths)
+    close = Closeness.known(calibration, vectors)
+    cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+    from_on = f"close by name from {close.by_name:.2f} on, by time from {close.by_time:.2f}"
+    yield f"moments: {len(photos)} different photos, {len(cosines):,} pairs; {from_on}"
+    counts = ", ".join(f"{int((cosines >= least).sum())} from {least}" for least in _COSINES)
+    yield f"pairs that closeness alone would take for duplicates: {counts}"
+    false = f"{_false(vectors, close)} of {_inside(len(photos)):,}"
+    yield f"pairs collapsed though they are different photos, {_SHOOT} within a minute: {false}"
+    yield f"{'edit':<22} lowest 5 %  median  collapsed by name  by time"
+    for name, edit in EDITS.items():
+        edited = embedder.photos([_written(path, name, edit, folder) for path in paths[:_EDITED]])
+        found = (edited * vectors[: len(edited)]).sum(axis=1)
+        by_name, by_time = (100 * float((found >= least).mean()) for least in (close.by_name, close.by_time))
+        low, middle = np.quantile(found, (0.05, 0.5))
+        yield f"{name:<22} {low:>10.2f} {middle:>7.2f} {by_name:>16.1f} % {by_time:>6.1f} %"
+
+
+def _false(vectors: Vectors, close: Closeness) -> int:
+    """Count pairs of different photos in one moment, where they were taken right after one another."""
+    pairs = 0
+    for start in range(0, len(vectors), _SHOOT):
+        part = vectors[start : start + _SHOOT]
+        moments = collapse([_shot(start, number) for number in range(len(part))], part, close)
+        pairs += sum(len(moment) * (len(moment) - 1) // 2 for moment in moments)
+    return pairs
+
+
+def _inside(count: int) -> int:
+    return count // _SHOOT * (_SHOOT * (_SHOOT - 1) // 2)
+
+
+def _shot(shoot: int, number: int) -> Photo:
+    seconds = number * _SECONDS
+    at = f"2024-01-01T10:{seconds // 60:02}:{seconds % 60:02}"
+    return photo(f"/shoot{shoot}/{'abcdefghijklmnopqrst'[number]}.jpg", taken_at=at, camera="one")
+
+
+def _written(path: Path, name: str, edit: Callable[[Image.Image], Image.Image], folder: Path) -> Path:
+    out = folder / "edits" / f"{path.stem}-{name.replace(' ', '-').replace('%', '')}.jpg"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        edit(Image.open(path).convert("RGB")).save(out, quality=40 if name == "compressed hard" else 88)
+    return out
