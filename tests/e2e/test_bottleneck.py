@@ -31,12 +31,13 @@ def fill(folder: Path, size: tuple[int, int]) -> None:
 
 
 def bound(daemon: Daemon) -> dict[str, Any]:
-    """Wait until a stage is named; gives the status then."""
+    """Wait until a stage is named and the model has had photos to be measured by; gives the status then."""
 
     def named() -> dict[str, Any] | None:
         status = daemon.status()
         assert status["photos"] < _COUNT, "all were taken in, and no stage was ever named"
-        return status if status["bottleneck"]["remedy"] else None
+        found = status["bottleneck"]
+        return status if found["remedy"] and found["rates"]["model"] is not None else None
 
     found: dict[str, Any] = wait_until(named, "a stage is named", 150)
     return found
