@@ -11,7 +11,20 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import clients, courtesy, freshness, hostile, idle, indexing, machine, memory, queries, startup, table
+from bench import (
+    clients,
+    courtesy,
+    filters,
+    freshness,
+    hostile,
+    idle,
+    indexing,
+    machine,
+    memory,
+    queries,
+    startup,
+    table,
+)
 from bench.kit import Kit, say
 from bench.photos import Photos
 
@@ -25,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
     "indexing": indexing.measure,
     "clients": clients.measure,
     "queries": queries.measure,
+    "filters": filters.measure,
     "freshness": freshness.measure,
     "startup": startup.measure,
     "memory": memory.measure,

@@ -238,7 +238,9 @@ def test_disks_that_are_mounted_later_are_seen_and_can_be_taken_out_again(servic
     try:
         wait_until(lambda: "same.png" in inside(service, f"ls {disk}"), "the service sees the disk")
         service.run("phsearch-client", "rescan")
-        wait_until(lambda: "/same.png" in service.run("phsearch-client", "--expand", "blue").stdout, "its photo is found", 30)
+        wait_until(
+            lambda: "/same.png" in service.run("phsearch-client", "--expand", "blue").stdout, "its photo is found", 30
+        )
     finally:
         service.run("umount", PHOTOS / "disk", root=True)  # "target is busy", were it held in the service's view
     assert inside(service, f"ls {disk}") == ""

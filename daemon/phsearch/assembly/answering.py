@@ -221,7 +221,8 @@ def _looking(
     looks = Looks(processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, memory.machine)
     disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)
     metering = Metering(seen, processes.resident, processes.open_files, connections)
-    return [Diagnosis(state, seen, status, disk, looks).calls, metering.calls]
+    place = str(calibration_file.places(*parts.model.named, state)[0])
+    return [Diagnosis(state, seen, status, disk, looks, place).calls, metering.calls]
 
 
 def _machine(index: IndexConfig, model: ModelState, roots: int) -> Machine:

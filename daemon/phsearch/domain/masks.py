@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _EARTH = 6_371_008.8
 """Its mean radius in metres."""
+_MARGIN = 1e-6
+"""Degrees: rounding must not decide."""
 _PANORAMA = 2
 _WORD = re.compile(r"[^\W_]+")
 
@@ -151,13 +153,14 @@ def _seconds(moment: dt.datetime) -> int:
 
 
 def _near(test: Near, columns: Columns) -> Mask:
-    """Compare great-circle distances, by the haversine formula."""
-    lat, lon = np.radians(columns["lat"]), np.radians(columns["lon"])
+    """Compare great-circle distances, by the haversine formula, where the latitude alone does not say it is too far."""
+    mask: Mask = np.abs(columns["lat"] - test.lat) <= np.degrees(test.metres / _EARTH) + _MARGIN  # NaN is near nothing
+    rows = np.flatnonzero(mask)
+    lat, lon = np.radians(columns["lat"][rows]), np.radians(columns["lon"][rows])
     here_lat, here_lon = np.radians(test.lat), np.radians(test.lon)
-    with np.errstate(invalid="ignore"):  # photos without a position are nowhere, and NaN is never below anything
-        squared = np.sin((lat - here_lat) / 2) ** 2
-        squared = squared + np.cos(lat) * np.cos(here_lat) * np.sin((lon - here_lon) / 2) ** 2
-        mask: Mask = 2 * _EARTH * np.arcsin(np.sqrt(np.minimum(squared, 1))) <= test.metres
+    squared = np.sin((lat - here_lat) / 2) ** 2
+    squared += np.cos(lat) * np.cos(here_lat) * np.sin((lon - here_lon) / 2) ** 2
+    mask[rows] = 2 * _EARTH * np.arcsin(np.sqrt(np.minimum(squared, 1))) <= test.metres
     return mask
 
 

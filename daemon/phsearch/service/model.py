@@ -89,6 +89,11 @@ class ModelState:
         return self._ready.logit_scale if self._ready else _LOGIT_SCALE
 
     @property
+    def named(self) -> tuple[str, str]:
+        """Its name and its weights', as in the settings."""
+        return self.name, self._pretrained
+
+    @property
     def label(self) -> str:
         """Name the model as its owner does, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
         return f"{self.name}/{self._pretrained}" if self._pretrained else self.name

@@ -148,6 +148,15 @@ def model(status: Mapping[str, object], weights: str, source: str) -> Check:
             return failed(name, f"{status['reason']}", str(status["hint"] or _LOG))
 
 
+def relevance(label: str, place: str, *, fitted: bool) -> Check:
+    """Judge whether hits can be told from what hardly fits; `place` is where a calibration of the model `label` goes."""
+    if fitted:
+        return fine("relevance", "calibrated on captioned photos: what hardly fits is left out")
+    name, _, tag = label.partition("/")
+    remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={place}, in a checkout"
+    return wrong("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
+
+
 def device(used: str | None, precision: str, why: Why) -> list[Check]:
     """Judge what photos are embedded on; None while that is not known."""
     if used is None:

@@ -45,12 +45,15 @@ class Diagnosis:
         status: Status,
         disk: RootDisk,
         looks: Looks,
+        place: str,
     ) -> None:
+        """Look at a daemon whose state is in `state`; `place` is where a calibration of its model goes."""
         self._state = str(state)
         self._parts = parts
         self._status = status
         self._disk = disk
         self._looks = looks
+        self._place = place
 
     @property
     def calls(self) -> Calls:
@@ -91,6 +94,9 @@ class Diagnosis:
     def _understanding(self, report: dict[str, Any]) -> Iterable[Check]:
         by = self._parts.model.photos_by
         yield inside.model(report["model"], *self._parts.model.weights)
+        if self._parts.model.bound is not None:
+            fitted = self._parts.searcher.calibration().fitted
+            yield inside.relevance(self._parts.model.label, self._place, fitted=fitted)
         yield from inside.device(by.device if by else None, by.precision if by else "", by.why if by else Why())
 
     async def _index(self) -> Iterable[Check]:

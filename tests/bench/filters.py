@@ -1,0 +1,90 @@
+"""What filters and relevance add to a ranking, in memory: the same search with and without them, in turns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.table import Aim, Figure
+from photos import photo
+from phsearch.domain.language import parse
+from phsearch.domain.masks import Masks
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.relevance import UNCALIBRATED, Calibration, Curve
+from phsearch.domain.roots import Roots
+from phsearch.domain.search import Cut, ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.kit import Kit
+    from phsearch.domain.types import Photo, Vectors
+
+_PHOTOS, _QUICK = 100_000, 20_000
+_DIM = 384
+_FOLDERS, _CAMERAS = 1_000, 12
+_ROUNDS = 15
+_TODAY = dt.date(2024, 6, 1)
+_QUERIES = {
+    "date": "date:2015..2017",
+    "folder": "in:trip7",
+    "camera": 'camera:"maker 3"',
+    "position": "near:48,2,500km",
+    "all of them": 'date:2015..2017 in:trip7 camera:"maker 3" near:48,2,500km size:>1MP type:jpeg',
+}
+
+
+def measure(kit: Kit) -> Iterator[Figure]:
+    """Rank a library of random vectors."""
+    count = _QUICK if kit.quick else _PHOTOS
+    rng = np.random.default_rng(0)
+    index = VectorIndex()
+    begun = time.perf_counter()
+    index.load([_photo(number, rng) for number in range(count)], _unit(rng, count))
+    took = time.perf_counter() - begun
+    yield Figure(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
+    masks = Masks(Roots(["/photos"]).of, "/home/me")
+    reference = _unit(rng, 1_000)
+    curve = Curve(-5, 1.4, 0.15)
+    mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
+    calibrated = Calibration(curve, curve, 0.5, 0.3, 0.15, mean=mean, covariance=covariance)
+    for name, text in _QUERIES.items():
+        plain, filtered = _turns(index, masks, text, UNCALIBRATED, rng)
+        yield Figure(f"search by {name}", filtered, "ms", "without", plain, Aim("ratio", "<=", 2))
+    plain, judged = _turns(index, masks, "", calibrated, rng)
+    yield Figure("search with relevance", judged, "ms", "without", plain, Aim("ratio", "<=", 2))
+
+
+def _turns(
+    index: VectorIndex, masks: Masks, text: str, calibration: Calibration, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Give the medians of a plain search and of one with filters and a calibration, in ms, one after the other."""
+    filters = parse(text, _TODAY).filters if text else ()
+    plain, other = [], []
+    for _ in range(_ROUNDS):
+        query = _unit(rng, 1)[0]
+        begun = time.perf_counter()
+        ranked(index, query, "words", UNCALIBRATED, masks.of(()), Cut(), 20)
+        between = time.perf_counter()
+        ranked(index, query, "words", calibration, masks.of(filters), Cut(relevance=0.15), 20)
+        plain.append(1000 * (between - begun))
+        other.append(1000 * (time.perf_counter() - between))
+    return statistics.median(plain), statistics.median(other)
+
+
+def _unit(rng: np.random.Generator, rows: int) -> Vectors:
+    found = rng.standard_normal((rows, _DIM), np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
+
+
+def _photo(number: int, rng: np.random.Generator) -> Photo:
+    year, month, camera = rng.integers(2005, 2025), rng.integers(1, 13), rng.integers(_CAMERAS)
+    lat, lon = rng.uniform(-60, 60), rng.uniform(-180, 180)
+    folder = f"/photos/trip{number % _FOLDERS // 10}/part{number % 10}"
+    taken = f"{year}-{month:02}-11T10:20:30"
+    return photo(f"{folder}/{number}.jpg", b"", taken_at=taken, camera=f"Maker {camera}", lat=lat, lon=lon)
