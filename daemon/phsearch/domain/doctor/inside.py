@@ -149,7 +149,7 @@ def model(status: Mapping[str, object], weights: str, source: str) -> Check:
 
 
 def relevance(label: str, place: str, *, fitted: bool) -> Check:
-    """Judge whether hits can be told from what hardly fits; `place` is where a calibration of the model `label` goes."""
+    """Judge whether what hardly fits is known to; `place` is where a calibration of the model `label` goes."""
     if fitted:
         return fine("relevance", "calibrated on captioned photos: what hardly fits is left out")
     name, _, tag = label.partition("/")
