@@ -9,6 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -242,6 +243,20 @@ def test_a_small_picture_is_upright_and_fits(daemon: Daemon) -> None:
         assert max(red, green) < 60
     made = daemon.call("library.thumbnail", path=path, width=32, height=32, format="sixel")
     assert base64.b64decode(made["data"]).startswith(b"\x1bP0;1;0q")
+
+
+def test_a_picture_too_rich_for_one_line_is_made_smaller(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "photos").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    Image.fromarray(noise).save(home / "photos" / "noise.png")
+    with running(home, settings="[watch]\nsettle_seconds = 0.2\n") as daemon:
+        daemon.becomes(photos=1, pending=0, scanning=False)
+        path = str(daemon.photos / "noise.png")
+        made = daemon.call("library.thumbnail", path=path, width=1024, height=1024)
+        assert len(made["data"]) < 1 << 20
+        assert Image.open(io.BytesIO(base64.b64decode(made["data"]))).size == (made["width"], made["height"])
+        assert made["width"] > 300
 
 
 def test_pictures_are_of_the_library_alone(daemon: Daemon, tmp_path: Path) -> None:

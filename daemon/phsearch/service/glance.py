@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phsearch.service.summoned import Summoned
 
 _PATIENCE = 10.0
-_LARGEST = 512 << 20
+_LARGEST = 256 << 20
 _REMEMBERED = 100
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have folders of its own
 

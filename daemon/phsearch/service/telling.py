@@ -22,6 +22,10 @@ def hit(number: int, hit: dict[str, Any]) -> str:
         facts.append(f"taken {hit['taken_at'][:10]}")
     if hit["offline"]:
         facts.append("offline: its disk is not there now")
+    if hit["band"] is not None:
+        facts.insert(
+            0, f"{hit['band']} match, probability {hit['relevance']:.2f}" if hit["band"] != "none" else "hardly fits"
+        )
     return f"{number}. score {hit['score']:.3f}  {hit['path']}  ({', '.join(facts)})"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
 from phsearch.service.disk import RootDisk
 from phsearch.service.glance import read
+from phsearch.wire import framing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0
 _KEPT_BYTES = 32 << 20
+_LARGEST = (framing.MAX_LINE - 8192) * 3 // 4
+"""Bytes: in base64 a third more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,22 @@ class Thumbnails:
         root = None if self._follow() else photo.root
         try:
             _, data = await disk.ask(lambda _tick: read(path, root))
-            header = {"op": "thumbnail", "path": path, "width": width, "height": height, "format": form}
-            found, picture = await self._worker.ask(header, data)
+            made = await self._made(path, data, width, height, form)
         except OSError as error:
             raise UnreadableImageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
         except UnreadableImageError as error:
             raise UnreadableImageError(f"{path} cannot be shown: {error}") from None
-        made = Thumbnail(found["width"], found["height"], picture)
         self._keep(key, made)
         return made
+
+    async def _made(self, path: str, data: bytes, width: int, height: int, form: str) -> Thumbnail:
+        """Have it made, smaller than asked for if it would not fit into a line of the protocol."""
+        while True:
+            header = {"op": "thumbnail", "path": path, "width": width, "height": height, "format": form}
+            found, picture = await self._worker.ask(header, data)
+            if len(picture) <= _LARGEST:
+                return Thumbnail(found["width"], found["height"], picture)
+            width, height = (max(side * 3 // 4, 1) for side in (found["width"], found["height"]))
 
     def _keep(self, key: tuple[bytes, int, int, str], made: Thumbnail) -> None:
         self._kept[key] = made
