@@ -32,10 +32,10 @@ _IMAGE_TYPES = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "
 _COMPLETE = {"resultType": "complete"}
 _INSTRUCTIONS = (
     "phsearch finds the owner's photos on this machine by what they show. `search` takes a short description of the "
-    'picture, such as "a dog on a beach", and filters, as in "snow date:2023 in:Holidays"; relevance is the probability '
-    "that a photo is what was meant, band says it in a word (null where the model is not calibrated: then only the order "
-    "of scores means much), and min_band leaves out what hardly fits. `why` says why a certain file is found or not, "
-    "`status` how far the index is."
+    'picture, such as "a dog on a beach", and filters, as in "snow date:2023 in:Holidays"; relevance is the '
+    "probability that a photo is what was meant, band says it in a word (null where the model is not calibrated: then "
+    "only the order of scores means much), and min_band leaves out what hardly fits. `why` says why a certain file is "
+    "found or not, `status` how far the index is."
 )
 
 
