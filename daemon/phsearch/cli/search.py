@@ -68,7 +68,7 @@ def _terms(command: Any) -> Any:
     told = {
         "size": (">12MP", "Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
         "orientation": ("SHAPE", "Only portrait, landscape, square or panorama."),
-        "near": ("LAT,LON[,KM]", "Only taken there, e.g. 48.85,2.35,10km."),
+        "near": ("LAT,LON[,10km]", "Only taken there, e.g. 48.85,2.35,10km."),
         "type": ("FORMAT", "Only of this format, e.g. raw, or jpeg,heic."),
         "camera": ("NAME", "Only taken with this camera."),
         "under": ("DIR", "Only below this folder, or one of this name."),

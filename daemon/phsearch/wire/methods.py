@@ -42,9 +42,10 @@ METHODS = {
                 Param(
                     "query",
                     "string",
-                    "the text to look for; in it -word keeps away from something, like:PATH means as in that photo, "
-                    "and date:2023-06..2023-09, before:2020, in:Holidays, camera:canon, type:raw, "
-                    "near:48.85,2.35,10km, orientation:portrait or size:>12MP leave out all others",
+                    "the text to look for",
+                    detail="in it -word keeps away from something, like:PATH means as in that photo, and "
+                    "date:2023-06..2023-09, before:2020, in:Holidays, camera:canon, type:raw, near:48.85,2.35,10km, "
+                    "orientation:portrait or size:>12MP leave out all others",
                     required=True,
                     low=1,
                     high=MAX_QUERY,

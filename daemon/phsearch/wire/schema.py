@@ -30,6 +30,8 @@ class Param:
     high: float | None = None
     path: bool = False
     choices: tuple[str, ...] = ()
+    detail: str = ""
+    """What else there is to know, for who reads the description; too much for a message of what is wrong."""
 
     def check(self, value: Any) -> Any:
         """Give the value if it fits; raises RpcError (InvalidParams)."""
@@ -75,7 +77,8 @@ class Param:
             schema["enum"] = list(self.choices)
         if self.default is not None:
             schema["default"] = self.default
-        return {"name": self.name, "summary": self.summary, "required": self.required, "schema": schema}
+        described = {"name": self.name, "summary": self.summary, "required": self.required, "schema": schema}
+        return described | ({"description": f"{self.summary}; {self.detail}"} if self.detail else {})
 
     def _problem(self, what: str) -> RpcError:
         return RpcError("InvalidParams", f'"{self.name}" {what}', self.summary)
@@ -109,7 +112,10 @@ class Method:
         described = [param.schema() for param in self.params]
         return {
             "type": "object",
-            "properties": {each["name"]: each["schema"] | {"description": each["summary"]} for each in described},
+            "properties": {
+                each["name"]: each["schema"] | {"description": each.get("description", each["summary"])}
+                for each in described
+            },
             "required": [each["name"] for each in described if each["required"]],
             "additionalProperties": False,
         }
