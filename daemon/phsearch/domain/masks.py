@@ -25,7 +25,7 @@ from phsearch.domain.language.terms import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -63,10 +63,9 @@ class Masks:
 
         return where
 
-    def names(self, test: Test, names: Sequence[str]) -> list[bool]:
-        """Say of each camera, or of each folder, whether a `test` of these holds."""
-        told = self._told(test)
-        return [told(name) for name in names]
+    def fits_any(self, test: Test, names: Iterable[str]) -> bool:
+        """Say whether a `test` of names holds for any of these cameras, or folders."""
+        return any(map(self._told(test), names))
 
     def _any(self, tests: Sequence[Test], columns: Columns) -> Mask:
         return functools.reduce(np.logical_or, (self._test(test, columns) for test in tests))
@@ -93,7 +92,8 @@ class Masks:
 
     def _by_name(self, test: Test, columns: Columns, column: Column, names: Names) -> Mask:
         """Ask each name once."""
-        mask: Mask = np.array(self.names(test, names.listed()), np.bool_)[columns[column]]
+        told = self._told(test)
+        mask: Mask = np.array([told(name) for name in names.listed()], np.bool_)[columns[column]]
         return mask
 
     def _told(self, test: Test) -> Callable[[str], bool]:

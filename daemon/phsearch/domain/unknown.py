@@ -30,20 +30,20 @@ def check(filters: Sequence[Filter], columns: Columns, masks: Masks, roots: Iter
             match test:
                 case Camera(words):
                     known = [name for name in columns.cameras.listed() if name]
-                    if not any(masks.names(test, known)):
+                    if not masks.fits_any(test, known):
                         raise _unknown(
                             term, f"no photo was taken with a camera called {quoted(words)}", _nearest(words, known)
                         )
                 case Folder(pattern):
                     folders = columns.folders.listed()
-                    if not any(masks.names(test, folders)):
+                    if not masks.fits_any(test, folders):
                         raise _unknown(
                             term,
                             f"there are no photos in a folder {quoted(pattern)}",
                             _nearest(pattern, _parts(folders)),
                         )
                 case Root(name):
-                    if not any(masks.names(test, list(roots))):
+                    if not masks.fits_any(test, roots):
                         raise _unknown(
                             term, f"no watched folder is called {quoted(name)}", _nearest(name, _parts(roots))
                         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from phsearch.domain.albums import Album, check_name
 from phsearch.domain.relevance import Band
-from phsearch.errors import AlbumError, NotReadyError, PhsearchError
+from phsearch.errors import AlbumError, ModelUnavailableError, NotReadyError, PhsearchError
 from phsearch.service.searcher import Ask
 
 if TYPE_CHECKING:
@@ -122,6 +122,9 @@ class Albums:
                     await self._link(album, await self._paths(album))
                 except NotReadyError:
                     return False
+                except ModelUnavailableError as problem:
+                    self._note(album, problem)
+                    return False  # nothing in the library tells when there is a model again
                 except PhsearchError as problem:
                     self._note(album, problem)
         return True
