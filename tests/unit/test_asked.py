@@ -189,3 +189,19 @@ def test_a_file_that_exists_is_found_whatever_its_name(path: str, sign: str) -> 
 def test_whatever_the_arguments_the_daemon_understands_or_says_why_not(args: list[str]) -> None:
     with contextlib.suppress(QueryError):
         meant(*args)
+
+
+@pytest.mark.parametrize(
+    ("argument", "query"),
+    [
+        ("camera:Pixel 8", 'camera:"Pixel 8"'),
+        ("-camera:Google Pixel 8 beach", '-camera:"Google Pixel 8" beach'),
+        ("camera:EOS 6D,Pixel 8 -people", 'camera:"EOS 6D","Pixel 8" -people'),
+        ("camera:canon beach", "camera:canon beach"),
+        ("camera:canon date:2024", "camera:canon date:2024"),
+        ('camera:"Pixel 8" 2 dogs', 'camera:"Pixel 8" 2 dogs'),
+        ("camera:6D", "camera:6D"),
+    ],
+)
+def test_a_camera_alone_gets_back_the_quotes_that_the_shell_took(argument: str, query: str) -> None:
+    assert query_of([argument], lambda _path: False) == query

@@ -11,7 +11,7 @@ import click
 from phsearch.cli import asked, exits, output
 from phsearch.cli.find import find, objection, pointing, wish
 from phsearch.cli.hits import JSON, NULL, TABLE
-from phsearch.cli.options import asking
+from phsearch.cli.options import asking, parted
 from phsearch.cli.terminal import Screen
 from phsearch.wire.methods import METHODS
 
@@ -62,10 +62,7 @@ class _Terms(click.Command):
     """Takes terms of a query that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = {
-            name: isinstance(param, click.Option) and not param.is_flag for param in self.params for name in param.opts
-        }
-        options, terms = asked.split(args, known)
+        options, terms = parted(self, args)
         if len(terms) < 2:  # noqa: PLR2004 - a name and something to look for
             return super().parse_args(ctx, [*options, *terms])
         super().parse_args(ctx, [*options, terms[0], "query"])

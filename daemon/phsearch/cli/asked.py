@@ -67,7 +67,7 @@ def query_of(terms: Iterable[str], exists: Callable[[str], bool]) -> str:
     """
     given = [term for term in terms if term.strip()]
     if len(given) == 1 and not _signed_words(given[0]) and not _names_file(given[0], exists):
-        return given[0]
+        return _camera_quoted(given[0])
     return " ".join(_requoted(term, exists) for term in given)
 
 
@@ -97,6 +97,24 @@ def _requoted(term: str, exists: Callable[[str], bool]) -> str:
     weighted = _WEIGHTED.fullmatch(rest)
     text, weight = weighted.groups() if weighted else (rest, "")
     return f"{sign}{key}{quoted(text)}{weight}"
+
+
+def _camera_quoted(query: str) -> str:
+    """Put a camera's name at the beginning of a whole query in quotes again, as far as it goes: to its last number.
+
+    camera:"Pixel 8" comes from the shell as camera:Pixel 8, which would be a Pixel and the text "8"; without a number
+    in it (camera:canon beach) the name is one word.
+    """
+    sign, key, rest = _parts(query)
+    words = rest.split()
+    if key.lower() != "camera:" or '"' in rest:
+        return query
+    end = next((at for at, word in enumerate(words) if at and (word[0] in "+-" or _parts(word)[1])), len(words))
+    numbered = [at for at, word in enumerate(words[:end]) if at and any(map(str.isdigit, word))]
+    if not numbered:
+        return query
+    name, others = words[: numbered[-1] + 1], words[numbered[-1] + 1 :]
+    return " ".join([f"{sign}{key}{_alternatives(' '.join(name))}", *others])
 
 
 def _each(value: str | Iterable[str] | None) -> Iterable[str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch import paths
-from phsearch.cli import PROGRAM
+from phsearch.cli import PROGRAM, asked
 from phsearch.cli.versions import understood
 from phsearch.client import TIMEOUT, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _TIMEOUTS = (0.001, 7 * 86400)  # sockets take neither none nor infinity
 
@@ -28,6 +28,13 @@ def between(low: float, high: float) -> Callable[[click.Context, click.Parameter
         raise click.BadParameter(f"{value:g} is not a number from {low:g} to {high:,g}.", ctx, param)
 
     return check
+
+
+def parted(command: click.Command, args: list[str], bare: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Tell a command's options from the terms of a query; `bare` ones take a value only after a "="."""
+    params = {name: param for param in command.params for name in param.opts}
+    known = {name: isinstance(param, click.Option) and not param.is_flag for name, param in params.items()}
+    return asked.split(args, known | dict.fromkeys(bare, False) | {"-h": False})
 
 
 class Wordless(click.Command):

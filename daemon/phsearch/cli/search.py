@@ -10,7 +10,7 @@ import click
 from phsearch.cli import asked
 from phsearch.cli.find import CUT, LIMIT, find, objection, wish
 from phsearch.cli.hits import JSON, NULL, TABLE
-from phsearch.cli.options import asking, between
+from phsearch.cli.options import asking, between, parted
 from phsearch.cli.template import compiled
 from phsearch.wire.methods import METHODS
 
@@ -33,11 +33,7 @@ class _Search(click.Command):
     """Takes terms of the query wherever they stand, also those that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        flags = {
-            name: isinstance(param, click.Option) and not param.is_flag for param in self.params for name in param.opts
-        }
-        known = flags | dict.fromkeys(_WITH_VALUE, False) | {"-h": False}
-        options, terms = asked.split(args, known)
+        options, terms = parted(self, args, _WITH_VALUE)
         super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
         ctx.params["query"] = tuple(terms)
         return []
