@@ -61,8 +61,7 @@ class AlbumFiles:
         folder = self._folder / name
         with _writing(folder):
             there, foreign = _there(folder)
-            wanted = links(paths, there | dict.fromkeys(foreign, ""))
-            found = changes({key: target for key, target in wanted.items() if key not in foreign}, there)
+            found = changes(links(paths, there, foreign), there)
             if found.new:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for gone in found.gone:

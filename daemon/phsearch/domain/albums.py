@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phsearch.errors import AlbumError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _LONGEST = 100
 
@@ -43,10 +43,10 @@ def check_name(name: str) -> None:
         )
 
 
-def links(paths: Sequence[str], there: Mapping[str, str]) -> dict[str, str]:
+def links(paths: Sequence[str], there: Mapping[str, str], foreign: Collection[str] = ()) -> dict[str, str]:
     """Give the links, name -> target, for `paths`; what is `there` already keeps its name.
 
-    A link has its photo's name, and where two photos share it a number.
+    A link has its photo's name, and a number where another photo has that, or a file that is none of ours (`foreign`).
     """
     wanted = dict.fromkeys(paths)
     kept = {name: target for name, target in there.items() if target in wanted}
@@ -55,8 +55,7 @@ def links(paths: Sequence[str], there: Mapping[str, str]) -> dict[str, str]:
     found = {name: target for target, name in named.items()}
     for path in wanted:
         if path not in named:
-            name = _free(path.rpartition("/")[2], found)
-            found[name] = path
+            found[_free(path.rpartition("/")[2], {*found, *foreign})] = path
     return found
 
 
@@ -66,7 +65,7 @@ def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> Changes:
     return Changes(gone, tuple((name, target) for name, target in wanted.items() if there.get(name) != target))
 
 
-def _free(name: str, taken: Mapping[str, str]) -> str:
+def _free(name: str, taken: Collection[str]) -> str:
     stem, dot, suffix = name.rpartition(".")
     number, free = 2, name
     while free in taken:

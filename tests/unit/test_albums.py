@@ -1,0 +1,83 @@
+"""Folders of links: what is wanted is there, what was right stays as it is, and nothing foreign is touched."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phsearch.adapters.album_files import AlbumFiles
+from phsearch.domain.albums import Album, changes, check_name, links
+from phsearch.errors import AlbumError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+paths = st.lists(st.sampled_from([f"/{folder}/{name}" for folder in "abc" for name in ("x.jpg", "y.jpg", "z", ".h")]))
+
+
+@given(paths, paths, st.sets(st.sampled_from(["x.jpg", "y (2).jpg", "z"])))
+def test_the_changes_give_just_the_wanted_links(before: list[str], after: list[str], foreign: set[str]) -> None:
+    there = links(before, {}, foreign)
+    found = changes(links(after, there, foreign), there)
+    now = {name: target for name, target in there.items() if name not in found.gone} | dict(found.new)
+    assert sorted(now.values()) == sorted(set(after)), "one link for each photo"
+    assert not foreign & now.keys()
+    assert all(now[name] == target for name, target in there.items() if target in after), "what was right stays"
+    again = changes(links(after, now, foreign), now)
+    assert (again.gone, again.new) == ((), ()), "a second time there is nothing to do"
+
+
+def test_links_have_their_photos_names_and_numbers_only_where_they_must() -> None:
+    assert links(["/a/x.jpg", "/b/x.jpg", "/c/x.jpg"], {}) == {
+        "x.jpg": "/a/x.jpg",
+        "x (2).jpg": "/b/x.jpg",
+        "x (3).jpg": "/c/x.jpg",
+    }
+    assert links(["/a/x.jpg"], {}, {"x.jpg"}) == {"x (2).jpg": "/a/x.jpg"}
+
+
+@pytest.mark.parametrize("name", ["", ".x", "a/b", " x", "x\n", "\x1b[m", "x" * 101])
+def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
+    with pytest.raises(AlbumError):
+        check_name(name)
+
+
+def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = AlbumFiles(tmp_path)
+    assert files.load() == []
+    albums = [Album("cats", "cat -dog", 5, "strong", folder=True), Album("ü", "x")]
+    files.save(albums)
+    assert files.load() == albums
+    (tmp_path / "albums.json").write_text("[{")
+    assert files.load() == []
+    assert "set aside" in caplog.text
+    assert (tmp_path / "albums.damaged").read_text() == "[{"
+    assert files.load() == []
+
+
+def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
+    files = AlbumFiles(tmp_path)
+    folder = tmp_path / "albums" / "odd"
+    names = [os.fsdecode(b"\xff.jpg"), "new\nline.jpg", "same.jpg"]
+    files.link("odd", [f"/p/{name}" for name in names])
+    assert {link.name for link in folder.iterdir()} == set(names)
+    (folder / "mine").mkdir()
+    (folder / "mine" / "kept.txt").write_text("x")
+    (folder / "other.jpg").write_text("a file of somebody's")
+    before = (folder / "same.jpg").lstat()
+    files.link("odd", ["/p/same.jpg", "/q/other.jpg"])
+    assert {link.name for link in folder.iterdir()} == {"same.jpg", "other (2).jpg", "other.jpg", "mine"}
+    assert (folder / "same.jpg").lstat().st_ctime_ns == before.st_ctime_ns, "a link that is right is not made anew"
+    files.forget("odd")
+    assert {path.name for path in folder.iterdir()} == {"other.jpg", "mine"}
+    files.forget("never made")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "albums").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot write"):
+        AlbumFiles(tmp_path).link("x", ["/p/a.jpg"])
