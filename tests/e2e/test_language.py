@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,6 @@ from phsearch.errors import RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DATE, MAKE, MODEL = 0x0132, 0x010F, 0x0110
 
@@ -220,13 +220,36 @@ def test_bursts_and_copies_are_one_hit_and_dupes_lists_them(tmp_path: Path) -> N
         groups = daemon.call("library.dupes")["groups"]
         assert sorted((group["kind"], len(group["photos"])) for group in groups) == [("exact", 2), ("near", 4)]
         assert daemon.call("library.dupes", kind="exact")["total"] == 1
-        assert daemon.call("library.dupes", path="/elsewhere")["groups"] == []
+        with pytest.raises(RemoteError, match="/elsewhere lies in no watched folder"):
+            daemon.call("library.dupes", path="/elsewhere")
+        assert daemon.call("library.dupes", path=str(photos / "copy.jpg"))["total"] == 1
+        assert daemon.call("library.dupes", path=str(home))["total"] == 2
         lines = daemon.cli("dupes").stdout.splitlines()
         assert len(lines) == 6
         assert {line.split("\t")[1] for line in lines} == {"exact", "near"}
         spare = daemon.cli("dupes", "--exact", "-0").stdout
         assert spare.count("\0") == 1
         assert len(list(photos.iterdir())) == 6, "nothing is ever deleted"
+
+
+def test_copies_are_found_also_beside_an_edit_and_only_they_count_as_taken_twice(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    photos = home / "photos"
+    first = photo(photos / "IMG_1.jpg", "red", (64, 48))
+    shutil.copyfile(first, photos / "IMG_1 copy.jpg")
+    photo(photos / "IMG_1-edited.jpg", "red", (32, 24))
+    with running(home, settings="[watch]\nsettle_seconds = 0.2\n") as daemon:
+        daemon.becomes(photos=3, pending=0, scanning=False)
+        (near,) = daemon.call("library.dupes")["groups"]
+        assert (near["kind"], near["more"]) == ("near", 0)
+        names = [(Path(each["path"]).name, each["copy"]) for each in near["photos"]]
+        assert names == [("IMG_1.jpg", False), ("IMG_1 copy.jpg", True), ("IMG_1-edited.jpg", False)]
+        (exact,) = daemon.call("library.dupes", kind="exact")["groups"]
+        assert [Path(each["path"]).name for each in exact["photos"]] == ["IMG_1.jpg", "IMG_1 copy.jpg"]
+        assert daemon.cli("dupes", "--exact", "-0").stdout == f"{photos}/IMG_1 copy.jpg\0"
+        (photos / "IMG_1 copy.jpg").unlink()
+        daemon.becomes(photos=2, pending=0, scanning=False)
+        assert daemon.call("library.dupes", kind="exact")["total"] == 0, "the library is another, and so is the answer"
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------

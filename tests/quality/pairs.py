@@ -27,6 +27,14 @@ _EDITED = 200
 _COSINES = (0.7, 0.8, 0.85, 0.9, 0.95)
 _SHOOT, _SECONDS = 20, 3
 
+SAME_NAME = (
+    ("named IMG_1 and IMG_1-edited, without dates", ("/a/IMG_1.jpg", "/a/IMG_1-edited.jpg"), None),
+    ("the same with dates a year apart", ("/a/IMG_1.jpg", "/a/IMG_1-edited.jpg"), (2023, 2024)),
+    ("named IMG_1 in folders side by side", ("/p/a/IMG_1.jpg", "/p/b/IMG_1.jpg"), None),
+    ("named IMG_1 (1) and IMG_1 (2)", ("/a/IMG_1 (1).jpg", "/a/IMG_1 (2).jpg"), None),
+)
+"""Names that mislead: of each pair, and the years they were taken in."""
+
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
     """Cut a share of width and height away, evenly."""
@@ -62,6 +70,9 @@ def table(
     yield f"pairs that closeness alone would take for duplicates: {counts}"
     false = f"{_false(vectors, close)} of {_inside(len(photos)):,}"
     yield f"pairs collapsed though they are different photos, {_SHOOT} within a minute: {false}"
+    for what, names, years in SAME_NAME:
+        pairs = len(vectors) // 2
+        yield f"pairs of different photos collapsed, {what}: {_misled(vectors, close, names, years)} of {pairs}"
     yield f"{'edit':<22} lowest 5 %  median  collapsed by name  by time"
     for name, edit in EDITS.items():
         edited = embedder.photos([_written(path, name, edit, folder) for path in paths[:_EDITED]])
@@ -76,9 +87,22 @@ def _false(vectors: Vectors, close: Closeness) -> int:
     pairs = 0
     for start in range(0, len(vectors), _SHOOT):
         part = vectors[start : start + _SHOOT]
-        moments = collapse([_shot(start, number) for number in range(len(part))], part, close)
-        pairs += sum(len(moment) * (len(moment) - 1) // 2 for moment in moments)
+        pairs += _collapsed([_shot(start, number) for number in range(len(part))], part, close)
     return pairs
+
+
+def _misled(vectors: Vectors, close: Closeness, names: tuple[str, str], years: tuple[int, int] | None) -> int:
+    """Count pairs of different photos in one moment that have these names, taken in these years or who knows when."""
+    taken = [f"{year}-01-01T10:00:00" for year in years] if years else [None, None]
+    two = [photo(name, taken_at=at, camera="one") for name, at in zip(names, taken, strict=True)]
+    return sum(_collapsed(two, vectors[at : at + 2], close) for at in range(0, len(vectors) - 1, 2))
+
+
+def _collapsed(photos: Sequence[Photo], vectors: Vectors, close: Closeness) -> int:
+    """Count the pairs that are in one moment."""
+    row = {each.path: at for at, each in enumerate(photos)}
+    moments = collapse(photos, lambda paths: vectors[[row[path] for path in paths]], close)
+    return sum(len(moment) * (len(moment) - 1) // 2 for moment in moments)
 
 
 def _inside(count: int) -> int:

@@ -136,7 +136,7 @@ def answering(
     albums = Albums(AlbumFiles(settings.places.state), searcher, parts.events)
     groups = (
         Keeping(albums).calls,
-        Reviewing(Dupes(parts.library, parts.index, parts.lanes.rank, searcher.calibration)).calls,
+        Reviewing(Dupes(parts.library, parts.index, parts.lanes.rank, searcher.calibration), parts.roots).calls,
         Picturing(thumbnails).calls,
         Finding(searcher, status, parts.library, keepers, why, parts.barrier, governor).calls,
         Upkeep(parts.library, parts.roots, keepers, parts.pipelines, _verifier(parts, store), governor).calls,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 _PAGE = 500
+_SECONDS = 19  # of ISO 8601: all up to the seconds
 
 
 @click.command(short_help="List exact and near duplicates, for review.")
@@ -37,12 +38,14 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
         raise click.UsageError("--json and --null exclude each other: choose one.")
     screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
     where = {"path": os.path.abspath(folder)} if folder else {}  # noqa: PTH100 - abspath keeps the name as typed
-    count, spare = 0, 0
+    count, spare, more = 0, 0, 0
     for number, group in enumerate(_groups(client, kind or "all", where), 1):
         count = number
-        if group["kind"] == "exact":
-            spare += sum(photo["size"] for photo in group["photos"][1:])
+        spare += sum(photo["size"] for photo in group["photos"] if photo["copy"])
+        more += group["more"]
         screen.write(_shown(number, group, screen, as_json=as_json, null=null))
+    if more:
+        notes.say(f"{counted(more, 'photo')} of large groups not listed: ask again when some are gone")
     if notes.terminal:
         notes.say(f"{counted(count, 'group')}; exact copies take {amount(spare)}; nothing was changed", dim=True)
     return exits.DONE
@@ -62,7 +65,12 @@ def _shown(number: int, group: dict[str, Any], screen: Screen, *, as_json: bool,
     if as_json:
         return output.json_line(group)
     if null:
-        return b"".join(output.null(photo["path"]) for photo in group["photos"][1:])
+        names = [photo["path"] for photo in group["photos"][1:]]
+        return (
+            "".join(f"{output.cell(name)}\0" for name in names)
+            if screen.terminal
+            else b"".join(map(output.null, names))
+        )
     if not screen.terminal:
         lines = (
             output.tsv((str(number), group["kind"], str(photo["size"]), photo["path"])) for photo in group["photos"]
@@ -74,4 +82,5 @@ def _shown(number: int, group: dict[str, Any], screen: Screen, *, as_json: bool,
 
 def _fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:
     size = f"{photo['width']}x{photo['height']}"
-    return kind if place == 0 else "", size, amount(photo["size"]), (photo["taken_at"] or "")[:19]
+    mark = kind if place == 0 else "copy" if photo["copy"] else ""
+    return mark, size, amount(photo["size"]), (photo["taken_at"] or "")[:_SECONDS]

@@ -12,74 +12,143 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from phsearch.domain.columns import UNDATED, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from phsearch.domain.relevance import Calibration
     from phsearch.domain.types import Photo, Vectors
 
+    VectorsOf = Callable[[Sequence[str]], Vectors]
+    """Paths to unit vectors, [k, dim]; zeros for one that is not known."""
+
 BURST_SECONDS = 10
+CROWD = 20
+"""Moments with one sign in common. Where there are more, as all photos of a camera without a clock have the same time,
+the sign tells nothing: who comes later is compared with these alone, and the work stays in proportion to the photos.
+"""
 _BY_NAME, _BY_TIME = 2.5, 5.0
-"""Standard deviations: names say much, so that a crop in black and white counts; seconds say less."""
+"""Standard deviations: a sure name says much, so that a crop in black and white counts; seconds say less."""
+_MOST = 0.8
+"""Of the way from what photos in general have to the same photo: five deviations may be more than there is room for."""
 _CAREFUL = (0.8, 0.9)
 """Cosines where nobody knows what photos in general have."""
-_FEWEST = 30
+_FEWEST, _ENOUGH = 30, 200
 _ADDED = re.compile(
     r"""( [ _-]* (?: \(\d{1,3}\) | ~\d{1,3} | copy(?:[ _-]?\d{1,3})? | kopie | edit(?:ed)? | bearbeitet | crop(?:ped)?
         | final | hdr | bw | small | large | burst\d* | cover | collage | enhanced | effects ) )+ $""",
     re.IGNORECASE | re.VERBOSE,
 )
-_BEFORE = re.compile(r"^(?:copy of|kopie von|edited)[ _-]+", re.IGNORECASE)
+_BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
+_IPHONE = re.compile(r"^img_e(?=\d{4}$)")
+_COUNTER = re.compile(r"\(\d{1,3}\)")
 _SHORTEST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
-    """From which cosine on two photos are close: `by_name` if their names are related, `by_time` if their times are."""
+    """From which cosine on two photos are close: `by_name` if their names surely are related, else `by_time`."""
 
     by_name: float
     by_time: float
 
     @classmethod
-    def of(cls, mean: Vectors, covariance: Vectors) -> Closeness:
-        """Give it from mean [dim] and covariance [dim, dim] of photos in general: two of them have known cosines."""
-        middle = float(mean @ mean)
-        spread = float(np.sqrt((covariance * covariance).sum() + 2 * mean @ covariance @ mean))
-        return cls(middle + _BY_NAME * spread, middle + _BY_TIME * spread)
+    def above(cls, mean: float, spread: float) -> Self:
+        """Give it from mean and standard deviation of the cosines of two photos."""
+        room = mean + _MOST * (1 - mean)
+        return cls(min(mean + _BY_NAME * spread, room), min(mean + _BY_TIME * spread, room))
 
     @classmethod
-    def known(cls, calibration: Calibration, rows: Vectors) -> Closeness:
+    def of(cls, mean: Vectors, covariance: Vectors) -> Self:
+        """Give it from mean [dim] and covariance [dim, dim] of photos in general: two of them have known cosines."""
+        spread = float(np.sqrt((covariance * covariance).sum() + 2 * mean @ covariance @ mean))
+        return cls.above(float(mean @ mean), spread)
+
+    @classmethod
+    def known(cls, calibration: Calibration, rows: Vectors) -> Self:
         """Give it from a model's calibration, or else from some photos of the library, [n, dim]."""
         if calibration.mean is not None and calibration.covariance is not None:
             return cls.of(calibration.mean, calibration.covariance)
         if len(rows) < _FEWEST:
             return cls(*_CAREFUL)
-        return cls.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
+        few = rows[:: -(-len(rows) // _ENOUGH)]
+        cosines = (few @ few.T)[np.triu_indices(len(few), 1)]
+        return cls.above(float(cosines.mean()), float(cosines.std()))
 
 
-def collapse(photos: Sequence[Photo], vectors: Vectors, closeness: Closeness) -> list[list[int]]:
-    """Group `photos`, best first, with their `vectors` ([n, dim]); gives moments in the order of their best photos.
+class Moments:
+    """Photos as they fall into moments, added best first. `groups` has their places, best first in each."""
+
+    def __init__(self, closeness: Closeness, vectors: VectorsOf) -> None:
+        self.groups: list[list[int]] = []
+        self._closeness = closeness
+        self._vectors = vectors
+        self._count = 0
+        self._best: list[str] = []
+        self._same: dict[bytes, int] = {}
+        # What has a sign, by moment: the name's first photo, or the first and the last time.
+        self._named: dict[Hashable, dict[int, _Named]] = {}
+        self._timed: dict[Hashable, dict[int, tuple[int, int]]] = {}
+
+    def add(self, photo: Photo) -> None:
+        """Add the next best one."""
+        name, taken = _Named.of(photo), seconds(photo.info.taken_at)
+        moment = self._same.get(photo.digest)
+        if moment is None:
+            moment = self._closest(photo, name, taken)
+        if moment is None:
+            moment = len(self.groups)
+            self.groups.append([])
+            self._best.append(photo.path)
+        self.groups[moment].append(self._count)
+        self._count += 1
+        self._same.setdefault(photo.digest, moment)
+        for sign in name.signs():
+            named = self._named.setdefault(sign, {})
+            if len(named) < CROWD:
+                named.setdefault(moment, name)
+        for sign in _slots(photo, taken):
+            timed = self._timed.setdefault(sign, {})
+            if moment in timed or len(timed) < CROWD:
+                first, last = timed.get(moment, (taken, taken))
+                timed[moment] = min(first, taken), max(last, taken)
+
+    def _closest(self, photo: Photo, name: _Named, taken: int) -> int | None:
+        """Give the moment whose best photo is the closest, of those that the photo is related and close to."""
+        least: dict[int, float] = {}
+        for sign in _slots(photo, taken):
+            for moment, (first, last) in self._timed.get(sign, {}).items():
+                # Those of one sign lie within twice the seconds: who comes between two of them is near to one.
+                if first - BURST_SECONDS <= taken <= last + BURST_SECONDS:
+                    least[moment] = self._closeness.by_time
+        for sign in name.signs():
+            for moment, other in self._named.get(sign, {}).items():
+                if name.surely(other):
+                    least[moment] = self._closeness.by_name
+                else:
+                    least.setdefault(moment, self._closeness.by_time)
+        if not least:
+            return None
+        own, *others = self._vectors([photo.path, *(self._best[moment] for moment in least)])
+        found = zip(np.stack(others) @ own, least, strict=True)
+        close = [(-float(cosine), moment) for cosine, moment in found if cosine >= least[moment]]
+        return min(close)[1] if close else None
+
+
+def collapse(photos: Sequence[Photo], vectors: VectorsOf, closeness: Closeness) -> list[list[int]]:
+    """Group `photos`, best first; gives moments in the order of their best photos.
 
     A moment is the places of its photos, best first; every photo is in one.
     """
-    moments: list[list[int]] = []
-    found: dict[Hashable, list[int]] = {}  # a sign -> moments with a photo that has it
-    for place, photo in enumerate(photos):
-        moment = _moment(place, photos, vectors, closeness, moments, found)
-        if moment is None:
-            moment = len(moments)
-            moments.append([])
-        moments[moment].append(place)
-        for sign, _ in _signs(photo):
-            if moment not in (known := found.setdefault(sign, [])):
-                known.append(moment)
-    return moments
+    moments = Moments(closeness, vectors)
+    for photo in photos:
+        moments.add(photo)
+    return moments.groups
 
 
 def related(photos: Sequence[Photo]) -> list[list[int]]:
@@ -94,7 +163,7 @@ def related(photos: Sequence[Photo]) -> list[list[int]]:
 
     first: dict[Hashable, int] = {}
     for place, photo in enumerate(photos):
-        for sign, _ in _signs(photo):
+        for sign in (photo.digest, *_Named.of(photo).signs(), *_slots(photo, seconds(photo.info.taken_at))):
             group[head(place)] = head(first.setdefault(sign, place))
     groups: dict[int, list[int]] = {}
     for place in range(len(photos)):
@@ -105,52 +174,51 @@ def related(photos: Sequence[Photo]) -> list[list[int]]:
 def stem(name: str) -> str:
     """Give what a file's name has in common with the names of its copies and edits; "" where that is too little.
 
-    "IMG_1234-edited (1).jpg", "Copy of IMG_1234.JPG" and "IMG_1234.CR2" have "img_1234".
+    "IMG_1234-edited (1).jpg", "Copy of IMG_1234.JPG", "IMG_E1234.HEIC" and "IMG_1234.CR2" have "img_1234".
     """
-    bare = _BEFORE.sub("", name.rpartition(".")[0] or name)
+    bare = _BEFORE.sub("", _bare(name))
     bare = (_ADDED.sub("", bare) or bare).casefold().strip(" _-")
+    bare = _IPHONE.sub("img_", bare)
     return bare if len(bare) >= _SHORTEST and any(map(str.isdigit, bare)) else ""
 
 
-def _moment(
-    place: int,
-    photos: Sequence[Photo],
-    vectors: Vectors,
-    closeness: Closeness,
-    moments: list[list[int]],
-    found: dict[Hashable, list[int]],
-) -> int | None:
-    """Give the first moment a photo belongs to."""
-    photo = photos[place]
-    for sign, kind in _signs(photo):
-        for moment in found.get(sign, ()):
-            if kind == "digest":
-                return moment
-            least = closeness.by_name if kind == "name" else closeness.by_time
-            if float(vectors[moments[moment][0]] @ vectors[place]) < least:
-                continue
-            if kind == "name" or any(_soon(photo, photos[other]) for other in moments[moment]):
-                return moment
-    return None
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a photo's name and place say, and how surely: a number in parentheses may count copies or a whole album."""
+
+    folder: str
+    stem: str
+    counted: bool
+    taken: int
+
+    @classmethod
+    def of(cls, photo: Photo) -> Self:
+        folder, _, name = photo.path.rpartition("/")
+        counted = _COUNTER.search(_bare(name)) is not None
+        return cls(folder, stem(name), counted, seconds(photo.info.taken_at))
+
+    def signs(self) -> Iterator[Hashable]:
+        if self.stem:
+            # Edits and RAW files often lie in a folder of their own below or beside.
+            yield self.folder, self.stem
+            yield self.folder.rpartition("/")[0], self.stem
+
+    def surely(self, other: _Named) -> bool:
+        """Tell whether one is made of the other: cameras begin anew to count, so times that differ say no."""
+        if self.counted or other.counted:
+            return False
+        if UNDATED in (self.taken, other.taken):
+            return self.folder == other.folder
+        return abs(self.taken - other.taken) <= BURST_SECONDS
 
 
-def _signs(photo: Photo) -> Iterator[tuple[Hashable, str]]:
-    """Give what photos of one moment have in common, the surest first, each with its kind."""
-    yield photo.digest, "digest"
-    folder, _, name = photo.path.rpartition("/")
-    if core := stem(name):
-        # Edits and RAW files often lie in a folder of their own below or beside.
-        yield (folder, core), "name"
-        yield (folder.rpartition("/")[0], core), "name"
-    if (taken := seconds(photo.info.taken_at)) != UNDATED:
-        # Two that are so near in time share one of the two slots each is in.
+def _slots(photo: Photo, taken: int) -> Iterator[Hashable]:
+    """Give the two slots of time that a photo is in: two that are near to each other share one."""
+    if taken != UNDATED:
         slot = taken // BURST_SECONDS
-        yield (photo.info.camera, slot), "time"
-        yield (photo.info.camera, slot + 1), "time"
+        yield photo.info.camera, slot
+        yield photo.info.camera, slot + 1
 
 
-def _soon(one: Photo, other: Photo) -> bool:
-    if one.info.camera != other.info.camera:
-        return False
-    times = seconds(one.info.taken_at), seconds(other.info.taken_at)
-    return UNDATED not in times and abs(times[0] - times[1]) <= BURST_SECONDS
+def _bare(name: str) -> str:
+    return name.rpartition(".")[0] or name

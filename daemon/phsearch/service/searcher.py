@@ -177,7 +177,7 @@ class Searcher:
 
     def _collapsed(self, photos: Sequence[Photo], calibration: Calibration) -> list[list[int]]:
         closeness = Closeness.known(calibration, self._index.some())
-        return collapse(photos, self._index.vectors([photo.path for photo in photos]), closeness)
+        return collapse(photos, self._index.vectors, closeness)
 
 
 def _kind(query: Query) -> Kind:

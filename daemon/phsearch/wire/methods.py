@@ -169,12 +169,13 @@ METHODS = {
         Method(
             "library.dupes",
             "List photos that are there twice, or nearly, for review: bursts, edits, a RAW with its JPEG.",
-            "{groups: [{kind, photos: [{path, size, width, height, format, taken_at}]}], total}; kind is exact where "
-            "all have the same bytes, else near; the photo with the most pixels comes first; an answer holds as many "
-            "groups as one line can",
+            "{groups: [{kind, photos: [{path, size, width, height, format, taken_at, copy}], more}], total}; kind is "
+            "exact where all have the same bytes, else near; the photo with the most pixels comes first; copy says "
+            "that one before it in the group has the same bytes; an answer holds as many groups as one line can, more "
+            "counts the photos of a group that is too large for that",
             (
                 Param("kind", "string", "which groups", default="all", choices=("all", "exact", "near")),
-                Param("path", "string", "only groups with a photo below this folder", low=1, high=4096, path=True),
+                Param("path", "string", "only groups with a photo at or below this", low=1, high=4096, path=True),
                 Param("limit", "integer", "how many groups at most", default=100, low=1, high=1000),
                 Param("offset", "integer", "how many to skip", default=0, low=0, high=MAX_OFFSET),
             ),

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 _ENVELOPE = 4096
 
 
-def fitting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give as many rows as one line of the protocol can hold."""
+def fitting(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
+    """Give as many rows as one line of the protocol can hold with so many `spare` bytes around them."""
     fitting: list[dict[str, Any]] = []
-    room = framing.MAX_LINE - _ENVELOPE
+    room = framing.MAX_LINE - _ENVELOPE - spare
     for row in rows:
         room -= len(framing.encode(row))
         if room < 0:

@@ -1,0 +1,99 @@
+"""Duplicates for review: found in short turns, listed once, and never too much for one line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from photos import photo
+from phsearch.domain.library import Library
+from phsearch.domain.ranking import VectorIndex
+from phsearch.domain.relevance import UNCALIBRATED
+from phsearch.domain.roots import Roots
+from phsearch.service.dupes import Dupes
+from phsearch.service.lanes import Lane
+from phsearch.service.methods.reviewing import Reviewing
+from phsearch.wire import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from phsearch.domain.types import Photo, Vectors
+
+DIGEST = b"0" * 16
+
+
+def asked(
+    photos: Sequence[Photo], rows: Vectors, scenario: Callable[[Dupes, Library, Lane], Coroutine[Any, Any, None]]
+) -> None:
+    library, index, lane = Library(photos), VectorIndex(), Lane("rank")
+    index.load(photos, rows)
+    try:
+        asyncio.run(scenario(Dupes(library, index, lane, lambda: UNCALIBRATED), library, lane))
+    finally:
+        lane.close()
+
+
+def same(count: int) -> Vectors:
+    return np.tile(np.eye(4, dtype=np.float32)[0], (count, 1))
+
+
+def test_the_best_photo_comes_first_the_largest_and_then_the_shortest_path() -> None:
+    photos = [
+        photo("/p/IMG_1-edited.jpg", taken_at=None, width=320),
+        photo("/p/IMG_1 copy.jpg", DIGEST, taken_at=None),
+        photo("/p/IMG_1.jpg", DIGEST, taken_at=None),
+        photo("/p/IMG_2.jpg", taken_at=None),
+    ]
+
+    async def scenario(dupes: Dupes, _library: Library, _lane: Lane) -> None:
+        (group,) = await dupes.find()
+        assert [each.path for each in group.photos] == ["/p/IMG_1.jpg", "/p/IMG_1 copy.jpg", "/p/IMG_1-edited.jpg"]
+        assert [len(each.photos) for each in await dupes.find("near")] == [3]
+        assert [len(each.photos) for each in await dupes.find("exact")] == [2], "copies beside an edit are copies"
+        assert await dupes.find("all", "/p/IMG") == [], "a name that only begins so is no folder"
+        assert len(await dupes.find("all", "/")) == 1
+
+    asked(photos, same(4), scenario)
+
+
+def test_a_library_that_changed_is_looked_at_again() -> None:
+    async def scenario(dupes: Dupes, library: Library, _lane: Lane) -> None:
+        assert len(await dupes.find()) == 1
+        library.remove("/b.jpg")
+        assert await dupes.find() == []
+
+    asked([photo("/a.jpg", DIGEST), photo("/b.jpg", DIGEST)], same(2), scenario)
+
+
+def test_queries_come_in_between() -> None:
+    count = 3000
+    photos = [photo(f"/p/{at}.jpg", taken_at="2000-01-01T00:00:00") for at in range(count)]
+    rows = np.random.default_rng(0).normal(size=(count, 64)).astype(np.float32)
+
+    async def scenario(dupes: Dupes, _library: Library, lane: Lane) -> None:
+        looking = asyncio.ensure_future(dupes.find())
+        answered = 0
+        while not looking.done():
+            await lane.run(lambda: None)
+            answered += 1
+        assert answered > 5
+
+    asked(photos, rows / np.linalg.norm(rows, axis=1, keepdims=True), scenario)
+
+
+def test_a_group_too_large_for_a_line_is_cut_and_says_so() -> None:
+    photos = [photo(f"/p/{'x' * 200}{at}.jpg", DIGEST) for at in range(5000)]
+
+    async def scenario(dupes: Dupes, _library: Library, _lane: Lane) -> None:
+        find = Reviewing(dupes, Roots(["/p"])).calls["library.dupes"]
+        answer = await find({"kind": "all", "path": None, "limit": 100, "offset": 0})
+        (group,) = answer["groups"]
+        assert answer["total"] == 1
+        assert len(group["photos"]) > 1000
+        assert group["more"] == 5000 - len(group["photos"])
+        assert len(framing.encode(answer)) < framing.MAX_LINE
+
+    asked(photos, same(5000), scenario)
