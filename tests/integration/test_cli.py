@@ -283,6 +283,40 @@ def test_json_is_one_object_a_line_with_every_field(place: Path, env: dict[str, 
     assert b"\x1b" not in ran.raw
 
 
+def twins(*paths: str, kind: str = "exact", more: int = 0) -> dict[str, Any]:
+    info = {"size": 1_200_000, "width": 640, "height": 480, "format": "JPEG", "taken_at": "2023-06-01T12:30:05.25"}
+    photos = [{"path": path, **info, "copy": at > 0} for at, path in enumerate(paths)]
+    return {"kind": kind, "photos": photos, "more": more}
+
+
+def test_dupes_come_page_by_page_and_numbered(place: Path, env: dict[str, str]) -> None:
+    pages = [{"groups": [twins("/a", "/b")], "total": 2}, {"groups": [twins(ODD, "/c", kind="near")], "total": 2}]
+    with ScriptedDaemon(place, {"library.dupes": pages}) as daemon:
+        ran = run(env, "dupes", "/photos/..")
+    assert ran.out.splitlines()[:2] == ["1\texact\t1200000\t/a", "1\texact\t1200000\t/b"]
+    assert [line.split("\t")[:2] for line in ran.out.splitlines()[2:]] == [["2", "near"], ["2", "near"]]
+    assert [(asked["offset"], asked["path"]) for _, asked in daemon.asked] == [(0, "/"), (1, "/")]
+
+
+def test_after_null_dupes_gives_all_but_the_ones_to_keep(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {"library.dupes": {"groups": [twins("/a", ODD, "/b", more=3)], "total": 1}}):
+        ran = run(env, "dupes", "--exact", "-0")
+        assert ran.raw == os.fsencode(ODD) + b"\0/b\0"
+        assert ran.err == "3 photos of large groups not listed: ask again when some are gone\n"
+        assert run(env, "dupes", "--json", "-0").status == 2
+
+
+def test_dupes_say_what_copies_take_and_that_nothing_was_changed(place: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(place, {"library.dupes": {"groups": [twins("/a", "/b", kind="near")], "total": 1}}):
+        ran = run_on_terminal(env | {"NO_COLOR": "1"}, "dupes")
+    assert ran.out == (
+        "near  640x480  1.2 MB  2023-06-01T12:30:05  /a\n"
+        "copy  640x480  1.2 MB  2023-06-01T12:30:05  /b\n"
+        "\n"
+        "1 group; exact copies take 1.2 MB; nothing was changed\n"
+    )
+
+
 def test_no_hit_is_an_empty_answer_and_no_failure(place: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(place, {"search": [found(), found(photos=0)]}):
         ran = run(env, "unicorn")

@@ -44,7 +44,9 @@ STATUS = {
 }
 HIT = {"path": EVIL, "score": 0.5, "root": EVIL, "taken_at": EVIL, "offline": True, "last_seen": 1.0}
 VERIFY = {"ok": False, "rows": 1, "checked": 1, "sampled": 0, "not_checked": 0, "lowest_cosine": None, "mismatched": 1}
+TWIN = {"path": EVIL, "size": 1, "width": 1, "height": 1, "format": EVIL, "taken_at": EVIL, "copy": True}
 SCRIPT: dict[str, Any] = {
+    "library.dupes": {"groups": [{"kind": "exact", "photos": [TWIN, TWIN], "more": 0}], "total": 1},
     "search": {"hits": [HIT], "pending": 1, "photos": 1, "synced": True},
     "status": STATUS,
     "library.rescan": {"roots": [EVIL]},
@@ -75,6 +77,9 @@ COMMANDS = [
     ["why", EVIL.replace("\0", "")],
     ["why", "x", EVIL.replace("\0", "").replace("\udc9b\udcff", "")],
     ["verify"],
+    ["dupes"],
+    ["dupes", "-0"],
+    ["dupes", "--json"],
     ["confirm-deletions", "--yes", "/photos"],
     ["confirm-deletions", "--yes", EVIL.replace("\0", "")],
     ["rescan", "a", EVIL.replace("\0", "")],
