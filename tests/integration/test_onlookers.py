@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,76 +21,110 @@ from phsearch.errors import UnreadableImageError
 from phsearch.service import frames
 from phsearch.service.summoned import Summoned
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from phsearch.service.process import Ready
+
 CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
 ENV = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ["PATH"]}
+LIMITS = workers.onlooker_limits(Config().index)
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
 
 
-def picture_worker() -> Summoned:
-    return Summoned(workers.picture_worker(Config(), ENV, workers.PROGRAM), 60)
+def asked(name: str, scenario: Callable[[Summoned], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        worker = Summoned(workers.onlookers(Config(), ENV, workers.PROGRAM)[name], LIMITS)
+        try:
+            await scenario(worker)
+        finally:
+            await worker.end()
+
+    asyncio.run(whole())
 
 
-async def thumbnail(worker: Summoned, path: Path, form: str = "png") -> Image.Image:
+async def thumbnail(worker: Summoned, path: Path, form: str = "png") -> tuple[Ready, Image.Image]:
     header = {"op": "thumbnail", "path": str(path), "width": 64, "height": 48, "format": form}
-    _, data = await worker.ask(header, path.read_bytes())  # noqa: ASYNC240 - a small file, in a test
-    return Image.open(io.BytesIO(data))
+    data = path.read_bytes()  # noqa: ASYNC240 - a small file, in a test
+    return await worker.ask(header, data, lambda ready, answer: (ready, Image.open(io.BytesIO(answer[1]))))
+
+
+async def look(worker: Summoned, path: Path) -> tuple[Ready, np.ndarray]:
+    data = path.read_bytes()  # noqa: ASYNC240 - see above
+    header = {"op": "look", "path": str(path)}
+    return await worker.ask(header, data, lambda ready, answer: (ready, frames.vectors_from_bytes(answer[1], 1)[0]))
 
 
 def test_a_picture_is_small_and_the_worker_is_confined() -> None:
-    async def scenario() -> None:
-        worker = picture_worker()
-        image = await thumbnail(worker, CAT)
+    async def scenario(worker: Summoned) -> None:
+        ready, image = await thumbnail(worker, CAT)
         assert image.size == (64, 43)
-        assert worker.ready is not None
-        assert "seccomp" in worker.ready.confinement
-        await worker.end()
+        assert "seccomp" in ready.confinement
 
-    asyncio.run(scenario())
+    asked("picture", scenario)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
+@needs_shared
 def test_all_eight_orientations_are_upright() -> None:
-    async def scenario() -> None:
-        worker = picture_worker()
+    async def scenario(worker: Summoned) -> None:
         files = sorted((SHARED / "formats").glob("exif-orientation__Landscape_[1-8].jpg"))
         assert len(files) == 8
-        pictures = [np.asarray((await thumbnail(worker, file)).convert("L"), float) for file in files]
+        pictures = [np.asarray((await thumbnail(worker, file))[1].convert("L"), float) for file in files]
         for picture in pictures:
             assert picture.shape == pictures[0].shape
             assert np.corrcoef(picture.ravel(), pictures[0].ravel())[0, 1] > 0.95
-        await worker.end()
 
-    asyncio.run(scenario())
+    asked("picture", scenario)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
-def test_a_hostile_file_is_a_sentence_and_never_the_end() -> None:
-    async def scenario() -> None:
-        worker = picture_worker()
+@needs_shared
+def test_every_format_of_the_collection_has_a_picture_or_a_reason() -> None:
+    async def scenario(worker: Summoned) -> None:
+        files = sorted(path for path in (SHARED / "formats").rglob("*") if path.is_file())
+        shown, refused = 0, []
+        for file in files:
+            try:
+                _, image = await thumbnail(worker, file)
+            except UnreadableImageError as problem:
+                refused.append(str(problem))
+            else:
+                shown += 1
+                assert max(image.width / 64, image.height / 48) <= 1, file
+        assert shown > len(files) / 2
+        assert not [reason for reason in refused if "did not survive" in reason]
+        assert worker.career.starts == 1
+
+    asked("picture", scenario)
+
+
+@needs_shared
+@pytest.mark.parametrize(("name", "show"), [("picture", thumbnail), ("like", look)])
+def test_a_hostile_file_is_a_sentence_and_never_the_end(
+    name: str, show: Callable[[Summoned, Path], Awaitable[object]]
+) -> None:
+    async def scenario(worker: Summoned) -> None:
         for file in sorted(path for path in (SHARED / "malformed").rglob("*") if path.is_file())[::9]:
             try:
-                await thumbnail(worker, file)
+                await show(worker, file)
             except UnreadableImageError as problem:
                 said = str(problem)
                 assert said
+                assert "\n" not in said
                 assert "Traceback" not in said
-        assert (await thumbnail(worker, CAT)).size == (64, 43)
-        await worker.end()
+        assert await show(worker, CAT)
 
-    asyncio.run(scenario())
+    asked(name, scenario)
 
 
 def test_the_real_model_understands_a_photo_it_is_handed() -> None:
-    async def scenario() -> None:
-        worker = Summoned(workers.like_worker(Config(), ENV, workers.PROGRAM), 120)
-        _, payload = await worker.ask({"op": "look", "path": str(CAT)}, CAT.read_bytes())
-        (vector,) = frames.vectors_from_bytes(payload, 1)
+    async def scenario(worker: Summoned) -> None:
+        ready, vector = await look(worker, CAT)
         assert vector.shape == (384,)
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
-        assert worker.ready is not None
-        assert (worker.ready.identity.name, worker.ready.device) == ("mini", "cpu")
-        assert 20 < worker.ready.logit_scale < 30
+        assert (ready.identity.name, ready.device, ready.identity.dim) == ("mini", "cpu", 384)
+        assert 20 < ready.logit_scale < 30
+        assert "seccomp" in ready.confinement
         with pytest.raises(UnreadableImageError, match="plain text"):
-            await worker.ask({"op": "look", "path": "/etc/hosts"}, b"127.0.0.1 localhost")
-        await worker.end()
+            await look(worker, Path("/etc/hosts"))
 
-    asyncio.run(scenario())
+    asked("like", scenario)

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from harness import TESTS, photo, wait_until
-from phsearch.errors import UnreadableImageError
-from phsearch.service import frames
+from harness import photo, wait_until
+from onlooking import BLUE, COLOURS, ENV, RED, alive, limits, look, summoned
+from phsearch.errors import NotReadyError, UnreadableImageError
 from phsearch.service.process import WorkerCommand
-from phsearch.service.summoned import Summoned
 
-PROGRAM = (sys.executable, str(TESTS / "colour_worker.py"))
-RED, BLUE = (1, -1, -1), (-1, -1, 1)
-
-
-def summoned(idle: float = 60, longest: float = 30) -> Summoned:
-    env = {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(TESTS)])}
-    return Summoned(WorkerCommand({"tower": "like", "name": "mini"}, env, PROGRAM), longest, idle)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-async def look(worker: Summoned, path: Path) -> tuple[float, ...]:
-    _, payload = await worker.ask({"op": "look", "path": str(path)}, path.read_bytes())  # noqa: ASYNC240
-    return tuple(np.sign(frames.vectors_from_bytes(payload, 1)[0][:3]).tolist())
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+async def until_gone(pid: int | None) -> None:
+    assert pid is not None
+    await asyncio.to_thread(wait_until, lambda: not alive(pid), "the process is gone", 15)
 
 
 def test_it_starts_for_the_first_question_and_ends_when_none_comes(tmp_path: Path) -> None:
@@ -42,16 +28,11 @@ def test_it_starts_for_the_first_question_and_ends_when_none_comes(tmp_path: Pat
         worker = summoned(idle=0.2)
         assert worker.career.pid is None
         assert await look(worker, photo(tmp_path / "red.png", "red")) == RED
-        pid = worker.career.pid
-        assert pid is not None
-        for _ in range(200):
-            if worker.career.pid is None:
-                break
-            await asyncio.sleep(0.05)
+        await until_gone(worker.career.pid)
         assert worker.career.pid is None
-        wait_until(lambda: not alive(pid), "the process is gone")
         assert await look(worker, photo(tmp_path / "blue.png", "blue")) == BLUE, "the next question starts another"
         assert worker.career.starts == 2
+        assert not worker.career.deaths, "to leave is no death"
         await worker.end()
 
     asyncio.run(scenario())
@@ -84,13 +65,60 @@ def test_who_gives_up_takes_no_answer_from_the_next(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_who_gives_up_twice_leaves_no_worker_behind_and_the_next_is_not_kept_waiting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned()
+        await look(worker, photo(tmp_path / "a.png", "red"))
+        pid = worker.career.pid
+        asking = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
+        await asyncio.sleep(0.3)
+        asking.cancel()
+        await asyncio.sleep(0)
+        asking.cancel()
+        assert (await asyncio.wait({asking}, timeout=2))[0], "a kind end would take three seconds"
+        assert asking.cancelled()
+        await until_gone(pid)
+        assert await look(worker, photo(tmp_path / "b.png", "blue")) == BLUE
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_who_gives_up_while_it_starts_leaves_no_worker_behind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned()
+        asking = asyncio.create_task(look(worker, photo(tmp_path / "a.png", "red")))
+        await asyncio.sleep(0.02)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert worker.career.pid is None
+        assert await look(worker, photo(tmp_path / "b.png", "blue")) == BLUE
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
 def test_a_photo_that_crashes_it_is_told_and_the_next_gets_another(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = summoned()
-        with pytest.raises(UnreadableImageError, match="did not survive it"):
+        with pytest.raises(UnreadableImageError, match=r"did not survive it \(killed \(SIGSEGV\)\)"):
             await look(worker, photo(tmp_path / "crashes.png", "red"))
         assert await look(worker, photo(tmp_path / "fine.png", "red")) == RED
         assert worker.career.deaths == {"crash": 1}
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_a_photo_it_cannot_decode_does_not_cost_it_its_place(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned()
+        (tmp_path / "words.png").write_text("words")
+        with pytest.raises(UnreadableImageError, match="plain text"):
+            await look(worker, tmp_path / "words.png")
+        assert await look(worker, photo(tmp_path / "fine.png", "red")) == RED
+        assert (worker.career.starts, worker.career.deaths) == (1, {})
         await worker.end()
 
     asyncio.run(scenario())
@@ -102,7 +130,62 @@ def test_a_photo_that_never_ends_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(UnreadableImageError, match="took too long"):
             await look(worker, photo(tmp_path / "never-ends.png", "red"))
         assert worker.career.pid is None
+        assert worker.career.deaths == {"hang": 1}
         assert await look(worker, photo(tmp_path / "fine.png", "blue")) == BLUE
         await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_a_photo_that_devours_memory_is_given_up_before_the_machine_suffers(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned(spare=300 << 20)
+        with pytest.raises(UnreadableImageError, match="MB of memory to decode"):
+            await look(worker, photo(tmp_path / "devours.png", "red"))
+        assert worker.career.deaths == {"memory": 1}
+        assert await look(worker, photo(tmp_path / "fine.png", "blue")) == BLUE
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_no_photo_is_blamed_where_there_is_no_worker(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned(program=(sys.executable, "-c", "raise SystemExit(3)"))
+        with pytest.raises(NotReadyError, match="the like worker did not start: it ended with exit status 3"):
+            await look(worker, photo(tmp_path / "a.png", "red"))
+        assert worker.career.pid is None
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_other_settings_count_from_the_next_question_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned()
+        large = photo(tmp_path / "large.png", "red", (1200, 1000))
+        with pytest.raises(UnreadableImageError, match="over the limit of 1 megapixels"):
+            await look(worker, large)
+        worker.take(WorkerCommand({"tower": "like", "name": "mini", "max_megapixels": 2}, ENV, COLOURS), limits())
+        assert await look(worker, large) == RED
+        assert await look(worker, large) == RED
+        assert worker.career.starts == 2
+        await worker.end()
+
+    asyncio.run(scenario())
+
+
+def test_it_is_ended_whatever_it_is_busy_with(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = summoned()
+        await look(worker, photo(tmp_path / "a.png", "red"))
+        pid = worker.career.pid
+        asking = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            await worker.end()
+        with contextlib.suppress(UnreadableImageError):
+            await asking
+        await until_gone(pid)
 
     asyncio.run(scenario())

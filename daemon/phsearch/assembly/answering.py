@@ -98,7 +98,15 @@ def answering(
         household,
         parts.removed,
         parts.library,
-        live(settings.config, parts.removed, parts.embedder, governor, parts.command),
+        live(
+            settings.config,
+            parts.removed,
+            parts.embedder,
+            governor,
+            parts.command,
+            summoned,
+            lambda config: workers.onlookers(config, env, program),
+        ),
         notifier.reloading,
         notifier.ready,
     )
@@ -159,11 +167,8 @@ def answering(
 
 
 def _summoned(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, Summoned]:
-    longest = config.index.photo_seconds
-    return {
-        "like": Summoned(workers.like_worker(config, env, program), longest),
-        "picture": Summoned(workers.picture_worker(config, env, program), longest),
-    }
+    limits = workers.onlooker_limits(config.index)
+    return {name: Summoned(command, limits) for name, command in workers.onlookers(config, env, program).items()}
 
 
 def _searcher(parts: Indexing, text_tower: TextTowerProcess, glance: Glance, home: str, state: Path) -> Searcher:

@@ -102,6 +102,21 @@ def picture_worker(config: Config, env: Mapping[str, str], program: tuple[str, .
     return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
 
 
+def onlookers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
+    """Give how to start those that are there only while they are wanted, by name."""
+    return {"like": like_worker(config, env, program), "picture": picture_worker(config, env, program)}
+
+
+def onlooker_limits(index: IndexConfig) -> Limits:
+    """Give what each of them may take for its one photo."""
+    machine = memory.machine()
+
+    def allowed(loaded: int) -> int:
+        return allowance.worker_limit(index.worker_memory_mb, loaded, 1, index.max_megapixels, machine)
+
+    return Limits(index.photo_seconds, memory.own, allowed)
+
+
 def limits(index: IndexConfig) -> Limits:
     """Give what the index worker may take."""
     threads = index.decode_threads or os.cpu_count() or 1

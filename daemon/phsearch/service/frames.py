@@ -19,27 +19,39 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
 
 _LENGTHS = struct.Struct("<II")
+_LARGEST = 64 << 20
+"""Bytes of a frame that a worker may send; batches of vectors have some megabytes."""
 Frame = tuple[dict[str, Any], bytes]
 
 
 def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """Give one frame."""
+    return head(header, len(payload)) + payload
+
+
+def head(header: dict[str, Any], size: int) -> bytes:
+    """Give a frame without its payload of `size` bytes, which may be too large to be copied for nothing."""
     # ASCII, so that a path with undecodable bytes travels as an escape.
     text = json.dumps(header).encode("ascii")
-    return _LENGTHS.pack(len(text), len(payload)) + text + payload
+    return _LENGTHS.pack(len(text), size) + text
 
 
 def take(buffer: bytearray) -> Frame | None:
-    """Take the first frame out of what has arrived; None while it is not whole."""
+    """Take the first frame out of what has arrived; None while it is not whole. Raises ValueError for what is none."""
     if len(buffer) < _LENGTHS.size:
         return None
     header_size, payload_size = _LENGTHS.unpack_from(buffer)
     middle = _LENGTHS.size + header_size
+    if header_size + payload_size > _LARGEST:
+        raise ValueError("larger than any answer")
     if len(buffer) < (end := middle + payload_size):
         return None
-    header, payload = json.loads(buffer[_LENGTHS.size : middle]), bytes(buffer[middle:end])
+    text, payload = buffer[_LENGTHS.size : middle], bytes(buffer[middle:end])
     del buffer[:end]
-    return header, payload
+    match json.loads(text):
+        case dict(header):
+            return header, payload
+    raise ValueError("no header")
 
 
 class Channel:

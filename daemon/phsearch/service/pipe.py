@@ -27,12 +27,15 @@ class Pipe:
         self._connection = connection
         self._buffer = bytearray()
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | bytearray) -> None:
         """Send bytes. Raises OSError when the other side is gone."""
         await asyncio.get_running_loop().sock_sendall(self._connection, data)
 
     async def receive(self) -> frames.Frame:
-        """Wait for one frame; cancelling loses nothing. Raises EOFError or OSError once there are no more."""
+        """Wait for one frame; cancelling loses nothing.
+
+        Raises EOFError or OSError once there are no more, ValueError for what is none.
+        """
         while (frame := frames.take(self._buffer)) is None:
             await self._readable()
             with contextlib.suppress(BlockingIOError):

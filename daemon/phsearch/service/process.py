@@ -140,21 +140,26 @@ class Worker:
         worker.ready = Ready(**header | values)
         return worker
 
-    async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    async def send(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
         """Send one frame. Raises WorkerDiedError."""
         try:
-            await self._pipe.send(frames.pack(header, payload))
+            await self._pipe.send(frames.head(header, len(payload)))
+            if payload:
+                await self._pipe.send(payload)
         except OSError:
             raise WorkerDiedError from None
 
     async def receive(self) -> frames.Frame:
-        """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read."""
+        """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read; nonsense ends it."""
         try:
             return await self._pipe.receive()
         except (EOFError, OSError):
             raise WorkerDiedError from None
+        except (ValueError, RecursionError):
+            self.end()  # nobody knows where its next frame begins
+            raise WorkerDiedError from None
 
-    async def ask(self, header: dict[str, Any], payload: bytes = b"") -> frames.Frame:
+    async def ask(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
         """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
         await self.send(header, payload)
         return await self.receive()

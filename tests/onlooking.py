@@ -1,0 +1,60 @@
+"""Workers that look at one photo, for tests: the stand-in without torch, and one whose decoder was taken over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness import TESTS
+from phsearch.adapters import memory
+from phsearch.domain.types import ModelIdentity
+from phsearch.service import frames
+from phsearch.service.overseer import Limits
+from phsearch.service.process import WorkerCommand
+from phsearch.service.summoned import Summoned
+
+if TYPE_CHECKING:
+    from phsearch.service.process import Ready
+
+COLOURS = (sys.executable, str(TESTS / "colour_worker.py"))
+LIARS = (sys.executable, str(TESTS / "lying_worker.py"))
+MODEL = ModelIdentity("mini", "", "colours", "32", 4)
+RED, BLUE = (1, -1, -1), (-1, -1, 1)
+
+ENV = {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(TESTS)])}
+
+
+def limits(longest: float = 30, spare: int = 1 << 30) -> Limits:
+    """Give `longest` seconds, and `spare` bytes beside what a worker has when it is ready."""
+    return Limits(longest, memory.own, lambda loaded: loaded + spare)
+
+
+def summoned(
+    idle: float = 60,
+    longest: float = 30,
+    program: tuple[str, ...] = COLOURS,
+    spare: int = 1 << 30,
+    lie: str = "",
+) -> Summoned:
+    command = WorkerCommand({"tower": "like", "name": "mini", "lie": lie}, ENV, program)
+    return Summoned(command, limits(longest, spare), idle)
+
+
+def signs(_ready: Ready, answer: frames.Frame) -> tuple[float, ...]:
+    """Give the signs of a vector's red, green and blue."""
+    return tuple(np.sign(frames.vectors_from_bytes(answer[1], 1)[0][:3]).tolist())
+
+
+async def look(worker: Summoned, path: Path) -> tuple[float, ...]:
+    return await worker.ask({"op": "look", "path": str(path)}, path.read_bytes(), signs)  # noqa: ASYNC240 - small
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
