@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from phsearch.errors import ModelUnavailableError
+from phsearch.service.frames import pack
 from phsearch.service.process import Worker, WorkerCommand, WorkerDiedError
 
 READY = """
@@ -25,8 +26,10 @@ about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingu
 channel.send({"op": "ready", **about})
 """
 TALKS_AND_CRASHES = """
+while {unread} and len(connection.recv(1 << 16, socket.MSG_PEEK)) < {unread}:
+    time.sleep(0.001)
 for number in range(100):
-    channel.send({"op": "result", "number": number}, bytes(200))
+    channel.send({{"op": "result", "number": number}}, bytes(200))
 os.kill(os.getpid(), signal.SIGSEGV)
 """
 
@@ -55,7 +58,8 @@ async def drained(worker: Worker) -> int:
 @pytest.mark.parametrize("unread", [0, 3])
 def test_all_that_a_worker_sent_before_it_crashed_is_received_and_the_signal_is_known(unread: int) -> None:
     async def scenario() -> None:
-        worker = await Worker.start(command(READY + TALKS_AND_CRASHES))
+        size = unread * len(pack({"op": "embed"}))
+        worker = await Worker.start(command(READY + TALKS_AND_CRASHES.format(unread=size)))
         # What it never read makes the kernel report a reset; what is sent after its end, a broken pipe.
         for _ in range(unread):
             await worker.send({"op": "embed"})
