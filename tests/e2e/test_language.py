@@ -138,6 +138,25 @@ def test_a_photo_that_takes_its_worker_down_is_a_sentence_and_the_next_is_unders
     assert daemon.found("red", 1) == ["Holidays/2023/red.jpg"], "words were never in danger"
 
 
+def test_a_path_with_a_nul_character_is_refused_as_no_photo(daemon: Daemon) -> None:
+    with pytest.raises(RemoteError, match="NUL character") as caught:
+        daemon.call("search", query='like:"/tmp/a\0b.jpg"')
+    assert caught.value.kind == "UnreadableImage"
+
+
+def test_a_limit_that_was_raised_counts_for_photos_outside_the_library_at_once(tmp_path: Path) -> None:
+    large = photo(tmp_path / "large.png", "red", (1200, 1000))
+    with running(tmp_path, settings="[index]\nmax_megapixels = 1\n") as daemon:
+        daemon.becomes(pending=0, scanning=False)
+        wait_until(lambda: daemon.status()["model"]["state"] == "ready", "the model is ready")
+        with pytest.raises(RemoteError, match="over the limit of 1 megapixels"):
+            daemon.call("search", query=f'like:"{large}"')
+        settings = tmp_path / "config" / "phsearch" / "config.toml"
+        settings.write_text("[index]\nmax_megapixels = 2\n")
+        daemon.cli("reload")
+        assert daemon.call("search", query=f'like:"{large}"')["hits"] == []
+
+
 def test_a_fifo_and_a_folder_are_no_photos(daemon: Daemon, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.jpg")
     for path in (tmp_path / "fifo.jpg", tmp_path):
