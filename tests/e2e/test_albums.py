@@ -226,3 +226,22 @@ def test_files_are_their_owners_alone(daemon: Daemon) -> None:
     saved(daemon)
     for path in (daemon.state / "albums", daemon.state / "albums" / "reds", daemon.state / "albums.json"):
         assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
+
+
+def test_a_linked_album_in_a_watched_folder_is_not_indexed_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    photo(home / "photos" / "one.png", "red")
+    settings = "[watch]\nsettle_seconds = 0.2\nfollow_symlinks = true\n"
+    with running(home, settings=settings) as daemon:
+        daemon.becomes(photos=1, pending=0, scanning=False)
+        saved(daemon, query="type:png")
+        (daemon.photos / "album").symlink_to(daemon.state / "albums" / "reds")
+        (daemon.photos / "state").symlink_to(daemon.state)
+        photo(daemon.photos / "two.png", "blue")
+        holds(daemon, daemon.photos / "one.png", daemon.photos / "two.png")
+        daemon.call("library.rescan")
+        daemon.settled()
+        assert daemon.status()["photos"] == 2
+        daemon.call("library.rescan", path=str(daemon.photos / "album"))
+        daemon.settled()
+        assert daemon.status()["photos"] == 2
