@@ -186,7 +186,7 @@ class Life:
             self.roots,
             watch,
             builder,
-            indexing.scanner(self.roots),
+            indexing.scanner(self.roots, state),
             self.watcher,
             lambda _: self.watcher.watched.clear(),
             catalog,

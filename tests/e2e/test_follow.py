@@ -88,6 +88,35 @@ def test_a_daemon_that_is_started_anew_is_followed_on_and_nothing_is_lost(daemon
         assert follower.err.count("waiting for it") == 1
 
 
+def test_old_photos_that_are_touched_or_renamed_are_not_new_after_a_restart_either(daemon: Daemon) -> None:
+    other = photo(daemon.photos / "other.png", "red")
+    daemon.becomes(photos=2, pending=0)
+    with following(daemon, "red", "--min-score", "0.9", "--follow", "--format", "{name}") as follower:
+        os.utime(other, (1, 1))
+        (daemon.photos / "before.png").rename(daemon.photos / "renamed.png")
+        photo(daemon.photos / "one.png", "red")
+        wait_until(lambda: b"one.png" in follower.out, "the new photo is printed")
+        daemon.becomes(photos=3, pending=0)
+        daemon.stop()
+        daemon.start()
+        photo(daemon.photos / "two.png", "red")
+        wait_until(lambda: b"two.png" in follower.out, "the next is printed, too")
+        assert follower.out.split() == [b"one.png", b"two.png"]
+
+
+def test_a_crash_before_the_index_is_written_prints_nothing_twice(daemon: Daemon) -> None:
+    names = [os.fsencode(f"{number}.png") for number in range(30)]
+    with following(daemon, "red", "--min-score", "0.9", "--follow", "--format", "{name}") as follower:
+        for name in names:
+            photo(daemon.photos / os.fsdecode(name), "red")
+        wait_until(lambda: follower.out, "the first are printed")
+        daemon.kill()
+        daemon.start()
+        photo(daemon.photos / "last.png", "red")
+        wait_until(lambda: {*names, b"last.png"} <= set(follower.out.split()), "all are printed")
+        assert len(follower.out.split()) == len(names) + 1
+
+
 def test_a_command_is_run_for_each_with_the_path_as_one_argument(daemon: Daemon) -> None:
     names = ["a b.png", "quote'\".png", "$(touch x).png", "new\nline.png", os.fsdecode(b"\xff.png")]
     script = daemon.home / "note.py"

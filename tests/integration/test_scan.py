@@ -95,6 +95,22 @@ def test_a_link_from_one_root_into_another_counts_there(tmp_path: Path) -> None:
     assert scan(two, one, follow=True) == ["b.jpg"]
 
 
+@pytest.mark.parametrize("link", ["state/albums/cats", "state/albums", "state"])
+def test_no_link_leads_into_what_is_apart(tmp_path: Path, link: str) -> None:
+    root, apart = tmp_path / "root", tmp_path / "state" / "albums"
+    make(root, "a.jpg")
+    make(tmp_path / "state", "own.jpg")
+    make(apart, "cats/b.jpg")
+    (root / "link").symlink_to(tmp_path / link)
+    following = FolderScanner(Roots([str(root)]), RULES, follow_symlinks=True, apart=str(apart))
+    expected = {"a.jpg", "link/own.jpg"} if link == "state" else {"a.jpg"}
+    assert set(names(following.scan(str(root), str(root)), root)) == expected
+    inside = root / "link" / os.path.relpath(apart / "cats", tmp_path / link)
+    assert list(following.scan(str(root), str(inside))) == []
+    assert following.look(str(inside / "b.jpg")) is None
+    assert isinstance(following.look(str(root / "a.jpg")), Found)
+
+
 def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()

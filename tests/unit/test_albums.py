@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,25 @@ def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog
     assert files.load() == []
 
 
+SOUND = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}[", '{"a": 1}', "[1]", "7", "[" * 100_000, json.dumps([SOUND | {"name": "../x"}]), json.dumps([{"name": "x"}])],
+    ids=["json", "object", "number in it", "number", "deep", "leads out", "incomplete"],
+)
+def test_whatever_the_list_holds_the_daemon_starts(tmp_path: Path, content: str) -> None:
+    (tmp_path / "albums.json").write_text(content)
+    assert AlbumFiles(tmp_path).load() == []
+    assert (tmp_path / "albums.damaged").exists()
+
+
+def test_a_list_of_a_later_version_is_understood_as_far_as_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "albums.json").write_text(json.dumps([SOUND | {"cover": "a.jpg"}]))
+    assert AlbumFiles(tmp_path).load() == [Album("x", "y", 1, "", folder=True)]
+
+
 def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
     files = AlbumFiles(tmp_path)
     folder = tmp_path / "albums" / "odd"
@@ -75,6 +95,58 @@ def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
     files.forget("odd")
     assert {path.name for path in folder.iterdir()} == {"other.jpg", "mine"}
     files.forget("never made")
+
+
+def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
+    files = AlbumFiles(tmp_path)
+    files.link("x", ["/p/a.jpg"])
+    folder = tmp_path / "albums" / "x"
+    (folder / "mine.jpg").symlink_to("/p/b.jpg")
+    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    assert {link.name for link in folder.iterdir()} == {"a.jpg", "mine.jpg"}
+    files.link("x", [])
+    assert {link.name for link in folder.iterdir()} == {"mine.jpg"}
+
+
+def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
+    files = AlbumFiles(tmp_path)
+    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    folder = tmp_path / "albums" / "x"
+    (folder / "a.jpg").unlink()
+    (folder / "a.jpg").symlink_to("/elsewhere/of/mine.jpg")
+    (folder / "b.jpg").unlink()
+    (folder / "b.jpg").write_text("mine")
+    files.forget("x")
+    assert {link.name for link in folder.iterdir()} == {"a.jpg", "b.jpg"}
+
+
+def test_a_damaged_record_makes_links_stay_and_doubles_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = AlbumFiles(tmp_path)
+    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    (tmp_path / "albums" / ".x").write_text("[[[")
+    files.link("x", ["/p/a.jpg", "/p/c.jpg"])
+    assert {link.name for link in (tmp_path / "albums" / "x").iterdir()} == {"a.jpg", "b.jpg", "c.jpg"}
+    assert "is not known any more" in caplog.text
+
+
+def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
+    files = AlbumFiles(tmp_path)
+    files.link("x", ["/p/a.jpg"])
+    places = [tmp_path, *tmp_path.rglob("*")]
+    before = [place.lstat().st_ctime_ns for place in places]
+    files.link("x", ["/p/a.jpg"])
+    assert [place.lstat().st_ctime_ns for place in places] == before
+
+
+@pytest.mark.parametrize("instead", ["albums", "albums/x"])
+def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path, instead: str) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    (state / instead).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (state / instead).symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="cannot write"):
+        AlbumFiles(state).link("x", ["/p/a.jpg"])
+    assert not list(elsewhere.rglob("*.jpg"))
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

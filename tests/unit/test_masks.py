@@ -250,10 +250,12 @@ def test_a_mask_is_what_a_loop_over_all_photos_finds(library: list[Photo], terms
     assert mask.tolist() == wanted
 
 
-@given(libraries, st.floats(0, 2))
-def test_only_what_was_indexed_since_is_new(library: list[Photo], since: float) -> None:
+@given(libraries, st.floats(0, 2), st.floats(0, 2))
+def test_only_what_was_indexed_since_is_new(library: list[Photo], since: float, until: float) -> None:
     mask = MASKS.of((), since)(Columns(library))
     assert mask.tolist() == [each.indexed_at > since for each in library]
+    mask = MASKS.of((), since, until)(Columns(library))
+    assert mask.tolist() == [since < each.indexed_at <= until for each in library]
 
 
 def test_an_empty_library_has_an_empty_mask() -> None:

@@ -38,6 +38,7 @@ def test_defaults_are_filled_in() -> None:
         "min_relevance": None,
         "collapse": False,
         "indexed_after": None,
+        "indexed_until": None,
         "cwd": None,
         "sync": None,
     }
@@ -87,7 +88,7 @@ def test_bounds_are_inclusive(limit: int, score: float) -> None:
         (
             "search",
             {"query": "cat", "colour": 1},
-            'unknown parameter "colour": search takes collapse, cwd, indexed_after, limit, min_band,',
+            'unknown parameter "colour": search takes collapse, cwd, indexed_after, indexed_until, limit, min_band,',
         ),
         ("search", {"query": "cat", "sync": -1}, '"sync" must be at least 0'),
         ("search", {"query": "cat", "sync": True}, '"sync" must be a number'),

@@ -1,26 +1,34 @@
 """Albums on disk: their list, a small JSON file written as a whole, and folders of symbolic links.
 
-The folders lie in the state directory, which is all that the service may write to. In them nothing is ever removed but
-symbolic links; whatever else somebody puts there stays.
+The folders lie in the state directory, which is all that the service may write to. Beside each, hidden, lies a record
+of the links that were made in it: only those are ever removed. Whatever else somebody puts into such a folder stays, be
+it a link. A record is written before its links are; one that cannot be read costs no more than links that stay.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.albums import Album, changes, links
-from phsearch.errors import StoreError
+from phsearch.domain.albums import Album, changes, check_name, links
+from phsearch.errors import AlbumError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    Link = tuple[str, str]
+    """Name and target."""
+
 log = logging.getLogger("phsearch.albums")
+
+_UNSOUND = (OSError, ValueError, TypeError, RecursionError, AlbumError)
+"""What a file may raise that somebody else has written to."""
 
 
 class AlbumFiles:
@@ -33,10 +41,10 @@ class AlbumFiles:
     def load(self) -> list[Album]:
         """Give the albums; a damaged list is set aside."""
         try:
-            return [Album(**each) for each in json.loads(self._list.read_bytes())]
+            return [_album(each) for each in json.loads(self._list.read_bytes())]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError) as error:
+        except _UNSOUND as error:
             aside = self._list.with_suffix(".damaged")
             with contextlib.suppress(OSError):
                 self._list.replace(aside)
@@ -45,12 +53,8 @@ class AlbumFiles:
 
     def save(self, albums: Iterable[Album]) -> None:
         """Put these in the place of what is there; on the disk when this returns. Raises StoreError."""
-        part = self._list.with_suffix(".part")
-        with _writing(self._list), part.open("w", encoding="ascii") as file:
-            json.dump([dataclasses.asdict(each) for each in albums], file)
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(self._list)
+        with _writing(self._list):
+            _write(self._list, [dataclasses.asdict(each) for each in albums])
 
     def place(self, name: str) -> str:
         """Give the folder of an album."""
@@ -58,38 +62,111 @@ class AlbumFiles:
 
     def link(self, name: str, paths: Sequence[str]) -> None:
         """Make an album's folder hold links to just these photos; writes nothing where it does. Raises StoreError."""
-        folder = self._folder / name
-        with _writing(folder):
-            there, foreign = _there(folder)
-            found = changes(links(paths, there, foreign), there)
-            if found.new:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for gone in found.gone:
-                (folder / gone).unlink(missing_ok=True)
-            for new, target in found.new:
-                (folder / new).symlink_to(target)
+        with _writing(self._folder / name):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with self._inside(name, make=True) as folder:
+                ours, others = self._there(name, folder)
+                # To a photo that somebody has linked himself no second link is needed.
+                linked = set(others.values())
+                found = changes(links([path for path in paths if path not in linked], ours, others), ours)
+                if found.gone or found.new:
+                    _write(self._record(name), [*ours.items(), *found.new])
+                for gone in found.gone:
+                    _unlink((gone, ours[gone]), folder)
+                for new, target in found.new:
+                    os.symlink(target, new, dir_fd=folder)
 
     def forget(self, name: str) -> None:
         """Remove an album's links, and its folder if nothing else is in it. Raises StoreError."""
-        folder = self._folder / name
-        with _writing(folder):
-            for link in _there(folder)[0]:
-                (folder / link).unlink(missing_ok=True)
+        with _writing(self._folder / name):
+            with contextlib.suppress(FileNotFoundError), self._inside(name) as folder:
+                for link in self._there(name, folder)[0].items():
+                    _unlink(link, folder)
+            self._record(name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # somebody's files are in it, or it was never made
-                folder.rmdir()
+                (self._folder / name).rmdir()
 
+    @contextlib.contextmanager
+    def _inside(self, name: str, *, make: bool = False) -> Iterator[int]:
+        """Hold an album's folder itself: a link in its place would lead out of the state directory."""
+        with _opened(self._folder) as albums:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=albums)
+            with _opened(name, albums) as folder:
+                yield folder
 
-def _there(folder: Path) -> tuple[dict[str, str], set[str]]:
-    """Give the links of a folder, name -> target, and the names of what is no link."""
-    found: dict[str, str] = {}
-    foreign: set[str] = set()
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_symlink():
-                found[entry.name] = os.readlink(entry.path)  # noqa: PTH115 - a str stays a str
+    def _record(self, name: str) -> Path:
+        return self._folder / f".{name}"  # no album has a name like that
+
+    def _there(self, name: str, folder: int) -> tuple[dict[str, str], dict[str, str | None]]:
+        """Give the links of ours in a folder, and what else is in it: name -> target, None where it is no link."""
+        made = self._made(name)
+        ours: dict[str, str] = {}
+        others: dict[str, str | None] = {}
+        for each in os.listdir(folder):
+            target = _target(each, folder)
+            if target is not None and (each, target) in made:
+                ours[each] = target
             else:
-                foreign.add(entry.name)
-    return found, foreign
+                others[each] = target
+        return ours, others
+
+    def _made(self, name: str) -> set[Link]:
+        try:
+            return {(link, target) for link, target in json.loads(self._record(name).read_bytes())}
+        except FileNotFoundError:
+            return set()
+        except _UNSOUND as error:
+            log.warning("what was linked for the album %s is not known any more, and stays (%s)", name, error)
+            return set()
+
+
+def _album(record: Any) -> Album:
+    match record:
+        case {"name": str(name), "query": str(query), "limit": int(limit), "band": str(band), "folder": bool(folder)}:
+            check_name(name)
+            return Album(name, query, max(limit, 1), band, folder)
+        case _:
+            raise ValueError("it holds something that is no album")
+
+
+def _write(path: Path, content: Any) -> None:
+    """Put a file in the place of what is there; on the disk when this returns."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="ascii") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    with _opened(path.parent) as folder:
+        os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _opened(folder: str | Path, parent: int | None = None) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _target(name: str, folder: int) -> str | None:
+    """Say where a link leads to; None where there is none."""
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+        return None
+
+
+def _unlink(link: Link, folder: int) -> None:
+    """Remove a link, unless something else has taken its name meanwhile."""
+    name, target = link
+    if _target(name, folder) == target:
+        os.unlink(name, dir_fd=folder)
 
 
 @contextlib.contextmanager
@@ -97,5 +174,6 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "make room on its disk, or make it writable"
+        in_the_way = error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
+        hint = "move away what lies there" if in_the_way else "make room on its disk, or make it writable"
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint) from error

@@ -6,6 +6,8 @@ And when even the starting folder cannot be listed, the scan raises instead of g
 
 With `follow_symlinks`, real folders are walked before linked ones and every folder (by device and inode) once: loops
 end, and a photo that can be reached in two ways is counted under its real path. The watch makes the same choice.
+`apart` is a folder that no link leads into: links that the daemon makes there itself would be new photos, for which it
+would make new links.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ _KINDS = {
 class FolderScanner:
     """Finds the photos of the library; fills `ports.Scanner`."""
 
-    def __init__(self, roots: Roots, rules: Rules, *, follow_symlinks: bool = False) -> None:
+    def __init__(self, roots: Roots, rules: Rules, *, follow_symlinks: bool = False, apart: str | None = None) -> None:
         self._roots = roots
         self._rules = rules
         self._follow = follow_symlinks
+        self._apart = apart
 
     def scan(self, root: str, below: str, tick: Callable[[], None] = lambda: None) -> Iterator[ScanItem]:
         """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
@@ -51,7 +54,7 @@ class FolderScanner:
         """
         if self._roots.of(below) != root or not self._rules.admits_folder(self._roots.rel(below)):
             return iter(())
-        if self._linked(root, below):
+        if self._linked(root, below) or self._is_apart(below):
             return iter(())
         return self._walk(root, below, _entries(below), tick)
 
@@ -64,8 +67,9 @@ class FolderScanner:
         root = self._roots.of(path)
         if root is None or not self._rules.admits_file(self._roots.rel(path)):
             return None
+        folder = os.path.dirname(path)  # noqa: PTH120 - a str stays a str
         try:
-            if self._linked(root, os.path.dirname(path)):  # noqa: PTH120 - a str stays a str
+            if self._linked(root, folder) or self._is_apart(folder):
                 return None
             return self._judge(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
         except OSError as error:
@@ -81,12 +85,14 @@ class FolderScanner:
         folders: list[str] = []
         links: list[str] = []
         # A link from one root into another leads to the other root's photos.
-        seen = _identities(top, *(other for other in self._roots if other != root)) if self._follow else set()
+        others = [other for other in self._roots if other != root] + ([self._apart] if self._apart else [])
+        seen = _identities(top, *others) if self._follow else set()
         yield from self._folder(top, entries, folders, links)
         while folders or links:
             tick()
             links.sort(reverse=True)  # which of two links to one folder wins must not depend on the disk's order
-            path = folders.pop() if folders else links.pop()
+            linked = not folders
+            path = links.pop() if linked else folders.pop()
             if path in inner:
                 continue
             if self._follow:
@@ -94,6 +100,8 @@ class FolderScanner:
                 if identity <= seen:  # also where it is gone and there is none
                     continue
                 seen |= identity
+                if linked and self._is_apart(path):
+                    continue
             try:
                 entries = _entries(path)
             except OSError as error:
@@ -143,6 +151,13 @@ class FolderScanner:
                 return True
             folder = os.path.dirname(folder)  # noqa: PTH120
         return False
+
+    def _is_apart(self, folder: str) -> bool:
+        """Say whether `folder` is, by whatever name, the one that is apart, or lies in it."""
+        if not self._follow or self._apart is None:
+            return False
+        real, apart = os.path.realpath(folder), os.path.realpath(self._apart)
+        return real == apart or real.startswith(f"{apart}/")
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

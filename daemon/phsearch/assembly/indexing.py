@@ -39,6 +39,7 @@ from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from phsearch.config import Config, Places, WatchConfig
     from phsearch.domain.ports import Store, Watcher
@@ -131,7 +132,7 @@ def indexing(
         roots,
         config.watch,
         builder,
-        scanner(roots),
+        scanner(roots, places.state),
         watcher,
         rewatch,
         catalog,
@@ -180,9 +181,10 @@ def known(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[
     return Library(inside, [each for each in failures if roots.of(each.path) is not None]), index, outside
 
 
-def scanner(roots: Roots) -> Callable[[WatchConfig], FolderScanner]:
+def scanner(roots: Roots, state: Path) -> Callable[[WatchConfig], FolderScanner]:
     """Give what makes the scanner by the settings of a time."""
-    return lambda watch: FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks)
+    apart = str(state / "albums")
+    return lambda watch: FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=apart)
 
 
 def _governor(config: Config, places: Places, events: Events) -> Governor:

@@ -100,6 +100,9 @@ def save(
         made = client.call("albums.save", name=name, query=text, limit=limit, folder=folder, **cut)["album"]
     if made["folder"]:
         Screen.of(sys.stdout, os.environ).say(made["folder"])
+    if made["problem"]:
+        exits.complain(f"the query is kept, but not its folder: {made['problem']}")
+        return exits.FAILED
     return exits.DONE
 
 

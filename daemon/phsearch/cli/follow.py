@@ -7,7 +7,6 @@ are, or when the daemon is started anew meanwhile.
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -21,35 +20,43 @@ from phsearch.client import Client
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from phsearch.cli.find import Form
+
+    Stamp = tuple[int, int, int, int]
+    """Device, inode, size and time of change of a file."""
 
 _QUIET, _LONGEST = 0.2, 1.0
 """Seconds without an event, or after the first one, until it is worth a search."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _MOST = 1000
+_REMEMBERED = 10_000
+"""Photos that were printed: a daemon that ended before it had written them indexes the last of them anew."""
 _BELLS = frozenset({"indexed", "reused", "moved", "dropped", "root"})
 
 
-def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, command: str | None = None) -> int:
-    """Print new hits until somebody ends it; run `command` for each, if there is one."""
-    following = _Following(client, params, form, command)
+def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, command: Sequence[str] | None = None) -> int:
+    """Print new hits until somebody ends it; run `command` for each, if there is one.
+
+    Raises what is wrong at the beginning. What goes wrong later is told once, and tried again until it works.
+    """
+    following = _Following(client, params, form, command or ())
     pause, begun, told = _FIRST_PAUSE, False, False
     while True:
         try:
             # Anew each time: what a broken connection still holds is of no use.
             with Client(client.path, client.timeout) as bells, pointing(params["query"]):
                 bells.call("events.subscribe")
-                begun = True
                 following.look()
-                pause, told = _FIRST_PAUSE, False
+                pause, begun, told = _FIRST_PAUSE, True, False
                 following.listen(bells)
         except (DaemonUnreachableError, AnswerTimeoutError, RemoteError) as problem:
-            if not begun or (isinstance(problem, RemoteError) and not problem.retryable):
+            if not begun or (isinstance(problem, RemoteError) and problem.kind == "Protocol"):
                 raise
             if not told:
-                exits.complain(f"{problem}; waiting for it to come back")
+                refused = isinstance(problem, RemoteError) and not problem.retryable
+                exits.complain(f"{problem}; {'trying again' if refused else 'waiting for it to come back'}")
                 told = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -58,13 +65,14 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
 class _Following:
     """What has been printed so far."""
 
-    def __init__(self, client: Client, params: Mapping[str, Any], form: Form, command: str | None) -> None:
+    def __init__(self, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
         self._client = client
         self._params = {**params, "limit": _MOST, "collapse": False}
         self._form = form
-        self._command = shlex.split(command) if command else []
+        self._command = list(command)
         self._since = time.time()
         self._seen: dict[str, float] = {}
+        self._printed: dict[Stamp, str] = {}
 
     def listen(self, bells: Client) -> None:
         """Search whenever the bell has rung; raises DaemonUnreachableError when the daemon goes."""
@@ -79,24 +87,49 @@ class _Following:
                 first = None
 
     def look(self) -> None:
-        """Print what is new."""
+        """Print what is new, oldest first."""
         with self._client as asked:
-            hits = asked.call("search", **self._params | {"indexed_after": self._since})["hits"]
-        if len(hits) >= _MOST:
-            exits.complain(f"more than {_MOST:,} new matches at once: these are the best of them")
-        for hit in sorted(hits, key=lambda hit: (hit["indexed_at"], hit["path"])):
-            if not self._known(hit):
-                self._print(hit)
-            self._seen[hit["path"]] = hit["indexed_at"]
-        if hits:
-            # A little before the newest: what was indexed just before it may be searchable only now. What has been
-            # printed of that time is remembered.
-            self._since = max(self._since, max(hit["indexed_at"] for hit in hits) - _QUIET)
-            self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
+            for hits in self._pages(asked, self._since, None):
+                for hit in hits:
+                    self._take(hit)
+                # A little before the newest: what was indexed just before it may be searchable only now. What has
+                # been printed of that time is remembered.
+                self._since = max(self._since, hits[-1]["indexed_at"] - _QUIET)
+                self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
 
-    def _known(self, hit: dict[str, Any]) -> bool:
-        """Tell whether a photo was printed, be it under a name that it has no longer."""
+    def _pages(self, asked: Client, after: float, until: float | None) -> Iterator[list[dict[str, Any]]]:
+        """Give all hits that were indexed in this time, oldest first.
+
+        An answer holds the best of them: where that is not all, both halves of the time are asked for.
+        """
+        times = {"indexed_after": after} | ({} if until is None else {"indexed_until": until})
+        answer = asked.call("search", **self._params | times)
+        hits = sorted(answer["hits"], key=lambda hit: (hit["indexed_at"], hit["path"]))
+        moments = sorted({hit["indexed_at"] for hit in hits})
+        if len(hits) >= answer["matching"] - answer["hidden"] or len(moments) <= 1:
+            if hits:
+                yield hits
+            return
+        middle = moments[(len(moments) - 1) // 2]
+        yield from self._pages(asked, after, middle)
+        yield from self._pages(asked, middle, until)
+
+    def _take(self, hit: dict[str, Any]) -> None:
+        stamp = _stamp(hit)
+        if not self._known(hit, stamp):
+            self._print(hit)
+        self._seen[hit["path"]] = hit["indexed_at"]
+        if stamp is not None:
+            self._printed.pop(stamp, None)
+            self._printed[stamp] = hit["path"]
+            if len(self._printed) > _REMEMBERED:
+                del self._printed[next(iter(self._printed))]
+
+    def _known(self, hit: dict[str, Any], stamp: Stamp | None) -> bool:
+        """Tell whether a photo was printed, be it under a name that it has no longer, or before it was indexed anew."""
         same = [path for path, at in self._seen.items() if at == hit["indexed_at"]]
+        if stamp in self._printed:
+            same.append(self._printed[stamp])
         return hit["path"] in same or any(not os.path.lexists(path) for path in same)
 
     def _print(self, hit: dict[str, Any]) -> None:
@@ -104,6 +137,17 @@ class _Following:
         screen.write(shown([hit], self._form, screen))
         if self._command:
             _run(self._command, hit["path"])
+
+
+def _stamp(hit: dict[str, Any]) -> Stamp | None:
+    """Say which file a hit is; None where it has changed since it was indexed, and may be another by now."""
+    try:
+        status = os.stat(hit["path"])  # noqa: PTH116 - a str stays a str
+    except (OSError, ValueError):
+        return None
+    if status.st_ctime > hit["indexed_at"]:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _run(command: list[str], path: str) -> None:
@@ -119,4 +163,6 @@ def _run(command: list[str], path: str) -> None:
         exits.complain(f"cannot run {command[0]}: {getattr(problem, 'strerror', None) or problem}")
         return
     if done.returncode:
-        exits.complain(f"{command[0]} ended with status {done.returncode} for {path}")
+        status = done.returncode
+        how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
+        exits.complain(f"{command[0]} {how} for {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,6 +58,17 @@ def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form
         return None if value is None else compiled(value)
     except ValueError as problem:
         raise click.BadParameter(f"{problem}.", ctx, param) from None
+
+
+def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """Read --exec as a shell would read the command, which none is ever given to."""
+    try:
+        words = None if value is None else shlex.split(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}.", ctx, param) from None
+    if words is not None and not words:
+        raise click.BadParameter("it is empty.", ctx, param)
+    return words
 
 
 def _terms(command: Any) -> Any:
@@ -127,7 +139,9 @@ def _terms(command: Any) -> Any:
     "--open", "opened", type=click.IntRange(1, _MOST), metavar="[=N]", help="Open the best N photos, or the best."
 )
 @click.option("--follow", is_flag=True, help="Print new matches as photos arrive, until Ctrl-C.")
-@click.option("--exec", "command", metavar="CMD", help="With --follow: run this for each, {} being its path.")
+@click.option(
+    "--exec", "command", callback=_words, metavar="CMD", help="With --follow: run this for each, {} being its path."
+)
 @asking
 def search(
     client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **given: Any
@@ -141,7 +155,7 @@ def search(
     text = " ".join([words, *asked.terms_of(terms)]).strip()
     if wrong := objection(text):
         raise click.UsageError(wrong)
-    _exclude(given, least)
+    _exclude(given, least, sync)
     cut = {} if given["everything"] else least or dict(CUT)
     if (score := given["min_score"]) is not None:
         cut = {"min_score": score} | (least or {})
@@ -169,7 +183,7 @@ def _folders(given: Sequence[str]) -> list[str]:
     return [os.path.abspath(each) if os.path.isdir(each) else each for each in given]  # noqa: PTH100, PTH112
 
 
-def _exclude(given: dict[str, Any], least: dict[str, Any] | None) -> None:
+def _exclude(given: dict[str, Any], least: dict[str, Any] | None, sync: float | None) -> None:
     """Refuse options that contradict each other."""
     forms = [name for name, key in _FORMS.items() if given[key]]
     if len(forms) > 1:
@@ -180,6 +194,8 @@ def _exclude(given: dict[str, Any], least: dict[str, Any] | None) -> None:
         raise click.UsageError("--exec goes with --follow.")
     if given["follow"] and (given["opened"] or given["grid"] or given["thumbnails"]):
         raise click.UsageError("--follow prints lines: leave --open, --grid and --thumbnails out.")
+    if given["follow"] and (given["softmax"] or sync is not None):
+        raise click.UsageError("--follow prints each hit when it comes: leave --softmax and --sync out.")
 
 
 _FORMS = {"--json": "as_json", "--null": "null", "--format": "form", "--grid": "grid"}

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _LONGEST = 100
+_NAME_BYTES = 255
+"""What a name may have on every file system in use on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Changes:
 
 def check_name(name: str) -> None:
     """Refuse what cannot be a folder's name everywhere. Raises AlbumError."""
-    if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+    if not name or _bytes(name) > _LONGEST:
         raise AlbumError(f"an album's name has 1 to {_LONGEST} bytes", "choose a shorter one")
     if name.startswith(".") or "/" in name or not name.isprintable() or name != name.strip():
         raise AlbumError(
@@ -44,9 +46,10 @@ def check_name(name: str) -> None:
 
 
 def links(paths: Sequence[str], there: Mapping[str, str], foreign: Collection[str] = ()) -> dict[str, str]:
-    """Give the links, name -> target, for `paths`; what is `there` already keeps its name.
+    """Give the links, name -> target, for `paths`; those of ours that are `there` already keep their names.
 
-    A link has its photo's name, and a number where another photo has that, or a file that is none of ours (`foreign`).
+    A link has its photo's name, and a number where another photo has that, or something that is none of ours
+    (`foreign`).
     """
     wanted = dict.fromkeys(paths)
     kept = {name: target for name, target in there.items() if target in wanted}
@@ -67,8 +70,21 @@ def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> Changes:
 
 def _free(name: str, taken: Collection[str]) -> str:
     stem, dot, suffix = name.rpartition(".")
+    if not stem:
+        stem, dot, suffix = name, "", ""
     number, free = 2, name
     while free in taken:
-        free = f"{stem} ({number}){dot}{suffix}" if stem else f"{name} ({number})"
+        end = f" ({number}){dot}{suffix}"
+        free = _shortened(stem, _NAME_BYTES - _bytes(end)) + end
         number += 1
     return free
+
+
+def _shortened(text: str, most: int) -> str:
+    while _bytes(text) > most:
+        text = text[:-1]
+    return text
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))

@@ -50,7 +50,9 @@ class Masks:
         self._root_of = root_of
         self._home = home
 
-    def of(self, filters: Sequence[Filter], indexed_after: float | None = None) -> Callable[[Columns], Mask]:
+    def of(
+        self, filters: Sequence[Filter], indexed_after: float | None = None, indexed_until: float | None = None
+    ) -> Callable[[Columns], Mask]:
         """Give what makes the mask of photos, [n], for which every filter holds."""
 
         def where(columns: Columns) -> Mask:
@@ -59,6 +61,8 @@ class Masks:
                 mask &= self._any(term.tests, columns) ^ term.negated
             if indexed_after is not None:
                 mask &= columns["indexed"] > indexed_after
+            if indexed_until is not None:
+                mask &= columns["indexed"] <= indexed_until
             return mask
 
         return where

@@ -196,7 +196,10 @@ class Catalog:
         if root is None:
             return
         self._retire(path)
-        photo = Photo(path, root, fingerprint, digest, info, self._clock())
+        known = self.library.get(path)
+        # What was only touched has been here before: whoever asks for what is new is not to find it.
+        since = known.indexed_at if known is not None and known.digest == digest else self._clock()
+        photo = Photo(path, root, fingerprint, digest, info, since)
         self.library.put(photo)
         self._lane.post(self._index.put, photo, vector)
         self._writer.put(photo, vector)
@@ -214,7 +217,7 @@ class Catalog:
             self._writer.delete(source)
         current = self.library.get(photo.path)
         if vector is not None and current is not None and current.digest == photo.digest:
-            self._writer.put(replace(current, indexed_at=self._clock()), vector)
+            self._writer.put(current, vector)
 
 
 def _keep(memory: OrderedDict[bytes, _Kept], digest: bytes, what: _Kept) -> None:

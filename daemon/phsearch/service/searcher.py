@@ -46,6 +46,7 @@ class Ask:
     min_relevance: float | None = None
     collapse: bool = False
     indexed_after: float | None = None
+    indexed_until: float | None = None
     cwd: str | None = None
 
 
@@ -126,7 +127,7 @@ class Searcher:
         query = parse(text, self._today())
         if not query.aims:
             return None
-        where = await self._where(query, None)
+        where = await self._where(query, Ask(text))
         vector = await self._aimer.vector(query.aims, None)
         calibration = self.calibration()
         found = await self._lane.run(standing, self._index, path, vector, _kind(query), calibration, where)
@@ -137,7 +138,7 @@ class Searcher:
 
     async def _search(self, ask: Ask) -> Found:
         query = parse(ask.query, self._today())
-        where = await self._where(query, ask.indexed_after)
+        where = await self._where(query, ask)
         calibration = self.calibration()
         most = min(ask.limit * _BURST + _SPARE, _MOST) if ask.collapse else ask.limit
         if query.aims:
@@ -150,9 +151,9 @@ class Searcher:
         hits = await self._hits(outcome.best, ask, calibration, ranks=bool(query.aims))
         return Found(query, hits, outcome.matching, outcome.hidden, outcome.closest)
 
-    async def _where(self, query: Query, indexed_after: float | None) -> Where:
+    async def _where(self, query: Query, ask: Ask) -> Where:
         await self._lane.run(check, query.filters, self._index.columns, self._masks, tuple(self._roots))
-        return self._masks.of(query.filters, indexed_after)
+        return self._masks.of(query.filters, ask.indexed_after, ask.indexed_until)
 
     async def _hits(self, best: Sequence[Candidate], ask: Ask, calibration: Calibration, *, ranks: bool) -> list[Hit]:
         known = [(photo, each) for each in best if (photo := self._library.get(each.path)) is not None]

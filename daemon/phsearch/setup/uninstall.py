@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-MADE = ("albums", "albums.json", "calibrations", "index", "lock", "pause.json", "run", "torch")
+MADE = ("albums", "albums.damaged", "albums.json", "calibrations", "index", "lock", "pause.json", "run", "torch")
 """What the daemon makes in its state directory. Whatever else lies there is somebody else's."""
 
 

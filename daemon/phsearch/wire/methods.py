@@ -61,6 +61,7 @@ METHODS = {
                 Param("min_relevance", "number", "leave out hits that are less probable", low=0, high=1),
                 Param("collapse", "boolean", "show one photo of each moment, the best", default=False),
                 Param("indexed_after", "number", "only photos indexed after this time, in seconds since the epoch"),
+                Param("indexed_until", "number", "only photos indexed then or before"),
                 Param("cwd", "string", "the folder that like:PATH begins at", low=1, high=4096, path=True),
                 Param(
                     "sync",
