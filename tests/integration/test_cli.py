@@ -222,6 +222,21 @@ def test_help_is_on_stdout(env: dict[str, str], args: list[str]) -> None:
         (["why"], "Missing argument 'PATH'"),
         (["why", "/a", " "], "The query is empty"),
         (["--json", "-0", "x"], "exclude each other"),
+        (["--json", "--grid", "x"], "--json and --grid exclude each other"),
+        (["--json", "--thumbnails", "x"], "--json is for programs and --thumbnails for people"),
+        (["-0", "--thumbnails=kitty", "x"], "--null is for programs and --thumbnails for people"),
+        (["--format", "{path}", "--thumbnails", "x"], "--format is for programs and --thumbnails for people"),
+        (["--thumbnails=foo", "x"], '"foo" is none of auto, kitty, iterm2, sixel, none.'),
+        (["--open", "--grid", "x"], "--open shows photos in a viewer, --grid and --thumbnails here: choose one"),
+        (["--open=2", "--thumbnails", "x"], "--open shows photos in a viewer"),
+        (["--open=0", "x"], "not in the range"),
+        (["--all", "--min", "weak", "x"], "--all shows everything and --min does not"),
+        (["--min", "nan", "x"], '"nan" is none of strong, likely, weak, and no number from 0 to 1'),
+        (["--min", "1.5", "x"], '"1.5" is none of strong, likely, weak'),
+        (["--exec", "x", "y"], "--exec goes with --follow"),
+        (["--follow", "--grid", "x"], "--follow prints lines"),
+        (["--format", "{pth}", "x"], 'did you mean "{path}"?\n'),
+        (["--format", "{path", "x"], "write it twice.\n"),
         (["watch", "on", "a", "wrist"], "To search for these words: phsearch-client search watch on a wrist"),
         (["completion", "tcsh"], "'bash', 'zsh', 'fish'"),
     ],
@@ -244,6 +259,14 @@ def test_wrong_usage_is_2_for_a_script(env: dict[str, str]) -> None:
     ran = run(env, "")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.endswith("The query is empty: say what the photo shows, as in: phsearch-client dog on a beach\n")
+
+
+def test_a_daemon_too_old_for_the_cut_off_is_told_apart_by_its_version(place: Path, env: dict[str, str]) -> None:
+    old = Refusal("InvalidParams", 'unknown parameter "min_band"')
+    with ScriptedDaemon(place, {"search": old, "status": status()}):
+        ran = run(env, "beach")
+    assert (ran.status, ran.out) == (1, "")
+    assert "phsearchd 9.8.7 (protocol 1) does not understand phsearch-client" in ran.err
 
 
 # --- the answer in a pipeline ---------------------------------------------------------------------------------------

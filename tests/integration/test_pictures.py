@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,37 @@ def test_a_row_that_does_not_fit_goes_on_below_and_nothing_overlaps(daemon: Daem
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(lines))
 
 
+@pytest.mark.parametrize("height", [4, 8])
+def test_a_low_terminal_has_room_for_a_picture_and_its_captions(daemon: Daemon, height: int) -> None:
+    terminal = Terminal(40, height)
+    words = [*PHSEARCH_CLIENT, "--grid", "-n1", "red"]
+    terminal.feed(shown(words, env(daemon, KITTY_WINDOW_ID="1"), 40, height))
+    (_, line, _, rows, _), *_ = terminal.pictures
+    assert line + rows + 2 < height, "the captions and the cursor are below it"
+
+
+def test_a_listed_picture_of_two_lines_is_followed_by_the_next_at_once(daemon: Daemon) -> None:
+    terminal = Terminal(80, 40)
+    low = shown([*PHSEARCH_CLIENT, "--thumbnails", "--all", "red"], env(daemon, KITTY_WINDOW_ID="1"), 80, 3)
+    terminal.feed(low)  # on a higher screen, on which nothing scrolls
+    tops = [picture[1] for picture in terminal.pictures]
+    assert tops == [0, 2, 4]
+    assert [number for number, text in enumerate(terminal.lines()) if ".png" in text] == [1, 3, 5]
+
+
+def test_a_job_in_the_background_is_not_stopped_for_asking_the_terminal(daemon: Daemon) -> None:
+    job = f"{shlex.join(PHSEARCH_CLIENT)} --grid -n1 red & wait"
+    assert b"red.png" in answered(["bash", "-mc", job], env(daemon), b"")
+
+
+def test_the_softmax_stands_below_a_picture_too(daemon: Daemon) -> None:
+    terminal = Terminal(80, 40)
+    words = [*PHSEARCH_CLIENT, "--grid", "--softmax", "--all", "red"]
+    terminal.feed(shown(words, env(daemon, KITTY_WINDOW_ID="1"), 80, 40))
+    share = daemon.call("search", query="red")["hits"][0]["share"]
+    assert any(f"{100 * share:.1f}%" in line for line in terminal.lines())
+
+
 def test_thumbnails_stand_beside_their_lines(daemon: Daemon) -> None:
     terminal = Terminal(80, 40)
     terminal.feed(shown([*PHSEARCH_CLIENT, "--thumbnails", "blue"], env(daemon, KITTY_WINDOW_ID="1"), 80, 40))
@@ -88,6 +120,14 @@ def test_show_draws_one_photo_and_says_what_is_none(daemon: Daemon, tmp_path: Pa
     assert (column, columns <= 20, lines <= 10) == (0, True, True)
     assert near(middle(picture), COLOURS["green"])
     assert b"no photo of the library" in shown([*PHSEARCH_CLIENT, "show", str(tmp_path / "x.png")], kitty)
+
+
+def test_show_says_by_its_exit_status_whether_there_is_a_picture(daemon: Daemon, tmp_path: Path) -> None:
+    drawn = daemon.cli("show", str(daemon.photos / "green.png"), "--thumbnails", "kitty")
+    assert drawn.stdout.strip().startswith("\x1b[")
+    missing = daemon.cli("show", str(tmp_path / "x.png"), "--thumbnails", "kitty", check=False)
+    assert missing.returncode == 1
+    assert "no photo of the library" in missing.stdout, "where a chooser's preview shows it"
 
 
 def test_iterm2_gets_the_file_inline(daemon: Daemon) -> None:

@@ -43,6 +43,13 @@ def test_the_best_is_opened_and_all_are_printed(daemon: Daemon, viewer: Path) ->
     assert viewer.read_text() == f"{daemon.photos}/a red one.png\n"
 
 
+def test_what_is_printed_is_the_same_with_a_viewer(daemon: Daemon, viewer: Path) -> None:
+    plain = daemon.cli("--softmax", "--all", "red").stdout
+    assert plain != daemon.cli("--all", "red").stdout
+    assert daemon.cli("--open", "--softmax", "--all", "red").stdout == plain
+    wait_until(viewer.exists, "it is opened")
+
+
 def test_so_many_are_opened_as_are_asked_for(daemon: Daemon, viewer: Path) -> None:
     daemon.cli("--open=2", "red")
     wait_until(lambda: viewer.exists() and viewer.read_text().count("\n") == 2, "both are opened")

@@ -57,7 +57,8 @@ def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form
     try:
         return None if value is None else compiled(value)
     except ValueError as problem:
-        raise click.BadParameter(f"{problem}.", ctx, param) from None
+        said = str(problem)
+        raise click.BadParameter(said if said.endswith("?") else f"{said}.", ctx, param) from None
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
@@ -165,17 +166,21 @@ def search(
         from phsearch.cli.follow import follow  # noqa: PLC0415 - only here
 
         return follow(client, params, form, given["command"])
-    if given["grid"] or given["thumbnails"] not in {None, "none"}:
+    shares = given["softmax"]
+    if _pictured(given):
         from phsearch.cli.pictures import pictures  # noqa: PLC0415 - only here
 
-        return find(
-            params, form, sync, client=client, show=pictures(client, given["thumbnails"] or "auto", grid=given["grid"])
-        )
+        show = pictures(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
+        return find(params, form, sync, client=client, show=show)
     if given["opened"]:
         from phsearch.cli.viewer import opening  # noqa: PLC0415 - only here
 
-        return find(params, form, sync, client=client, show=opening(given["opened"], form))
-    return find(params, form, sync, client=client, shares=given["softmax"])
+        return find(params, form, sync, client=client, show=opening(given["opened"], form, shares=shares))
+    return find(params, form, sync, client=client, shares=shares)
+
+
+def _pictured(given: dict[str, Any]) -> bool:
+    return given["grid"] or given["thumbnails"] not in {None, "none"}
 
 
 def _folders(given: Sequence[str]) -> list[str]:
@@ -188,6 +193,10 @@ def _exclude(given: dict[str, Any], least: dict[str, Any] | None, sync: float | 
     forms = [name for name, key in _FORMS.items() if given[key]]
     if len(forms) > 1:
         raise click.UsageError(f"{forms[0]} and {forms[1]} exclude each other: choose one.")
+    if forms and forms[0] != "--grid" and _pictured(given):
+        raise click.UsageError(f"{forms[0]} is for programs and --thumbnails for people: choose one.")
+    if given["opened"] and _pictured(given):
+        raise click.UsageError("--open shows photos in a viewer, --grid and --thumbnails here: choose one.")
     if given["everything"] and least is not None:
         raise click.UsageError("--all shows everything and --min does not: choose one.")
     if given["command"] and not given["follow"]:

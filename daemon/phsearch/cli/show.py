@@ -62,5 +62,5 @@ def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> i
     room = cells(sys.stdout if size is None else sys.stderr)
     if size is not None:
         room = room._replace(columns=size[0], lines=size[1])
-    alone(os.path.abspath(path), client, PROTOCOLS[found], room, screen)  # noqa: PTH100 - abspath keeps the name as typed
-    return exits.DONE
+    path = os.path.abspath(path)  # noqa: PTH100 - abspath keeps the name as typed
+    return exits.DONE if alone(path, client, PROTOCOLS[found], room, screen) else exits.FAILED

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _OPENERS = ("xdg-open", "gio", "open")
 
 
-def opening(count: int, form: Form) -> Callable[[list[dict[str, Any]], Screen], None]:
+def opening(count: int, form: Form, *, shares: bool = False) -> Callable[[list[dict[str, Any]], Screen], None]:
     """Give what prints the hits and opens the first `count`."""
 
     def show(hits: list[dict[str, Any]], screen: Screen) -> None:
-        screen.write(shown(hits, form, screen))
+        screen.write(shown(hits, form, screen, shares=shares))
         for hit in hits[:count]:
             open_photo(hit["path"])
 

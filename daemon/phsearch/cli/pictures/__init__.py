@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 
-def pictures(client: Client, how: str, *, grid: bool) -> Callable[[list[dict[str, Any]], Screen], None]:
+def pictures(
+    client: Client, how: str, *, grid: bool, shares: bool = False
+) -> Callable[[list[dict[str, Any]], Screen], None]:
     """Give what prints hits with their pictures, or without them and why, where the terminal can show none."""
     if how not in HOWS:
         raise click.BadParameter(f'"{how}" is none of {", ".join(HOWS)}.', param_hint="--thumbnails")
@@ -31,13 +33,13 @@ def pictures(client: Client, how: str, *, grid: bool) -> Callable[[list[dict[str
     def show(hits: list[dict[str, Any]], screen: Screen) -> None:
         found = protocol(how, sys.stdout, os.environ)
         if found is None:
-            screen.write(shown(hits, TABLE, screen))
+            screen.write(shown(hits, TABLE, screen, shares=shares))
             if screen.terminal:
                 exits.complain(NO_PICTURES)
             return
         draw: Draw = PROTOCOLS[found]
         layout = in_grid if grid else listed
-        layout(hits, client, draw, cells(sys.stdout), screen)
+        layout(hits, client, draw, cells(sys.stdout), screen, shares=shares)
 
     return show
 

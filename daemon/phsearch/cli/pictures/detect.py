@@ -90,6 +90,9 @@ def _raw() -> Iterator[int | None]:
         yield None
         return
     try:
+        if os.tcgetpgrp(terminal) != os.getpgrp():  # a job in the background would be stopped for asking
+            yield None
+            return
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal, termios.TCSANOW)
         try:
