@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import wait_until
-from phsearch.setup.install import passing
+from phsearch.installer.install import passing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ import numpy as np
 from phsearch.adapters.images import PillowDecoder, encoded
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
-from phsearch.service.frames import Channel, vectors_to_bytes
-from phsearch.service.stopwatch import Stopwatch
+from phsearch.service.workers.frames import Channel, vectors_to_bytes
+from phsearch.worker.stage_timer import Stopwatch
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import machine
-from phsearch import app, daemon
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
 
 COLOUR_WORKER = (sys.executable, str(Path(__file__).with_name("colour_worker.py")))
 

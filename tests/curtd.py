@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from colourd import COLOUR_WORKER
-from phsearch import app, daemon
-from phsearch.service import connection, server
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
+from phsearch.service.rpc import connection, server
 
 if __name__ == "__main__":
     daemon.run.__defaults__ = (COLOUR_WORKER,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import machine
-from phsearch import app
+from phsearch.daemon import main as app
 
 if __name__ == "__main__":
     machine.use()

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared" / "data"
 COLOURD = (sys.executable, str(TESTS / "colourd.py"))
 EASYD = (sys.executable, str(TESTS / "easyd.py"))
-PHSEARCHD = (sys.executable, "-m", "phsearch.app")
+PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.main")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
 

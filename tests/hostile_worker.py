@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colour_worker import PREPROCESS, misbehave, photo_vector, text_vector
-from phsearch import worker
 from phsearch.adapters import images
 from phsearch.domain.types import ModelIdentity, Why
 from phsearch.errors import UnreadableImageError
+from phsearch.worker import __main__ as worker
 from prying import pry
 
 if TYPE_CHECKING:

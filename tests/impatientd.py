@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from colourd import COLOUR_WORKER
-from phsearch import app, daemon
-from phsearch.assembly import indexing
+from phsearch.daemon import compose_index as indexing
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
 
 if __name__ == "__main__":
     daemon.run.__defaults__ = (COLOUR_WORKER,)

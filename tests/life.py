@@ -8,36 +8,35 @@ from typing import TYPE_CHECKING, cast
 
 from colour_worker import PREPROCESS, photo_vector
 from machine import at_ease
-from phsearch.adapters.digest import digest
+from phsearch.adapters.files.digest import digest
 from phsearch.adapters.images import PillowDecoder
-from phsearch.adapters.mounts import MountTable
-from phsearch.adapters.removed_file import RemovedFile
-from phsearch.adapters.store_lance import LanceStore
-from phsearch.assembly import indexing
+from phsearch.adapters.linux.mounts import MountTable
+from phsearch.adapters.state.json_files import RemovedFile
+from phsearch.adapters.store.lance import LanceStore
 from phsearch.config import WatchConfig
-from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
-from phsearch.domain.roots import Roots
+from phsearch.daemon import compose_index as indexing
+from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import ModelIdentity
 from phsearch.errors import UnreadableImageError
-from phsearch.service.catalog import Catalog
 from phsearch.service.events import Events
-from phsearch.service.home import Builder
-from phsearch.service.household import Household
-from phsearch.service.intake import Intake
-from phsearch.service.lanes import Lane
-from phsearch.service.pipelines import Pipelines
-from phsearch.service.removed import RemovedRoots
-from phsearch.service.writer import Writer
+from phsearch.service.indexing.photo_index import Catalog
+from phsearch.service.indexing.router import Pipelines
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.roots.event_dispatcher import Intake
+from phsearch.service.roots.manager import Household
+from phsearch.service.roots.removed_roots import RemovedRoots
+from phsearch.service.roots.root import Builder
+from phsearch.service.threads import Lane
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from phsearch.domain.batching import Candidate
-    from phsearch.domain.outcome import Outcome
+    from phsearch.domain.indexing.batching import Candidate, Outcome
     from phsearch.domain.types import FsEvent
-    from phsearch.service.embedder import Embedder
+    from phsearch.service.workers.image_worker import Embedder
 
 QUICK = WatchConfig(settle_seconds=0.05)
 IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from phsearch.adapters.images import encoded
 from phsearch.domain.types import ModelIdentity
-from phsearch.service.frames import Channel, pack, vectors_to_bytes
+from phsearch.service.workers.frames import Channel, pack, vectors_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

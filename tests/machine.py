@@ -11,12 +11,12 @@ import os
 from functools import partial
 from pathlib import Path
 
-from phsearch.adapters.power import PowerSupplies
-from phsearch.adapters.pressure import Pressures
-from phsearch.assembly import indexing
+from phsearch.adapters.linux.power import PowerSupplies
+from phsearch.adapters.linux.pressure import Pressures
 from phsearch.config import CourtesyConfig
-from phsearch.domain.courtesy import Courtesy, Power, Pressure
-from phsearch.service.governor import Governor
+from phsearch.daemon import compose_index as indexing
+from phsearch.domain.throttle.policy import Courtesy, Power, Pressure
+from phsearch.service.throttle import Governor
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
 NOWHERE = "/nowhere"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import machine
 from colourd import COLOUR_WORKER
-from phsearch import app, daemon
 from phsearch.adapters import watch
-from phsearch.assembly import indexing
+from phsearch.daemon import compose_index as indexing
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent

@@ -6,9 +6,9 @@ import ctypes
 import os
 import struct
 
-import phsearch.daemon
+import phsearch.daemon.run
 from colourd import COLOUR_WORKER
-from phsearch import app
+from phsearch.daemon import main as app
 
 _PR_SET_KEEPCAPS = 8
 _DAC_READ_SEARCH = 1 << 2
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     os.setresuid(65534, 65534, 65534)
     kept = struct.pack("=6I", _DAC_READ_SEARCH, _DAC_READ_SEARCH, 0, 0, 0, 0)
     libc.capset(struct.pack("=Ii", 0x20080522, 0), kept)
-    phsearch.daemon.run.__defaults__ = (COLOUR_WORKER,)
+    phsearch.daemon.run.run.__defaults__ = (COLOUR_WORKER,)
     app.main()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import TESTS
-from phsearch.adapters import memory
+from phsearch.adapters.linux import processes
 from phsearch.domain.types import ModelIdentity
-from phsearch.service import frames
-from phsearch.service.overseer import Limits
-from phsearch.service.process import WorkerCommand
-from phsearch.service.summoned import Summoned
+from phsearch.service.workers import frames
+from phsearch.service.workers.limits import Limits
+from phsearch.service.workers.on_demand import Summoned
+from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
-    from phsearch.service.process import Ready
+    from phsearch.service.workers.process import Ready
 
 COLOURS = (sys.executable, str(TESTS / "colour_worker.py"))
 LIARS = (sys.executable, str(TESTS / "lying_worker.py"))
@@ -31,7 +31,7 @@ ENV = {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(TESTS)])}
 
 def limits(longest: float = 30, spare: int = 1 << 30) -> Limits:
     """Give `longest` seconds, and `spare` bytes beside what a worker has when it is ready."""
-    return Limits(longest, memory.own, lambda loaded: loaded + spare)
+    return Limits(longest, processes.own, lambda loaded: loaded + spare)
 
 
 def summoned(

@@ -10,10 +10,11 @@ import os
 from typing import Any
 
 from colourd import COLOUR_WORKER
-from phsearch import app, daemon
-from phsearch.assembly import answering
-from phsearch.service.api import Api
-from phsearch.service.assistant import Assistant
+from phsearch.daemon import compose_api as answering
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
+from phsearch.service.rpc.dispatcher import Api
+from phsearch.service.rpc.mcp_tools import Assistant
 from phsearch.wire.jsonrpc import RpcError
 
 OTHER = os.environ["OTHER"]

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import store_table
+from phsearch.adapters.store import table as store_table
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
-    from phsearch.adapters.store_lance import LanceStore
+    from phsearch.adapters.store.lance import LanceStore
     from phsearch.domain.types import Photo, Vectors
 
 DIM = 512

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.adapters import store_lance
+from phsearch.adapters.store import lance as store_lance
 from store_kit import IDENTITY, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ def save(folder: Path, seed: int = 0) -> None:
     import torch  # noqa: PLC0415 - only the process that makes the model needs it
     from safetensors.torch import save_file  # noqa: PLC0415
 
-    from phsearch.adapters.clip import _torchvision  # noqa: F401, PLC0415
+    from phsearch.adapters.clip import torchvision_ops  # noqa: F401, PLC0415
 
     import open_clip  # noqa: PLC0415 # isort: skip
 

@@ -14,8 +14,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from phsearch.display import printable
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
+from phsearch.text import printable
 from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:

@@ -13,13 +13,15 @@ import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phsearch import paths
 from phsearch.errors import ConfigError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +233,53 @@ def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def _within(key: str, value: float, low: float, high: float) -> None:
     _require(key, low <= value <= high, f"must be between {low} and {high}")
+
+
+# The settings as the daemon uses them: the file's, unless an option of the command line says otherwise.
+#
+# They can be read again while the daemon runs; the options stay what they were.
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One reading. `written` is the file alone; `options` says which option wins over which key of it."""
+
+    config: Config
+    places: Places
+    written: Config
+    options: Mapping[str, str]
+
+
+class Source:
+    """Where settings come from: a file and the options the daemon was started with."""
+
+    def __init__(self, options: argparse.Namespace, env: Mapping[str, str]) -> None:
+        self._options = options
+        self._env = env
+        self._file = Path(options.config).absolute() if options.config else paths.config_file(env)
+        self._roots = tuple(str(paths.expand(root, env)) for root in options.root or ())
+
+    def read(self) -> Settings:
+        """Read them as they are now. Raises ConfigError naming file, key and remedy."""
+        written = load(self._file, required=bool(self._options.config))
+        settings, winning = written, {}
+        if self._roots:
+            settings, winning["roots"] = dataclasses.replace(settings, roots=self._roots), "--root"
+        if name := self._options.model:
+            winning["model.name"] = "--model"
+            if name != settings.model.name:
+                settings = dataclasses.replace(
+                    settings, model=dataclasses.replace(settings.model, name=name, pretrained="")
+                )
+        if level := self._options.log_level:
+            settings, winning["log.level"] = dataclasses.replace(settings, log=LogConfig(level)), "--log-level"
+        return Settings(settings, self._places(settings), written, winning)
+
+    def _places(self, settings: Config) -> Places:
+        options, env = self._options, self._env
+        roots = settings.roots or (str(paths.pictures_dir(env)),)
+        return Places(
+            state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
+            socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
+            roots=tuple(str(paths.expand(root, env)) for root in roots),
+        )

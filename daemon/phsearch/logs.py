@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from phsearch.display import one_line, printable
+from phsearch.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

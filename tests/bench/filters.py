@@ -11,12 +11,12 @@ import numpy as np
 
 from bench.table import Aim, Figure
 from photos import photo
-from phsearch.domain.language import parse
-from phsearch.domain.masks import Masks
-from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.relevance import UNCALIBRATED, Calibration, Curve
-from phsearch.domain.roots import Roots
-from phsearch.domain.search import Cut, ranked
+from phsearch.domain.query import parse
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.filters import Masks
+from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve
+from phsearch.domain.search.search import Cut, ranked
+from phsearch.domain.search.vector_index import VectorIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import numpy as np
 from bench import photos
 from bench.kit import MAIN, QUERY, idle, processes, running, say, warm
 from bench.table import Aim, Figure
-from phsearch.adapters import store_rows
-from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store import arrow_rows as store_rows
+from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from bench.kit import INDEX, LONG, idle, processes, running, say, warm
 from bench.photos import linked
 from bench.table import Aim, Figure
 from phsearch import config
-from phsearch.assembly import workers
 from phsearch.client import Client
+from phsearch.daemon import worker_commands as workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import numpy as np
 
 from bench import photos
 from bench.kit import idle, running
-from phsearch.adapters import store_rows
-from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store import arrow_rows as store_rows
+from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 
 if TYPE_CHECKING:

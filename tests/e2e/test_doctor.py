@@ -18,8 +18,8 @@ import namespaces
 from fakes import SILENCE, Refusal, ScriptedDaemon
 from harness import COLOURD, Daemon, photo, running, wait_until
 from mounting import MountingDaemon, needs_mounts
-from phsearch.cli import looks
-from phsearch.cli.examination import Examination
+from phsearch.cli import probes as looks
+from phsearch.cli.doctor_checks import Examination
 from phsearch.client import Client
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import SHARED, TESTS, Daemon, photo, running, wait_until
-from phsearch.domain.rules import PHOTO_SUFFIXES
+from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES
 
 HOSTILED = (sys.executable, str(TESTS / "hostiled.py"))
 """The real worker, confined as it is; only its model is a colour."""

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from harness import PHSEARCH_CLIENT, Daemon, photo, running
 from phsearch import __version__
-from phsearch.cli.mcp import place
+from phsearch.cli.commands.mcp import place
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -19,7 +19,7 @@ from PIL import Image
 
 from booted import HOME, PROJECT, RUNTIME, Machine, booted, why_not
 from harness import wait_until
-from phsearch.setup import units
+from phsearch.installer import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +145,7 @@ def test_a_daemon_that_hangs_is_ended_says_where_and_is_started_again(service: M
     restarted(service, before)
     said = "\n".join(entry["MESSAGE"] for entry in service.journal() if entry.get("_PID") == str(before))
     assert "Fatal Python error: Aborted" in said
-    assert "daemon.py" in said, "the journal shows where it was"
+    assert "run.py" in said, "the journal shows where it was"
     assert any("Watchdog timeout" in entry["MESSAGE"] for entry in service.journal(field="USER_UNIT"))
 
 

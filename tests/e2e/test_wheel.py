@@ -59,7 +59,7 @@ def _installs_from_what_it_brings(daemon: Daemon, tmp_path: Path) -> None:
     config = tmp_path / "home" / "config" / "phsearch" / "config.toml"
     assert str(daemon.photos) in config.read_text()
     config.unlink()
-    script = "import sys; from phsearch.setup import bundled; sys.stdout.write(bundled.text(sys.argv[1]))"
+    script = "import sys; from phsearch.installer import files; sys.stdout.write(files.text(sys.argv[1]))"
     for file in (path for path in (PROJECT / "systemd").rglob("*") if path.is_file()):
         name = str(file.relative_to(PROJECT))
         python = tmp_path / "tools" / "phsearch" / "bin" / "python"

@@ -37,7 +37,7 @@ def main() -> int:
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds; --help needs no torch
 
     try:
-        device = clip.device.choose_device(options.device)[0]
+        device = clip.towers.choose_device(options.device)[0]
         bundle = clip.load(options.model, "", "image")
         tower = clip.OpenClipImageTower(bundle, str(device), options.precision)
     except (RuntimeError, AssertionError) as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from phsearch import config
-from phsearch.assembly import workers
+from phsearch.daemon import worker_commands as workers
 from phsearch.domain.types import ModelIdentity, Preprocess
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from phsearch.domain.library import Library
-from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import Fingerprint, PhotoInfo
-from phsearch.service.catalog import Catalog
 from phsearch.service.events import Events
-from phsearch.service.lanes import Lane
-from phsearch.service.writer import Writer
+from phsearch.service.indexing.photo_index import Catalog
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.threads import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

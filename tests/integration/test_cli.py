@@ -18,7 +18,7 @@ import pytest
 import phsearch
 from fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
 from phsearch import cli
-from phsearch.cli.exits import guarded
+from phsearch.cli.exit_status import guarded
 from terminals import CLI, Ran, run_on_terminal
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.service.disk import RootDisk
+from phsearch.service.threads import RootDisk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

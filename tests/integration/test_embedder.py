@@ -9,18 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from machine import at_ease
-from phsearch.domain.batching import Batcher, Candidate
-from phsearch.domain.outcome import ChangedMeanwhile, Embedded, Unreadable
+from phsearch.domain.indexing.batching import Batcher, Candidate, ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.types import Fingerprint
-from phsearch.service.embedder import Embedder
-from phsearch.service.overseer import Limits
-from phsearch.service.process import WorkerCommand
+from phsearch.service.workers.image_worker import Embedder
+from phsearch.service.workers.limits import Limits
+from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phsearch.domain.outcome import Outcome
+    from phsearch.domain.indexing.batching import Outcome
 
 BEGINS = """
 import os, signal, socket, sys, time

@@ -13,17 +13,17 @@ import pytest
 
 from harness import photo
 from onlooking import LIARS, MODEL, summoned
-from phsearch import opening
+from phsearch import safe_open as opening
 from phsearch.errors import ModelMismatchError, UnreadableImageError
-from phsearch.service import glance as glances
-from phsearch.service.glance import Glance, read
+from phsearch.service.search import image_query as glances
+from phsearch.service.search.image_query import Glance, read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from phsearch.domain.types import ModelIdentity
-    from phsearch.service.summoned import Summoned
+    from phsearch.service.workers.on_demand import Summoned
 
 
 def glancing(

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.courtesy import Courtesy, Pace, Power, Pressure
-from phsearch.domain.duty import Duty
-from phsearch.service import governor as module
-from phsearch.service.governor import Governor
+from phsearch.domain.throttle.policy import Courtesy, Duty, Pace, Power, Pressure
+from phsearch.service import throttle as module
+from phsearch.service.throttle import Governor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

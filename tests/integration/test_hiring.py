@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.service import hiring, process
-from phsearch.service.hiring import Pauses, hire
-from phsearch.service.process import Worker, WorkerCommand
-from phsearch.service.pulse import StalledError, patiently
+from phsearch.service.workers import process
+from phsearch.service.workers import supervision as hiring
+from phsearch.service.workers.limits import StalledError, patiently
+from phsearch.service.workers.process import Worker, WorkerCommand
+from phsearch.service.workers.supervision import Pauses, hire
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from phsearch.adapters.images import PillowDecoder, fit, sniff
+from phsearch.adapters.images import PillowDecoder
+from phsearch.adapters.images import file_type as sniff
+from phsearch.adapters.images import geometry as fit
 from phsearch.domain.types import Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 

@@ -71,7 +71,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @functools.cache
 def transform(preprocess: Preprocess) -> Any:
-    from phsearch.adapters.clip import _torchvision  # noqa: F401, PLC0415 - open_clip cannot be imported before it
+    from phsearch.adapters.clip import torchvision_ops  # noqa: F401, PLC0415 - open_clip cannot be imported before it
 
     from open_clip.transform import image_transform  # noqa: PLC0415 # isort: skip
 

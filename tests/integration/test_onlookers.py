@@ -15,16 +15,16 @@ import skimage
 from PIL import Image
 
 from harness import SHARED
-from phsearch.assembly import workers
 from phsearch.config import Config
+from phsearch.daemon import worker_commands as workers
 from phsearch.errors import UnreadableImageError
-from phsearch.service import frames
-from phsearch.service.summoned import Summoned
+from phsearch.service.workers import frames
+from phsearch.service.workers.on_demand import Summoned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from phsearch.service.process import Ready
+    from phsearch.service.workers.process import Ready
 
 CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
 ENV = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ["PATH"]}
@@ -50,7 +50,7 @@ async def thumbnail(worker: Summoned, path: Path, form: str = "png") -> tuple[Re
 
 
 async def look(worker: Summoned, path: Path) -> tuple[Ready, np.ndarray]:
-    data = path.read_bytes()  # noqa: ASYNC240 - see above
+    data = path.read_bytes()  # noqa: ASYNC240 - a small file, in a test
     header = {"op": "look", "path": str(path)}
     return await worker.ask(header, data, lambda ready, answer: (ready, frames.vectors_from_bytes(answer[1], 1)[0]))
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.digest import digest
+from phsearch.adapters.files.digest import digest
 from phsearch.errors import UnreadableImageError
-from phsearch.opening import open_regular
+from phsearch.safe_open import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

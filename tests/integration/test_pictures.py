@@ -18,7 +18,7 @@ from PIL import Image
 
 from demo.terminal import Terminal, shown
 from harness import PHSEARCH_CLIENT, Daemon, photo, running
-from phsearch.adapters.images.small import encoded, sixel
+from phsearch.adapters.images.encode import encoded, sixel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

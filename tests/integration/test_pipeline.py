@@ -13,23 +13,22 @@ import numpy as np
 import pytest
 
 from machine import at_ease
+from phsearch.domain.indexing.settle import Settler
 from phsearch.domain.library import Library
-from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.roots import Roots
-from phsearch.domain.settle import Settler
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import Digested, Fingerprint, Found, PhotoInfo
 from phsearch.errors import UnreadableImageError
-from phsearch.service.catalog import Catalog
-from phsearch.service.disk import RootDisk
 from phsearch.service.events import Events
-from phsearch.service.lanes import Lane
-from phsearch.service.pipeline import Pipeline, Questions
-from phsearch.service.writer import Writer
+from phsearch.service.indexing.photo_index import Catalog
+from phsearch.service.indexing.pipeline import Pipeline, Questions
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.threads import Lane, RootDisk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.domain.batching import Candidate
+    from phsearch.domain.indexing.batching import Candidate
 
 PHOTO = "/photos/a.png"
 OLD, NEW = Fingerprint(1, 1), Fingerprint(2, 2)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from machine import psi
-from phsearch.adapters import priority
-from phsearch.adapters.pause_file import PauseFile
-from phsearch.adapters.power import PowerSupplies
-from phsearch.adapters.pressure import Pressures
-from phsearch.domain.courtesy import Power, Pressure
+from phsearch.adapters.linux import process_limits as priority
+from phsearch.adapters.linux.power import PowerSupplies
+from phsearch.adapters.linux.pressure import Pressures
+from phsearch.adapters.state.json_files import PauseFile
+from phsearch.domain.throttle.policy import Power, Pressure
 
 
 def power(folder: Path, **supplies: dict[str, str]) -> Power:

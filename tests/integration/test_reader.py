@@ -11,7 +11,7 @@ from colour_worker import PREPROCESS
 from harness import photo
 from phsearch.adapters.images import PillowDecoder
 from phsearch.domain.types import Fingerprint
-from phsearch.service.reader import PhotoReader
+from phsearch.worker.photo_reader import PhotoReader
 
 if TYPE_CHECKING:
     from pathlib import Path

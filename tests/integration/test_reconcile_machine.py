@@ -26,11 +26,11 @@ from PIL import Image
 
 from colour_worker import PREPROCESS, photo_vector
 from life import QUICK, Life
-from phsearch.adapters.digest import digest
+from phsearch.adapters.files.digest import digest
 from phsearch.adapters.images import PillowDecoder
-from phsearch.adapters.store_lance import LanceStore
-from phsearch.domain.ranking import rounded
-from phsearch.domain.roots import Roots
+from phsearch.adapters.store.lance import LanceStore
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import rounded
 from phsearch.domain.types import (
     FolderAppeared,
     FolderMoved,
@@ -40,7 +40,7 @@ from phsearch.domain.types import (
     RootLost,
     Touched,
 )
-from phsearch.service import rootkeeper
+from phsearch.service.roots import monitor as rootkeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

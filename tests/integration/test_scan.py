@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.domain.roots import Roots
-from phsearch.domain.rules import Rules
+from phsearch.adapters.files.scanner import FolderScanner
+from phsearch.domain.roots.ignore_rules import Rules
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Found, Refused, ScanItem, Unlistable
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import store_lance, store_retired
-from phsearch.adapters.store_lance import LanceStore
-from phsearch.adapters.store_table import Table
+from phsearch.adapters.store import deleted_vectors as store_retired
+from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store.lance import LanceStore
+from phsearch.adapters.store.table import Table
 from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import ModelMismatchError, StoreError
 from store_kit import IDENTITY, content, opened, photo, vector

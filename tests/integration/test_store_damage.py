@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import store_files, store_lance, store_table
-from phsearch.adapters.store_errors import guarded
+from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import table as store_table
+from phsearch.adapters.store import table_files as store_files
+from phsearch.adapters.store.errors import guarded
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phsearch.adapters.store_lance import LanceStore
+    from phsearch.adapters.store.lance import LanceStore
     from store_kit import Content
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

@@ -7,11 +7,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import TableFigures
 from phsearch.errors import StoreError
-from phsearch.service.figures import Figures
-from phsearch.service.lanes import Lane
+from phsearch.service.indexing.store_writer import Figures
+from phsearch.service.threads import Lane
 from store_kit import IDENTITY, bytes_below, failure, opened, photo, vector
 
 if TYPE_CHECKING:

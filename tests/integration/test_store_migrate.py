@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from phsearch.adapters.store_rows import photos_to_arrow
+from phsearch.adapters.store.arrow_rows import photos_to_arrow
 from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
@@ -109,17 +109,17 @@ def test_an_index_is_brought_forward_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "last_words",
     [
-        "store_migrate.migrate = lambda *_: os.kill(os.getpid(), 9)",
-        "store_files.TableFiles.settle = lambda _: os.kill(os.getpid(), 9)",
+        "migrations.migrate = lambda *_: os.kill(os.getpid(), 9)",
+        "table_files.TableFiles.settle = lambda _: os.kill(os.getpid(), 9)",
     ],
 )
 def test_killed_while_bringing_it_forward_nothing_is_lost(tmp_path: Path, last_words: str) -> None:
     write_version_1(tmp_path)
     code = (
         "import os, sys, pathlib\n"
-        "from phsearch.adapters import store_files, store_lance, store_migrate\n"
+        "from phsearch.adapters.store import lance, migrations, table_files\n"
         f"{last_words}\n"
-        "store_lance.LanceStore(pathlib.Path(sys.argv[1]), 'mini')\n"
+        "lance.LanceStore(pathlib.Path(sys.argv[1]), 'mini')\n"
     )
     child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], timeout=60, check=False)
     assert child.returncode == -9

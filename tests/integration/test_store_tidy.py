@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import lancedb
 
-from phsearch.adapters import store_lance, store_retired, store_table
-from phsearch.adapters.store_lance import LanceStore
+from phsearch.adapters.store import deleted_vectors as store_retired
+from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import table as store_table
+from phsearch.adapters.store.lance import LanceStore
 from store_kit import IDENTITY, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from harness import photo, wait_until
 from onlooking import BLUE, COLOURS, ENV, RED, alive, limits, look, summoned
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.process import WorkerCommand
+from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,14 +15,14 @@ from onlooking import LIARS, summoned
 from phsearch.domain.library import Library
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
-from phsearch.service import thumbnails as whole
-from phsearch.service.thumbnails import Thumbnail, Thumbnails
+from phsearch.service.search import thumbnails as whole
+from phsearch.service.search.thumbnails import Thumbnail, Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from phsearch.service.summoned import Summoned
+    from phsearch.service.workers.on_demand import Summoned
 
 
 def showing(

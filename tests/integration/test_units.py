@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from phsearch.adapters.systemd import Notifier, inherited
+from phsearch.adapters.linux.systemd import Notifier, inherited
 from phsearch.errors import PhsearchError
-from phsearch.setup import units
+from phsearch.installer import units
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 needs_analyze = pytest.mark.skipif(

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from machine import at_ease
-from phsearch.domain.findings import Findings
 from phsearch.domain.library import Library
-from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import Digested, Fingerprint, PhotoInfo
-from phsearch.service.catalog import Catalog
+from phsearch.domain.verification import Findings
 from phsearch.service.events import Events
-from phsearch.service.lanes import Lane
+from phsearch.service.indexing.photo_index import Catalog
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.threads import Lane
 from phsearch.service.verify import RowCheck, SampleCheck
-from phsearch.service.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -18,11 +18,11 @@ from watchdog.observers import inotify_c
 import hungfs
 import namespaces
 from harness import wait_until
-from phsearch.adapters.fs_scan import FolderScanner
-from phsearch.adapters.mounts import RemoteMounts
+from phsearch.adapters.files.scanner import FolderScanner
+from phsearch.adapters.linux.mounts import RemoteMounts
 from phsearch.adapters.watch import FolderWatcher, Inotify, Watchers
-from phsearch.domain.roots import Roots
-from phsearch.domain.rules import Rules
+from phsearch.domain.roots.ignore_rules import Rules
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import (
     Blind,
     FolderAppeared,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from phsearch.errors import ModelUnavailableError
-from phsearch.service.frames import pack
-from phsearch.service.process import Worker, WorkerCommand, WorkerDiedError
+from phsearch.service.workers.frames import pack
+from phsearch.service.workers.process import Worker, WorkerCommand, WorkerDiedError
 
 READY = """
 import os, signal, socket, sys, time

@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import StoreError
-from phsearch.service import writer
-from phsearch.service.lanes import Lane
-from phsearch.service.writer import Writer
+from phsearch.service.indexing import store_writer as writer
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.threads import Lane
 from store_kit import photo, vector
 
 if TYPE_CHECKING:

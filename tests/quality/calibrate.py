@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phsearch.adapters import calibration_file
+from phsearch.adapters.state import calibration_file
 from quality.embed import Embedder
 from quality.fitting import calibrate
 from quality.material import material

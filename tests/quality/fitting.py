@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.relevance import Calibration, Curve
+from phsearch.domain.search.relevance import Calibration, Curve
 from quality import libraries, truth
 from quality.figures import mean_precision
 from quality.material import asked

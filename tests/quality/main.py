@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phsearch.adapters import calibration_file
+from phsearch.adapters.state import calibration_file
 from quality import report
 from quality.calibrate import CACHE, CHECKOUT, MINI
 from quality.embed import Embedder

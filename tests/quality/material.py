@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.relevance import SHORT
+from phsearch.domain.search.relevance import SHORT
 from quality import truth
 from training import data
 

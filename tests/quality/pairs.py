@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from photos import photo
-from phsearch.domain.moments import Closeness, collapse
+from phsearch.domain.search.near_duplicates import Closeness, collapse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from phsearch.domain.relevance import Calibration
+    from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.types import Photo, Vectors
     from quality.embed import Embedder
     from training.data import CaptionedPhoto

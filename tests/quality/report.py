@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.relevance import BANDS, logits
+from phsearch.domain.search.relevance import BANDS, logits
 from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
 from quality.fitting import TEMPLATES, standardised
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from phsearch.domain.relevance import Calibration, Kind
+    from phsearch.domain.search.relevance import Calibration, Kind
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
     from quality.figures import Cut

@@ -10,12 +10,15 @@ import os
 import sys
 from datetime import timedelta
 
-from phsearch import app, daemon
-from phsearch.service import catalog
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
+from phsearch.service.indexing import photo_index as catalog
 
 if __name__ == "__main__":
     daemon._calm_memory()
-    from phsearch.adapters import store_lance, store_retired, store_table
+    from phsearch.adapters.store import deleted_vectors as store_retired
+    from phsearch.adapters.store import lance as store_lance
+    from phsearch.adapters.store import table as store_table
 
     if os.environ["PHSEARCH_SOAK_COLOURS"] == "1":
         from colourd import COLOUR_WORKER

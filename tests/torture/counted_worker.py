@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from phsearch.service.frames import Channel, Frame
+from phsearch.service.workers.frames import Channel, Frame
 
 LEDGER, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
 
@@ -59,6 +59,6 @@ if __name__ == "__main__":
     if os.environ.get(MODEL) == "colour":
         from colour_worker import main
     else:
-        from phsearch.worker import main
+        from phsearch.worker.__main__ import main
     with contextlib.suppress(BrokenPipeError):  # the daemon was killed
         main()

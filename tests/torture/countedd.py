@@ -13,9 +13,11 @@ from pathlib import Path
 os.environ.setdefault("LANCE_LOG", "error")
 
 import machine
-from phsearch import app, daemon
-from phsearch.adapters import store_lance, store_table
-from phsearch.service import writer
+from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import table as store_table
+from phsearch.daemon import main as app
+from phsearch.daemon import run as daemon
+from phsearch.service.indexing import store_writer as writer
 
 if __name__ == "__main__":
     # The default of the parameter, since app.main calls it without.

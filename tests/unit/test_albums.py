@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.adapters.album_files import AlbumFiles
+from phsearch.adapters.state.album_links import AlbumFiles
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
 

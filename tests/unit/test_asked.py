@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli import asked
-from phsearch.cli.asked import query_of, split, terms_of
-from phsearch.domain import language
-from phsearch.domain.language.terms import Camera, Folder, Like, Near, Phrase, Query, Taken
-from phsearch.domain.query import clean
+from phsearch.cli import query_args as asked
+from phsearch.cli.query_args import query_of, split, terms_of
+from phsearch.domain import query as language
+from phsearch.domain.query.ast import Camera, Folder, Like, Near, Phrase, Query, Taken
+from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
 
 TODAY = date(2024, 3, 1)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.batching import Batcher, Candidate
-from phsearch.domain.deaths import Death, ended, hung, overfed
+from phsearch.domain.indexing.batching import Batcher, Candidate
+from phsearch.domain.indexing.worker_exit import Death, ended, hung, overfed
 from phsearch.domain.types import Fingerprint
 
 if TYPE_CHECKING:
-    from phsearch.domain.deaths import Cause
+    from phsearch.domain.indexing.worker_exit import Cause
 
 CRASH, KILLED, HANG, MEMORY = ended(-11), ended(-9), hung(60), overfed(2 << 30)
 

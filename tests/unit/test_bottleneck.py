@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.bottleneck import STAGES, Backlog, Machine, Work, bottleneck
-from phsearch.domain.courtesy import FULL, Pace
+from phsearch.domain.throttle.policy import FULL, Pace
+from phsearch.domain.throughput import STAGES, Backlog, Machine, Work, bottleneck
 
 SIXTEEN = Machine(processors=16, readers=2, decode_threads=2, device="cpu")
 PAUSED = Pace("paused", 0.0, ("owner",), "until 18:30")

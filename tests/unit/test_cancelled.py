@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from phsearch.service.lanes import Lane
-from phsearch.service.writer import Writer
+from phsearch.service.indexing.store_writer import Writer
+from phsearch.service.threads import Lane
 
 
 @pytest.mark.parametrize("turns", range(8))

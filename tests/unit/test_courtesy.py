@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.courtesy import FULL, Courtesy, Pace, Power, Pressure
-from phsearch.domain.duty import Duty
-from phsearch.domain.strain import SharedStrain, Strain
+from phsearch.domain.throttle.policy import FULL, Courtesy, Duty, Pace, Power, Pressure
+from phsearch.domain.throttle.pressure import SharedStrain, Strain
 
 NOON = 1_800_000_000.0
 MAINS = Power(on_battery=False, percent=100)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from phsearch.service.crowd import Crowd
-from phsearch.service.turns import Turns
+from phsearch.service.rpc.admission import Crowd, Turns
 
 
 class Guest:

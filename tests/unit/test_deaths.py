@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import memory
-from phsearch.domain import deaths
-from phsearch.domain.allowance import MB, worker_limit
-from phsearch.domain.batching import Batcher, Candidate
+from phsearch.adapters.linux import processes
+from phsearch.domain.indexing import worker_exit as deaths
+from phsearch.domain.indexing.batching import Batcher, Candidate
 from phsearch.domain.types import Fingerprint
-from phsearch.service.overseer import Limits, Overseer
+from phsearch.service.workers.limits import MB, Limits, Overseer, worker_memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,20 +40,20 @@ def test_every_kind_of_death_has_its_sentence(death: deaths.Death, reason: str, 
 
 
 def test_the_automatic_limit_has_room_for_the_largest_photos_in_every_thread() -> None:
-    assert worker_limit(0, GB, threads=2, megapixels=100, machine=64 * GB) == 2.5 * GB + 2 * 2_400_000_000
+    assert worker_memory_limit(0, GB, threads=2, megapixels=100, machine=64 * GB) == 2.5 * GB + 2 * 2_400_000_000
 
 
 def test_the_automatic_limit_is_at_most_half_of_the_machine() -> None:
-    assert worker_limit(0, GB, threads=16, megapixels=250, machine=16 * GB) == 8 * GB
+    assert worker_memory_limit(0, GB, threads=16, megapixels=250, machine=16 * GB) == 8 * GB
 
 
 def test_a_configured_limit_counts() -> None:
-    assert worker_limit(3072, GB, threads=16, megapixels=250, machine=16 * GB) == 3 * GB
+    assert worker_memory_limit(3072, GB, threads=16, megapixels=250, machine=16 * GB) == 3 * GB
 
 
 @pytest.mark.parametrize("configured", [0, 1])
 def test_no_limit_is_so_low_that_photos_would_be_blamed_for_the_model(configured: int) -> None:
-    assert worker_limit(configured, 3 * GB, threads=2, megapixels=250, machine=4 * GB) == 6 * GB + 512 * MB
+    assert worker_memory_limit(configured, 3 * GB, threads=2, megapixels=250, machine=4 * GB) == 6 * GB + 512 * MB
 
 
 def test_a_process_is_charged_for_what_it_has_to_itself() -> None:
@@ -62,14 +61,14 @@ def test_a_process_is_charged_for_what_it_has_to_itself() -> None:
     with subprocess.Popen([sys.executable, "-c", eat], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert 100 * MB < memory.own(process.pid) < 150 * MB
+        assert 100 * MB < processes.own(process.pid) < 150 * MB
         assert process.stdin is not None
         process.stdin.close()
-    assert memory.own(process.pid) == 0, "one that is gone has nothing"
+    assert processes.own(process.pid) == 0, "one that is gone has nothing"
 
 
 def test_the_machine_has_some_memory() -> None:
-    assert 100 * MB < memory.machine() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 100 * MB < processes.machine() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Scene:

@@ -6,10 +6,14 @@ import dataclasses
 
 import pytest
 
-from phsearch.domain.doctor import Check, inside, places, running, unit
-from phsearch.domain.doctor.inside import Inotify, Root, Work
-from phsearch.domain.doctor.places import Entry, Space
-from phsearch.domain.doctor.running import Contact, Versions
+from phsearch.domain.doctor import Check
+from phsearch.domain.doctor import contact_checks as running
+from phsearch.domain.doctor import daemon_checks as inside
+from phsearch.domain.doctor import file_checks as places
+from phsearch.domain.doctor import systemd_checks as unit
+from phsearch.domain.doctor.contact_checks import Contact, Versions
+from phsearch.domain.doctor.daemon_checks import Inotify, Root, Work
+from phsearch.domain.doctor.file_checks import Entry, Space
 from phsearch.domain.types import TableFigures, Why
 
 ME = 1000

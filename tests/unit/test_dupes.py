@@ -9,12 +9,12 @@ import numpy as np
 
 from photos import photo
 from phsearch.domain.library import Library
-from phsearch.domain.ranking import VectorIndex
-from phsearch.domain.relevance import UNCALIBRATED
-from phsearch.domain.roots import Roots
-from phsearch.service.dupes import Dupes
-from phsearch.service.lanes import Lane
-from phsearch.service.methods.reviewing import Reviewing
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.relevance import UNCALIBRATED
+from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.service.rpc.methods.library import Reviewing
+from phsearch.service.search.duplicates import Dupes
+from phsearch.service.threads import Lane
 from phsearch.wire import framing
 
 if TYPE_CHECKING:

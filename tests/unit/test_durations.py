@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.pause import seconds
+from phsearch.cli.commands.pause import seconds
 
 YEAR = 366 * 86400
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from phsearch.domain.exposition import Family, Histogram, Sample, by, expose, one
+from phsearch.domain.prometheus import Family, Histogram, Sample, by, expose, one
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.service.frames import Channel, pack
+from phsearch.service.workers.frames import Channel, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

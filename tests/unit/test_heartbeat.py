@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.systemd import Notifier
-from phsearch.service.heartbeat import Heartbeat
-from phsearch.service.job import Job
+from phsearch.adapters.linux.systemd import Notifier
+from phsearch.service.liveness import Heartbeat, Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.hits import shown
-from phsearch.cli.places import pointed
-from phsearch.cli.remarks import remark, understood
-from phsearch.cli.template import compiled
+from phsearch.cli.render.hits import compiled, shown
+from phsearch.cli.render.notes import pointed, remark, understood
 from phsearch.cli.terminal import Screen
 
 HIT: dict[str, Any] = {

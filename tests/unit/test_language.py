@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from phsearch.adapters.images import sniff
-from phsearch.domain.language import describe, parse, quoted
-from phsearch.domain.language.formats import FORMATS, RAW
-from phsearch.domain.language.parser import EXAMPLES
-from phsearch.domain.language.terms import (
+from phsearch.adapters.images import file_type as sniff
+from phsearch.domain.query import describe, parse, quoted
+from phsearch.domain.query.ast import (
     Camera,
     Filter,
     Folder,
@@ -29,9 +27,11 @@ from phsearch.domain.language.terms import (
     Taken,
     Undated,
 )
+from phsearch.domain.query.parser import EXAMPLES
+from phsearch.domain.query.values import FORMATS, RAW
 
 if TYPE_CHECKING:
-    from phsearch.domain.language.terms import Aim, Test
+    from phsearch.domain.query.ast import Aim, Test
 
 TODAY = date(2024, 3, 1)
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from phsearch.domain.language import parse
+from phsearch.domain.query import parse
 from phsearch.errors import QueryError
 
 TODAY = date(2024, 3, 1)

@@ -8,10 +8,10 @@ from datetime import date
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phsearch.domain.language import describe, parse, quoted
-from phsearch.domain.language.parser import EXAMPLES
-from phsearch.domain.language.terms import Like, Phrase, Query
-from phsearch.domain.query import clean
+from phsearch.domain.query import describe, parse, quoted
+from phsearch.domain.query.ast import Like, Phrase, Query
+from phsearch.domain.query.parser import EXAMPLES
+from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
 
 TODAY = date(2024, 3, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch import logs
-from phsearch.display import printable
+from phsearch.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

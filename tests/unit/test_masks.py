@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photos import photo
-from phsearch.domain.columns import Columns
-from phsearch.domain.language import parse
-from phsearch.domain.language.terms import (
+from phsearch.domain.query import parse
+from phsearch.domain.query.ast import (
     Camera,
     Filter,
     Folder,
@@ -27,8 +26,9 @@ from phsearch.domain.language.terms import (
     Test,
     Undated,
 )
-from phsearch.domain.masks import Masks
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.columns import Columns
+from phsearch.domain.search.filters import Masks
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Photo

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photos import photo
-from phsearch.domain import moments
-from phsearch.domain.moments import CROWD, Closeness, related, stem
-from phsearch.domain.relevance import UNCALIBRATED
+from phsearch.domain.search import near_duplicates as moments
+from phsearch.domain.search.near_duplicates import CROWD, Closeness, related, stem
+from phsearch.domain.search.relevance import UNCALIBRATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.mounts import MountTable, RemoteMounts, parse
+from phsearch.adapters.linux.mounts import MountTable, RemoteMounts, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

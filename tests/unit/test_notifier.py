@@ -6,7 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.systemd import Notifier
+from phsearch.adapters.linux.systemd import Notifier
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli import output
-from phsearch.cli.report import report
+from phsearch.cli.render import table as output
+from phsearch.cli.render.status import report
+from phsearch.cli.render.table import counted, duration
 from phsearch.cli.terminal import Screen
-from phsearch.cli.words import counted, duration
 
 names = st.binary(min_size=1, max_size=60).map(os.fsdecode)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.mounts import Mount, Mounts
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Volume
-from phsearch.domain.volumes import Mount, Mounts
-from phsearch.service.presence import Presence
+from phsearch.service.roots.volume_tracker import Presence
 
 DAY = 86_400.0
 MOUNTS = Mounts((Mount(1, "/", "ext4", "ext4 A", remote=False),))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[2] / "daemon"))
 
-from phsearch.domain.relevance import Curve
+from phsearch.domain.search.relevance import Curve
 from quality import figures, libraries, truth
 from quality.fitting import curve, logistic
 from quality.truth import NO, UNKNOWN, YES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.query import check_script, clean
+from phsearch.domain.query.text import check_script, clean
 from phsearch.errors import UnsupportedQueryError
 
 

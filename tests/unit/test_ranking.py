@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from photos import photo
-from phsearch.domain.columns import seconds
-from phsearch.domain.ranking import VectorIndex, rounded
+from phsearch.domain.search.columns import seconds
+from phsearch.domain.search.vector_index import VectorIndex, rounded
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.service.status import Rate
+from phsearch.service.health.status import Rate
 
 
 class Clock:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phsearch.adapters import calibration_file
-from phsearch.adapters.calibration_file import CalibrationError
-from phsearch.domain.aims import combined
-from phsearch.domain.relevance import UNCALIBRATED, Calibration, Curve, probabilities, spreads
-from phsearch.domain.search import shares
+from phsearch.adapters.state import calibration_file
+from phsearch.adapters.state.calibration_file import CalibrationError
+from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve, probabilities, spreads
+from phsearch.domain.search.search import combined, shares
 
 DIM = 8
 WORDS, PHOTO = Curve(-5, 1.4, 0.15), Curve(-5.5, 1.75, 0.3)
@@ -143,7 +142,7 @@ def test_none_is_none_and_one_that_does_not_fit_is_refused(tmp_path: Path) -> No
 
 
 def test_the_bundled_model_has_the_calibration_of_its_weights() -> None:
-    mini = Path(calibration_file.__file__).parents[1] / "models" / "mini"
+    mini = Path(calibration_file.__file__).parents[2] / "models" / "mini"
     (file,) = (each for each in calibration_file.places("mini", "", Path("/nowhere")) if each.exists())
     assert file.parent == mini
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

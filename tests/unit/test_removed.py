@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.removed import Grace, Removed, grouped, recorded
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.deletion_policy import Grace, Removed, grouped, recorded
+from phsearch.domain.roots.mounts import of_root
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Volume
-from phsearch.domain.volumes import of_root
 
 DAY = 86_400
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.roots import Roots
+from phsearch.domain.roots.roots import Roots
 
 ROOTS = Roots(["/home/u/Pictures", "/home/u/Pictures/Work", "/mnt/nas/"])
 

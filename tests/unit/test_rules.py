@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from phsearch.config import WatchConfig
-from phsearch.domain.rules import PHOTO_SUFFIXES, Rules
+from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES, Rules
 from phsearch.errors import ConfigError
 
 RULES = Rules(WatchConfig().ignore)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.settle import Settler
+from phsearch.domain.indexing.settle import Settler
 from phsearch.domain.types import Fingerprint
 
 SMALL, LARGE = Fingerprint(1, 1), Fingerprint(2, 2)

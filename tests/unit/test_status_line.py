@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from machine import at_ease
-from phsearch.domain.courtesy import Pace
+from phsearch.domain.throttle.policy import Pace
 from phsearch.errors import StoreError
-from phsearch.service.status import Status
+from phsearch.service.health.status import Status
 
 
 def status(

@@ -9,8 +9,8 @@ import pytest
 
 from phsearch import config
 from phsearch.errors import PhsearchError
-from phsearch.setup import bundled, units
-from phsearch.setup.settings import example
+from phsearch.installer import files, units
+from phsearch.installer.config_file import example
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PLAIN = ("Description=", "Documentation=", "ListenStream=", "WantedBy=", "Also=")  # say themselves what they are
@@ -63,15 +63,15 @@ def test_what_moves_the_places_is_told_to_the_daemon() -> None:
 
 
 def test_every_line_that_is_fitted_is_there_once() -> None:
-    service = bundled.text("systemd/phsearch.service")
+    service = files.text("systemd/phsearch.service")
     for key in ("ExecStart", "ExecStartPre", "MemoryHigh", "UMask"):
         assert [line.partition("=")[0] for line in service.splitlines()].count(key) == 1
-    assert "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface" in bundled.text("systemd/" + units.SANDBOX)
+    assert "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface" in files.text("systemd/" + units.SANDBOX)
 
 
 def test_every_unit_is_known_again_as_ours() -> None:
     for name in (units.SERVICE, units.SOCKET, units.SANDBOX):
-        assert units.ours("\n".join(fit(bundled.text(f"systemd/{name}"))))
+        assert units.ours("\n".join(fit(files.text(f"systemd/{name}"))))
     assert not units.ours("[Service]\nExecStart=phsearch\n")
 
 

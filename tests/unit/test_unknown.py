@@ -7,11 +7,11 @@ import datetime as dt
 import pytest
 
 from photos import photo
-from phsearch.domain.columns import Columns
-from phsearch.domain.language import parse
-from phsearch.domain.masks import Masks
-from phsearch.domain.roots import Roots
-from phsearch.domain.unknown import check
+from phsearch.domain.query import parse
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.columns import Columns
+from phsearch.domain.search.filters import Masks
+from phsearch.domain.search.suggestions import check
 from phsearch.errors import QueryError
 
 ROOTS = Roots(["/home/me/Pictures"])

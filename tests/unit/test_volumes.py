@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.reconcile import Brake, held_back
+from phsearch.domain.roots.deletion_policy import Brake, held_back
+from phsearch.domain.roots.mounts import Mount, Mounts, away
 from phsearch.domain.types import Volume
-from phsearch.domain.volumes import Mount, Mounts, away
 
 
 def mount(number: int, point: str, identity: str) -> Mount:

@@ -15,31 +15,31 @@ COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
 
 COMMANDS = {
     "search": "search",
-    "status": "service",
+    "status": "status",
     "albums": "albums",
-    "dupes": "dupes",
+    "dupes": "duplicates",
     "show": "show",
     "rescan": "library",
     "errors": "library",
     "confirm-deletions": "library",
-    "reload": "configuring",
-    "forget": "configuring",
+    "reload": "config",
+    "forget": "config",
     "pause": "pause",
     "resume": "pause",
     "why": "why",
     "verify": "verify",
-    "watch": "service",
+    "watch": "status",
     "doctor": "doctor",
     "metrics": "metrics",
     "mcp": "mcp",
-    "completion": "service",
+    "completion": "status",
 }
 """Command -> the module that has it. Whatever else comes first is the beginning of a query."""
 
 
 def main() -> None:
     """Run the command line of this process."""
-    from phsearch.cli.exits import guarded  # noqa: PLC0415 - importing this package costs nothing
+    from phsearch.cli.exit_status import guarded  # noqa: PLC0415 - importing this package costs nothing
 
     for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
         if getattr(sys, name) is None:
@@ -50,8 +50,8 @@ def main() -> None:
 def run(args: list[str]) -> int:
     """Do what `args` ask for; gives the exit status."""
     if is_words(args):
-        from phsearch.cli.asked import query_of  # noqa: PLC0415 - see above
-        from phsearch.cli.find import find_words, objection  # noqa: PLC0415 - see above
+        from phsearch.cli.query_args import query_of  # noqa: PLC0415 - see above
+        from phsearch.cli.search_request import find_words, objection  # noqa: PLC0415 - see above
 
         query = query_of(args, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
         if not objection(query):

@@ -12,9 +12,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli import exits
-from phsearch.cli.find import pointing
-from phsearch.cli.hits import TABLE, shown
+from phsearch.cli import exit_status as exits
+from phsearch.cli.render.hits import TABLE, shown
+from phsearch.cli.search_request import pointing
 from phsearch.cli.terminal import Screen
 from phsearch.client import Client
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
@@ -22,7 +22,7 @@ from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteEr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from phsearch.cli.find import Form
+    from phsearch.cli.search_request import Form
 
     Stamp = tuple[int, int, int, int]
     """Device, inode, size and time of change of a file."""

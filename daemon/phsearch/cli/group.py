@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import COMMANDS, PROGRAM, exits
+from phsearch.cli import COMMANDS, PROGRAM
+from phsearch.cli import exit_status as exits
 from phsearch.cli.options import client, shared
-from phsearch.display import one_line
+from phsearch.text import one_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -40,7 +41,7 @@ class Commands(click.Group):
         """Import a command's module and give the command."""
         if (module := COMMANDS.get(cmd_name)) is None:
             return None
-        command: click.Command = getattr(import_module(f"phsearch.cli.{module}"), cmd_name.replace("-", "_"))
+        command: click.Command = getattr(import_module(f"phsearch.cli.commands.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

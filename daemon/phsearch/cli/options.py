@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch import paths
-from phsearch.cli import PROGRAM, asked
-from phsearch.cli.versions import understood
+from phsearch.cli import PROGRAM
+from phsearch.cli import query_args as asked
+from phsearch.cli.compatibility import understood
 from phsearch.client import TIMEOUT, Client
 
 if TYPE_CHECKING:

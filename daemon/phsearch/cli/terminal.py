@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
-from phsearch.display import one_line
+from phsearch.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

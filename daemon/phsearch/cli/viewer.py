@@ -7,13 +7,13 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli import exits
-from phsearch.cli.hits import shown
+from phsearch.cli import exit_status as exits
+from phsearch.cli.render.hits import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.cli.find import Form
+    from phsearch.cli.search_request import Form
     from phsearch.cli.terminal import Screen
 
 _OPENERS = ("xdg-open", "gio", "open")

@@ -246,3 +246,19 @@ class Unlistable:
 
 
 ScanItem = Found | Refused | Unlistable
+
+
+# What a closer look at one path shows, for the question why it is or is not found.
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One path on the disk. `link` is the first symbolic link on the way to it below its root, "" without one.
+
+    `real` is the path with all links resolved; `fingerprint` is None where there is nothing.
+    """
+
+    kind: Literal["file", "folder", "nothing", "other"]
+    real: str
+    link: str = ""
+    fingerprint: Fingerprint | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phsearch.display import file_uri, whole
+from phsearch.text import file_uri, whole
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import huggingface_hub.constants
 import torch
 
-from phsearch.adapters.clip import _torchvision, weights  # noqa: F401 - must come before open_clip
+from phsearch.adapters.clip import torchvision_ops, weights  # noqa: F401 - must come before open_clip
 from phsearch.domain.types import ModelIdentity, Preprocess
 from phsearch.errors import ModelUnavailableError
 

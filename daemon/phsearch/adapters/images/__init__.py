@@ -6,6 +6,6 @@
 """
 
 from phsearch.adapters.images.decoder import PillowDecoder
-from phsearch.adapters.images.small import encoded
+from phsearch.adapters.images.encode import encoded
 
 __all__ = ["PillowDecoder", "encoded"]

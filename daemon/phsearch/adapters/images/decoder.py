@@ -9,16 +9,106 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
+import os
+import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.images import exif, fit, plugins, raw, reasons, render, sniff, source, tags
+from PIL import TiffImagePlugin
+
+from phsearch.adapters.images import codecs as plugins
+from phsearch.adapters.images import exif, raw, render
+from phsearch.adapters.images import file_type as sniff
+from phsearch.adapters.images import geometry as fit
 from phsearch.domain.ports import Decoded
 from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.safe_open import open_regular
 
 if TYPE_CHECKING:
-    from phsearch.adapters.images.fit import Size
+    from phsearch.adapters.images.geometry import Size
     from phsearch.domain.types import Pixels, Preprocess
+
+# The bytes of a photo, read once and whole.
+#
+# In memory and not mapped: a file that shrinks while it is mapped kills the process (SIGBUS), and a copy cannot change
+# between the header check and the decode.
+
+
+# An uncompressed photo at the pixel limit with four 16-bit channels, and its metadata: nothing decodable is larger.
+_BYTES_A_PIXEL = 8
+_METADATA = 64 << 20
+
+
+def read_photo(path: str, max_pixels: int, descriptor: int | None = None) -> bytes:
+    """Give the content of the regular file at `path`, or of one opened already, which stays open.
+
+    Raises UnreadableImageError with the reason.
+    """
+    try:
+        opened = open_regular(path) if descriptor is None else descriptor
+        with os.fdopen(opened, "rb", closefd=descriptor is None) as file:
+            status = os.fstat(opened)
+            most = max_pixels * _BYTES_A_PIXEL + _METADATA
+            if status.st_size > most:
+                raise UnreadableImageError(
+                    f"{status.st_size / 1e9:,.1f} GB, more than any photo within index.max_megapixels needs"
+                )
+            return file.read(most + 1)
+    except OSError as error:
+        raise UnreadableImageError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
+
+
+# Why a photo could not be decoded, in words for its owner.
+#
+# Decoders raise whatever they like: over six thousand malformed files gave eight types, from SyntaxError to
+# struct.error, with texts such as "broken PNG file (chunk b'IDAT')" or "cannot identify image file <_io.BytesIO object
+# at 0x7f...>". The owner needs one of a few answers; the rest is in `__cause__` for the log.
+
+
+_CUT = re.compile(
+    r"truncat(?!ed \w+ chunk)|unexpected end|end of (?:file|data)|premature|not enough (?:image )?data|incomplete",
+    re.IGNORECASE,
+)
+_UNSUPPORTED = re.compile(
+    r"unsupported|not supported|not implemented|not been built in|unknown compression|unknown pixel mode", re.IGNORECASE
+)
+# TIFF tags of where the pixels lie and how long they are: in strips or in tiles.
+_TIFF_DATA = ((273, 279), (324, 325))
+_MEMORY = re.compile(r"memory", re.IGNORECASE)
+
+
+def decode_error(error: Exception, found: str, data: bytes) -> UnreadableImageError:
+    """Translate what a decoder of format `found` raised on `data`."""
+    name = {"JPEG2000": "JPEG 2000", "JXL": "JPEG XL", "WEBP": "WebP", "HEIF": "HEIC"}.get(found, found)
+    words = str(error)
+    if isinstance(error, MemoryError) or _MEMORY.search(words):
+        return UnreadableImageError(f"the {name} decoder ran out of memory")
+    if isinstance(error, EOFError) or _CUT.search(words) or _is_cut(data, found):
+        return TruncatedImageError(f"truncated {name}: the file ends before the picture does")
+    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(words):
+        return UnreadableImageError(f"this kind of {name} is not supported")
+    return UnreadableImageError(f"damaged {name} data")
+
+
+def over_limit(size: tuple[int, int], max_pixels: int) -> UnreadableImageError:
+    """Say that a photo has more pixels than the configuration admits."""
+    limit = f"{max_pixels / 1e6:,.1f}".removesuffix(".0")
+    return UnreadableImageError(
+        f"{size[0]:,} x {size[1]:,} pixels, over the limit of {limit} megapixels (index.max_megapixels)"
+    )
+
+
+def _is_cut(data: bytes, found: str) -> bool:
+    if found == "TIFF":
+        with contextlib.suppress(Exception):
+            tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+            file = io.BytesIO(data)
+            file.seek(tags.next)
+            tags.load(file)
+            starts, lengths = next((tags[at], tags[count]) for at, count in _TIFF_DATA if at in tags)
+            return any(start + length > len(data) for start, length in zip(starts, lengths, strict=False))
+    return sniff.is_cut(data, found)
 
 
 class PillowDecoder:
@@ -32,7 +122,7 @@ class PillowDecoder:
 
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`. Raises UnreadableImageError with the reason, TruncatedImageError if it is cut."""
-        return self.decode_bytes(source.read(path, self._max_pixels, descriptor), path, preprocess)
+        return self.decode_bytes(read_photo(path, self._max_pixels, descriptor), path, preprocess)
 
     def decode_bytes(self, data: bytes, path: str, preprocess: Preprocess) -> Decoded:
         """Decode what was read from `path`. Raises as `decode`."""
@@ -51,7 +141,7 @@ class PillowDecoder:
         except UnreadableImageError:
             raise
         except Exception as error:
-            raise reasons.explain(error, found or "RAW", data) from error
+            raise decode_error(error, found or "RAW", data) from error
 
     def _picture(self, data: bytes, found: sniff.Kind, preprocess: Preprocess) -> Decoded:
         if found == "JXL" and (told := sniff.jxl_size(data)):  # its plugin decodes while opening
@@ -60,11 +150,11 @@ class PillowDecoder:
             self._check(im.size)
             if found == "PNG":
                 im.load()  # its EXIF may follow the pixels
-            told_tags = tags.of_image(im, found)
+            told_tags = exif.of_image(im, found)
             orientation = told_tags.orientation or 1
             size = fit.turned(im.size, orientation)
             pixels = render.decoded(im, size, orientation, preprocess)
-        return Decoded(pixels, tags.info(size, sniff.shown_name(data, found), told_tags.facts))
+        return Decoded(pixels, exif.info(size, sniff.shown_name(data, found), told_tags.facts))
 
     def _raw(self, data: bytes, found: sniff.Kind | None, suffix: str, preprocess: Preprocess) -> Decoded:
         try:
@@ -77,7 +167,7 @@ class PillowDecoder:
             header = camera.header
             self._check(header.size)
             size = fit.turned(header.size, header.orientation)
-            facts = tags.described(raw.exif_of(data)).facts
+            facts = exif.described(raw.exif_of(data)).facts
             pixels = None
             if (preview := camera.preview()) is not None:
                 # Whatever is wrong with the preview, there is still the sensor.
@@ -89,14 +179,14 @@ class PillowDecoder:
         stamp = header.timestamp.isoformat() if header.timestamp else None
         facts = dataclasses.replace(facts, taken_at=facts.taken_at or stamp, lens=facts.lens or header.lens)
         name = suffix.removeprefix(".").upper() if suffix in sniff.RAW_SUFFIXES else "RAW"
-        return Decoded(pixels, tags.info(size, name, facts))
+        return Decoded(pixels, exif.info(size, name, facts))
 
     def _preview(
         self, preview: bytes, header: raw.RawHeader, preprocess: Preprocess
     ) -> tuple[Pixels | None, exif.Facts]:
         with plugins.opened(preview, "JPEG") as im:
             self._check(im.size)
-            told = tags.of_image(im, "JPEG")
+            told = exif.of_image(im, "JPEG")
             stated = None if raw.is_made_up(im.getexif()) else told.orientation
             orientation = raw.orientation(header, im.size, stated)
             size = fit.turned(im.size, orientation)
@@ -107,4 +197,4 @@ class PillowDecoder:
 
     def _check(self, size: Size) -> None:
         if size[0] * size[1] > self._max_pixels:
-            raise reasons.over_limit(size, self._max_pixels)
+            raise over_limit(size, self._max_pixels)

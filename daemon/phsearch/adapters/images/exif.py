@@ -6,16 +6,24 @@ wrong type, a zero denominator, a month 13 or a latitude of 200 is the same as n
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from phsearch.domain.types import PhotoInfo
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Tags = Mapping[int, object]
+    from PIL import Image
+
+    from phsearch.adapters.images.file_type import Kind
+    from phsearch.adapters.images.geometry import Size
+
+    Ifd = Mapping[int, object]
 
 _MAKE, _MODEL, _DATETIME = 0x010F, 0x0110, 0x0132
 _LENS_MAKE, _LENS_MODEL = 0xA433, 0xA434
@@ -42,7 +50,7 @@ class Facts:
     lon: float | None = None
 
 
-def read(main: Tags, exif: Tags, gps: Tags) -> Facts:
+def read(main: Ifd, exif: Ifd, gps: Ifd) -> Facts:
     """Give the facts of IFD0, the Exif IFD and the GPS IFD."""
     lat, lon = position(gps)
     return Facts(
@@ -54,7 +62,7 @@ def read(main: Tags, exif: Tags, gps: Tags) -> Facts:
     )
 
 
-def taken_at(main: Tags, exif: Tags) -> str | None:
+def taken_at(main: Ifd, exif: Ifd) -> str | None:
     """Give the first believable date as ISO 8601, with the offset from UTC only where the camera wrote one."""
     for date_tag, fraction_tag, offset_tag in (_ORIGINAL, _DIGITIZED, _CHANGED):
         # DateTime belongs into IFD0 and the others into the Exif IFD, but programs put them into either.
@@ -69,7 +77,7 @@ def taken_at(main: Tags, exif: Tags) -> str | None:
     return None
 
 
-def position(gps: Tags) -> tuple[float, float] | tuple[None, None]:
+def position(gps: Ifd) -> tuple[float, float] | tuple[None, None]:
     """Give latitude and longitude in signed degrees: both or none, and never the 0, 0 of a receiver without a fix."""
     lat = _degrees(gps.get(_LAT), text(gps.get(_LAT_REF)), "S", 90)
     lon = _degrees(gps.get(_LON), text(gps.get(_LON_REF)), "W", 180)
@@ -129,3 +137,55 @@ def _number(value: object) -> float | None:
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+# Pillow's view of EXIF, handed on as facts: the one place where odd metadata may raise, and it never gets out.
+
+
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The facts, and the orientation as told: None where the file tells none that exists."""
+
+    facts: Facts
+    orientation: int | None
+
+
+def of_image(im: Image.Image, found: Kind) -> Tags:
+    """Read the tags of an opened image; call it before the pixels are decoded, which closes the file."""
+    try:
+        tags = described(im.getexif())
+    except Exception:  # noqa: BLE001 - metadata never fails a photo
+        return Tags(Facts(), None)
+    # These are turned by their decoder, whatever a left-over tag says. (A JPEG carried inside JPEG XL is not.)
+    turned = found in {"TIFF", "HEIF"} or (found == "JXL" and not getattr(im, "jpeg", False))
+    return Tags(tags.facts, None) if turned else tags
+
+
+def described(tags: Image.Exif) -> Tags:
+    """Read main, Exif and GPS directory, each for itself: one that is damaged does not take the others along."""
+    exif_ifd: dict[int, object] = {}
+    gps_ifd: dict[int, object] = {}
+    with contextlib.suppress(Exception):
+        exif_ifd = dict(tags.get_ifd(_EXIF_IFD))
+    with contextlib.suppress(Exception):
+        gps_ifd = dict(tags.get_ifd(_GPS_IFD))
+    value = tags.get(_ORIENTATION)
+    orientation = value if isinstance(value, int) and value in range(1, 9) else None
+    return Tags(read(dict(tags), exif_ifd, gps_ifd), orientation)
+
+
+def info(size: Size, name: str, facts: Facts) -> PhotoInfo:
+    """Join what is known of a photo."""
+    return PhotoInfo(
+        width=size[0],
+        height=size[1],
+        format=name,
+        taken_at=facts.taken_at,
+        camera=facts.camera,
+        lens=facts.lens,
+        lat=facts.lat,
+        lon=facts.lon,
+    )

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Self
 import rawpy
 from PIL import Image
 
-from phsearch.adapters.images import fit
+from phsearch.adapters.images import geometry as fit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from phsearch.adapters.images.fit import Size
+    from phsearch.adapters.images.geometry import Size
 
 # LibRaw's flip in EXIF's words.
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}

@@ -19,8 +19,8 @@ One lock guards all of it, the watcher's. `translate` and `tops` are called by w
 only file systems that answered a moment ago and are local.
 """
 
-from phsearch.adapters.watch.apart import Watchers
-from phsearch.adapters.watch.reader import Inotify
+from phsearch.adapters.watch.inotify_reader import Inotify
+from phsearch.adapters.watch.isolation import Watchers
 from phsearch.adapters.watch.watcher import FolderWatcher
 
 __all__ = ["FolderWatcher", "Inotify", "Watchers"]

@@ -10,12 +10,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.watch.limits import FULL, explained
-from phsearch.adapters.watch.probe import Prober
-from phsearch.adapters.watch.reader import Inotify, NoInotify
-from phsearch.adapters.watch.tops import Tops
-from phsearch.adapters.watch.translate import Translator
+from phsearch.adapters.watch.event_translator import Translator
+from phsearch.adapters.watch.hang_probe import Prober
+from phsearch.adapters.watch.inotify_errors import FULL, explained
+from phsearch.adapters.watch.inotify_reader import Inotify, NoInotify
 from phsearch.adapters.watch.tree import Tree
+from phsearch.adapters.watch.watched_roots import Tops
 from phsearch.domain.types import Marked, MountsChanged, Overflowed
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from watchdog.observers.inotify_c import InotifyEvent, WatchDescriptor
 
-    from phsearch.adapters.watch.folder import Folder
-    from phsearch.domain.roots import Roots
-    from phsearch.domain.rules import Rules
+    from phsearch.adapters.watch.tree import Folder
+    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import FsEvent
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ The library goes on living meanwhile. A photo that changes while it is looked at
 only if the library's record of the photo is the same object before and after, and is still there at a second look.
 """
 
-from phsearch.service.verify.files import FileCheck
-from phsearch.service.verify.rows import RowCheck
-from phsearch.service.verify.sample import SampleCheck
+from phsearch.service.verify.file_check import FileCheck
+from phsearch.service.verify.row_check import RowCheck
+from phsearch.service.verify.sample_check import SampleCheck
 from phsearch.service.verify.verifier import Verifier
 
 __all__ = ["FileCheck", "RowCheck", "SampleCheck", "Verifier"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from phsearch.domain.findings import Findings
+from phsearch.domain.verification import Findings
 
 if TYPE_CHECKING:
     from phsearch.domain.library import Library
-    from phsearch.service.model import ModelState
-    from phsearch.service.verify.files import FileCheck
-    from phsearch.service.verify.rows import RowCheck
-    from phsearch.service.verify.sample import SampleCheck
+    from phsearch.service.verify.file_check import FileCheck
+    from phsearch.service.verify.row_check import RowCheck
+    from phsearch.service.verify.sample_check import SampleCheck
+    from phsearch.service.workers.model_state import ModelState
 
 
 class Verifier:

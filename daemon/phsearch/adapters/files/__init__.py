@@ -1,0 +1,1 @@
+"""The folders of photos on disk: what is there, and what it contains."""

@@ -1,0 +1,215 @@
+"""Walking a root by names and stat only: no file is opened, so no scan disturbs a disk or the watch.
+
+A scan is the truth the index is measured by, so it tells apart three kinds of "not seen". What is gone is simply not
+given. What cannot be looked at is given as Unlistable: nothing is known of it, and nobody may conclude it is gone.
+And when even the starting folder cannot be listed, the scan raises instead of giving an empty answer.
+
+With `follow_symlinks`, real folders are walked before linked ones and every folder (by device and inode) once: loops
+end, and a photo that can be reached in two ways is counted under its real path. The watch makes the same choice.
+`apart` is a folder that no link leads into: links that the daemon makes there itself would be new photos, for which it
+would make new links.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from phsearch.domain.roots.roots import below
+from phsearch.domain.types import Fingerprint, Found, Refused, Sight, Unlistable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.domain.roots.roots import Roots
+    from phsearch.domain.types import ScanItem
+
+# A closer look at one path than a scan needs: what it is, and which links lead to it.
+
+
+def sight(path: str, root: str | None) -> Sight:
+    """Look at `path`; links are named below `root` only. Raises OSError where that cannot be known."""
+    real = os.path.realpath(path)
+    link = _first_link(path, root) if root is not None else ""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a str stays a str
+    except (FileNotFoundError, NotADirectoryError):
+        return Sight("nothing", real, link)
+    fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+    if stat.S_ISREG(status.st_mode):
+        return Sight("file", real, link, fingerprint)
+    return Sight("folder" if stat.S_ISDIR(status.st_mode) else "other", real, link, fingerprint)
+
+
+def _first_link(path: str, root: str) -> str:
+    names = path[len(below(root)) :].split("/") if path != root else []
+    for depth in range(1, len(names) + 1):
+        above = below(root) + "/".join(names[:depth])
+        if os.path.islink(above):  # noqa: PTH114 - as above
+            return above
+    return ""
+
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+"""Errors of a stat that mean: there is no such file (any more). A dangling link is no file, either."""
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO, not a regular file",
+    stat.S_IFSOCK: "a socket, not a regular file",
+    stat.S_IFCHR: "a character device, not a regular file",
+    stat.S_IFBLK: "a block device, not a regular file",
+}
+
+
+class FolderScanner:
+    """Finds the photos of the library; fills `ports.Scanner`."""
+
+    def __init__(self, roots: Roots, rules: Rules, *, follow_symlinks: bool = False, apart: str | None = None) -> None:
+        self._roots = roots
+        self._rules = rules
+        self._follow = follow_symlinks
+        self._apart = apart
+
+    def scan(self, root: str, below: str, tick: Callable[[], None] = lambda: None) -> Iterator[ScanItem]:
+        """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
+
+        `tick` is called at every folder: a long walk that finds few photos is no hung disk.
+        Raises OSError when `below` itself cannot be listed. Gives nothing when it is not admitted.
+        """
+        if self._roots.of(below) != root or not self._rules.admits_folder(self._roots.rel(below)):
+            return iter(())
+        if self._linked(root, below) or self._is_apart(below):
+            return iter(())
+        return self._walk(root, below, _entries(below), tick)
+
+    def look(self, path: str) -> Found | Refused | None:
+        """Judge one path as a scan would; None where it is gone, not admitted, or no file.
+
+        Raises OSError where that cannot be known, also when the whole root is gone: a root is then offline, and
+        nothing in it is to be taken for deleted.
+        """
+        root = self._roots.of(path)
+        if root is None or not self._rules.admits_file(self._roots.rel(path)):
+            return None
+        folder = os.path.dirname(path)  # noqa: PTH120 - a str stays a str
+        try:
+            if self._linked(root, folder) or self._is_apart(folder):
+                return None
+            return self._judge(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+        os.stat(root)  # noqa: PTH116 - raises when it is the root that is gone
+        return None
+
+    def _walk(
+        self, root: str, top: str, entries: list[os.DirEntry[str]], tick: Callable[[], None]
+    ) -> Iterator[ScanItem]:
+        inner = self._roots.inner(root)
+        folders: list[str] = []
+        links: list[str] = []
+        # A link from one root into another leads to the other root's photos.
+        others = [other for other in self._roots if other != root] + ([self._apart] if self._apart else [])
+        seen = _identities(top, *others) if self._follow else set()
+        yield from self._folder(top, entries, folders, links)
+        while folders or links:
+            tick()
+            links.sort(reverse=True)  # which of two links to one folder wins must not depend on the disk's order
+            linked = not folders
+            path = links.pop() if linked else folders.pop()
+            if path in inner:
+                continue
+            if self._follow:
+                identity = _identities(path)
+                if identity <= seen:  # also where it is gone and there is none
+                    continue
+                seen |= identity
+                if linked and self._is_apart(path):
+                    continue
+            try:
+                entries = _entries(path)
+            except OSError as error:
+                if error.errno not in _GONE:
+                    yield Unlistable(path, _clause(error))
+                continue
+            yield from self._folder(path, entries, folders, links)
+
+    def _folder(
+        self, path: str, entries: list[os.DirEntry[str]], folders: list[str], links: list[str]
+    ) -> Iterator[ScanItem]:
+        """Give the photos among `entries`; folders to walk into are added to `folders` or `links`."""
+        rel = self._roots.rel(path)
+        prefix = f"{rel}/" if rel else ""
+        fault: OSError | None = None
+        for entry in entries:
+            name = prefix + entry.name
+            if _is_folder(entry, follow=self._follow):
+                if self._rules.keeps_folder(name):
+                    (links if entry.is_symlink() else folders).append(entry.path)
+            elif self._rules.keeps_file(name):
+                try:
+                    item = self._judge(entry.path, entry.stat(follow_symlinks=self._follow))
+                except OSError as error:
+                    fault = fault if error.errno in _GONE else error
+                    continue
+                if item is not None:
+                    yield item
+        if fault is not None:  # say, a folder without the x bit: its names can be read and nothing else
+            yield Unlistable(path, _clause(fault))
+
+    def _judge(self, path: str, status: os.stat_result) -> Found | Refused | None:
+        mode = status.st_mode
+        fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+        if stat.S_ISREG(mode):
+            return Found(path, fingerprint) if self._rules.admits_size(status.st_size) else None
+        if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+            return None
+        return Refused(path, fingerprint, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
+
+    def _linked(self, root: str, folder: str) -> bool:
+        """Say whether `folder` is reached through a symbolic link below the root although links are not followed."""
+        if self._follow:
+            return False
+        while folder != root:
+            if stat.S_ISLNK(os.lstat(folder).st_mode):
+                return True
+            folder = os.path.dirname(folder)  # noqa: PTH120
+        return False
+
+    def _is_apart(self, folder: str) -> bool:
+        """Say whether `folder` is, by whatever name, the one that is apart, or lies in it."""
+        if not self._follow or self._apart is None:
+            return False
+        real, apart = os.path.realpath(folder), os.path.realpath(self._apart)
+        return real == apart or real.startswith(f"{apart}/")
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    # The whole listing at once: a folder that fails half-way is unlistable, not half empty.
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:  # a link into nothing or into itself
+        return False
+
+
+def _identities(*folders: str) -> set[tuple[int, int]]:
+    found = set()
+    for folder in folders:
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+        except OSError:
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _clause(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,1 @@
+"""What Linux tells and takes: mounts, processes, power, pressure, limits, systemd."""

@@ -1,0 +1,57 @@
+"""Resource limits: no core dumps of photos, no files that grow, no flood of descriptors.
+
+Memory is not limited here: CUDA reserves address space without measure, and the daemon's overseer counts what is used.
+Nor is the number of processes, which is counted for the whole user: the system call filter refuses new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import stat
+import struct
+
+# Capabilities, of which only a worker of root's has any: it keeps that of reading its users' photos.
+
+
+_VERSION_3 = 0x20080522
+_DAC_READ_SEARCH = 1 << 2
+_NONE = 0
+
+
+def drop() -> None:
+    """Drop all others, for this thread and those it will start."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
+    held = ctypes.create_string_buffer(24)
+    if libc.capget(header, held) == 0:
+        kept = struct.unpack_from("=I", held)[0] & _DAC_READ_SEARCH
+        libc.capset(header, struct.pack("=6I", kept, kept, _NONE, _NONE, _NONE, _NONE))
+
+
+_FILES = 1024
+"""A decoder holds one file a thread; a CUDA context about a hundred device nodes."""
+
+
+def lower() -> None:
+    """Lower the limits of this process, soft and hard."""
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_NOFILE, _FILES)
+    if not _is_file(2):  # a log that is a file must still be able to grow
+        _lower(resource.RLIMIT_FSIZE, 0)
+
+
+def _lower(which: int, most: int) -> None:
+    _, hard = resource.getrlimit(which)
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(which, (allowed, allowed))
+
+
+def _is_file(descriptor: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:  # `2>&-`
+        return False

@@ -1,0 +1,107 @@
+"""A model's calibration on disk: arrays in safetensors, which is data and never a program, the rest in its header."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from phsearch.domain.search.relevance import Calibration, Curve
+
+if TYPE_CHECKING:
+    from phsearch.domain.types import ModelIdentity
+
+log = logging.getLogger("phsearch.query")
+
+NAME = "calibration.safetensors"
+_HEADER = "phsearch"
+_LOCAL = "local-dir:"
+_LARGEST = 64 << 20
+
+
+class CalibrationError(Exception):
+    """The file is there and cannot be used; says why."""
+
+
+def find(identity: ModelIdentity, state: Path) -> Calibration | None:
+    """Give the calibration of a model: that beside its weights, or that in the state folder; None where there is none.
+
+    One that cannot be used is told to the log.
+    """
+    for file in places(identity.name, identity.pretrained, state):
+        try:
+            if found := load(file, identity.weights, identity.dim):
+                return found
+        except CalibrationError as error:
+            log.warning("%s is not used: %s; `make calibrate` makes it anew", file, error)
+    return None
+
+
+def places(name: str, pretrained: str, state: Path) -> tuple[Path, ...]:
+    """Give the files in which a model's calibration may be, the best first."""
+    label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
+    own = state / "calibrations" / f"{label}.safetensors"
+    if name.startswith(_LOCAL):
+        return own, Path(name.removeprefix(_LOCAL)).expanduser() / NAME
+    bundled = Path(__file__).parents[2] / "models" / name
+    return (own, bundled / NAME) if name.isidentifier() and bundled.is_dir() else (own,)
+
+
+def load(file: Path, weights: str, dim: int) -> Calibration | None:
+    """Give the calibration in a file, None where there is no such file.
+
+    Raises CalibrationError when it is damaged, or of a model with other weights or another dimension.
+    """
+    if not file.exists():
+        return None
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise CalibrationError("it is too large")
+        with safe_open(file, framework="numpy") as opened:
+            header = json.loads((opened.metadata() or {})[_HEADER])
+            mean, covariance = (opened.get_tensor(name).astype(np.float32) for name in ("mean", "covariance"))
+        found = Calibration(
+            words=_curve(header["words"]),
+            photo=_curve(header["photo"]),
+            strong=float(header["strong"]),
+            likely=float(header["likely"]),
+            weak=float(header["weak"]),
+            templates=tuple(map(str, header["templates"])),
+            mean=mean,
+            covariance=covariance / len(mean),
+        )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CalibrationError(f"it is damaged ({type(error).__name__})") from error
+    if header.get("weights") != weights:
+        raise CalibrationError("it was made for other weights")
+    if mean.shape != (dim,) or covariance.shape != (dim, dim):
+        raise CalibrationError("it was made for vectors of another length")
+    if not all("{}" in template for template in found.templates):
+        raise CalibrationError("a template has no {} in it")
+    return found
+
+
+def _curve(given: dict[str, float]) -> Curve:
+    return Curve(**{name: float(value) for name, value in given.items()})
+
+
+def save(file: Path, calibration: Calibration, weights: str) -> None:
+    """Write a calibration of the model with these weights."""
+    assert calibration.mean is not None
+    assert calibration.covariance is not None
+    curves = {name: dataclasses.asdict(getattr(calibration, name)) for name in ("words", "photo")}
+    bands = {name: getattr(calibration, name) for name in ("strong", "likely", "weak")}
+    header = {"weights": weights, "templates": calibration.templates, **curves, **bands}
+    # A covariance of unit vectors is about 1/dim, where float16 begins to lose digits.
+    arrays = {
+        "mean": calibration.mean.astype(np.float16),
+        "covariance": (calibration.covariance * len(calibration.mean)).astype(np.float16),
+    }
+    save_file(arrays, file, {_HEADER: json.dumps(header)})

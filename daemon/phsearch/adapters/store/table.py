@@ -1,0 +1,290 @@
+"""One table on disk, written and read so that a crash or a power failure costs the newest write at most.
+
+Every write makes a version of the table, and older versions are kept for some minutes. Where the newest cannot be read
+in whole, the one before it takes its place: with what is in `store_files` that is never a version which was
+acknowledged, unless the disk itself lost something. What is damaged is found by reading, never guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import lancedb
+import pyarrow as pa
+from lancedb.index import BTree
+
+from phsearch.adapters.store import migrations
+from phsearch.adapters.store.errors import REBUILD, first_line, guarded, is_damage, newer
+from phsearch.adapters.store.table_files import TableFiles, put_back, set_aside, size
+from phsearch.domain.types import TableFigures
+from phsearch.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+log = logging.getLogger("phsearch.store")
+
+_CACHE_BYTES = 4 << 20
+"""Of each of a table's two caches: at 100,000 rows a batch takes as long as with 32 MB, and 60 MB less are kept."""
+_KEPT_VERSIONS = timedelta(minutes=10)
+_ALL_VERSIONS = timedelta(days=36_500)
+_DELETE_CHUNK = 500
+_SINGLE_STEPS = 16
+_BATCH_ROWS = 4_096
+
+_T = TypeVar("_T")
+
+
+class Table:
+    """A table that need not exist yet. `kind` is its schema's name in `store_migrate`.
+
+    `loss` says what it costs to lose all of it; a table that has none is worth stopping for when it is damaged.
+    """
+
+    def __init__(self, folder: Path, name: str, kind: str, loss: str = "") -> None:
+        self._folder = folder
+        self._name = name
+        self._kind = kind
+        self._loss = loss
+        self._files = TableFiles(folder / f"{name}.lance")
+        self._table: Any = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._files.folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read and write."""
+        return self._table is not None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, with what is noted beside them."""
+        return self._table.schema
+
+    def refuse_newer(self) -> None:
+        """Raise StoreError when a newer phsearch wrote this table; changes nothing on disk."""
+        with guarded(self._folder, "open"):
+            try:
+                self._table = self._opened()
+            except BaseException as error:
+                if not is_damage(error):
+                    raise
+
+    def open(self) -> None:
+        """Open it, at an older version where need be, and bring its rows to today's columns. Raises StoreError."""
+        with guarded(self._folder, "open"):
+            if self._table is None:
+                self._table = self._newest_whole(self._opened)
+        if self._table is not None and migrations.version_of(self.schema) < migrations.latest(self._kind):
+            self.read()
+
+    def read(self) -> pa.Table | None:
+        """Give all rows, None where there is no table. Raises StoreError when no version of it can be read."""
+        if self._table is None:
+            return None
+        with guarded(self._folder, "read"):
+            rows = self._newest_whole(self._all_rows)
+        if rows is None:
+            return None
+        self._files.sweep()
+        if migrations.version_of(rows.schema) < migrations.latest(self._kind):
+            rows = migrations.migrate(self._kind, rows)
+            with self.writing():
+                # One new version: whoever is killed here leaves the old rows or the new ones.
+                self._table = self._connected().create_table(self._name, rows, mode="overwrite")
+        return rows
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Give the rows as they are on disk now, some thousand at a time, past everything we hold in memory."""
+        with guarded(self._folder, "read"):
+            table = self._opened()
+            reader = iter(table.search().to_batches(_BATCH_ROWS)) if table is not None else iter(())
+        while True:
+            with guarded(self._folder, "read"):
+                batch = next(reader, None)
+            if batch is None:
+                return
+            yield pa.Table.from_batches([batch])
+
+    def create(self, schema: pa.Schema) -> None:
+        """Make the table where there is none. Raises StoreError."""
+        if self._table is None:
+            with self.writing():
+                self._table = self._connected().create_table(self._name, schema=schema, exist_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Surround the writes of one batch: they are on the disk when this ends. Raises StoreError."""
+        with guarded(self._folder, "write"):
+            yield
+            self._files.settle()
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows that are known to be new."""
+        self._table.add(rows)
+
+    def merge(self, rows: pa.Table) -> None:
+        """Insert rows or replace those of the same path."""
+        merge = self._table.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+        self._despite_the_index(partial(merge.execute, rows))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove the rows of these paths."""
+        for start in range(0, len(keys), _DELETE_CHUNK):
+            where = _among(keys[start : start + _DELETE_CHUNK])
+            self._despite_the_index(partial(self._table.delete, where))
+
+    def select(self, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """Give the rows of these paths, some hundred at a time. Raises StoreError."""
+        for start in range(0, len(keys), _DELETE_CHUNK):
+            with guarded(self._folder, "read"):
+                rows = self._despite_the_index(partial(self._among, keys[start : start + _DELETE_CHUNK]))
+            yield rows
+
+    def delete_rows(self, where: Callable[[pa.Table], Sequence[int]]) -> None:
+        """Remove the rows that `where` picks, by their place among all rows, in one version."""
+        rows = self._table.search().with_row_id(True).to_arrow()
+        numbers = rows.column("_rowid").to_pylist()
+        doomed = ", ".join(str(numbers[row]) for row in where(rows))
+        self._table.delete(f"_rowid IN ({doomed})")
+
+    def tidy(self, *, indexed: bool = False) -> float | None:
+        """Join fragments and drop old versions and orphans; look paths up by an index if `indexed`. Raises StoreError.
+
+        Gives after how many seconds the versions that were too young to be dropped can be, None where there are none.
+        What joining writes is on the disk before anything that it replaces is removed. Orphans of failed writes may go
+        at any age because nobody else writes.
+        """
+        if self._table is None:
+            return None
+        with self.writing():
+            self._files.drop_unsound()
+            self._despite_the_index(partial(self._table.optimize, cleanup_older_than=_ALL_VERSIONS))
+            self._files.settle()
+            self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
+            if indexed and not self._table.list_indices():
+                self._table.create_index("path", config=BTree())
+            self._files.sweep()
+            # With what its caches hold of versions that are gone, which would go last.
+            self._table = self._opened()
+        return _KEPT_VERSIONS.total_seconds() if len(self._files.manifests()) > 1 else None
+
+    def figures(self) -> TableFigures:
+        """Give what it holds and takes. Raises StoreError."""
+        with guarded(self._folder, "read"):
+            fragments = self._table.stats()["fragment_stats"]["num_fragments"]
+            return TableFigures(
+                self._name,
+                size(self._files.folder),
+                migrations.version_of(self.schema),
+                self._table.count_rows(),
+                fragments,
+                len(self._files.manifests()),
+            )
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._table = None
+
+    def _among(self, keys: Sequence[str]) -> pa.Table:
+        return self._table.search().where(_among(keys)).to_arrow()
+
+    def _connected(self) -> Any:
+        # Caches are bounded, or memory grows with every merge; a new session has none of what was read before.
+        return lancedb.connect(self._folder, session=lancedb.Session(_CACHE_BYTES, _CACHE_BYTES))
+
+    def _opened(self) -> Any:
+        """Open the newest version; None where nothing was ever stored."""
+        if not self._files.manifests() and not self._files.holds_rows():
+            return None
+        table = self._connected().open_table(self._name)
+        if migrations.version_of(table.schema) > migrations.latest(self._kind):
+            raise newer(self._folder)
+        return table
+
+    def _all_rows(self) -> pa.Table | None:
+        self._table = self._opened()
+        return None if self._table is None else self._table.to_arrow()
+
+    def _newest_whole(self, attempt: Callable[[], _T]) -> _T | None:
+        """Give what `attempt` gives of the newest version for which it does not fail."""
+        try:
+            return attempt()
+        except BaseException as error:
+            if not is_damage(error):
+                raise
+            damage = error
+        manifests = self._files.manifests()
+        aside: list[Path] = []
+        try:
+            for newest in _steps_back(manifests[:-1]):
+                for manifest in newest:
+                    aside.append(set_aside(manifest))  # noqa: PERF401 - what was done must be known when one fails
+                try:
+                    given = attempt()
+                except BaseException as error:
+                    if not is_damage(error):
+                        raise
+                    continue
+                aside.clear()
+                log.warning(
+                    "the newest writes to the index in %s were damaged (%s): what they held will be found again",
+                    self._files.folder,
+                    first_line(damage),
+                )
+                return given
+        finally:
+            for manifest in reversed(aside):
+                put_back(manifest)
+        if len(manifests) <= 1 and not self._files.holds_rows():
+            # Its making was cut short: nothing was ever in it.
+            self._files.discard()
+            return None
+        if not self._loss:
+            raise StoreError(
+                f"the index in {self._folder} is damaged and no older state of it can be read: {first_line(damage)}",
+                REBUILD,
+            ) from damage
+        log.warning("%s was damaged (%s) and begins anew: %s", self._files.folder, first_line(damage), self._loss)
+        self._files.discard()
+        self._table = None
+        return None
+
+    def _despite_the_index(self, work: Callable[[], _T]) -> _T:
+        """Read or write; should the look-up index be damaged, drop it. The next `tidy` makes it anew."""
+        try:
+            return work()
+        except BaseException as error:
+            indices = self._table.list_indices() if is_damage(error) else []
+            if not indices:
+                raise
+            log.warning("the look-up index in %s was damaged and is made anew", self._files.folder)
+            for index in indices:
+                self._table.drop_index(index.name)
+            return work()
+
+
+def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Give what to take away before each next try: one by one, as many as a batch can make, then ever more.
+
+    There may be hundreds of versions that share the damaged file, and each try reads all rows.
+    """
+    start, size = 0, 1
+    while start < len(manifests):
+        yield manifests[start : start + size]
+        start += size
+        if start >= _SINGLE_STEPS:
+            size *= 2
+
+
+def _among(keys: Sequence[str]) -> str:
+    quoted = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    return f"path IN ({quoted})"

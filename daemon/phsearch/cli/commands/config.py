@@ -1,0 +1,108 @@
+"""`reload` and `forget`: the settings read again, and photos of folders that were taken out of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import PROGRAM
+from phsearch.cli import exit_status as exits
+from phsearch.cli.options import Wordless, asking, given
+from phsearch.cli.render import table as output
+from phsearch.cli.render.table import counted
+from phsearch.cli.terminal import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phsearch.client import Client
+
+_PATIENCE = 600.0
+"""Seconds to wait where nobody gave a --timeout: a large folder that comes back is read from the index."""
+_FATES = ("grace", "keep", "forget")
+
+
+@click.command(cls=Wordless, short_help="Have the daemon read its settings again.")
+@click.option(
+    "--removed",
+    type=click.Choice(_FATES),
+    help="What becomes of the photos of folders that are taken out: what the settings say (grace), kept, or forgotten.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@asking
+def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
+    """Have the daemon read its settings again, without a restart. Where there is a mistake in them nothing changes."""
+    screen = Screen.of(sys.stdout, os.environ)
+    if given("timeout") is None:
+        client.timeout = _PATIENCE
+    if removed is None and screen.terminal and not as_json and sys.stdin.isatty():
+        removed = _ask([gone for gone in client.call("config.reload", check=True)["removed"] if gone["photos"]])
+    answer = client.call("config.reload", removed=removed or "grace")
+    said = [output.cell(line) for line in _said(answer, forgotten=removed == "forget")] or ["nothing changed"]
+    screen.write(output.json_line(answer) if as_json else "".join(f"{line}\n" for line in said))
+    return exits.DONE
+
+
+@click.command(short_help="Forget the photos of a folder that is watched no longer.")
+@click.argument("root", type=click.Path())
+@asking
+def forget(client: Client, root: str) -> int:
+    """Forget the photos of ROOT now, a folder that was taken out of the settings; `status` lists those."""
+    if given("timeout") is None:
+        client.timeout = _PATIENCE
+    answer = client.call("library.forget", root=os.path.abspath(root))  # noqa: PTH100 - not resolved, as in rescan
+    notes = Screen.of(sys.stderr, os.environ)
+    notes.say(f"forgot {counted(answer['forgotten'], 'photo')} of {output.cell(answer['root'])}")
+    return exits.DONE
+
+
+def _ask(gone: list[dict[str, Any]]) -> str | None:
+    if not gone:
+        return None
+    for each in gone:
+        click.echo(
+            output.cell(f"{counted(each['photos'], 'photo')} of {each['path']} will no longer be shown."), err=True
+        )
+    ends = gone[0]["forgotten_at"]
+    grace = "keep them, as the settings say" if ends is None else f"forget them on {_day(ends)}, at no cost until then"
+    click.echo(f"  grace   {grace}\n  keep    keep them for good\n  forget  forget them now", err=True)
+    fate: str = click.prompt("What becomes of them?", type=click.Choice(_FATES), default="grace", err=True)
+    return fate
+
+
+def _said(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
+    for each in answer["added"]:
+        known = f": {counted(each['photos'], 'photo')} known already" if each["photos"] else ""
+        yield f"watching {each['path']}{known}"
+    for each in answer["removed"]:
+        yield f"no longer watching {each['path']}"
+        if each["photos"]:
+            yield _fate(each, forgotten=forgotten)
+    if answer["changed"]:
+        yield f"in force now: {', '.join(answer['changed'])}"
+    if answer["restart_needed"]:
+        keys = ", ".join(answer["restart_needed"])
+        yield f"in force after a restart only, until then as before: {keys} (systemctl --user restart phsearch)"
+    for each in answer["overruled"]:
+        yield f"passed over: {each['key']}, since phsearchd was started with {each['option']}, which wins"
+
+
+def _fate(gone: dict[str, Any], *, forgotten: bool) -> str:
+    photos, path = f"{counted(gone['photos'], 'photo')} of {gone['path']}", shlex.quote(gone["path"])
+    if forgotten:
+        return f"{photos} are forgotten"
+    now = f"forget now: {PROGRAM} forget {path}"
+    if gone["forgotten_at"] is None:
+        return f"{photos} are no longer shown; they are kept for the day it is watched again; {now}"
+    day = _day(gone["forgotten_at"])
+    keep = 'keep them: watch.removed_roots = "keep"'
+    return f"{photos} are no longer shown; they are forgotten on {day} unless it is watched again; {keep}; {now}"
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))

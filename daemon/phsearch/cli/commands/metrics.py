@@ -1,0 +1,59 @@
+"""`metrics`: numbers for Prometheus, on stdout or in a file for node_exporter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from phsearch.cli import exit_status as exits
+from phsearch.cli.options import Wordless, asking
+from phsearch.cli.terminal import Screen
+from phsearch.errors import PhsearchError
+
+if TYPE_CHECKING:
+    from phsearch.client import Client
+
+_DOWN = "# HELP phsearch_up Whether the daemon answers.\n# TYPE phsearch_up gauge\nphsearch_up 0\n"
+_READABLE = 0o644
+"""node_exporter runs as a user of its own."""
+
+
+@click.command(cls=Wordless, short_help="Print numbers for Prometheus.")
+@click.option(
+    "--textfile",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write them to FILE in one piece, for node_exporter; with phsearch_up 0 if the daemon does not answer.",
+)
+@asking
+def metrics(client: Client, textfile: str | None) -> int:
+    """Print the daemon's numbers in Prometheus' text format."""
+    if textfile is None:
+        Screen.of(sys.stdout, os.environ).write(client.call("metrics")["text"].encode())
+        return exits.DONE
+    try:
+        text = client.call("metrics")["text"]
+    except PhsearchError:
+        _replace(textfile, _DOWN)
+        raise
+    _replace(textfile, text)
+    return exits.DONE
+
+
+def _replace(file: str, text: str) -> None:
+    """Put a whole new file in the place of the old one; its passing name is none that node_exporter reads."""
+    passing = f"{file}.{os.getpid()}"
+    try:
+        with open(passing, "w", encoding="utf-8") as opened:  # noqa: PTH123 - a name may hold any bytes
+            os.fchmod(opened.fileno(), _READABLE)
+            opened.write(text)
+        os.replace(passing, file)  # noqa: PTH105 - see above
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            os.unlink(passing)  # noqa: PTH108 - see above
+        what = problem.strerror or str(problem)
+        raise PhsearchError(f"cannot write {file}: {what}", "name a file in a folder you may write") from problem

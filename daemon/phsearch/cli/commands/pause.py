@@ -1,0 +1,79 @@
+"""`pause` and `resume`: indexing steps back for its owner; searching goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import PROGRAM
+from phsearch.cli import exit_status as exits
+from phsearch.cli.options import Wordless, asking
+from phsearch.cli.render import table as output
+from phsearch.cli.terminal import Screen
+from phsearch.wire.methods import LONGEST
+
+if TYPE_CHECKING:
+    from phsearch.client import Client
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
+_DURATION = re.compile(r"(?:\d+(?:d|h|min|m|s))+", re.IGNORECASE)
+_PART = re.compile(r"(\d+)(d|h|min|m|s)", re.IGNORECASE)
+
+
+def seconds(text: str) -> int | None:
+    """Read a duration such as "30m", "2h" or "1h 30min"; None where it is none, or longer than a year."""
+    whole = "".join(text.split())
+    # The length first: what has a hundred digits is no duration, and int() takes its time over a million.
+    if len(whole) > 40 or not _DURATION.fullmatch(whole):  # noqa: PLR2004 - longer than any that makes sense
+        return None
+    total = sum(int(number) * _UNITS[unit.lower()] for number, unit in _PART.findall(whole))
+    return total if 1 <= total <= LONGEST else None
+
+
+@click.command(short_help="Stop indexing, for a while or until resume; searching goes on.")
+@click.argument("duration", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@asking
+def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:
+    """Stop reading and embedding photos, for a DURATION such as 30m, 2h or 1h30m, or until `resume`.
+
+    Searching goes on, and so does taking note of what changes. The batch in hand is finished, then the memory and the
+    GPU are free. A pause outlives a restart of the daemon.
+    """
+    words = " ".join(duration)
+    length = seconds(words) if duration else None
+    if duration and length is None:
+        hint = f"say 30m, 2h or 1h30m, a year at most, or nothing to pause until `{PROGRAM} resume`"
+        way_out = f"To search for these words: {PROGRAM} search pause {words}"
+        raise click.UsageError(f'"{words}" is no duration: {hint}. {way_out}')
+    answer = client.call("library.pause", **({} if length is None else {"seconds": length}))
+    _say(answer, as_json=as_json)
+    return exits.DONE
+
+
+@click.command(cls=Wordless, short_help="Go on indexing after a pause.")
+@click.option("--force", is_flag=True, help="Also disregard battery and pressure, for as long as they are as now.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@asking
+def resume(client: Client, *, force: bool, as_json: bool) -> int:
+    """End the pause. The battery, or pressure on memory or disks, may still hold indexing back: --force overrides that.
+
+    What --force overrides counts again when it was over for once: when the charger was plugged in, say.
+    """
+    answer = client.call("library.resume", **({"force": True} if force else {}))
+    _say(answer, as_json=as_json)
+    if not as_json and not force and answer["pace"]["state"] != "full":
+        Screen.of(sys.stderr, os.environ).say(f"`{PROGRAM} resume --force` overrides that", dim=True)
+    return exits.DONE
+
+
+def _say(answer: dict[str, Any], *, as_json: bool) -> None:
+    screen = Screen.of(sys.stdout, os.environ)
+    screen.write(output.json_line(answer) if as_json else f"indexing is {output.cell(answer['pace']['text'])}\n")
+    if not answer["kept"]:
+        notes = Screen.of(sys.stderr, os.environ)
+        notes.say("this could not be saved, and does not outlive a restart of the daemon: its log says why")

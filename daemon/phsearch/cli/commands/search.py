@@ -1,0 +1,209 @@
+"""`search`: the command that is meant when none is named."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phsearch.cli import query_args as asked
+from phsearch.cli.options import asking, between, parted
+from phsearch.cli.render.hits import JSON, NULL, TABLE, compiled
+from phsearch.cli.search_request import CUT, LIMIT, find, objection, wish
+from phsearch.wire.methods import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phsearch.cli.search_request import Form
+    from phsearch.client import Client
+
+_PARAMS = {param.name: param for param in METHODS["search"].params}
+_MOST = int(_PARAMS["limit"].high or LIMIT)
+_LONGEST = _PARAMS["sync"].high or 0
+_BANDS = _PARAMS["min_band"].choices
+_PATIENCE = 30
+_WITH_VALUE = {"--sync": str(_PATIENCE), "--open": "1", "--thumbnails": "auto"}
+"""Options that take a value only after a "=" -> what they mean without: else the query's first word would be it."""
+
+
+class _Search(click.Command):
+    """Takes terms of the query wherever they stand, also those that begin with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options, terms = parted(self, args, _WITH_VALUE)
+        super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
+        ctx.params["query"] = tuple(terms)
+        return []
+
+
+def _least(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """Read --min: a band or a probability."""
+    if value is None or value in _BANDS:
+        return None if value is None else {"min_band": value}
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1
+    if 0 <= number <= 1:
+        return {"min_relevance": number}
+    raise click.BadParameter(f'"{value}" is none of {", ".join(_BANDS)}, and no number from 0 to 1.', ctx, param)
+
+
+def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form | None:
+    try:
+        return None if value is None else compiled(value)
+    except ValueError as problem:
+        said = str(problem)
+        raise click.BadParameter(said if said.endswith("?") else f"{said}.", ctx, param) from None
+
+
+def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """Read --exec as a shell would read the command, which none is ever given to."""
+    try:
+        words = None if value is None else shlex.split(value)
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}.", ctx, param) from None
+    if words is not None and not words:
+        raise click.BadParameter("it is empty.", ctx, param)
+    return words
+
+
+def _terms(command: Any) -> Any:
+    """Add the options that are terms of the query."""
+    told = {
+        "size": (">12MP", "Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
+        "orientation": ("SHAPE", "Only portrait, landscape, square or panorama."),
+        "near": ("LAT,LON[,10km]", "Only taken there, e.g. 48.85,2.35,10km."),
+        "type": ("FORMAT", "Only of this format, e.g. raw, or jpeg,heic."),
+        "camera": ("NAME", "Only taken with this camera."),
+        "under": ("DIR", "Only below this folder, or one of this name."),
+        "before": ("DATE", "Only taken before 2023, 2023-06 or 2023-06-01 began."),
+        "after": ("DATE", "Only taken after that was over."),
+        "date": ("DATE", "Only taken then, or within 2023-06..2023-09."),
+        "like": ("PATH", "Like the photo in this file."),
+    }
+    for name, (metavar, text) in told.items():
+        command = click.option(f"--{name}", name, multiple=True, metavar=metavar, help=text)(command)
+    return command
+
+
+@click.command(cls=_Search, short_help="Find photos by what they show (the default).")
+@click.argument("query", nargs=-1)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, _MOST),
+    default=LIMIT,
+    show_default=True,
+    metavar="N",
+    help="Show at most this many photos.",
+)
+@_terms
+@click.option(
+    "--min",
+    "least",
+    callback=_least,
+    metavar="BAND",
+    help="Show only what is at least strong, likely or weak (the default), or as probable as 0.25.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what hardly fits.")
+@click.option(
+    "--min-score",
+    type=float,
+    callback=between(-1, 1),
+    metavar="SCORE",
+    help="Leave out photos with a cosine below this.",
+)
+@click.option("--softmax", is_flag=True, help="Show which part of the model's choice among the hits each one has.")
+@click.option("--expand", is_flag=True, help="Show every photo of a burst, and all copies.")
+@click.option(
+    "--sync",
+    type=float,
+    callback=between(0, _LONGEST),
+    metavar="[=SECONDS]",
+    help=f"First wait, {_PATIENCE} s at most, until every photo that was there before can be found; 75 if that failed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by a null character, for xargs -0.")
+@click.option(
+    "--format", "form", callback=_form, metavar="TEXT", help=r"Print this of each hit, e.g. '{score}\t{path}'."
+)
+@click.option("--grid", is_flag=True, help="Show the pictures, in rows, where the terminal can.")
+@click.option(
+    "--thumbnails", metavar="[=HOW]", help="Show a picture beside each hit: auto, kitty, iterm2, sixel or none."
+)
+@click.option(
+    "--open", "opened", type=click.IntRange(1, _MOST), metavar="[=N]", help="Open the best N photos, or the best."
+)
+@click.option("--follow", is_flag=True, help="Print new matches as photos arrive, until Ctrl-C.")
+@click.option(
+    "--exec", "command", callback=_words, metavar="CMD", help="With --follow: run this for each, {} being its path."
+)
+@asking
+def search(
+    client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **given: Any
+) -> int:
+    """Find photos by what they show, best first: how well they fit, when they were taken, and where they are.
+
+    A table for a terminal; score, date and path for a pipe.
+    """
+    words = asked.query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
+    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in asked.OPTIONS}
+    text = " ".join([words, *asked.terms_of(terms)]).strip()
+    if wrong := objection(text):
+        raise click.UsageError(wrong)
+    _exclude(given, least, sync)
+    cut = {} if given["everything"] else least or dict(CUT)
+    if (score := given["min_score"]) is not None:
+        cut = {"min_score": score} | (least or {})
+    params = wish(text, limit, cut, collapse=not given["expand"])
+    form = JSON if given["as_json"] else NULL if given["null"] else given["form"] or TABLE
+    if given["follow"]:
+        from phsearch.cli.follow import follow  # noqa: PLC0415 - only here
+
+        return follow(client, params, form, given["command"])
+    shares = given["softmax"]
+    if _pictured(given):
+        from phsearch.cli.render.images import pictures  # noqa: PLC0415 - only here
+
+        show = pictures(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
+        return find(params, form, sync, client=client, show=show)
+    if given["opened"]:
+        from phsearch.cli.viewer import opening  # noqa: PLC0415 - only here
+
+        return find(params, form, sync, client=client, show=opening(given["opened"], form, shares=shares))
+    return find(params, form, sync, client=client, shares=shares)
+
+
+def _pictured(given: dict[str, Any]) -> bool:
+    return given["grid"] or given["thumbnails"] not in {None, "none"}
+
+
+def _folders(given: Sequence[str]) -> list[str]:
+    """Make folders that are there absolute; others are parts of a path."""
+    return [os.path.abspath(each) if os.path.isdir(each) else each for each in given]  # noqa: PTH100, PTH112
+
+
+def _exclude(given: dict[str, Any], least: dict[str, Any] | None, sync: float | None) -> None:
+    """Refuse options that contradict each other."""
+    forms = [name for name, key in _FORMS.items() if given[key]]
+    if len(forms) > 1:
+        raise click.UsageError(f"{forms[0]} and {forms[1]} exclude each other: choose one.")
+    if forms and forms[0] != "--grid" and _pictured(given):
+        raise click.UsageError(f"{forms[0]} is for programs and --thumbnails for people: choose one.")
+    if given["opened"] and _pictured(given):
+        raise click.UsageError("--open shows photos in a viewer, --grid and --thumbnails here: choose one.")
+    if given["everything"] and least is not None:
+        raise click.UsageError("--all shows everything and --min does not: choose one.")
+    if given["command"] and not given["follow"]:
+        raise click.UsageError("--exec goes with --follow.")
+    if given["follow"] and (given["opened"] or given["grid"] or given["thumbnails"]):
+        raise click.UsageError("--follow prints lines: leave --open, --grid and --thumbnails out.")
+    if given["follow"] and (given["softmax"] or sync is not None):
+        raise click.UsageError("--follow prints each hit when it comes: leave --softmax and --sync out.")
+
+
+_FORMS = {"--json": "as_json", "--null": "null", "--format": "form", "--grid": "grid"}

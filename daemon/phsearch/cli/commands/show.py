@@ -1,0 +1,66 @@
+"""`show`: one photo of the library, drawn in the terminal; also as the preview of a chooser such as fzf."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from phsearch.cli import exit_status as exits
+from phsearch.cli.options import asking
+from phsearch.cli.render.images import NO_PICTURES
+from phsearch.cli.render.images.detect import HOWS, cells, protocol
+from phsearch.cli.render.images.layout import alone
+from phsearch.cli.render.images.protocols import PROTOCOLS
+from phsearch.cli.terminal import Screen
+
+if TYPE_CHECKING:
+    from phsearch.client import Client
+
+_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    found = _SIZE.fullmatch(value)
+    if not found or "0" in (found[1], found[2]):
+        raise click.BadParameter(f'"{value}" is no size in columns and lines, e.g. 80x24.', ctx, param)
+    return int(found[1]), int(found[2])
+
+
+@click.command(short_help="Draw a photo in the terminal.")
+@click.argument("path", type=click.Path())
+@click.option(
+    "--size", callback=_size, metavar="COLUMNSxLINES", help="How much room there is; the whole terminal if not given."
+)
+@click.option(
+    "--thumbnails",
+    "how",
+    type=click.Choice(HOWS[:-1]),
+    default="auto",
+    show_default=True,
+    help="Which protocol the terminal speaks.",
+)
+@asking
+def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> int:
+    """Draw the photo at PATH, which is in the library, in the terminal.
+
+    \b
+      phsearch-client --format '{path}' --all beach |
+        fzf --preview 'phsearch-client show {} --size ${FZF_PREVIEW_COLUMNS}x${FZF_PREVIEW_LINES}'
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    screen = Screen.of(sys.stdout, os.environ)
+    # A chooser reads the preview through a pipe, and passes on what it knows of the terminal.
+    found = protocol(how, sys.stdout if size is None else sys.stderr, os.environ)
+    if found is None:
+        exits.complain(f"{NO_PICTURES}; --thumbnails= says which it is, if it was not recognised")
+        return exits.FAILED
+    room = cells(sys.stdout if size is None else sys.stderr)
+    if size is not None:
+        room = room._replace(columns=size[0], lines=size[1])
+    path = os.path.abspath(path)  # noqa: PTH100 - abspath keeps the name as typed
+    return exits.DONE if alone(path, client, PROTOCOLS[found], room, screen) else exits.FAILED

@@ -1,0 +1,105 @@
+"""One search: ask, print. Free of click, because plain words come here directly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from phsearch import paths
+from phsearch.cli import exit_status as exits
+from phsearch.cli.compatibility import understood
+from phsearch.cli.render.hits import TABLE, shown
+from phsearch.cli.render.notes import remark
+from phsearch.cli.terminal import Screen
+from phsearch.client import Client
+from phsearch.errors import RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Form = str | Callable[[dict[str, Any]], bytes]
+
+LIMIT = 20
+CUT = {"min_band": "weak"}
+"""Shown by default is what has at least this band."""
+
+
+def objection(query: str) -> str:
+    """Say what is wrong with a query, in a sentence; nothing if it can be asked."""
+    if not query.strip():
+        return "The query is empty: say what the photo shows, as in: phsearch-client dog on a beach"
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        return "The query is not valid UTF-8 text: type it anew, or check the terminal's encoding."
+    return ""
+
+
+def find_words(query: str) -> int:
+    """Search as most people do: with nothing but a query."""
+    client = Client(paths.socket_path(os.environ))
+    return understood(client, lambda: find(wish(query), client=client))
+
+
+def wish(query: str, limit: int = LIMIT, cut: Mapping[str, Any] = CUT, *, collapse: bool = True) -> dict[str, Any]:
+    """Give the parameters of a search."""
+    params: dict[str, Any] = {"query": query, "limit": limit, **cut, "collapse": collapse}
+    with contextlib.suppress(OSError):  # a folder that was removed is no place to begin at
+        params["cwd"] = os.getcwd()  # noqa: PTH109 - pathlib costs a query more than its round trip
+    return params
+
+
+def find(
+    params: Mapping[str, Any],
+    form: Form = TABLE,
+    sync: float | None = None,
+    *,
+    client: Client,
+    shares: bool = False,
+    show: Callable[[list[dict[str, Any]], Screen], None] | None = None,
+) -> int:
+    """Search and print the hits, best first, in the given form, or have them shown.
+
+    With `sync` seconds the daemon first waits until the index has caught up; where it had not, the status says so.
+    """
+    with pointing(params["query"]):
+        answer = ask(params, sync, client)
+    screen = Screen.of(sys.stdout, os.environ)
+    if show is None:
+        screen.write(shown(answer["hits"], form, screen, shares=shares))
+    else:
+        show(answer["hits"], screen)
+    remark(params["query"], answer, Screen.of(sys.stderr, os.environ), bounded="min_score" in params)
+    if sync is not None and not answer["synced"]:
+        if held := answer.get("held"):
+            exits.complain(f"the index does not catch up: indexing is {held}; photos may be missing")
+        else:
+            late = f"the index had not caught up after {sync:g} s"
+            exits.complain(f"{late}: photos may be missing; wait longer with --sync=")
+        return exits.NOT_READY
+    return exits.DONE
+
+
+def ask(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[str, Any]:
+    """Give the daemon's answer."""
+    with client as asked:
+        if sync is None:
+            return dict(asked.call("search", **params))
+        asked.timeout += sync
+        return dict(asked.call("search", **params, sync=sync))
+
+
+@contextlib.contextmanager
+def pointing(query: str) -> Iterator[None]:
+    """Show where in the query a mistake is, on a terminal, before it is told as every other."""
+    try:
+        yield
+    except RemoteError as problem:
+        notes = Screen.of(sys.stderr, os.environ)
+        if problem.place is not None and notes.terminal:
+            from phsearch.cli.render.notes import pointed  # noqa: PLC0415
+
+            notes.write(pointed(query, problem.place, notes))
+        raise

@@ -1,0 +1,153 @@
+"""`phsearchd`: options, settings, one daemon per state directory, and what the shell is told at the end.
+
+Nothing heavy is imported until it is certain that the daemon will start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import fcntl
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from phsearch import __version__, logs
+from phsearch.adapters.linux import systemd
+from phsearch.adapters.state.permissions import tighten
+from phsearch.config import Source
+from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
+from phsearch.text import one_line, printable
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+    from pathlib import Path
+
+log = logging.getLogger("phsearch")
+
+_RUNNING = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
+
+EX_FAILED = 1
+EX_CONFIG = 78
+
+
+def main() -> NoReturn:
+    """Run the daemon in the foreground until it is told to stop."""
+    parser = _parser()
+    options = parser.parse_args()
+    # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
+    if sys.stderr is not None:
+        faulthandler.enable()
+    env = os.environ
+    if options.command:
+        if any(getattr(options, name) for name in _RUNNING):
+            parser.error(
+                f"{options.command} takes its own options only: the service runs with the settings in config.toml"
+            )
+        sys.exit(_set_up(options, env))
+    listener: socket.socket | None = None
+    try:
+        listener = systemd.inherited(env)
+        source = Source(options, env)
+        settings = source.read()
+        logs.configure(settings.config.log.level, env)
+        lock = _lock(settings.places.state)
+        tighten(settings.places.state)
+        if options.rebuild:
+            _discard_index(settings.places.state)
+        from phsearch.daemon import run as daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
+
+        status = daemon.run(settings, source.read, env, listener)
+        os.close(lock)
+    except PhsearchError as error:
+        _complain(error, env, listener)
+        status = EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
+    except Exception:
+        log.exception("stopped by a bug in phsearch: please report it with these lines")
+        status = EX_FAILED
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="phsearchd",
+        description="Watch photo folders, understand every picture, answer phsearch-client.",
+        epilog="Settings are read from $XDG_CONFIG_HOME/phsearch/config.toml; options win over them.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="read the settings from FILE")
+    parser.add_argument("--root", metavar="DIR", nargs="+", action="extend", help="watch these folders only")
+    parser.add_argument("--state-dir", metavar="DIR", help="keep the index here")
+    parser.add_argument("--socket", metavar="PATH", help="listen here")
+    parser.add_argument("--model", metavar="NAME", help='"mini", an open_clip name, or "local-dir:/path"')
+    parser.add_argument("--log-level", choices=logs.LEVELS, help="what to log")
+    parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo anew")
+    parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of running")
+    install = commands.add_parser("install", help="run as a service of your systemd, from login on")
+    install.add_argument("--now", action="store_true", help="start at once")
+    install.add_argument(
+        "--root", dest="folders", metavar="DIR", nargs="+", action="extend", help="watch these folders"
+    )
+    uninstall = commands.add_parser("uninstall", help="remove the service")
+    uninstall.add_argument("--purge", action="store_true", help="remove the index and the settings, too")
+    uninstall.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _set_up(options: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from phsearch.installer.install import install  # noqa: PLC0415 - nothing that a daemon needs
+    from phsearch.installer.uninstall import uninstall  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        sys.stdout.write(printable(f"{line}\n"))
+
+    try:
+        if options.command == "install":
+            install(options.folders or (), env, say, now=options.now)
+        else:
+            uninstall(env, say, purge=options.purge, yes=options.yes)
+    except PhsearchError as error:
+        _complain(error, env, None)
+        return EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
+    return 0
+
+
+def _lock(state: Path) -> int:
+    """Create the state directory and lock it for the life of this process. Two writers would ruin the index."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PhsearchError(
+            f"cannot use the state directory {state}: {error.strerror}",
+            "make it writable, or choose another with --state-dir",
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise AlreadyRunningError(
+            f"another phsearchd uses {state}", "stop it first, or choose another place with --state-dir"
+        ) from None
+    return lock
+
+
+def _discard_index(state: Path) -> None:
+    from phsearch.adapters.store.lance import discard  # noqa: PLC0415 - see main
+
+    discard(state / "index")
+
+
+def _complain(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
+    mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
+    sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
+    if listener is not None:
+        from phsearch.service.rpc.server import refuse  # noqa: PLC0415
+
+        refuse(listener, error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The tower workers: their program, environment and set-up, and what the index worker may take."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from phsearch import __version__
+from phsearch.adapters.linux import processes
+from phsearch.adapters.linux.systemd import PRIVATE
+from phsearch.service.workers.limits import MB, Limits, worker_memory_limit
+from phsearch.service.workers.process import WorkerCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from phsearch.config import Config, IndexConfig
+
+log = logging.getLogger("phsearch")
+
+PROGRAM = (sys.executable, "-P", "-m", "phsearch.worker")
+"""-P: what lies in the directory we were started in is not to be imported."""
+
+_INDEX_NICE = 19
+"""The lowest that still gets its turn. SCHED_IDLE gets a fifth of that: beside busy programs a sound photo would take
+longer than `index.photo_seconds`, and be blamed for it.
+"""
+
+_INDEX_EXPENDABLE = 800
+
+_CALM = {
+    # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    # Two arenas instead of eight per core: the decode threads would otherwise keep hundreds of megabytes.
+    "MALLOC_ARENA_MAX": "2",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_ETAG_TIMEOUT": "5",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def environment(env: Mapping[str, str], state: Path) -> dict[str, str]:
+    """Give the environment of workers."""
+    own = {name: value for name, value in env.items() if name not in PRIVATE}
+    # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
+    return {**own, **_CALM, "TORCHINDUCTOR_CACHE_DIR": str(state / "torch")}
+
+
+def index_worker(
+    config: Config, env: Mapping[str, str], program: tuple[str, ...], roots: Callable[[], Sequence[str]] = tuple
+) -> WorkerCommand:
+    """Give how to start the index worker; `roots` are the folders it may read."""
+    setup = {
+        "tower": "image",
+        "name": config.model.name,
+        "pretrained": config.model.pretrained,
+        "device": config.model.device,
+        "precision": config.model.precision,
+        "batch_size": config.model.batch_size,
+        "gpu_memory_mb": config.model.gpu_memory_mb,
+        "torch_threads": 0,
+        "decode_threads": config.index.decode_threads,
+        "max_megapixels": config.index.max_megapixels,
+        "follow_symlinks": config.watch.follow_symlinks,
+    }
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE, roots=roots)
+
+
+def query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    """Give how to start the query worker."""
+    setup = {
+        "tower": "text",
+        "name": config.model.name,
+        "pretrained": config.model.pretrained,
+        # A few words are quick on any processor, and a GPU kept awake for them would never sleep.
+        "device": "cpu",
+        "precision": "fp32" if config.model.precision == "fp32" else "auto",
+        "torch_threads": min(4, os.cpu_count() or 1),
+    }
+    return WorkerCommand(setup, env, program)
+
+
+def like_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    """Give how to start the worker that looks at one photo outside of the library."""
+    setup = dict(query_worker(config, env, program).setup) | {
+        "tower": "like",
+        "max_megapixels": config.index.max_megapixels,
+    }
+    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+
+
+def picture_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+    """Give how to start the worker that makes small pictures."""
+    setup = {"tower": "picture", "name": config.model.name, "max_megapixels": config.index.max_megapixels}
+    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+
+
+def onlookers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
+    """Give how to start those that are there only while they are wanted, by name."""
+    return {"like": like_worker(config, env, program), "picture": picture_worker(config, env, program)}
+
+
+def onlooker_limits(index: IndexConfig) -> Limits:
+    """Give what each of them may take for its one photo."""
+    machine = processes.machine()
+
+    def allowed(loaded: int) -> int:
+        return worker_memory_limit(index.worker_memory_mb, loaded, 1, index.max_megapixels, machine)
+
+    return Limits(index.photo_seconds, processes.own, allowed)
+
+
+def index_worker_limits(index: IndexConfig) -> Limits:
+    """Give what the index worker may take."""
+    threads = index.decode_threads or os.cpu_count() or 1
+    machine = processes.machine()
+
+    def allowed(loaded: int) -> int:
+        wanted = index.worker_memory_mb
+        limit = worker_memory_limit(wanted, loaded, threads, index.max_megapixels, machine)
+        if wanted and limit > wanted * MB:
+            needed = (loaded // MB, limit // MB)
+            log.warning(
+                "index.worker_memory_mb = %d is too little: the model alone takes %d; using %d", wanted, *needed
+            )
+        return limit
+
+    return Limits(index.photo_seconds, processes.own, allowed)
+
+
+def decoder() -> str:
+    """Name what decodes photos: when any of it changes, files that failed deserve another try."""
+    libraries = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
+    return ", ".join([f"phsearch {__version__}", *(f"{name} {importlib.metadata.version(name)}" for name in libraries)])

@@ -1,0 +1,245 @@
+"""What only the daemon knows: its watches, folders, model, workers and index."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
+from phsearch.domain.doctor.file_checks import in_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from phsearch.domain.types import TableFigures, Why
+
+_LOG = "journalctl --user -u phsearch -n 50"
+_CROWDED = 0.8
+_QUEUE = 16_384
+"""What kernels have by default; a shorter queue overflows sooner than anybody expects."""
+_MANY_FRAGMENTS = 2_000
+_MANY_DEATHS = 3
+_MOST_MEMORY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Inotify:
+    """Watches and instances in use, by this daemon and by all of its user's programs, and the limits by sysctl name."""
+
+    watches: int
+    instances: int
+    user_watches: int
+    user_instances: int
+    limits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A watched folder as its keeper sees it."""
+
+    path: str
+    state: str
+    photos: int
+    missing: int
+    watched: int
+    unwatched: int
+    detail: str
+    hint: str
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One worker's life so far."""
+
+    name: str
+    running: bool
+    starts: int
+    deaths: int
+    last_death: str
+    died_at: float | None
+
+
+def watches(use: Inotify, unwatched: int) -> Check:
+    """Judge the number of watches; `unwatched` folders are those for which there was none."""
+    name, limit = "inotify watches", _lowest(use.limits, "watches")
+    text = f"{use.watches:,} here, {use.user_watches:,} of all your programs"
+    if limit is None:
+        return fine(name, text)
+    sysctl, most = limit
+    text += f", of {most:,} ({sysctl})"
+    remedy = raised(sysctl, most, use.user_watches + unwatched)
+    if unwatched:
+        missed = counted(unwatched, "folder")
+        return wrong(name, f"{text}: not watched but scanned on a timer: {missed}", remedy)
+    if use.user_watches > _CROWDED * most:
+        return wrong(name, f"{text}: soon there are none left", remedy)
+    return fine(name, text)
+
+
+def instances(use: Inotify) -> Check:
+    """Judge the number of inotify instances."""
+    name, limit = "inotify instances", _lowest(use.limits, "instances")
+    text = f"{use.instances:,} here, {use.user_instances:,} of all your programs"
+    if limit is None:
+        return fine(name, text)
+    sysctl, most = limit
+    text += f", of {most:,} ({sysctl})"
+    if use.instances == 0:
+        return wrong(name, f"{text}: nothing is watched", raised(sysctl, most, use.user_instances + 1))
+    if use.user_instances > _CROWDED * most:
+        return wrong(name, f"{text}: soon there are none left", raised(sysctl, most, use.user_instances))
+    return fine(name, text)
+
+
+def queue(use: Inotify, overflows: int) -> Check | None:
+    """Judge the length of the kernel's queue of events."""
+    name, sysctl = "inotify queue", "fs.inotify.max_queued_events"
+    if (length := use.limits.get(sysctl)) is None:
+        return None
+    text = f"{length:,} events ({sysctl})"
+    if overflows:
+        times = "once" if overflows == 1 else f"{overflows:,} times"
+        text += f", which overflowed {times} since the start; scans made it good"
+        return wrong(name, text, raised(sysctl, length, length))
+    if length < _QUEUE:
+        return wrong(name, f"{text}: fewer than usual", raised(sysctl, length, _QUEUE))
+    return fine(name, text)
+
+
+def raised(sysctl: str, now: int, needed: int) -> str:
+    """Give the line that raises a limit for good, to at least twice what it is and room for what is needed."""
+    enough = max(now, 1) * 2
+    while enough < 1.5 * needed:
+        enough *= 2
+    return f"echo {sysctl}={enough} | sudo tee /etc/sysctl.d/60-{sysctl.replace('.', '-')}.conf && sudo sysctl --system"
+
+
+def root(root: Root) -> Check:
+    """Judge a watched folder."""
+    name, path = "root", shlex.quote(root.path)
+    text = f"{root.path}: {root.state}, {counted(root.photos, 'photo')}"
+    rescan = f"phsearch-client rescan {path}"
+    if root.state == "offline":
+        return wrong(name, f"{text}; {root.detail}", f"{root.hint or rescan}; mount it, and it comes back by itself")
+    if root.missing:
+        return wrong(name, f"{text}; {root.detail}", root.hint or rescan)
+    if root.remote:
+        return wrong(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
+    if root.unwatched:
+        return wrong(name, f"{text}; {counted(root.watched, 'folder')} watched, {root.unwatched:,} not", rescan)
+    return fine(name, f"{text}, {counted(root.watched, 'folder')} watched" if root.watched else text)
+
+
+def model(status: Mapping[str, object], weights: str, source: str) -> Check:
+    """Judge the model, from what `status` says of it; `weights` is their digest, `source` where they are."""
+    name = "model"
+    label = "/".join(str(status[key]) for key in ("name", "pretrained") if status[key])
+    match status["state"]:
+        case "ready":
+            text = f"{label}, {status['dim']} dimensions"
+            text += f"; weights from {source}" if source else ""
+            return fine(name, f"{text}, sha256 {weights[:16]}" if weights else text)
+        case "loading":
+            return wrong(name, f"{label} is still loading", "phsearch-client --timeout 60 doctor, in a moment")
+        case _:
+            return failed(name, f"{status['reason']}", str(status["hint"] or _LOG))
+
+
+def relevance(label: str, place: str, *, fitted: bool) -> Check:
+    """Judge whether what hardly fits is known to; `place` is where a calibration of the model `label` goes."""
+    if fitted:
+        return fine("relevance", "calibrated on captioned photos: what hardly fits is left out")
+    name, _, tag = label.partition("/")
+    remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={place}, in a checkout"
+    return wrong("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
+
+
+def device(used: str | None, precision: str, why: Why) -> list[Check]:
+    """Judge what photos are embedded on; None while that is not known."""
+    if used is None:
+        return [fine("device", "not known yet: there was nothing to embed since the start")]
+    text = f"{used}: {why.device}" if why.device else used
+    found = wrong("device", text, why.remedy) if why.remedy else fine("device", text)
+    return [found, fine("precision", f"{precision}: {why.precision}" if why.precision else precision)]
+
+
+def store(tables: Sequence[TableFigures], path: str, problem: tuple[str, str] | None) -> list[Check]:
+    """Judge the index on disk, from its tables."""
+    name = "index"
+    if problem is not None:
+        return [failed(name, problem[0], problem[1] or _LOG)]
+    own = [table for table in tables if not table.former]
+    text = f"{path}: {in_bytes(sum(table.bytes for table in tables))}"
+    for table in own:
+        text += (
+            f"; {table.name} (schema {table.schema}): {counted(table.rows, 'row')} in "
+            f"{counted(table.fragments, 'fragment')}, {counted(table.versions, 'version')}"
+        )
+    crowded = [table for table in own if table.fragments > _MANY_FRAGMENTS or table.versions > _MANY_FRAGMENTS]
+    checks = [wrong(name, f"{text}; maintenance lags behind", _LOG) if crowded else fine(name, text)]
+    former = [table for table in tables if table.former]
+    if former:
+        names = ", ".join(f"{table.name} ({in_bytes(table.bytes)})" for table in former)
+        text = f"of models that are not in use: {names}; they make going back free, and may be removed by hand"
+        checks.append(fine("former models", text))
+    return checks
+
+
+def maintenance(now: float, written: float | None, tidied: float | None, pending: int) -> Check:
+    """Say when the index was last written and tidied."""
+    text = f"last written {_ago(now, written)}, last tidied {_ago(now, tidied)}"
+    return fine("maintenance", f"{text}, {counted(pending, 'change')} to write" if pending else text)
+
+
+def worker(work: Work) -> Check:
+    """Judge a worker process."""
+    name = f"{work.name} worker"
+    text = f"{'running' if work.running else 'idle'}, started {_times(work.starts)}"
+    if work.deaths and work.died_at is not None:
+        died = time.strftime("%Y-%m-%d %H:%M", time.localtime(work.died_at))
+        text += f", died {_times(work.deaths)}, last on {died}: {work.last_death}"
+    if work.deaths >= _MANY_DEATHS:
+        return wrong(name, text, f"phsearch-client errors, and {_LOG}")
+    return fine(name, text)
+
+
+def errors(unreadable: int) -> Check:
+    """Judge the number of photos that could not be read."""
+    if not unreadable:
+        return fine("errors", "every photo could be read")
+    return wrong("errors", f"{counted(unreadable, 'photo')} could not be read", "phsearch-client errors says why")
+
+
+def memory(used: Iterable[tuple[str, int]], machine: int) -> Check:
+    """Judge the memory of all processes together."""
+    parts = list(used)
+    total = sum(size for _, size in parts)
+    text = f"{in_bytes(total)} of {in_bytes(machine)}: " + ", ".join(f"{name} {in_bytes(size)}" for name, size in parts)
+    if total > _MOST_MEMORY * machine:
+        remedy = "set a smaller index.worker_memory_mb or index.decode_threads, or a smaller model"
+        return wrong("memory", f"{text}; that is more than half of it", remedy)
+    return fine("memory", text)
+
+
+def _lowest(limits: Mapping[str, int], what: str) -> tuple[str, int] | None:
+    # The limit of the system and that of the user namespace (of a container, say): the lower one is the one to raise.
+    names = (f"fs.inotify.max_user_{what}", f"user.max_inotify_{what}")
+    known = [(limits[name], -order, name) for order, name in enumerate(reversed(names)) if name in limits]
+    if not known:
+        return None
+    most, _, name = min(known)
+    return name, most
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count:,} times")
+
+
+def _ago(now: float, then: float | None) -> str:
+    if then is None:
+        return "not since the start"
+    minutes = max(int(now - then) // 60, 0)
+    return f"{counted(minutes, 'minute')} ago" if minutes else "less than a minute ago"

@@ -1,0 +1,1 @@
+"""Pure logic of indexing: when a file has settled, which photos make a batch, why a worker ended."""

@@ -1,0 +1,255 @@
+"""Which photos go to the worker next, and whom to suspect when it dies.
+
+Photos travel in batches, a few ahead so that decoding overlaps the model. A worker that crashes, hangs or eats memory
+takes the photos it held with it, but only those that were being decoded at that moment are suspects (those that wait
+for the model, if none was); all others are innocent and simply wait again. Suspects are tried again in halves, one
+group at a time, until the culprit is alone: it is found after a few restarts and no other photo of its batch is lost
+(Baloo, KDE's indexer, does the same). A photo must be found alone at several deaths before it is blamed, the more, the
+less such a death says of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.domain.indexing.worker_exit import PROOF
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from phsearch.domain.indexing.worker_exit import Cause, Death
+    from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file to be decoded and embedded; a `check` only to compare the vector with the one that is known."""
+
+    path: str
+    root: str
+    fingerprint: Fingerprint
+    digest: bytes
+    check: bool = False
+
+
+class Batcher:
+    """The queue before the worker and the batches inside it. Times are seconds of any clock that the caller keeps."""
+
+    def __init__(self, size: int, ahead: int) -> None:
+        self.size = size
+        self._ahead = ahead
+        self._waiting: dict[str, Candidate] = {}
+        self._checks: dict[str, Candidate] = {}
+        self._suspects: deque[list[Candidate]] = deque()
+        self._held: dict[int, dict[str, Candidate]] = {}
+        self._decoding: dict[str, float] = {}
+        self._decoded: set[str] = set()
+        self._evidence: Counter[str] = Counter()
+        self._number = 0
+
+    @property
+    def waiting(self) -> int:
+        """Photos not yet given to the worker, without checks."""
+        return len(self._waiting) + sum(map(len, self._suspects))
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to give to the worker."""
+        return not (self._waiting or self._checks or self._suspects)
+
+    @property
+    def held(self) -> int:
+        """Photos the worker has."""
+        return sum(map(len, self._held.values()))
+
+    def position(self, path: str) -> int | None:
+        """Give how many photos wait or are held before a waiting one; None for one that is held or not here."""
+        queue = (candidate.path for batch in self._suspects for candidate in batch)
+        for before, waiting in enumerate((*queue, *self._waiting), self.held):
+            if waiting == path:
+                return before
+        return None
+
+    @property
+    def first(self) -> int | None:
+        """The number of the oldest batch that the worker has."""
+        return next(iter(self._held), None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker has a batch that it has not closed."""
+        return bool(self._held)
+
+    @property
+    def decoding(self) -> bool:
+        """Whether the worker is decoding, as far as it has told."""
+        return bool(self._decoding)
+
+    def add(self, candidate: Candidate) -> None:
+        """Queue a photo, a check behind all others; a newer version of the same path replaces the older."""
+        (self._checks if candidate.check else self._waiting)[candidate.path] = candidate
+
+    def next(self) -> tuple[int, list[Candidate]] | None:
+        """Give the next numbered batch, None when the worker has enough or nothing waits."""
+        if self._suspects:
+            # Suspects go alone, so that the next death says more.
+            if self._held:
+                return None
+            return self._hold(self._suspects.popleft())
+        if len(self._held) >= self._ahead:
+            return None
+        batch = self._take(self._waiting) or self._take(self._checks)
+        return self._hold(batch) if batch else None
+
+    def begun(self, path: str, now: float) -> None:
+        """Note that the worker has begun to decode a photo."""
+        self._decoding[path] = now
+
+    def decoded(self, path: str) -> None:
+        """Note that the worker has decoded a photo; now the model has it."""
+        if self._decoding.pop(path, None) is not None:
+            self._decoded.add(path)
+
+    def late(self, before: float) -> list[str]:
+        """Give the photos whose decoding began at `before` or earlier and has not ended."""
+        return [path for path, begun in self._decoding.items() if begun <= before]
+
+    def finished(self, path: str) -> Candidate | None:
+        """Take a photo whose result has come; None for one nobody waits for."""
+        self._forget([path])
+        for batch in self._held.values():
+            candidate = batch.pop(path, None)
+            if candidate is not None:
+                del self._evidence[path]
+                return candidate
+        return None
+
+    def done(self, number: int) -> list[Candidate]:
+        """Close a batch; gives photos the worker said nothing about, which wait again."""
+        forgotten = list(self._held.pop(number, {}).values())
+        self._forget(candidate.path for candidate in forgotten)
+        self._requeue(forgotten)
+        return forgotten
+
+    def release(self) -> None:
+        """Have all photos of a worker that was sent away wait again; none of them is suspected of anything."""
+        for number in list(self._held):
+            self.done(number)
+
+    def drop_check(self, path: str) -> None:
+        """Take out a check that waits."""
+        self._checks.pop(path, None)
+
+    def withdraw(self, root: str) -> list[Candidate]:
+        """Take out all photos of a root that wait."""
+        waiting = [each for queue in (self._waiting, self._checks) for each in queue.values() if each.root == root]
+        for queue in (self._waiting, self._checks):
+            for path in [path for path, each in queue.items() if each.root == root]:
+                del queue[path]
+        waiting += [each for batch in self._suspects for each in batch if each.root == root]
+        rest = ([each for each in batch if each.root != root] for batch in self._suspects)
+        self._suspects = deque(batch for batch in rest if batch)
+        return waiting
+
+    def recall(self, root: str) -> list[Candidate]:
+        """Take out all photos of a root that the worker has."""
+        held: list[Candidate] = []
+        for batch in self._held.values():
+            gone = [each for each in batch.values() if each.root == root]
+            for each in gone:
+                del batch[each.path]
+            held += gone
+        self._forget(each.path for each in held)
+        return held
+
+    def died(self, death: Death, late: Collection[str] = ()) -> list[Candidate]:
+        """Sort out what a dead worker held; gives the culprits that are certain now.
+
+        `late` are those it was ended for, if it was: each is found out by itself, and those it was decoding beside
+        them are innocent.
+        """
+        held = [candidate for batch in self._held.values() for candidate in batch.values()]
+        suspected = set(late) or set(self._decoding) or self._decoded
+        suspects = [candidate for candidate in held if candidate.path in suspected]
+        self._requeue(candidate for candidate in held if candidate.path not in suspected)
+        self._held.clear()
+        self._decoding.clear()
+        self._decoded.clear()
+        if late or len(suspects) == 1:
+            return [suspect for suspect in suspects if self._blamed(suspect, death)]
+        if suspects:
+            middle = len(suspects) // 2
+            self._suspects.extendleft((suspects[middle:], suspects[:middle]))
+        return []
+
+    def _blamed(self, suspect: Candidate, death: Death) -> bool:
+        self._evidence[suspect.path] += death.evidence
+        if self._evidence[suspect.path] >= PROOF:
+            del self._evidence[suspect.path]
+            return True
+        self._suspects.append([suspect])
+        return False
+
+    def _take(self, queue: dict[str, Candidate]) -> list[Candidate]:
+        # Results are told apart by path, so the worker never has one twice: a photo and its check, say.
+        held = {path for batch in self._held.values() for path in batch}
+        paths: list[str] = []
+        for path in queue:
+            if path not in held:
+                paths.append(path)
+                if len(paths) == self.size:
+                    break
+        return [queue.pop(path) for path in paths]
+
+    def _hold(self, batch: list[Candidate]) -> tuple[int, list[Candidate]]:
+        self._number += 1
+        self._held[self._number] = {candidate.path: candidate for candidate in batch}
+        return self._number, batch
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._decoding.pop(path, None)
+            self._decoded.discard(path)
+
+    def _requeue(self, candidates: Iterable[Candidate]) -> None:
+        for candidate in candidates:
+            # A newer version of the file may have been queued meanwhile.
+            (self._checks if candidate.check else self._waiting).setdefault(candidate.path, candidate)
+
+
+# What becomes of a photo that was given to the index worker.
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A photo has its vector, [dim]."""
+
+    photo: Candidate
+    info: PhotoInfo
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A photo failed; `truncated` ones may just not be complete yet.
+
+    `cause` says how it took the worker down, if it did: nobody has read the file to its end then, so whether it is
+    still the file that was meant, and still there, is to be looked at.
+    """
+
+    photo: Candidate
+    reason: str
+    truncated: bool = False
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMeanwhile:
+    """A photo was rewritten while it was read: it must be looked at again."""
+
+    photo: Candidate
+
+
+Outcome = Embedded | Unreadable | ChangedMeanwhile

@@ -1,0 +1,134 @@
+"""Dates as people write them: a year, a month or a day is a period; a range runs to the end of its last one."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.domain.query.ast import Taken, Undated, closest, shown, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phsearch.domain.query.ast import Place
+    from phsearch.errors import QueryError
+
+FIRST, LAST = 1800, 2199
+
+_PERIOD = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})(?:\2(\d{1,2}))?)?", re.ASCII)
+_RANGE = re.compile(r"\.{2,3}|…")
+_NAMED = {"today": 0, "yesterday": 1}  # -> how many days ago
+_NONE = "none"
+
+# What is no date here, but lets one guess which is meant.
+_BACKWARDS = re.compile(r"(?:(\d{1,2})[-/.])?(\d{1,2})[-/.](\d{4})", re.ASCII)
+_SOLID = re.compile(r"(\d{4})(\d\d)(\d\d)?", re.ASCII)
+_DASHED = re.compile(r"(\d{4}(?:-\d\d)?)[-–—](\d{4}(?:-\d\d)?)", re.ASCII)  # noqa: RUF001 - as they are typed
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From midnight at the start of `first` to before midnight at the start of `after`."""
+
+    first: dt.date
+    after: dt.date
+
+
+class Dates:
+    """Reads the values of `date:`, `before:` and `after:`."""
+
+    def __init__(self, today: dt.date) -> None:
+        self._today = today
+
+    def taken(self, text: str, place: Place) -> Taken | Undated:
+        """Read a period, a range of two, open or not, or "none". Raises QueryError."""
+        if text.strip().lower() == _NONE:
+            return Undated()
+        first, *others = (part.strip() for part in _RANGE.split(text))
+        if not others:
+            period = self._period(first, place, "date")
+            return Taken(_midnight(period.first), _midnight(period.after))
+        if len(others) > 1 or not (first or others[0]):
+            hint = "write date:2023-06..2023-09, or date:2023.. or date:..2023, which are open on one side"
+            raise wrong(place, f'"{shown(text)}" is no range of dates', hint)
+        last = others[0]
+        start = self._period(first, place, "date").first if first else None
+        end = self._period(last, place, "date").after if last else None
+        if start and end and start >= end:
+            raise wrong(place, f'"{shown(text)}" ends before it begins', f"write date:{last}..{first}")
+        return Taken(_midnight(start) if start else None, _midnight(end) if end else None)
+
+    def before(self, text: str, place: Place) -> Taken:
+        """Read a period; what is meant is over when it begins. Raises QueryError."""
+        return Taken(None, _midnight(self._one(text, place, "before").first))
+
+    def after(self, text: str, place: Place) -> Taken:
+        """Read a period; what is meant begins when it is over. Raises QueryError."""
+        return Taken(_midnight(self._one(text, place, "after").after), None)
+
+    def _one(self, text: str, place: Place, key: str) -> Period:
+        if _RANGE.search(text):
+            hint = f"write {key}:2023-06, or date:2023-06..2023-09"
+            raise wrong(place, f'"{key}:" takes one date, not a range', hint)
+        return self._period(text.strip(), place, key)
+
+    def _period(self, text: str, place: Place, key: str) -> Period:
+        if (ago := _NAMED.get(text.lower())) is not None:
+            return _day(self._today - dt.timedelta(days=ago))
+        found = _PERIOD.fullmatch(text)
+        if found is None:
+            raise _no_date(text, place, key)
+        year, month, day = int(found[1]), int(found[3] or 0), int(found[4] or 0)
+        if not FIRST <= year <= LAST:
+            raise wrong(place, f"the year {year} is out of range", f"years go from {FIRST} to {LAST}")
+        if found[3] is None:
+            return Period(dt.date(year, 1, 1), dt.date(year + 1, 1, 1))
+        if not 1 <= month <= 12:  # noqa: PLR2004 - of a year
+            raise wrong(place, f'"{text}" has no such month', f"months go from 01 to 12, as in {key}:{year}-06")
+        days = calendar.monthrange(year, month)[1]
+        if found[4] is None:
+            return Period(dt.date(year, month, 1), dt.date(year, month, days) + dt.timedelta(days=1))
+        if not 1 <= day <= days:
+            last = f"{year}-{month:02}-{days}"
+            raise wrong(place, f'"{text}" has no such day', f"that month ends with {key}:{last}")
+        return _day(dt.date(year, month, day))
+
+
+def _day(day: dt.date) -> Period:
+    return Period(day, day + dt.timedelta(days=1))
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime(day.year, day.month, day.day)  # noqa: DTZ001 - by the camera's clock, which has no zone
+
+
+def _no_date(text: str, place: Place, key: str) -> QueryError:
+    forms = list(_meant(text, key)) or ["2024", "2024-06", "2024-06-01", "today"]
+    return wrong(place, f'"{shown(text)}" is no date', f"write {' or '.join(f'{key}:{form}' for form in forms)}")
+
+
+def _meant(text: str, key: str) -> Iterator[str]:
+    """Give what `text` probably means, in the right form."""
+    if found := _BACKWARDS.fullmatch(text):
+        one, other, year = found.groups()
+        pairs = [(other, one), (one, other)] if one else [(other, None)]
+        yield from dict.fromkeys(form for month, day in pairs if (form := _form(year, month, day)))
+    elif found := _SOLID.fullmatch(text):
+        if form := _form(*found.groups()):
+            yield form
+    elif (found := _DASHED.fullmatch(text)) and key == "date":
+        if found[1] < found[2]:
+            yield f"{found[1]}..{found[2]}"
+    elif named := closest(text, (*_NAMED, _NONE) if key == "date" else _NAMED):
+        yield named
+
+
+def _form(year: str, month: str, day: str | None) -> str | None:
+    try:
+        dt.date(int(year), int(month), int(day or 1))
+    except ValueError:
+        return None
+    return "-".join((year, *(part.zfill(2) for part in (month, day) if part)))

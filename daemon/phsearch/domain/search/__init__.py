@@ -1,0 +1,1 @@
+"""Pure logic of a search: vectors, filters, relevance, ranking and near-duplicates."""

@@ -1,0 +1,1 @@
+"""Pure logic of the throttle: how much of the time indexing may take."""

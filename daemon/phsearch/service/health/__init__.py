@@ -1,0 +1,1 @@
+"""How the daemon is: status, throughput, and the components that other modules look at."""

@@ -1,0 +1,243 @@
+"""Write-behind to the store: few large writes, nothing lost when one fails.
+
+Changes gather by path, the newest wins, and go to the store lane when there are enough of them or the daemon has
+nothing better to do. What could not be written (a full disk, say) stays here and is tried again; should the daemon end
+first, reconcile finds the photos anew, for the files are the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from phsearch.domain.throughput import Clocks
+from phsearch.domain.types import Failure
+from phsearch.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.ports import Store
+    from phsearch.domain.types import Photo, PhotoInfo, TableFigures, Vectors, Volume
+    from phsearch.service.threads import Lane
+
+# The index's figures on disk, for whoever asks, without ever waiting long for the store.
+#
+# The store's lane may be busy with maintenance for many seconds; then what was known before is given.
+
+
+log = logging.getLogger("phsearch.store")
+
+_FRESH = 10.0
+_PATIENCE = 0.5
+
+
+class Figures:
+    """Measured when asked for, at most every ten seconds."""
+
+    def __init__(self, store: Store, lane: Lane) -> None:
+        self._store = store
+        self._lane = lane
+        self._known: list[TableFigures] = []
+        self._measured = float("-inf")
+        self._measuring: asyncio.Task[None] | None = None
+
+    async def latest(self) -> list[TableFigures]:
+        """Give the newest figures to be had now; none before they could ever be measured."""
+        if self._measuring is None and time.monotonic() - self._measured > _FRESH:
+            self._measuring = asyncio.create_task(self._measure())
+        if self._measuring is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await asyncio.shield(self._measuring)
+        return self._known
+
+    async def _measure(self) -> None:
+        try:
+            self._known = await self._lane.run(self._store.figures)
+            self._measured = time.monotonic()
+        except StoreError as error:
+            log.debug("the index's figures cannot be had: %s", error)
+        finally:
+            self._measuring = None
+
+
+_ENOUGH = 256
+_LATEST = 2.0
+_GATHER = 0.05
+_RETRY_FIRST = 1.0
+_RETRY_LAST = 60.0
+_TIDY_AFTER_IDLE = 30.0
+_SLACK = 1.0
+"""Old versions are dropped when they are older than they are kept, not at that very moment."""
+
+Change = tuple["Photo", "Vectors"] | Failure | None
+"""What a path is to become: a photo with its vector, a failure, or nothing."""
+
+
+class Writer:
+    """The only one who writes the store."""
+
+    def __init__(
+        self, store: Store, lane: Lane, idle: Callable[[], bool], give_back: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = store
+        self._lane = lane
+        self._idle = idle
+        self._give_back = give_back
+        self.clocks = Clocks()
+        self._changes: dict[str, Change] = {}
+        self._changed = asyncio.Event()
+        self._volumes: dict[str, Volume | None] = {}
+        self._turn = asyncio.Lock()
+        self._writing = 0
+        # A start may follow a kill: what that left is tidied up even if nothing is ever written.
+        self._tidy_in: float | None = _TIDY_AFTER_IDLE
+        self.problem: StoreError | None = None
+        self.written_at: float | None = None
+        self.tidied_at: float | None = None
+        """When that was last done, seconds since the epoch."""
+
+    @property
+    def pending(self) -> int:
+        """Changes not yet on disk."""
+        return len(self._changes) + self._writing
+
+    def put(self, photo: Photo, vector: Vectors) -> None:
+        """Write a photo soon."""
+        self._change(photo.path, (photo, vector))
+
+    def fail(self, failure: Failure) -> None:
+        """Write a failure soon."""
+        self._change(failure.path, failure)
+
+    def delete(self, path: str) -> None:
+        """Forget a path soon."""
+        self._change(path, None)
+
+    def remember(self, volume: Volume) -> None:
+        """Write what is known of a volume soon."""
+        self._volumes[volume.path] = volume
+        self._changed.set()
+
+    def forget_volume(self, path: str) -> None:
+        """Forget a volume soon."""
+        self._volumes[path] = None
+        self._changed.set()
+
+    def _change(self, path: str, change: Change) -> None:
+        self._changes[path] = change
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        delay = _RETRY_FIRST
+        while True:
+            await self._wait_for_changes()
+            await self._gather()
+            try:
+                await self.flush()
+                if self._store.untidy:
+                    await self._tidy()
+            except StoreError as error:
+                if self.problem is None:
+                    log.error("%s", error.sentence())
+                self.problem = error
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _RETRY_LAST)
+            else:
+                self._well()
+                delay = _RETRY_FIRST
+
+    async def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Give what the store knows of a deleted photo by its content; None too where it cannot be read."""
+        if not self._store.retired(digest):
+            return None
+        try:
+            return await self._lane.run(self._store.recall, digest)
+        except StoreError as error:
+            log.warning("%s", error.sentence())
+            return None
+
+    def unwritten(self) -> frozenset[str]:
+        """Give the paths whose last change is not on disk."""
+        return frozenset(self._changes)
+
+    async def flush(self) -> None:
+        """Write everything there is now. Raises StoreError; then it is all still here."""
+        # One at a time: what a first flush could not write must not come back over what a second has written.
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        changes, self._changes = self._changes, {}
+        self._changed.clear()
+        self._writing = len(changes)
+        start = time.monotonic()
+        photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
+        failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
+        try:
+            await self._lane.run(self._store.apply, photos.values(), changes.keys() - photos.keys())
+            await self._lane.run(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
+            await self._flush_volumes()
+        except BaseException:
+            # What came meanwhile is newer.
+            self._changes = changes | self._changes
+            self._changed.set()
+            raise
+        finally:
+            self._writing = 0
+        self._tidy_in = _TIDY_AFTER_IDLE
+        self.written_at = time.time()
+        self.clocks.add(writing=time.monotonic() - start, written=len(changes))
+
+    async def _flush_volumes(self) -> None:
+        volumes, self._volumes = self._volumes, {}
+        if not volumes:
+            return
+        upserts = [volume for volume in volumes.values() if volume is not None]
+        try:
+            await self._lane.run(
+                self._store.apply_volumes, upserts, [path for path in volumes if volumes[path] is None]
+            )
+        except BaseException:
+            self._volumes = volumes | self._volumes
+            raise
+
+    async def _wait_for_changes(self) -> None:
+        """Wait for something to write; tidy up when nothing comes for a while, and then rest for as long as need be."""
+        while not self._changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._tidy_in):
+                    await self._changed.wait()
+                return
+            self._tidy_in = None
+            try:
+                left = await self._tidy()
+            except StoreError as error:
+                log.warning("%s", error.sentence())
+            else:
+                self._well()
+                self._tidy_in = left + _SLACK if left is not None else None
+
+    async def _tidy(self) -> float | None:
+        left = await self._lane.run(self._store.tidy)
+        self.tidied_at = time.time()
+        await self._lane.run(self._give_back)
+        return left
+
+    def _well(self) -> None:
+        if self.problem is not None:
+            log.info("the index can be written again")
+        self.problem = None
+
+    async def _gather(self) -> None:
+        """Let a batch grow, for a bounded time, unless there is nothing left to wait for."""
+        deadline = asyncio.get_running_loop().time() + _LATEST
+        while asyncio.get_running_loop().time() < deadline:
+            if len(self._changes) >= _ENOUGH or self._idle():
+                return
+            await asyncio.sleep(_GATHER)

@@ -1,0 +1,1 @@
+"""The watched folders: their watches, scans, volumes and removals."""

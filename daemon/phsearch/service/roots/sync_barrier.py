@@ -1,0 +1,129 @@
+"""Waiting until the index has caught up with the disk, for searches that must not miss what was just copied.
+
+Three things can stand between a file that was closed and a search that finds it, and they are waited for in this order:
+
+* The watcher has not told of it yet. It is asked to mark this moment among its events, which come in order; the idea
+  is watchman's (https://facebook.github.io/watchman/docs/cookies). Where that cannot be done, all roots are scanned.
+* A scan that was asked for has not come to it yet; roots whose changes may go untold are scanned for the occasion.
+* It is on its way: it settles, is read or embedded. Whatever is on its way then must have left the pipeline once.
+
+The first two are one `round`, shared by all who ask while an earlier round is still running: a round that began before
+the question may have missed the file, the next one cannot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from typing import TYPE_CHECKING
+
+from phsearch.service.threads import RootDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phsearch.domain.ports import Watcher
+    from phsearch.service.indexing.router import Pipelines
+    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.throttle import Governor
+
+log = logging.getLogger("phsearch.watch")
+
+_MARK_SECONDS = 5.0
+_PAUSE = 0.02
+_HELD_SECONDS = 1.0
+"""Time for what was under way when the pause began."""
+
+
+class Barrier:
+    """Knows when everything that happened before a question has been dealt with."""
+
+    def __init__(
+        self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipelines: Pipelines, governor: Governor
+    ) -> None:
+        self._watcher = watcher
+        self._keepers = keepers
+        self._pipelines = pipelines
+        self._governor = governor
+        self._lane = RootDisk("mark", _MARK_SECONDS, 1)
+        self._tokens = itertools.count(1)
+        self._met: dict[int, asyncio.Event] = {}
+        self._running: asyncio.Task[_Leaving] | None = None
+        self._next: asyncio.Task[_Leaving] | None = None
+
+    async def passed(self, seconds: float) -> bool:
+        """Wait until every file closed before now is findable or known not to be.
+
+        False after `seconds`, and in a pause as soon as it is clear that something is held up.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                leaving = await asyncio.shield(self._coming_round())
+                held = 0.0
+                # A photo leaves in many ways; asking is cheap.
+                while not leaving.done(self._pipelines):
+                    held = held + _PAUSE if self._governor.held and leaving.queued(self._pipelines) else 0.0
+                    if held > _HELD_SECONDS:
+                        return False
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            return False
+        return True
+
+    def marked(self, token: int) -> None:
+        """Take the watcher's word that all before the mark has been told."""
+        met = self._met.get(token)
+        if met is not None:
+            met.set()
+
+    def _coming_round(self) -> asyncio.Task[_Leaving]:
+        if self._next is None:
+            self._next = asyncio.create_task(self._round(self._running), name="barrier")
+        return self._next
+
+    async def _round(self, before: asyncio.Task[_Leaving] | None) -> _Leaving:
+        if before is not None:
+            await asyncio.wait((before,))
+        self._running, self._next = self._next, None  # who asks from here on is too late for this one
+        told = await self._told()
+        passes = {keeper: keeper.passes for keeper in self._keepers.values()}
+        for keeper in passes:
+            keeper.catch_up(everything=not told)
+        # Those that are there now: a root may be added meanwhile, or begin anew with other settings.
+        while any(keeper.busy and keeper.passes == passes.get(keeper, 0) for keeper in self._keepers.values()):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(_PAUSE)
+        return _Leaving(self._pipelines.on_their_way())
+
+    async def _told(self) -> bool:
+        """Wait until the watcher has told what happened before now; False where it cannot say."""
+        token = next(self._tokens)
+        met = self._met[token] = asyncio.Event()
+        try:
+            if not await self._lane.ask(lambda _tick: self._watcher.mark(token)):
+                return False
+            async with asyncio.timeout(_MARK_SECONDS):
+                await met.wait()
+        except TimeoutError:
+            log.warning("the watcher does not answer; scanning instead")
+            return False
+        finally:
+            del self._met[token]
+        return True
+
+
+class _Leaving:
+    """Paths that have to leave the pipeline, each once."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._paths = paths
+
+    def done(self, pipelines: Pipelines) -> bool:
+        """Tell whether all have left; cheap to ask often, since one that is still there answers for all."""
+        while self._paths and pipelines.place(self._paths[-1]) is None:
+            self._paths.pop()
+        return not self._paths
+
+    def queued(self, pipelines: Pipelines) -> bool:
+        """Tell whether the next that has to leave has settled, and would be read or embedded if it may."""
+        return bool(self._paths) and pipelines.place(self._paths[-1]) in {"queued", "being indexed"}

@@ -1,0 +1,1 @@
+"""The socket server: connections, dispatch and the methods."""

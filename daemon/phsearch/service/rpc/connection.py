@@ -1,0 +1,228 @@
+"""One client's connection: lines in, answers out, in order; how long he may take, and how much is kept for him.
+
+A client that says nothing, sends half a request, or does not read its answers costs a place and some kilobytes for a
+while, and nobody else any time: one request is answered before the next is looked at, nothing is read while there is
+enough to answer, and nothing is answered while the last answer has not gone out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from phsearch.service.rpc.dispatcher import busy, too_long
+from phsearch.wire import framing, jsonrpc
+from phsearch.wire.line_buffer import TOO_LONG, Lines
+
+if TYPE_CHECKING:
+    from phsearch.service.events import Events
+    from phsearch.service.rpc.admission import Crowd, Ration, Turns
+    from phsearch.service.rpc.dispatcher import Answers
+
+log = logging.getLogger("phsearch.server")
+
+FIRST_SECONDS = 60.0
+"""Until a client has asked something. One that has may be silent for as long as there is room."""
+LINE_SECONDS = 30.0
+"""From the first byte of a request to its last."""
+TAKE_SECONDS = 30.0
+"""Until an answer has been taken."""
+FOLLOW_SECONDS = 600.0
+"""The same for events: somebody may have stopped his terminal for a while."""
+GRACE_SECONDS = 1.0
+"""In which nobody is useless: what he says may be on its way."""
+PATIENCE_SECONDS = 30.0
+"""Before somebody who waits for an answer may have to make room for others."""
+
+_MUCH = 64 << 10
+"""Bytes, of requests or of answers, that are kept without a thought."""
+
+
+class Connection(asyncio.Protocol):
+    """Serves one client; fills `crowd.Guest`."""
+
+    def __init__(self, answers: Answers, events: Events, crowd: Crowd, turns: Turns, ration: Ration) -> None:
+        self._answers = answers
+        self._events = events
+        self._crowd = crowd
+        self._turns = turns
+        self._ration = ration
+        self._loop = asyncio.get_running_loop()
+        self._lines = Lines()
+        self._arrived = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._taken.set()
+        self._deaf = False  # nothing the client still says is a request
+        self._follows = False
+        self._asked = False
+        self._since = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self.answering = False
+        self.served: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to serve, if there is room."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_MUCH)
+        if not self._crowd.enter(self):
+            self.dismiss(f"{self._crowd.most} clients are connected already")
+            return
+        self._allow(FIRST_SECONDS, "nothing was asked")
+        self.served = self._loop.create_task(self._serve())
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Forget the client."""
+        self._crowd.leave(self)
+        self._disarm()
+        if self.served is not None:
+            self.served.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client says."""
+        if self._deaf:
+            return
+        before = self._lines.begun
+        self._lines.feed(data)
+        if self._lines.whole:
+            self._arrived.set()
+            if len(self._lines) > _MUCH:
+                self._transport.pause_reading()
+        elif not before and self._lines.begun and not self.answering:
+            self._allow(LINE_SECONDS, "a request was not finished")
+        if len(self._lines) > _MUCH or self._lines.skipping:
+            self._crowd.weigh(len(data))
+            if not self._lines.whole:
+                self._transport.pause_reading()
+                self._ration.queue(self._transport.resume_reading)
+
+    def eof_received(self) -> bool:
+        """Keep the line open: what was asked is still answered."""
+        if self._deaf:
+            return False
+        self._deaf = True
+        self._arrived.set()
+        return True
+
+    def pause_writing(self) -> None:
+        """Note that answers pile up."""
+        self._taken.clear()
+
+    def resume_writing(self) -> None:
+        """Note that they are taken again."""
+        self._taken.set()
+
+    @property
+    def silent_since(self) -> tuple[int, float] | None:
+        """Since when the client may be asked to leave, the first to go first; None while it waits for something."""
+        age = self._loop.time() - self._since
+        if not self.answering or not self._taken.is_set():
+            useful = self._asked and self._taken.is_set() and not self._lines.begun
+            return (1 if useful or age < GRACE_SECONDS else 0), self._since
+        return (2, self._since) if age > PATIENCE_SECONDS and not self._follows else None
+
+    @property
+    def held(self) -> int:
+        """Bytes kept for the client."""
+        return len(self._lines) + self._transport.get_write_buffer_size()
+
+    def dismiss(self, reason: str) -> None:
+        """Hang up, after saying why if the client listens."""
+        if self.served is not None:
+            self.served.cancel()
+        if self._transport.get_write_buffer_size() == 0 and not self._transport.is_closing():
+            self._transport.write(framing.encode(busy(reason)))
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; what the client has not taken by now it will not get."""
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    async def _serve(self) -> None:
+        try:
+            while (line := await self._line()) is not None:
+                await self._answer(line)
+        except TimeoutError:
+            log.debug("a client did not take its answer")
+        except asyncio.CancelledError:
+            return
+        except Exception:
+            log.exception("a connection ended in a bug")
+        self.close()
+
+    async def _line(self) -> bytes | str | None:
+        """Wait for a line; None once there will be no more. Whoever has one waiting already waits for a turn."""
+        self.answering = False
+        self._since = self._loop.time()
+        if self._lines.begun:
+            self._allow(LINE_SECONDS, "a request was not finished")
+        while not self._lines.whole:
+            self._arrived.clear()
+            if self._deaf:
+                return None
+            await self._arrived.wait()
+        self._disarm()
+        self.answering = self._asked = True
+        self._since = self._loop.time()
+        line = self._lines.take()
+        if len(self._lines) <= _MUCH or not self._lines.whole:
+            self._transport.resume_reading()
+        return line
+
+    async def _answer(self, line: bytes | str) -> None:
+        if line == TOO_LONG:
+            await self._send(too_long())
+            return
+        assert isinstance(line, bytes)
+        if not line.strip():
+            return
+        if self._lines.whole:
+            async with self._turns.turn():
+                answer = await self._answers.to(line)
+        else:
+            answer = await self._answers.to(line)
+        if answer is None:
+            return
+        if answer.get("result", {}).get("subscribed"):
+            await self._stream(answer)
+        else:
+            await self._send(answer)
+
+    async def _stream(self, answer: dict[str, Any]) -> None:
+        """Send events until the client hangs up; whatever it still says is not read as a request."""
+        if not self._crowd.subscribe(self):
+            await self._send(busy("too many clients follow events already"))
+            return
+        with self._events.subscribe() as subscription:
+            await self._send(answer)
+            if self._deaf:  # it has hung up already, and would not be noticed to be gone
+                return
+            self._deaf = self._follows = True
+            self._lines = Lines()
+            self._transport.resume_reading()
+            while True:
+                await self._send(jsonrpc.notification("event", await subscription.next()), FOLLOW_SECONDS)
+
+    async def _send(self, message: dict[str, Any], patience: float | None = None) -> None:
+        """Send, and wait until most of it is taken. Raises TimeoutError."""
+        self._transport.write(framing.encode(message))
+        if self._taken.is_set():
+            return
+        self._since = self._loop.time()
+        self._crowd.weigh(_MUCH)
+        async with asyncio.timeout(TAKE_SECONDS if patience is None else patience):
+            await self._taken.wait()
+
+    def _allow(self, seconds: float, otherwise: str) -> None:
+        self._disarm()
+        self._timer = self._loop.call_later(seconds, self.dismiss, f"{otherwise} within {seconds:g} s")
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,155 @@
+"""The daemon as an assistant's tools: answers MCP beside phsearch's own methods, on the same socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from phsearch import __version__
+from phsearch.text import whole
+from phsearch.wire import framing, mcp
+from phsearch.wire.jsonrpc import RETRYABLE, RpcError
+
+if TYPE_CHECKING:
+    from phsearch.service.rpc.dispatcher import Caller
+    from phsearch.wire.schema import Method
+
+# Answers in words, for an assistant that reads them aloud or reasons about them.
+
+
+def format_summary(query: str, found: dict[str, Any], shown: int) -> str:
+    """Say how many photos were found."""
+    if not found["photos"]:
+        return f'No photo is indexed yet, so none can match "{query}".{_pending(found)}'
+    if not found["hits"]:
+        return f'No photo of {found["photos"]:,} matches "{query}" so well.{_pending(found)}'
+    cut = f" (the first {shown:,} of {len(found['hits']):,})" if shown < len(found["hits"]) else ""
+    return f'The photos of {found["photos"]:,} that match "{query}" best{cut}:{_pending(found)}'
+
+
+def format_hit(number: int, hit: dict[str, Any]) -> str:
+    """Say one hit in a line."""
+    facts = [f"{hit['width']}x{hit['height']} {hit['format']}"]
+    if hit["taken_at"]:
+        facts.append(f"taken {hit['taken_at'][:10]}")
+    if hit["offline"]:
+        facts.append("offline: its disk is not there now")
+    if hit["band"] is not None:
+        facts.insert(
+            0, f"{hit['band']} match, probability {hit['relevance']:.2f}" if hit["band"] != "none" else "hardly fits"
+        )
+    return f"{number}. score {hit['score']:.3f}  {hit['path']}  ({', '.join(facts)})"
+
+
+def format_status(found: dict[str, Any]) -> str:
+    """Say how the daemon is."""
+    model = found["model"]
+    counts = f"{found['photos']:,} photos, {found['pending']:,} pending, {found['errors']:,} could not be read"
+    lines = [
+        f"phsearchd {found['version']}: {counts}.",
+        f"Model {model['name']}: {model['state']}{': ' + model['reason'] if model['reason'] else ''}.",
+    ]
+    lines += [f"Folder {root['path']}: {root['state']}, {root['photos']:,} photos." for root in found["roots"]]
+    lines += [f"Note: {notice['text']}: {notice['hint']}" for notice in found["notices"]]
+    return "\n".join(lines)
+
+
+def format_why(found: dict[str, Any]) -> str:
+    """Say where a photo is."""
+    said = f"{found['path']}: {found['text']}"
+    return f"{said}\n{found['match']['text']}" if found["match"] else said
+
+
+def _pending(found: dict[str, Any]) -> str:
+    return f" {found['pending']:,} more are still being indexed." if found["pending"] else ""
+
+
+_PATIENCE = 30.0
+"""A model loads in seconds, on a busy machine in twenty; MCP clients give up after sixty."""
+_PAUSE = 0.25
+_ENVELOPE = 8192
+
+
+class Assistant:
+    """Takes every call: those of MCP it answers itself, the others it hands on."""
+
+    def __init__(self, api: Caller, patience: float = _PATIENCE) -> None:
+        self._api = api
+        self._patience = patience
+
+    async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call one method. Raises RpcError."""
+        match name:
+            case "tools/call":
+                mcp.check_version(params)
+                return await self._use(*mcp.called(params))
+            case _ if (answer := mcp.answer(name, params, __version__)) is not None:
+                return answer
+            case _:
+                return await self._api.call(name, params)
+
+    async def _use(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
+        given = {name: _path(value) if name == "path" else value for name, value in given.items()}
+        try:
+            found = await self._patiently(tool, given)
+        except RpcError as problem:
+            return mcp.failed(problem)
+        match tool.tool:
+            case "search":
+                return _hits(given["query"], found)
+            case "status":
+                return mcp.said(whole(format_status(found)), _clean(found), [])
+            case _:
+                return mcp.said(whole(format_why(found)), _clean(found), [mcp.link(found["path"])])
+
+    async def _patiently(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
+        """Call, and again while the answer is "not ready": an assistant would give up where a person asks again."""
+        deadline = asyncio.get_running_loop().time() + self._patience
+        while True:
+            try:
+                return await self._api.call(tool.name, given)
+            except RpcError as problem:
+                if problem.kind not in RETRYABLE or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+
+def _path(given: Any) -> Any:
+    """Give the path behind a link of ours, every byte of it; anything else as it is."""
+    if not isinstance(given, str) or not given.startswith("file:///"):
+        return given
+    return unquote_to_bytes(given.removeprefix("file://")).decode("utf-8", "surrogateescape")
+
+
+def _hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Tell hits in words, data and links: as many as one line can hold so."""
+    lines, links, rows = [], [], []
+    room = framing.MAX_LINE - _ENVELOPE
+    for number, hit in enumerate(found["hits"], 1):
+        line, link = whole(format_hit(number, hit)), mcp.link(hit["path"], hit["format"])
+        row = _clean(hit | {"uri": link["uri"]})
+        room -= sum(len(framing.encode(each)) for each in (line, link, row))
+        if room < 0:
+            break
+        lines.append(line)
+        links.append(link)
+        rows.append(row)
+    text = "\n".join([format_summary(query, found, len(rows)), *lines])
+    return mcp.said(whole(text), _clean(found | {"hits": rows}), links)
+
+
+def _clean(value: Any) -> Any:
+    """Give JSON that strict parsers accept: they refuse the lone surrogates that stand for bytes which are not UTF-8.
+
+    The links have every byte.
+    """
+    match value:
+        case str():
+            return whole(value)
+        case dict():
+            return {key: _clean(each) for key, each in value.items()}
+        case list():
+            return [_clean(each) for each in value]
+        case _:
+            return value

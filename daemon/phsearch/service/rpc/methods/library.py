@@ -1,0 +1,196 @@
+"""Orders about the library: compare it with the disk, try again, forget, verify."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.domain.roots.roots import below
+from phsearch.errors import StoreError
+from phsearch.wire.jsonrpc import RpcError
+from phsearch.wire.pages import fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.roots.roots import Roots
+    from phsearch.domain.types import Photo
+    from phsearch.service.indexing.router import Pipelines
+    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.rpc.dispatcher import Calls
+    from phsearch.service.search.duplicates import Dupes, Group
+    from phsearch.service.search.thumbnails import Thumbnails
+    from phsearch.service.throttle import Governor
+    from phsearch.service.verify import Verifier
+
+# Duplicates, for review.
+
+
+class Reviewing:
+    """`library.dupes`."""
+
+    def __init__(self, dupes: Dupes, roots: Roots) -> None:
+        self._dupes = dupes
+        self._roots = roots
+
+    @property
+    def calls(self) -> Calls:
+        """The methods by name."""
+        return {"library.dupes": self._find}
+
+    async def _find(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._check(params["path"])
+        groups = await self._dupes.find(params["kind"], params["path"])
+        page = groups[params["offset"] : params["offset"] + params["limit"]]
+        return {"groups": fitting(map(_group, page)), "total": len(groups)}
+
+    def _check(self, path: str | None) -> None:
+        if path is None or self._roots.of(path) is not None:
+            return
+        if not any(root.startswith(below(path)) for root in self._roots):  # a folder above a root holds photos, too
+            hint = f"watched: {', '.join(self._roots)}"
+            raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
+
+
+def _group(group: Group) -> dict[str, Any]:
+    kind = "exact" if group.exact else "near"
+    # One group alone may be too much for a line: a thousand copies of one photo.
+    photos = fitting(_photos(group), spare=1024)
+    return {"kind": kind, "photos": photos, "more": len(group.photos) - len(photos)}
+
+
+def _photos(group: Group) -> Iterator[dict[str, Any]]:
+    seen: set[bytes] = set()
+    for photo in group.photos:
+        yield _photo(photo, copy=photo.digest in seen)
+        seen.add(photo.digest)
+
+
+def _photo(photo: Photo, *, copy: bool) -> dict[str, Any]:
+    info = photo.info
+    size = {"size": photo.fingerprint.size, "width": info.width, "height": info.height}
+    return {"path": photo.path, **size, "format": info.format, "taken_at": info.taken_at, "copy": copy}
+
+
+# Pictures of photos.
+
+
+class Picturing:
+    """`library.thumbnail`."""
+
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        self._thumbnails = thumbnails
+
+    @property
+    def calls(self) -> Calls:
+        """The methods by name."""
+        return {"library.thumbnail": self._thumbnail}
+
+    async def _thumbnail(self, params: dict[str, Any]) -> dict[str, Any]:
+        made = await self._thumbnails.of(params["path"], params["width"], params["height"], params["format"])
+        about = {"path": params["path"], "width": made.width, "height": made.height, "format": params["format"]}
+        return about | {"data": base64.b64encode(made.data).decode()}
+
+
+_MISMATCHES = 1000
+
+
+class Upkeep:
+    """`library.rescan`, `library.retry`, `library.confirm_deletions`, `library.verify`, `library.pause`, `.resume`."""
+
+    def __init__(
+        self,
+        library: Library,
+        roots: Roots,
+        keepers: Mapping[str, RootKeeper],
+        pipelines: Pipelines,
+        verifier: Verifier,
+        governor: Governor,
+    ) -> None:
+        self._library = library
+        self._roots = roots
+        self._keepers = keepers
+        self._pipelines = pipelines
+        self._verifier = verifier
+        self._governor = governor
+
+    @property
+    def calls(self) -> Calls:
+        """The methods by name."""
+        return {
+            "library.rescan": self._rescan,
+            "library.confirm_deletions": self._confirm_deletions,
+            "library.retry": self._retry,
+            "library.verify": self._verify,
+            "library.pause": self._pause,
+            "library.resume": self._resume,
+        }
+
+    async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params["path"] is not None:
+            root = self._root_of(params["path"])
+            self._pipelines.offer(params["path"])
+            self._keepers[root].scan(params["path"])
+            return {"roots": [root]}
+        for root, keeper in self._keepers.items():
+            keeper.scan(root)
+        return {"roots": list(self._keepers)}
+
+    async def _confirm_deletions(self, params: dict[str, Any]) -> dict[str, Any]:
+        root = self._root_of(params["root"])
+        if root != params["root"]:
+            hint = f"{params['root']} lies in {root}: name that to forget what is missing there"
+            raise RpcError("OutsideLibrary", f"{params['root']} is no watched folder", hint)
+        return {"root": root, "missing": self._keepers[root].confirm_deletions()}
+
+    def _root_of(self, path: str) -> str:
+        root = self._roots.of(path)
+        if root is None:
+            hint = f"watched: {', '.join(self._roots)}"
+            raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
+        return root
+
+    async def _retry(self, params: dict[str, Any]) -> dict[str, Any]:
+        path = params["path"]
+        inside = None if path is None else below(path)
+        # A folder above a root holds failures, too.
+        if inside is not None and not any(root.startswith(inside) for root in self._roots):
+            self._root_of(path)
+        failed = [failure.path for failure in self._library.failures()]
+        chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
+        for each in chosen:
+            self._pipelines.retry(each)
+        return {"retried": len(chosen), "held": self._governor.held}
+
+    async def _pause(self, params: dict[str, Any]) -> dict[str, Any]:
+        kept = await self._governor.pause(params["seconds"])
+        return {"pace": self._governor.report(), "kept": kept}
+
+    async def _resume(self, params: dict[str, Any]) -> dict[str, Any]:
+        kept = await self._governor.resume(force=params["force"])
+        return {"pace": self._governor.report(), "kept": kept}
+
+    async def _verify(self, params: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        try:
+            findings = await self._verifier.verify(params["sample"])
+        except StoreError as error:
+            # Not "not ready": a client would ask again and again, and each time it would take minutes.
+            raise RpcError("InternalError", str(error), error.hint) from error
+        cosine = findings.lowest_cosine
+        return {
+            "ok": not findings.mismatches,
+            "rows": findings.rows,
+            "checked": findings.checked,
+            "sampled": findings.sampled,
+            "not_checked": findings.not_checked,
+            "held": findings.held,
+            "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
+            "mismatched": len(findings.mismatches),
+            "mismatches": fitting(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
+            "took_ms": round((time.perf_counter() - start) * 1000, 2),
+        }

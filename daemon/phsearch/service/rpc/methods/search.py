@@ -1,0 +1,126 @@
+"""Questions about photos: which fit a text, which could not be read, and why one is found or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.domain.query import describe
+from phsearch.domain.query.ast import Phrase
+from phsearch.service.search.searcher import Ask
+from phsearch.wire.pages import fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.query.ast import Query
+    from phsearch.service.health.status import Status
+    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.roots.sync_barrier import Barrier
+    from phsearch.service.rpc.dispatcher import Calls
+    from phsearch.service.search.explain import Why
+    from phsearch.service.search.searcher import Hit, Searcher
+    from phsearch.service.throttle import Governor
+
+
+class Finding:
+    """`search`, `library.errors`, `library.why`."""
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        status: Status,
+        library: Library,
+        keepers: Mapping[str, RootKeeper],
+        why: Why,
+        barrier: Barrier,
+        governor: Governor,
+    ) -> None:
+        self._searcher = searcher
+        self._status = status
+        self._library = library
+        self._keepers = keepers
+        self._why = why
+        self._barrier = barrier
+        self._governor = governor
+
+    @property
+    def calls(self) -> Calls:
+        """The methods by name."""
+        return {"search": self._search, "library.errors": self._errors, "library.why": self._explain}
+
+    async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        synced = {}
+        sync = params.pop("sync")
+        ask = Ask(**params)
+        if sync is not None:
+            self._searcher.check(ask)  # nobody waits half a minute for a refusal
+            synced["synced"] = await self._barrier.passed(sync)
+        found = await self._searcher.search(ask)
+        return {
+            "hits": fitting(map(self._hit, found.hits)),
+            "understood": _understood(found.query),
+            "matching": found.matching,
+            "hidden": found.hidden,
+            "closest": _rounded(found.closest),
+            "pending": self._status.unsearchable,
+            "held": self._governor.held,
+            "photos": len(self._library),
+            "took_ms": round((time.perf_counter() - start) * 1000, 2),
+        } | synced
+
+    def _hit(self, hit: Hit) -> dict[str, Any]:
+        photo = hit.photo
+        keeper = self._keepers[photo.root]
+        offline = keeper.offline(photo.path)
+        return {
+            "path": photo.path,
+            "score": round(hit.score, 4),
+            "relevance": _rounded(hit.relevance),
+            "band": hit.band,
+            "share": _rounded(hit.share),
+            "more": hit.more,
+            "root": photo.root,
+            "taken_at": photo.info.taken_at,
+            "width": photo.info.width,
+            "height": photo.info.height,
+            "format": photo.info.format,
+            "camera": photo.info.camera,
+            "indexed_at": photo.indexed_at,
+            "offline": offline,
+            "last_seen": keeper.seen_at(photo.path) if offline else None,
+        }
+
+    async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
+        failures = self._library.failures()
+        page = failures[params["offset"] : params["offset"] + params["limit"]]
+        rows = (
+            {
+                "path": failure.path,
+                "reason": failure.reason,
+                "attempts": failure.attempts,
+                "failed_at": round(failure.failed_at, 3),
+            }
+            for failure in page
+        )
+        return {"errors": fitting(rows), "total": len(failures)}
+
+    async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
+        return await self._why.explain(params["path"], params["query"])
+
+
+def _understood(query: Query) -> dict[str, Any]:
+    """Say how the query was read."""
+    aims = [
+        {"text" if isinstance(aim, Phrase) else "like": aim.text if isinstance(aim, Phrase) else aim.path}
+        | {"weight": aim.weight}
+        for aim in query.aims
+    ]
+    return {"aims": aims, "filters": [dataclasses.asdict(said) for said in describe(query)]}
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)

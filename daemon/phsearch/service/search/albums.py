@@ -1,0 +1,192 @@
+"""Keeps albums, and their folders up to date: a while after the index has changed, and never without cause.
+
+A folder shows what its query finds. Where that fails it keeps what it has, and the list of albums says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, get_args
+
+from phsearch.domain.albums import Album, check_name
+from phsearch.domain.search.relevance import Band
+from phsearch.errors import AlbumError, ModelUnavailableError, NotReadyError, PhsearchError, StoreError
+from phsearch.service.search.searcher import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from phsearch.service.events import Events, Subscription
+    from phsearch.service.search.searcher import Searcher
+
+log = logging.getLogger("phsearch.albums")
+
+_QUIET_SECONDS, _LONGEST_SECONDS = 2.0, 10.0
+"""Nothing happened for so long, or so long ago something did: then folders are brought up to date."""
+_RETRY_SECONDS = 5.0
+_REST = 4
+"""However many albums there are and however much changes: of its time at most a fifth goes into searching for them."""
+_HOUR = 3600.0
+_CHANGES = frozenset({"indexed", "reused", "moved", "removed", "failed", "root", "dropped"})
+_MOST = 200
+
+
+class Files(Protocol):
+    """Where albums outlive the daemon."""
+
+    def load(self) -> list[Album]:
+        """Give what is on record."""
+
+    def save(self, albums: Iterable[Album]) -> None:
+        """Put these in its place. Raises StoreError."""
+
+    def place(self, name: str) -> str:
+        """Give the folder of an album."""
+
+    def link(self, name: str, paths: Sequence[str]) -> None:
+        """Make an album's folder hold links to just these photos. Raises StoreError."""
+
+    def forget(self, name: str) -> None:
+        """Remove an album's links. Raises StoreError."""
+
+
+class Albums:
+    """All albums, by name."""
+
+    def __init__(
+        self, files: Files, searcher: Searcher, events: Events, today: Callable[[], dt.date] = dt.date.today
+    ) -> None:
+        self._files = files
+        self._searcher = searcher
+        self._events = events
+        self._today = today
+        self._albums = {album.name: album for album in files.load()}
+        self._problems: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._turn = asyncio.Lock()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Describe all albums; `photos` and `problem` are of the last time its folder was brought up to date."""
+        return [
+            {
+                "name": album.name,
+                "query": album.query,
+                "limit": album.limit,
+                "min_band": album.band or None,
+                "folder": self._files.place(album.name) if album.folder else None,
+                "photos": self._counts.get(album.name),
+                "problem": self._problems.get(album.name),
+            }
+            for album in sorted(self._albums.values(), key=lambda album: album.name)
+        ]
+
+    async def save(self, album: Album) -> None:
+        """Keep an album, instead of one of the same name; where its folder cannot be made, `listed` says why.
+
+        Raises AlbumError, StoreError, or what is wrong with its query.
+        """
+        check_name(album.name)
+        async with self._turn:
+            if album.name not in self._albums and len(self._albums) >= _MOST:
+                raise AlbumError(f"there are {_MOST} albums already", "remove one first")
+            paths = await self._paths(album)
+            former = self._albums.get(album.name)
+            await self._become(self._albums | {album.name: album}, album.name)
+            if album.folder:
+                await self._bring(album, paths)
+            elif former is not None and former.folder:
+                await asyncio.to_thread(self._files.forget, album.name)
+
+    async def remove(self, name: str) -> None:
+        """Forget an album and its links; no photo is touched. Raises AlbumError, StoreError."""
+        async with self._turn:
+            former = self._albums.get(name)
+            if former is None:
+                known = ", ".join(sorted(self._albums)) or "none"
+                raise AlbumError(f'there is no album "{name}"', f"there are: {known}")
+            await self._become({key: album for key, album in self._albums.items() if key != name}, name)
+            if former.folder:
+                await asyncio.to_thread(self._files.forget, name)
+
+    async def run(self) -> None:
+        """Keep folders up to date until cancelled."""
+        loop = asyncio.get_running_loop()
+        with self._events.subscribe() as subscription:
+            while True:
+                day, begun = self._today(), loop.time()
+                ready = await self.refresh()
+                await asyncio.sleep(_REST * (loop.time() - begun))
+                if ready:
+                    await self._stirred(subscription, day)
+                else:
+                    await asyncio.sleep(_RETRY_SECONDS)
+
+    async def refresh(self) -> bool:
+        """Bring every folder up to date; False where it is worth trying again though nothing changes."""
+        ready = True
+        for album in list(self._albums.values()):
+            # One turn each: who saves an album does not wait for all others.
+            async with self._turn:
+                if album.folder and self._albums.get(album.name) is album:
+                    ready &= await self._refresh(album)
+        return ready
+
+    async def _refresh(self, album: Album) -> bool:
+        try:
+            paths = await self._paths(album)
+        except NotReadyError:
+            return False
+        except PhsearchError as problem:
+            self._note(album, problem)
+            # Nothing in the library tells when there is a model again.
+            return not isinstance(problem, ModelUnavailableError)
+        return await self._bring(album, paths)
+
+    async def _paths(self, album: Album) -> list[str]:
+        band = next((band for band in get_args(Band) if band == album.band), None)
+        found = await self._searcher.search(Ask(album.query, album.limit, min_band=band))
+        return [hit.photo.path for hit in found.hits]
+
+    async def _become(self, albums: Mapping[str, Album], changed: str) -> None:
+        await asyncio.to_thread(self._files.save, albums.values())
+        self._albums = dict(albums)
+        self._problems.pop(changed, None)
+        self._counts.pop(changed, None)
+
+    async def _bring(self, album: Album, paths: list[str]) -> bool:
+        try:
+            await asyncio.to_thread(self._files.link, album.name, paths)
+        except StoreError as problem:
+            self._note(album, problem)
+            return False
+        self._counts[album.name] = len(paths)
+        self._problems.pop(album.name, None)
+        return True
+
+    def _note(self, album: Album, problem: PhsearchError) -> None:
+        if self._problems.get(album.name) != problem.sentence():
+            log.warning("the album %s keeps what it has: %s", album.name, problem.sentence())
+        self._problems[album.name] = problem.sentence()
+
+    async def _stirred(self, subscription: Subscription, day: dt.date) -> None:
+        """Wait for a change, and then until there is quiet; or for another day: "today" in a query is then another."""
+        while not await _happens(subscription, _HOUR, _CHANGES):
+            if self._today() != day:
+                return
+        loop = asyncio.get_running_loop()
+        last = loop.time() + _LONGEST_SECONDS
+        while loop.time() < last and await _happens(subscription, _QUIET_SECONDS):
+            pass
+
+
+async def _happens(subscription: Subscription, seconds: float, kinds: Collection[str] = ()) -> bool:
+    """Wait for an event, of these kinds if any are named; False when none comes for so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await subscription.next())["type"] not in kinds and kinds:
+                pass
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,123 @@
+"""The third question: has a photo the bytes it had, and does the model still give it the vector that it has."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from phsearch.domain.indexing.batching import Candidate, Embedded, Unreadable
+from phsearch.domain.verification import Mismatch, compare_vectors
+from phsearch.errors import UnreadableImageError
+from phsearch.service.verify.file_check import GRACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from phsearch.domain.indexing.batching import Outcome
+    from phsearch.domain.library import Library
+    from phsearch.domain.search.vector_index import VectorIndex
+    from phsearch.domain.types import Photo, Vectors
+    from phsearch.domain.verification import Findings
+    from phsearch.service.indexing.router import Pipelines
+    from phsearch.service.threads import Lane
+    from phsearch.service.throttle import Governor
+    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.service.workers.model_state import ModelState
+
+_AT_ONCE = 48
+"""Photos under way: some batches of the model, so that it need not wait for the disk."""
+
+_MODEL_SECONDS = 2.0
+
+
+class SampleCheck:
+    """Reads and embeds photos again, behind all that wait to be indexed."""
+
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        library: Library,
+        index: VectorIndex,
+        rank_lane: Lane,
+        embedder: Embedder,
+        model: ModelState,
+        governor: Governor,
+    ) -> None:
+        self._pipelines = pipelines
+        self._library = library
+        self._index = index
+        self._rank_lane = rank_lane
+        self._embedder = embedder
+        self._model = model
+        self._governor = governor
+
+    async def check(self, photos: Iterable[Photo], findings: Findings, offline: Callable[[str], bool]) -> None:
+        """Check photos, some at a time; `offline` says whether the root of a path is not there now."""
+        await self._governor.look()
+        rest = iter(photos)
+
+        async def work() -> None:
+            for photo in rest:
+                mismatch = await self._read(photo, findings)
+                if mismatch is not None and offline(photo.path):
+                    findings.not_checked += 1
+                elif mismatch is not None and self._library.get(photo.path) is photo:
+                    findings.mismatches.append(mismatch)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(work())
+
+    async def _read(self, photo: Photo, findings: Findings) -> Mismatch | None:
+        try:
+            content = await self._pipelines.read(photo.path)
+        except (FileNotFoundError, UnreadableImageError):
+            content = None  # a moment ago it was there, and no empty file
+        except OSError as error:
+            await asyncio.sleep(GRACE)
+            return Mismatch(photo.path, "unreadable", f"cannot be read: {error.strerror}")
+        if content is None or content.fingerprint != photo.fingerprint:
+            return None
+        if content.digest == photo.digest:
+            return await self._embed(photo, findings)
+        findings.sampled += 1
+        detail = "its bytes changed, but not its size and time: the disk or what wrote to it may be failing"
+        return Mismatch(photo.path, "other bytes", detail)
+
+    async def _embed(self, photo: Photo, findings: Findings) -> Mismatch | None:
+        match await self._outcome(photo):
+            case Embedded() as embedded:
+                findings.sampled += 1
+                known = await self._rank_lane.run(self._index.vector, photo.path)
+                return self._compared(photo, embedded.vector, known, findings)
+            case Unreadable() as failed:
+                findings.sampled += 1
+                return Mismatch(photo.path, "unreadable", failed.reason)
+            case None:
+                findings.not_checked += 1
+                findings.held = findings.held or self._governor.held
+        return None
+
+    async def _outcome(self, photo: Photo) -> Outcome | None:
+        """Embed a photo; None when there is no model any more that could, or a pause: that may last for hours."""
+        if self._governor.held:
+            return None
+        checking = asyncio.ensure_future(
+            self._embedder.check(Candidate(photo.path, photo.root, photo.fingerprint, photo.digest))
+        )
+        try:
+            while not checking.done():
+                await asyncio.wait({checking}, timeout=_MODEL_SECONDS)
+                if not checking.done() and (self._model.problem is not None or self._governor.held):
+                    return None
+            return checking.result()
+        finally:
+            checking.cancel()
+
+    def _compared(self, photo: Photo, now: Vectors, known: Vectors | None, findings: Findings) -> Mismatch | None:
+        if known is None or self._library.get(photo.path) is not photo:
+            return None
+        cosine, mismatch = compare_vectors(photo.path, now, known)
+        if findings.lowest_cosine is None or not cosine >= findings.lowest_cosine:
+            findings.lowest_cosine = cosine
+        return mismatch

@@ -1,0 +1,280 @@
+"""One tower worker as a child process: start it, talk frames with it, end it.
+
+Workers are started by exec, never forked: neither LanceDB nor CUDA survives a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phsearch.domain.types import ModelIdentity, Why
+from phsearch.errors import ModelUnavailableError
+from phsearch.service.workers import frames
+from phsearch.service.workers.limits import patiently
+from phsearch.service.workers.log_reader import WorkerLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# The daemon's end of a worker's socket pair.
+#
+# asyncio's streams forget what has arrived once a write fails, and a worker that crashes leaves both behind: results on
+# their way to us and a closed door for what we were about to send. Here the two directions know nothing of each other,
+# so that every frame a worker ever sent is read.
+
+
+_CHUNK = 1 << 18
+
+
+class Pipe:
+    """Frames over one socket. One task at a time may receive, and one may send."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._buffer = bytearray()
+
+    async def send(self, data: bytes | bytearray) -> None:
+        """Send bytes. Raises OSError when the other side is gone."""
+        await asyncio.get_running_loop().sock_sendall(self._connection, data)
+
+    async def receive(self) -> frames.Frame:
+        """Wait for one frame; cancelling loses nothing.
+
+        Raises EOFError or OSError once there are no more, ValueError for what is none.
+        """
+        while (frame := frames.take(self._buffer)) is None:
+            await self._readable()
+            with contextlib.suppress(BlockingIOError):
+                chunk = self._connection.recv(_CHUNK)
+                if not chunk:
+                    raise EOFError
+                self._buffer += chunk
+        return frame
+
+    async def _readable(self) -> None:
+        # Not sock_recv(): what it has read is lost when it is cancelled at that moment.
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_reader(self._connection, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(self._connection)
+
+    def close(self) -> None:
+        """Hang up; nothing may be under way."""
+        self._connection.close()
+
+
+log = logging.getLogger("phsearch.worker")
+
+_STILL_SECONDS = 300.0
+"""Loading may take an hour, when the weights are downloaded. But doing nothing for five minutes is not loading: even a
+hub that does not answer is given up by its library after seconds, and asked again."""
+_STOP_SECONDS = 3.0
+
+_SESSION_NICE = 10
+"""About a tenth of the time beside one busy session, as CPUWeight=20 gives a sixth: there may be many, each counts as
+one, and with 19 a worker beside a dozen of them would hardly ever start.
+"""
+
+_KILL_SECONDS = 15.0
+"""Its priority is the lowest, and on a busy machine even its end takes its time."""
+
+
+class WorkerDiedError(Exception):
+    """The worker process ended, by itself or by force; `status` as subprocess gives it, None while nobody knows."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__(_ending(status))
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a worker says once its tower is loaded."""
+
+    identity: ModelIdentity
+    device: str
+    precision: str
+    multilingual: bool
+    pid: int
+    batch_size: int = 1
+    why: Why = field(default_factory=Why)
+    source: str = ""
+    """Where its weights are."""
+    logit_scale: float = 100.0
+    """What the model multiplies its cosines with before a softmax."""
+    confinement: str = ""
+    """What keeps hostile photos from doing harm, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """How to start a worker: its first frame, its environment, its program and how low its priority is.
+
+    `nice` is the processor's, `expendable` (0 to 1000) the kernel's when it runs out of memory: it ends the most
+    expendable process, so that the worker goes before the daemon, and before whatever the owner is working with.
+    """
+
+    setup: Mapping[str, Any]
+    env: Mapping[str, str]
+    program: tuple[str, ...]
+    nice: int = 0
+    expendable: int = 0
+    roots: Callable[[], Sequence[str]] = tuple
+    """The photo folders that are there now: what a worker may read is settled when it starts."""
+
+    @property
+    def name(self) -> str:
+        """What its worker is called."""
+        return {"text": "query", "image": "index"}.get(str(self.setup.get("tower")), str(self.setup.get("tower")))
+
+
+class Worker:
+    """A running worker whose tower is loaded."""
+
+    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, said: WorkerLog) -> None:
+        self._process = process
+        self._pipe = Pipe(connection)
+        self._said = said
+        self.ready: Ready
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, command: WorkerCommand) -> Worker:
+        """Start a worker and wait for its tower. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
+        ours, theirs = socket.socketpair()
+        said, says = os.pipe2(os.O_CLOEXEC)
+        try:
+            # On the main thread: a worker asks to die with the thread that started it.
+            process = _spawn(command, theirs, says)
+        except BaseException:
+            ours.close()
+            os.close(said)
+            raise
+        finally:
+            theirs.close()
+            os.close(says)
+        worker = cls(process, ours, WorkerLog(said, f"{command.name} worker {process.pid}"))
+        setup = {**command.setup, "roots": list(command.roots())}
+        try:
+            header, _ = await patiently(worker.ask(setup), worker.pid, _STILL_SECONDS)
+        except WorkerDiedError:
+            status = await worker.ended()
+            await worker.kill()
+            worker.explain()
+            raise WorkerDiedError(status) from None
+        except BaseException:
+            await worker.kill()
+            raise
+        if header["op"] == "unavailable":
+            await worker.stop()
+            raise ModelUnavailableError(header["reason"], header["hint"])
+        del header["op"]
+        values = {"identity": ModelIdentity(**header["identity"]), "why": Why(**header.get("why", {}))}
+        worker.ready = Ready(**header | values)
+        return worker
+
+    async def send(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
+        """Send one frame. Raises WorkerDiedError."""
+        try:
+            await self._pipe.send(frames.head(header, len(payload)))
+            if payload:
+                await self._pipe.send(payload)
+        except OSError:
+            raise WorkerDiedError from None
+
+    async def receive(self) -> frames.Frame:
+        """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read; nonsense ends it."""
+        try:
+            return await self._pipe.receive()
+        except (EOFError, OSError):
+            raise WorkerDiedError from None
+        except (ValueError, RecursionError):
+            self.end()  # nobody knows where its next frame begins
+            raise WorkerDiedError from None
+
+    async def ask(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
+        """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
+        await self.send(header, payload)
+        return await self.receive()
+
+    def explain(self) -> None:
+        """Log what the worker said last, as it may say why it ended."""
+        self._said.explain()
+
+    async def ended(self, seconds: float = _STOP_SECONDS) -> int | None:
+        """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return await asyncio.to_thread(self._process.wait, seconds)
+        return None
+
+    def end(self) -> None:
+        """End the worker at once; what it has sent may still be received."""
+        self._process.kill()
+
+    async def stop(self) -> None:
+        """End the worker kindly: it exits when its connection closes."""
+        self._pipe.close()
+        if await self.ended() is None:
+            await self.kill()
+        self._said.close()
+
+    async def kill(self) -> None:
+        """End the worker at once, and hang up."""
+        self._process.kill()
+        self._pipe.close()
+        if await self.ended(_KILL_SECONDS) is None:
+            # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
+            log.warning("worker %d was killed but does not end: what it reads from may not answer", self._process.pid)
+        self._said.close()
+
+
+def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> subprocess.Popen[bytes]:
+    # Popen here and not asyncio's: its child watcher would compete with our own wait().
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [*command.program, str(connection.fileno())],
+        env=dict(command.env),
+        pass_fds=[connection.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        start_new_session=command.nice > 0,
+    )
+    if command.nice:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, command.nice)
+        # Outside control groups the kernel shares the processor among sessions first, and a nice value counts only
+        # within one: beside two busy programs of another session a worker with 19 took 72 % of the time.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(min(command.nice, _SESSION_NICE)))
+    if command.expendable:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.expendable))
+    return process
+
+
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "it ended"
+    if status >= 0:
+        return f"it ended with exit status {status}"
+    try:
+        return f"it was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"it was ended by signal {-status}"

@@ -1,0 +1,1 @@
+"""The worker process: it decodes photos and runs the model."""
