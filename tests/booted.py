@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import wait_until
-from phsearch.installer.install import passing
+from phsearch.installer.install import is_temporary_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def why_not() -> str:
         return f"there is no systemd here ({SYSTEMD})"
     if missing := [name for name in _BINARIES if shutil.which(name) is None]:
         return f"needs {', '.join(missing)}"
-    if hidden := [each for each in (PROJECT, Path(sys.executable)) if passing(each)]:
+    if hidden := [each for each in (PROJECT, Path(sys.executable)) if is_temporary_path(each)]:
         return f"a service has a /tmp of its own and would not see {hidden[0]}"
     try:
         trial = _groups() / f"phsearch-trial-{os.getpid()}"

@@ -22,8 +22,8 @@ import numpy as np
 from phsearch.adapters.images import PillowDecoder, encoded
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
-from phsearch.service.workers.frames import Channel, vectors_to_bytes
-from phsearch.worker.stage_timer import Stopwatch
+from phsearch.service.workers.frames import WorkerChannel, vectors_to_bytes
+from phsearch.worker.stage_timer import StageTimer
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {
@@ -58,44 +58,44 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # As the real worker: one that is stopped when its daemon is killed must not go on when it is continued.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    frame = channel.receive()
+    channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+    frame = channel.receive_message()
     if frame is None:  # the daemon was killed
         return
     setup = frame[0]
     identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
-    channel.send({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
+    channel.send_message({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
     decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
-    watch = Stopwatch()
-    while (frame := channel.receive()) is not None:
+    watch = StageTimer()
+    while (frame := channel.receive_message()) is not None:
         header = frame[0]
         if header.get("op") in ("look", "thumbnail"):
             _show(channel, decoder, *frame)
             continue
         if setup["tower"] == "text":
             vectors = np.stack([text_vector(text) for text in header["texts"]])
-            channel.send({"op": "embedded"}, vectors_to_bytes(vectors))
+            channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
             continue
         for path, size, mtime_ns in header["photos"]:
             _embed(channel, decoder, path, Fingerprint(size, mtime_ns), watch)
-        channel.send({"op": "done", "batch": header["batch"], "times": watch.taken()})
+        channel.send_message({"op": "done", "batch": header["batch"], "times": watch.take_sums()})
 
 
-def _show(channel: Channel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
+def _show(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
     """Do what the workers do that are asked about one photo."""
     misbehave(header["path"])
     try:
         if header["op"] == "look":
             pixels = decoder.decode_bytes(data, header["path"], PREPROCESS).pixels
-            channel.send({"op": "looked"}, vectors_to_bytes(photo_vector(pixels)[None]))
+            channel.send_message({"op": "looked"}, vectors_to_bytes(photo_vector(pixels)[None]))
             return
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
         size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-        channel.send({"op": "picture", **size}, encoded(pixels, header["format"]))
+        channel.send_message({"op": "picture", **size}, encoded(pixels, header["format"]))
     except UnreadableImageError as error:
-        channel.send({"op": "failed", "reason": str(error)})
+        channel.send_message({"op": "failed", "reason": str(error)})
 
 
 def misbehave(path: str) -> None:
@@ -114,29 +114,29 @@ def misbehave(path: str) -> None:
         time.sleep(0.001)
 
 
-def _embed(channel: Channel, decoder: PillowDecoder, path: str, expected: Fingerprint, watch: Stopwatch) -> None:
-    channel.send({"op": "begun", "path": path})
+def _embed(channel: WorkerChannel, decoder: PillowDecoder, path: str, expected: Fingerprint, watch: StageTimer) -> None:
+    channel.send_message({"op": "begun", "path": path})
     misbehave(path)
     try:
-        with watch.running("decoding"), watch.running("waiting"):
+        with watch.timed("decoding"), watch.timed("waiting"):
             decoded = decoder.decode(path, PREPROCESS)
         status = os.stat(path)
     except OSError:
-        channel.send({"op": "changed", "path": path})
+        channel.send_message({"op": "changed", "path": path})
         return
     except UnreadableImageError as error:
         truncated = isinstance(error, TruncatedImageError)
-        channel.send({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
+        channel.send_message({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
         return
     if Fingerprint(status.st_size, status.st_mtime_ns) != expected:
-        channel.send({"op": "changed", "path": path})
+        channel.send_message({"op": "changed", "path": path})
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
-    with watch.running("model"):
+    with watch.timed("model"):
         vectors = vectors_to_bytes(photo_vector(decoded.pixels)[None])
-    watch.add("decoded", 1)
-    watch.add("embedded", 1)
-    channel.send({"op": "embedded", "photos": photos}, vectors)
+    watch.add_amount("decoded", 1)
+    watch.add_amount("embedded", 1)
+    channel.send_message({"op": "embedded", "photos": photos}, vectors)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import machine
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
+from phsearch.daemon import run
 
 COLOUR_WORKER = (sys.executable, str(Path(__file__).with_name("colour_worker.py")))
 
 if __name__ == "__main__":
     # The default of the parameter, since app.main calls it without.
-    daemon.run.__defaults__ = (COLOUR_WORKER,)
+    run.run.__defaults__ = (COLOUR_WORKER,)
     machine.use()
     app.main()

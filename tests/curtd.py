@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from colourd import COLOUR_WORKER
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
+from phsearch.daemon import run
 from phsearch.service.rpc import connection, server
 
 if __name__ == "__main__":
-    daemon.run.__defaults__ = (COLOUR_WORKER,)
-    connection.FIRST_SECONDS = connection.LINE_SECONDS = connection.TAKE_SECONDS = 0.8
+    run.run.__defaults__ = (COLOUR_WORKER,)
+    connection.FIRST_REQUEST_SECONDS = connection.REQUEST_SECONDS = connection.WRITE_SECONDS = 0.8
     server._CONNECTIONS, server._SUBSCRIBERS = 40, 4
     app.main()

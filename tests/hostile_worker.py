@@ -13,7 +13,7 @@ import numpy as np
 
 from colour_worker import PREPROCESS, misbehave, photo_vector, text_vector
 from phsearch.adapters import images
-from phsearch.domain.types import ModelIdentity, Why
+from phsearch.domain.types import DeviceChoice, ModelIdentity
 from phsearch.errors import UnreadableImageError
 from phsearch.worker import __main__ as worker
 from prying import pry
@@ -41,7 +41,7 @@ class ColourTower:
     device = "cpu"
     precision = "fp32"
     batch_size = 8
-    why = Why("there is no model to run", "colours are few")
+    why = DeviceChoice("there is no model to run", "colours are few")
 
     def __init__(self, *_: object) -> None:
         pass

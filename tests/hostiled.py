@@ -7,11 +7,11 @@ from pathlib import Path
 
 import machine
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
+from phsearch.daemon import run
 
 HOSTILE_WORKER = (sys.executable, str(Path(__file__).with_name("hostile_worker.py")))
 
 if __name__ == "__main__":
-    daemon.run.__defaults__ = (HOSTILE_WORKER,)
+    run.run.__defaults__ = (HOSTILE_WORKER,)
     machine.use()
     app.main()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from colourd import COLOUR_WORKER
-from phsearch.daemon import compose_index as indexing
+from phsearch.daemon import compose_index, run
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
 
 if __name__ == "__main__":
-    daemon.run.__defaults__ = (COLOUR_WORKER,)
-    vars(indexing)["_STORE_PATIENCE"] = 2.0
+    run.run.__defaults__ = (COLOUR_WORKER,)
+    vars(compose_index)["_STORE_PATIENCE"] = 2.0
     app.main()

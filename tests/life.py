@@ -14,29 +14,29 @@ from phsearch.adapters.linux.mounts import MountTable
 from phsearch.adapters.state.json_files import RemovedFile
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.config import WatchConfig
-from phsearch.daemon import compose_index as indexing
+from phsearch.daemon import compose_index
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import ModelIdentity
 from phsearch.errors import UnreadableImageError
-from phsearch.service.events import Events
-from phsearch.service.indexing.photo_index import Catalog
-from phsearch.service.indexing.router import Pipelines
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.roots.event_dispatcher import Intake
-from phsearch.service.roots.manager import Household
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.router import PipelineRouter
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.roots.event_dispatcher import FsEventDispatcher
+from phsearch.service.roots.manager import RootManager
 from phsearch.service.roots.removed_roots import RemovedRoots
-from phsearch.service.roots.root import Builder
-from phsearch.service.threads import Lane
+from phsearch.service.roots.root import WatchedRootFactory
+from phsearch.service.threads import SerialExecutor
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from phsearch.domain.indexing.batching import Candidate, Outcome
+    from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
     from phsearch.domain.types import FsEvent
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.service.workers.image_worker import ImageWorker
 
 QUICK = WatchConfig(settle_seconds=0.05)
 IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)
@@ -51,20 +51,20 @@ class ScriptedWatcher:
     def start(self, emit: Callable[[FsEvent], None]) -> None:
         """Nothing to start."""
 
-    def add(self, root: str) -> None:
+    def add_root(self, root: str) -> None:
         """Watch a root that is there."""
         os.stat(root)
         self.watched.add(root)
 
-    def remove(self, root: str) -> None:
+    def remove_root(self, root: str) -> None:
         """Watch it no longer."""
         self.watched.discard(root)
 
-    def mark(self, token: int) -> bool:
+    def send_mark(self, token: int) -> bool:
         """Promise nothing."""
         return token < 0
 
-    def counts(self, root: str) -> tuple[int, int] | None:
+    def watch_counts(self, root: str) -> tuple[int, int] | None:
         """Count nothing."""
 
     def close(self) -> None:
@@ -75,16 +75,16 @@ class PatientEmbedder:
     """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
 
     def __init__(self, forward_passes: Counter[bytes]) -> None:
-        self.on_outcome: Callable[[Outcome], None]
+        self.on_result: Callable[[EmbedResult], None]
         self.running = False
         self._forward_passes = forward_passes
         self._decoder = PillowDecoder(1_000_000)
-        self._waiting: list[Candidate] = []
-        self._found: list[Outcome] = []
+        self._waiting: list[EmbedJob] = []
+        self._found: list[EmbedResult] = []
 
-    def submit(self, candidate: Candidate) -> None:
+    def submit(self, job: EmbedJob) -> None:
         """Queue a photo."""
-        self._waiting.append(candidate)
+        self._waiting.append(job)
 
     def withdraw(self, root: str, *, hung: bool) -> None:
         """Give back what waits in a root that is gone."""
@@ -92,7 +92,7 @@ class PatientEmbedder:
         gone = [photo for photo in self._waiting if photo.root == root]
         self._waiting = [photo for photo in self._waiting if photo.root != root]
         for photo in gone:
-            self.on_outcome(ChangedMeanwhile(photo))
+            self.on_result(ChangedMeanwhile(photo))
 
     @property
     def pending(self) -> int:
@@ -105,7 +105,7 @@ class PatientEmbedder:
     @property
     def paths(self) -> frozenset[str]:
         """The photos whose outcome is still to come."""
-        return frozenset(each.path for each in (*self._waiting, *(outcome.photo for outcome in self._found)))
+        return frozenset(each.path for each in (*self._waiting, *(result.photo for result in self._found)))
 
     def work(self, chosen: int) -> None:
         """Embed one photo that waits."""
@@ -120,7 +120,7 @@ class PatientEmbedder:
     def tell(self, chosen: int) -> None:
         """Tell one outcome."""
         if self._found:
-            self.on_outcome(self._found.pop(chosen % len(self._found)))
+            self.on_result(self._found.pop(chosen % len(self._found)))
 
     def finish(self) -> None:
         """Embed and tell everything."""
@@ -128,7 +128,7 @@ class PatientEmbedder:
             self.work(0)
             self.tell(0)
 
-    def _embed(self, photo: Candidate) -> Outcome:
+    def _embed(self, photo: EmbedJob) -> EmbedResult:
         if not _unchanged(photo):
             return ChangedMeanwhile(photo)
         try:
@@ -141,7 +141,7 @@ class PatientEmbedder:
         return Embedded(photo, decoded.info, photo_vector(decoded.pixels))
 
 
-def _unchanged(photo: Candidate) -> bool:
+def _unchanged(photo: EmbedJob) -> bool:
     try:
         status = os.stat(photo.path)
     except OSError:
@@ -157,58 +157,58 @@ class Life:
     ) -> None:
         self.roots = Roots(roots)
         self.store = LanceStore(state, "colour")
-        self.store.bind(IDENTITY)
-        self.library, self.index, outside = indexing.known(self.store, self.roots)
-        self._lanes = store_lane, rank_lane = Lane("store"), Lane("rank")
-        self.rank_lane = rank_lane
-        events = Events()
+        self.store.create_or_check(IDENTITY)
+        self.library, self.index, outside = compose_index.load_index(self.store, self.roots)
+        self._lanes = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")
+        self.rank_executor = rank_executor
+        events = EventBus()
         self.watcher = ScriptedWatcher()
-        self.embedder = PatientEmbedder(forward_passes)
-        self.writer = Writer(self.store, store_lane, idle=lambda: self.pipelines.pending == 0)
-        catalog = Catalog(self.library, self.index, rank_lane, self.writer, events, self.roots)
-        self.pipelines = Pipelines(self.roots, cast("Embedder", self.embedder), catalog.keep)
+        self.image_worker = PatientEmbedder(forward_passes)
+        self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
+        photo_index = PhotoIndex(self.library, self.index, rank_executor, self.writer, events, self.roots)
+        self.router = PipelineRouter(self.roots, cast("ImageWorker", self.image_worker), photo_index.cache_vector)
         file = RemovedFile(state / "removed.json")
-        self.removed = RemovedRoots(file, watch, outside, self.store, store_lane, self.writer)
-        builder = Builder(
+        self.removed = RemovedRoots(file, watch, outside, self.store, store_executor, self.writer)
+        builder = WatchedRootFactory(
             self.roots,
             self.watcher,
             MountTable().read,
             digest,
             "test",
-            catalog,
-            self.pipelines,
+            photo_index,
+            self.router,
             self.writer,
             events,
-            at_ease().turn,
+            at_ease().acquire,
         )
-        self.household = Household(
+        self.manager = RootManager(
             self.roots,
             watch,
             builder,
-            indexing.scanner(self.roots, state),
+            compose_index.scanner_factory(self.roots, state),
             self.watcher,
             lambda _: self.watcher.watched.clear(),
-            catalog,
-            self.pipelines,
+            photo_index,
+            self.router,
             events,
             self.removed,
             self.store.load_volumes(),
         )
-        self.keepers = self.household.keepers
-        self.intake = Intake(self.roots, self.keepers, catalog, self.pipelines, lambda _: None)
-        runs = (self.household.run(), self.writer.run(), self.removed.run())
+        self.monitors = self.manager.monitors
+        self.dispatcher = FsEventDispatcher(self.roots, self.monitors, photo_index, self.router, lambda _: None)
+        runs = (self.manager.run(), self.writer.run(), self.removed.run())
         self._tasks = [asyncio.ensure_future(work) for work in runs]
 
     @property
     def busy(self) -> bool:
         """Whether anything is under way."""
-        keepers = self.keepers.values()
-        return bool(self.embedder.pending or self.pipelines.pending or any(keeper.busy for keeper in keepers))
+        monitors = self.monitors.values()
+        return bool(self.image_worker.pending or self.router.pending or any(monitor.busy for monitor in monitors))
 
     async def drain(self) -> None:
         """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
-        for lane in self._lanes:
-            await lane.run(int)
+        for executor in self._lanes:
+            await executor.submit(int)
 
     def check(self) -> None:
         """Raise what a part raised."""
@@ -222,8 +222,8 @@ class Life:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if flush:
-            self.household.close()
+            self.manager.close()
             await self.writer.flush()
-        for lane in self._lanes:
-            lane.close()
+        for executor in self._lanes:
+            executor.close()
         self.store.close()

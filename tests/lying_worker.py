@@ -17,7 +17,7 @@ from PIL import Image
 
 from phsearch.adapters.images import encoded
 from phsearch.domain.types import ModelIdentity
-from phsearch.service.workers.frames import Channel, pack, vectors_to_bytes
+from phsearch.service.workers.frames import WorkerChannel, encode, vectors_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,41 +28,41 @@ LIES: Mapping[str, bytes] = {
     "deep JSON": struct.pack("<II", 100_000, 0) + b"[" * 100_000,
     "a list": struct.pack("<II", 2, 0) + b"[]",
     "four gigabytes": struct.pack("<II", 5, 0xFFFFFFF0) + bytes(1 << 20),
-    "no header": pack({}),
-    "no reason": pack({"op": "failed"}),
-    "reason of numbers": pack({"op": "failed", "reason": 7}),
-    "bytes of a vector": pack({"op": "looked"}, b"123"),
-    "no vector": pack({"op": "looked"}),
-    "long vector": pack({"op": "looked"}, vectors_to_bytes(np.full((1, 100), 0.1, np.float32))),
-    "huge vector": pack({"op": "looked"}, vectors_to_bytes(VECTOR * 1e6)),
-    "nan": pack({"op": "looked"}, vectors_to_bytes(VECTOR * np.nan)),
-    "no size": pack({"op": "picture"}, b"x"),
-    "size in words": pack({"op": "picture", "width": "8", "height": None}, b"x"),
-    "too wide": pack({"op": "picture", "width": 9999, "height": 8}, b"x"),
-    "orders to a terminal": pack({"op": "picture", "width": 8, "height": 8}, b"\x1b]52;c;ZXZpbA==\x07"),
-    "orders in a sixel": pack({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b]0;x\x07\x1b\\"),
-    "orders behind a sixel": pack({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b\\\x1b[2J"),
-    "line behind a sixel": pack({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b\\\n"),
-    "never small": pack({"op": "picture", "width": 1, "height": 1}, b"\x1bP0;1;0q" + b"~" * (1 << 20) + b"\x1b\\"),
+    "no header": encode({}),
+    "no reason": encode({"op": "failed"}),
+    "reason of numbers": encode({"op": "failed", "reason": 7}),
+    "bytes of a vector": encode({"op": "looked"}, b"123"),
+    "no vector": encode({"op": "looked"}),
+    "long vector": encode({"op": "looked"}, vectors_to_bytes(np.full((1, 100), 0.1, np.float32))),
+    "huge vector": encode({"op": "looked"}, vectors_to_bytes(VECTOR * 1e6)),
+    "nan": encode({"op": "looked"}, vectors_to_bytes(VECTOR * np.nan)),
+    "no size": encode({"op": "picture"}, b"x"),
+    "size in words": encode({"op": "picture", "width": "8", "height": None}, b"x"),
+    "too wide": encode({"op": "picture", "width": 9999, "height": 8}, b"x"),
+    "orders to a terminal": encode({"op": "picture", "width": 8, "height": 8}, b"\x1b]52;c;ZXZpbA==\x07"),
+    "orders in a sixel": encode({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b]0;x\x07\x1b\\"),
+    "orders behind a sixel": encode({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b\\\x1b[2J"),
+    "line behind a sixel": encode({"op": "picture", "width": 8, "height": 8}, b"\x1bP0;1;0q~\x1b\\\n"),
+    "never small": encode({"op": "picture", "width": 1, "height": 1}, b"\x1bP0;1;0q" + b"~" * (1 << 20) + b"\x1b\\"),
 }
 
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
-    channel = Channel(connection)
-    first = channel.receive()
+    channel = WorkerChannel(connection)
+    first = channel.receive_message()
     assert first is not None
     identity = dataclasses.asdict(ModelIdentity("mini", "", "colours", "32", 4))
     about: dict[str, Any] = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
-    channel.send({"op": "ready", "identity": identity, **about})
-    while (frame := channel.receive()) is not None:
+    channel.send_message({"op": "ready", "identity": identity, **about})
+    while (frame := channel.receive_message()) is not None:
         if "lies" in frame[0]["path"]:
             connection.sendall(LIES[first[0]["lie"]])
         elif frame[0]["op"] == "look":
-            channel.send({"op": "looked"}, vectors_to_bytes(VECTOR))
+            channel.send_message({"op": "looked"}, vectors_to_bytes(VECTOR))
         else:
             picture = encoded(np.asarray(Image.new("RGB", (8, 8), "red")), frame[0]["format"])
-            channel.send({"op": "picture", "width": 8, "height": 8}, picture)
+            channel.send_message({"op": "picture", "width": 8, "height": 8}, picture)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from pathlib import Path
 from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
 from phsearch.config import CourtesyConfig
-from phsearch.daemon import compose_index as indexing
-from phsearch.domain.throttle.policy import Courtesy, Power, Pressure
-from phsearch.service.throttle import Governor
+from phsearch.daemon import compose_index
+from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
+from phsearch.service.throttle import IndexingThrottle
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
 NOWHERE = "/nowhere"
@@ -25,13 +25,13 @@ NOWHERE = "/nowhere"
 def use() -> None:
     """Have the daemon of this process look at the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
-    vars(indexing)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
-    vars(indexing)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
+    vars(compose_index)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
+    vars(compose_index)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
 
 
-def at_ease() -> Governor:
+def at_ease() -> IndexingThrottle:
     """Give a governor of a machine that wants nothing."""
-    return Governor(Courtesy(CourtesyConfig()), Power, Pressure, lambda _paused, _until: None)
+    return IndexingThrottle(ThrottlePolicy(CourtesyConfig()), Power, Pressure, lambda _paused, _until: None)
 
 
 class Machine:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import machine
 from colourd import COLOUR_WORKER
 from phsearch.adapters import watch
-from phsearch.daemon import compose_index as indexing
+from phsearch.daemon import compose_index, run
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent
@@ -29,8 +28,8 @@ class Mortal(watch.Inotify):
 
 
 if __name__ == "__main__":
-    daemon.run.__defaults__ = (COLOUR_WORKER,)
-    vars(indexing)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
-    vars(indexing)["Watchers"] = partial(watch.Watchers, patience=_PATIENCE)
+    run.run.__defaults__ = (COLOUR_WORKER,)
+    vars(compose_index)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=Mortal, patience=_PATIENCE)
+    vars(compose_index)["Watchers"] = partial(watch.IsolatingWatcher, patience=_PATIENCE)
     machine.use()
     app.main()

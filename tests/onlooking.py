@@ -14,12 +14,12 @@ from harness import TESTS
 from phsearch.adapters.linux import processes
 from phsearch.domain.types import ModelIdentity
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import Limits
-from phsearch.service.workers.on_demand import Summoned
+from phsearch.service.workers.limits import WorkerLimits
+from phsearch.service.workers.on_demand import OnDemandWorker
 from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
-    from phsearch.service.workers.process import Ready
+    from phsearch.service.workers.process import WorkerInfo
 
 COLOURS = (sys.executable, str(TESTS / "colour_worker.py"))
 LIARS = (sys.executable, str(TESTS / "lying_worker.py"))
@@ -29,29 +29,29 @@ RED, BLUE = (1, -1, -1), (-1, -1, 1)
 ENV = {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(TESTS)])}
 
 
-def limits(longest: float = 30, spare: int = 1 << 30) -> Limits:
+def limits(longest: float = 30, spare: int = 1 << 30) -> WorkerLimits:
     """Give `longest` seconds, and `spare` bytes beside what a worker has when it is ready."""
-    return Limits(longest, processes.own, lambda loaded: loaded + spare)
+    return WorkerLimits(longest, processes.private_bytes, lambda loaded: loaded + spare)
 
 
-def summoned(
+def on_demand(
     idle: float = 60,
     longest: float = 30,
     program: tuple[str, ...] = COLOURS,
     spare: int = 1 << 30,
     lie: str = "",
-) -> Summoned:
+) -> OnDemandWorker:
     command = WorkerCommand({"tower": "like", "name": "mini", "lie": lie}, ENV, program)
-    return Summoned(command, limits(longest, spare), idle)
+    return OnDemandWorker(command, limits(longest, spare), idle)
 
 
-def signs(_ready: Ready, answer: frames.Frame) -> tuple[float, ...]:
+def signs(_ready: WorkerInfo, answer: frames.Frame) -> tuple[float, ...]:
     """Give the signs of a vector's red, green and blue."""
     return tuple(np.sign(frames.vectors_from_bytes(answer[1], 1)[0][:3]).tolist())
 
 
-async def look(worker: Summoned, path: Path) -> tuple[float, ...]:
-    return await worker.ask({"op": "look", "path": str(path)}, path.read_bytes(), signs)  # noqa: ASYNC240 - small
+async def look(worker: OnDemandWorker, path: Path) -> tuple[float, ...]:
+    return await worker.request({"op": "look", "path": str(path)}, path.read_bytes(), signs)  # noqa: ASYNC240 - small
 
 
 def alive(pid: int) -> bool:

@@ -10,11 +10,10 @@ import os
 from typing import Any
 
 from colourd import COLOUR_WORKER
-from phsearch.daemon import compose_api as answering
+from phsearch.daemon import compose_api, run
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
-from phsearch.service.rpc.dispatcher import Api
-from phsearch.service.rpc.mcp_tools import Assistant
+from phsearch.service.rpc.dispatcher import MethodTable
+from phsearch.service.rpc.mcp_tools import McpAdapter
 from phsearch.wire.jsonrpc import RpcError
 
 OTHER = os.environ["OTHER"]
@@ -22,7 +21,7 @@ OLD_METHODS = ("search", "status", "library.rescan", "library.errors", "events.s
 VERSIONS = {"older": "0.0.9", "newer": "9.1.0", "changed": "9.2.0", "broken": "0.0.8"}
 
 
-class OtherApi(Api):
+class OtherApi(MethodTable):
     """Answers as another version would."""
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +45,7 @@ class OtherApi(Api):
         return answer
 
 
-class OlderAssistant(Assistant):
+class OlderAssistant(McpAdapter):
     """Has not heard of MCP."""
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -61,8 +60,8 @@ def grown(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    daemon.run.__defaults__ = (COLOUR_WORKER,)
-    vars(answering)["Api"] = OtherApi
+    run.run.__defaults__ = (COLOUR_WORKER,)
+    vars(compose_api)["Api"] = OtherApi
     if OTHER == "older":
-        vars(answering)["Assistant"] = OlderAssistant
+        vars(compose_api)["Assistant"] = OlderAssistant
     app.main()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.store import table as store_table
+from phsearch.adapters.store import table
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, content, failure, opened, photo, vector
@@ -72,7 +72,7 @@ def full(place: Path) -> None:
         with pytest.raises(StoreError, match="no space left"):
             store.apply(batch(number), [])
         with pytest.raises(StoreError, match="no space left"):
-            store.tidy()
+            store.optimize()
     assert len(files(place) - before) < 10
     assert content(opened(place)) == acknowledged
     remount(place, "size=12m")
@@ -88,8 +88,8 @@ def full(place: Path) -> None:
 def tidy_all(store: LanceStore) -> None:
     """Tidy up as it happens when the older versions have had their time."""
     time.sleep(0.01)
-    store_table._KEPT_VERSIONS = timedelta(milliseconds=1)
-    store.tidy()
+    table._KEPT_VERSIONS = timedelta(milliseconds=1)
+    store.optimize()
 
 
 def data_files(place: Path) -> int:

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import lance
 from store_kit import IDENTITY, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write(state: Path, first: int, say: Callable[[object], None]) -> None:
         store.apply_failures([failure(f"/bad/{number}")], [f"/bad/{number - 1}"])
         say(number)
         if number % TIDY_EVERY == 0:
-            store.tidy()
+            store.optimize()
 
 
 def look(state: Path, say: Callable[[object], None]) -> None:
@@ -98,7 +98,7 @@ def said(pipe: BinaryIO) -> list[Any]:
 def main(state: Path, trials: int, seed: int) -> None:
     """Print what was counted; fail where a row is lost, wrong or there twice."""
     chance = random.Random(seed)
-    store_lance._INDEXED_ROWS = 30
+    lance._INDEXED_ROWS = 30
     warnings.simplefilter("ignore", RuntimeWarning)  # LanceDB does not trust forks; nothing of it runs here
     known: Content = {}
     number = writes = unacknowledged = 0

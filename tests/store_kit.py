@@ -37,7 +37,7 @@ def opened(state: Path, identity: ModelIdentity | None = None) -> LanceStore:
     """Open the index below `state`; with an `identity` its table is made, too."""
     store = LanceStore(state / "index", "mini")
     if identity is not None:
-        store.bind(identity)
+        store.create_or_check(identity)
     return store
 
 

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
-from phsearch.text import printable
+from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ TIMEOUT = 10.0
 STARTING = 60.0
 """Seconds it may take, where nobody says otherwise, while the daemon starts: from a cold disk a model is slow."""
 
-START = "start it with `phsearchd install --now`, or run phsearchd"
+START_HINT = "start it with `phsearchd install --now`, or run phsearchd"
 
-RESTART = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
+RESTART_HINT = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
 
 _LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
 _UCRED_SIZE = 12  # three ints: pid, uid, gid
@@ -70,7 +70,7 @@ class Client:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._ask(method, params, begun + self._allowed)
+                return self._send_request(method, params, begun + self._allowed)
             except BaseException as problem:
                 if self._is_starting(problem):
                     self._allowed = max(self.timeout, self.starting)
@@ -83,7 +83,7 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def pass_on(self, line: bytes) -> bytes:
+    def forward(self, line: bytes) -> bytes:
         """Send one request as it is, and give the line that comes back, without its newline."""
         deadline = time.monotonic() + self.timeout
         try:
@@ -113,7 +113,9 @@ class Client:
         """Tell whether the daemon that has not answered is only on its way up."""
         if isinstance(problem, RemoteError):
             return problem.kind == "NotReady"
-        return isinstance(problem, AnswerTimeoutError) and self._socket is not None and _is_unattended(self._socket)
+        return (
+            isinstance(problem, AnswerTimeoutError) and self._socket is not None and _only_systemd_listens(self._socket)
+        )
 
     def _notifications(self) -> Iterator[dict[str, Any]]:
         while True:
@@ -121,7 +123,7 @@ class Client:
             if isinstance(event := message.get("params"), dict) and message.get("method") == "event":
                 yield event
 
-    def _ask(self, method: str, params: dict[str, Any], deadline: float) -> Any:
+    def _send_request(self, method: str, params: dict[str, Any], deadline: float) -> Any:
         if self._socket is None:
             self._socket = self._connect(deadline)
         self._last_id += 1
@@ -133,32 +135,33 @@ class Client:
             if message.get("id") == self._last_id or ("error" in message and message.get("id") is None):
                 break
         if "result" in message:
-            return self._understood(method, message["result"])
-        raise self._remote(message.get("error"))
+            return self._check_protocol(method, message["result"])
+        raise self._remote_error(message.get("error"))
 
-    def _understood(self, method: str, result: Any) -> Any:
+    def _check_protocol(self, method: str, result: Any) -> Any:
         """Give the result, unless its words may mean something else in the protocol it is of; `status` says which."""
         spoken = result.get("protocol", 1) if isinstance(result, dict) else 1
         if spoken == PROTOCOL or method == "status":
             return result
-        message = f"the daemon speaks protocol {printable(str(spoken))}, and this client protocol {PROTOCOL}"
-        raise RemoteError(message, RESTART, kind="Protocol")
+        message = f"the daemon speaks protocol {escape_control_chars(str(spoken))}, and this client protocol {PROTOCOL}"
+        raise RemoteError(message, RESTART_HINT, kind="Protocol")
 
     def _connect(self, deadline: float) -> socket.socket:
         if len(os.fsencode(self.path)) > _LONGEST_PATH:
-            message = f"the socket path {printable(self.path)} is too long: a socket's may have {_LONGEST_PATH} bytes"
+            path = escape_control_chars(self.path)
+            message = f"the socket path {path} is too long: a socket's may have {_LONGEST_PATH} bytes"
             raise DaemonUnreachableError(message, "give a shorter one to daemon and client with --socket")
         while True:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connection.settimeout(self._left(deadline))
+                connection.settimeout(self._remaining(deadline))
                 connection.connect(self.path)
             except BlockingIOError:  # the queue of connections is full, and a socket with a timeout does not wait
                 connection.close()
-                time.sleep(min(_FIRST_PAUSE, self._left(deadline)))
+                time.sleep(min(_FIRST_PAUSE, self._remaining(deadline)))
             except OSError as problem:
                 connection.close()
-                raise self._unreachable(problem) from None
+                raise self._unreachable_error(problem) from None
             except BaseException:
                 connection.close()
                 raise
@@ -168,10 +171,10 @@ class Client:
     def _send(self, line: bytes, deadline: float) -> None:
         assert self._socket is not None
         try:
-            self._socket.settimeout(self._left(deadline))
+            self._socket.settimeout(self._remaining(deadline))
             self._socket.sendall(line)
         except TimeoutError:
-            raise self._too_late() from None
+            raise self._timeout_error() from None
         except OSError:
             pass  # gone already: what it said before hanging up, if anything, is still to be read
 
@@ -180,9 +183,9 @@ class Client:
         try:
             message = framing.decode(line)
         except ValueError:
-            raise self._stranger() from None
+            raise self._protocol_error() from None
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            raise self._stranger()
+            raise self._protocol_error()
         return message
 
     def _line(self, deadline: float | None) -> bytes:
@@ -191,64 +194,68 @@ class Client:
         while (end := self._buffer.find(b"\n", seen)) < 0:
             seen = len(self._buffer)
             if seen >= framing.MAX_LINE:
-                raise self._stranger(f"sent a line of more than {framing.MAX_LINE >> 20} MiB")
+                raise self._protocol_error(f"sent a line of more than {framing.MAX_LINE >> 20} MiB")
             try:
-                self._socket.settimeout(None if deadline is None else self._left(deadline))
+                self._socket.settimeout(None if deadline is None else self._remaining(deadline))
                 chunk = self._socket.recv(1 << 16)
             except TimeoutError:
-                raise self._too_late() from None
+                raise self._timeout_error() from None
             except OSError:
                 chunk = b""
             if not chunk:
                 what = "closed the connection" if deadline is None else "closed the connection before answering"
-                hint = f"look why with `journalctl --user -u phsearch`; {START}"
+                hint = f"look why with `journalctl --user -u phsearch`; {START_HINT}"
                 raise DaemonUnreachableError(f"the daemon {what}", hint)
             self._buffer += chunk
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
 
-    def _left(self, deadline: float) -> float:
+    def _remaining(self, deadline: float) -> float:
         if (left := deadline - time.monotonic()) <= 0:
-            raise self._too_late()
+            raise self._timeout_error()
         return left
 
-    def _too_late(self) -> AnswerTimeoutError:
+    def _timeout_error(self) -> AnswerTimeoutError:
         message = f"the daemon did not answer within {self._allowed:g} s"
         return AnswerTimeoutError(message, "it may be starting or busy: try again, or wait longer with --timeout")
 
-    def _stranger(self, what: str = "does not speak phsearch's protocol") -> RemoteError:
+    def _protocol_error(self, what: str = "does not speak phsearch's protocol") -> RemoteError:
         hint = "check --socket, and that daemon and client are of the same version"
-        return RemoteError(f"what answers on {printable(self.path)} {what}", hint, kind="Protocol")
+        return RemoteError(f"what answers on {escape_control_chars(self.path)} {what}", hint, kind="Protocol")
 
-    def _remote(self, error: Any) -> RemoteError:
+    def _remote_error(self, error: Any) -> RemoteError:
         if not isinstance(error, dict) or not isinstance(error.get("message"), str):
-            return self._stranger()
+            return self._protocol_error()
         data = error.get("data")
         if not isinstance(data, dict):
             data = {}
         hint, kind = str(data.get("hint") or ""), str(data.get("type") or "")
         return RemoteError(
-            error["message"], hint, kind=kind, retryable=data.get("retryable") is True, place=_place(data.get("place"))
+            error["message"],
+            hint,
+            kind=kind,
+            retryable=data.get("retryable") is True,
+            place=_error_position(data.get("place")),
         )
 
-    def _unreachable(self, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
-        path = printable(self.path)
+    def _unreachable_error(self, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
+        path = escape_control_chars(self.path)
         match problem:
             case TimeoutError():
-                return self._too_late()
+                return self._timeout_error()
             case FileNotFoundError():
-                return DaemonUnreachableError(f"phsearchd is not running (there is no socket at {path})", START)
+                return DaemonUnreachableError(f"phsearchd is not running (there is no socket at {path})", START_HINT)
             case ConnectionRefusedError():
-                return DaemonUnreachableError(f"phsearchd is not running (nobody listens on {path})", START)
+                return DaemonUnreachableError(f"phsearchd is not running (nobody listens on {path})", START_HINT)
             case PermissionError():
                 hint = "ask as the user whose daemon it is, or give your own with --socket"
                 return DaemonUnreachableError(f"the socket {path} belongs to somebody else", hint)
             case _:
-                return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START)
+                return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
 
 
-def _place(given: Any) -> tuple[int, int] | None:
+def _error_position(given: Any) -> tuple[int, int] | None:
     match given:
         case [int(start), int(end)]:
             return start, end
@@ -256,7 +263,7 @@ def _place(given: Any) -> tuple[int, int] | None:
             return None
 
 
-def _is_unattended(connection: socket.socket) -> bool:
+def _only_systemd_listens(connection: socket.socket) -> bool:
     """Tell whether nobody but systemd listens yet.
 
     The peer's process is the last one that called listen(): systemd until the daemon takes the socket over, and still

@@ -155,7 +155,7 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Paths:
     """Where one daemon keeps its things, and what it watches."""
 
     state: Path
@@ -245,12 +245,12 @@ class Settings:
     """One reading. `written` is the file alone; `options` says which option wins over which key of it."""
 
     config: Config
-    places: Places
+    paths: Paths
     written: Config
     options: Mapping[str, str]
 
 
-class Source:
+class ConfigSource:
     """Where settings come from: a file and the options the daemon was started with."""
 
     def __init__(self, options: argparse.Namespace, env: Mapping[str, str]) -> None:
@@ -273,12 +273,12 @@ class Source:
                 )
         if level := self._options.log_level:
             settings, winning["log.level"] = dataclasses.replace(settings, log=LogConfig(level)), "--log-level"
-        return Settings(settings, self._places(settings), written, winning)
+        return Settings(settings, self._paths(settings), written, winning)
 
-    def _places(self, settings: Config) -> Places:
+    def _paths(self, settings: Config) -> Paths:
         options, env = self._options, self._env
         roots = settings.roots or (str(paths.pictures_dir(env)),)
-        return Places(
+        return Paths(
             state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
             socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
             roots=tuple(str(paths.expand(root, env)) for root in roots),

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from phsearch.text import one_line, printable
+from phsearch.text import escape_control_chars, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERRO
 
 class _Formatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        return printable(super().formatException(ei))
+        return escape_control_chars(super().formatException(ei))
 
 
 class _JournalFormatter(_Formatter):

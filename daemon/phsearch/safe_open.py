@@ -25,7 +25,7 @@ def open_regular(path: str, root: str | None = None) -> int:
     With `root`, a folder that `path` lies in, no name below it may be a symbolic link. Raises OSError (ELOOP or ENOTDIR
     where there is a link) and UnreadableImageError for what is no regular file.
     """
-    spot = _spot(path) if root is None else _spot_below(path, root)
+    spot = _open_path(path) if root is None else _open_path_below(path, root)
     try:
         status = os.fstat(spot)
         if stat.S_ISLNK(status.st_mode):
@@ -37,11 +37,11 @@ def open_regular(path: str, root: str | None = None) -> int:
         os.close(spot)
 
 
-def _spot(path: str) -> int:
+def _open_path(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_CLOEXEC)
 
 
-def _spot_below(path: str, root: str) -> int:
+def _open_path_below(path: str, root: str) -> int:
     """Give a descriptor of the place of `path`, which allows nothing but a look; the last name may be a link itself."""
     if not _UPWARD.isdisjoint(path.split("/")[1:]):
         raise FileNotFoundError(errno.ENOENT, "not a plain path", path)

@@ -7,17 +7,17 @@ _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 _URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 
 
-def printable(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """Escape control characters and undecodable bytes; what a person can read stays as it is."""
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
 def one_line(text: str) -> str:
     """Escape newlines, too: a name must not pass for a line of its own."""
-    return printable(text).replace("\n", r"\n")
+    return escape_control_chars(text).replace("\n", r"\n")
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Give text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

@@ -13,9 +13,9 @@ from bench.table import Aim, Figure
 from photos import photo
 from phsearch.domain.query import parse
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.search.filters import Masks
+from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve
-from phsearch.domain.search.search import Cut, ranked
+from phsearch.domain.search.search import Cutoff, rank
 from phsearch.domain.search.vector_index import VectorIndex
 
 if TYPE_CHECKING:
@@ -47,20 +47,20 @@ def measure(kit: Kit) -> Iterator[Figure]:
     index.load([_photo(number, rng) for number in range(count)], _unit(rng, count))
     took = time.perf_counter() - begun
     yield Figure(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
-    masks = Masks(Roots(["/photos"]).of, "/home/me")
+    filter_compiler = FilterCompiler(Roots(["/photos"]).root_of, "/home/me")
     reference = _unit(rng, 1_000)
     curve = Curve(-5, 1.4, 0.15)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
     calibrated = Calibration(curve, curve, 0.5, 0.3, 0.15, mean=mean, covariance=covariance)
     for name, text in _QUERIES.items():
-        plain, filtered = _turns(index, masks, text, UNCALIBRATED, rng)
+        plain, filtered = _turns(index, filter_compiler, text, UNCALIBRATED, rng)
         yield Figure(f"search by {name}", filtered, "ms", "without", plain, Aim("ratio", "<=", 2))
-    plain, judged = _turns(index, masks, "", calibrated, rng)
+    plain, judged = _turns(index, filter_compiler, "", calibrated, rng)
     yield Figure("search with relevance", judged, "ms", "without", plain, Aim("ratio", "<=", 2))
 
 
 def _turns(
-    index: VectorIndex, masks: Masks, text: str, calibration: Calibration, rng: np.random.Generator
+    index: VectorIndex, filter_compiler: FilterCompiler, text: str, calibration: Calibration, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Give the medians of a plain search and of one with filters and a calibration, in ms, one after the other."""
     filters = parse(text, _TODAY).filters if text else ()
@@ -68,9 +68,9 @@ def _turns(
     for _ in range(_ROUNDS):
         query = _unit(rng, 1)[0]
         begun = time.perf_counter()
-        ranked(index, query, "words", UNCALIBRATED, masks.of(()), Cut(), 20)
+        rank(index, query, "words", UNCALIBRATED, filter_compiler.compile(()), Cutoff(), 20)
         between = time.perf_counter()
-        ranked(index, query, "words", calibration, masks.of(filters), Cut(relevance=0.15), 20)
+        rank(index, query, "words", calibration, filter_compiler.compile(filters), Cutoff(relevance=0.15), 20)
         plain.append(1000 * (between - begun))
         other.append(1000 * (time.perf_counter() - between))
     return statistics.median(plain), statistics.median(other)

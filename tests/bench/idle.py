@@ -14,7 +14,7 @@ import numpy as np
 from bench import photos
 from bench.kit import MAIN, QUERY, idle, processes, running, say, warm
 from bench.table import Aim, Figure
-from phsearch.adapters.store import arrow_rows as store_rows
+from phsearch.adapters.store import arrow_rows
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint
 
@@ -102,24 +102,24 @@ def _files(state: Path) -> dict[str, int]:
 
 def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
     """Make folders of files that look like the photos the index knows; gives the roots."""
-    tops = [daemon.home / "roots" / str(number) for number in range(roots)]
+    watched_roots = [daemon.home / "roots" / str(number) for number in range(roots)]
     # One real photo teaches the store the model's identity.
-    photos.linked(kit.photos.small(1), tops[0] / "first")
-    for top in tops:
+    photos.linked(kit.photos.small(1), watched_roots[0] / "first")
+    for top in watched_roots:
         top.mkdir(parents=True, exist_ok=True)
-    with running(daemon, *tops):
+    with running(daemon, *watched_roots):
         idle(daemon, 1)
         kit.learn(daemon)
     store = LanceStore(daemon.state / "index", kit.model)
     try:
         known, _ = store.load()
-        identity = store_rows.identity_of(store._photos.schema)
+        identity = arrow_rows.identity_of(store._photos.schema)
         assert identity is not None
         rng = np.random.default_rng(0)
         for start in range(0, count, _WRITE):
             rows = []
             for number in range(start, min(start + _WRITE, count)):
-                top = tops[number % roots]
+                top = watched_roots[number % roots]
                 path = top / f"{number // roots // _PER_FOLDER}" / f"{number:05}.jpg"
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(b"never read: it is known")
@@ -133,7 +133,7 @@ def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
             vectors = rng.standard_normal((len(rows), identity.dim), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             store.apply(zip(rows, vectors, strict=True), [])
-        store.tidy()
+        store.optimize()
     finally:
         store.close()
-    return tops
+    return watched_roots

@@ -23,7 +23,7 @@ from bench.photos import linked
 from bench.table import Aim, Figure
 from phsearch import config
 from phsearch.client import Client
-from phsearch.daemon import worker_commands as workers
+from phsearch.daemon import worker_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def circumstances(daemon: Daemon) -> Circumstances:
 def bare(kit: Kit, like: Circumstances, precision: str, folder: Path) -> dict[str, Any]:
     """Run the script just as the daemon runs its index worker."""
     settings = config.Config(model=config.ModelConfig(name=kit.model, precision=precision))
-    setup = workers.index_worker(settings, like.env, workers.PROGRAM).setup
+    setup = worker_commands.index_worker(settings, like.env, worker_commands.PROGRAM).setup
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(
         ["nice", "-n", str(niceness), sys.executable, "-P", _BARE, json.dumps(setup), folder, str(_WARM_UP)],

@@ -101,7 +101,7 @@ def first_answer(daemon: Daemon, query: str) -> None:
     def answered() -> bool:
         with contextlib.suppress(RemoteError), Client(daemon.socket, 5) as client:
             # Not by the client's own patience, whose pauses would be part of the figure.
-            client._ask("search", {"query": query}, time.monotonic() + client.timeout)
+            client._send_request("search", {"query": query}, time.monotonic() + client.timeout)
             return True
         return False
 

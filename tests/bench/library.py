@@ -11,7 +11,7 @@ import numpy as np
 
 from bench import photos
 from bench.kit import idle, running
-from phsearch.adapters.store import arrow_rows as store_rows
+from phsearch.adapters.store import arrow_rows
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 
@@ -57,7 +57,7 @@ def _make(kit: Kit) -> None:
 
 def _fill(store: LanceStore, root: Path) -> None:
     known, _ = store.load()
-    identity = store_rows.identity_of(store._photos.schema)
+    identity = arrow_rows.identity_of(store._photos.schema)
     assert identity is not None
     rng = np.random.default_rng(0)
     for start in range(0, SIZE, _WRITE):
@@ -66,7 +66,7 @@ def _fill(store: LanceStore, root: Path) -> None:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         rows = [_photo(root, number, known[0]) for number in numbers]
         store.apply(zip(rows, vectors, strict=True), [])
-    store.tidy()
+    store.optimize()
 
 
 def _photo(root: Path, number: int, like: Photo) -> Photo:

@@ -30,9 +30,9 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def test_a_decoder_cannot_reach_the_network_run_programs_write_files_or_read_keys(daemon: Daemon) -> None:
-    confinement = daemon.status()["model"]["confinement"]
-    if "seccomp" not in confinement or "landlock" not in confinement:
-        pytest.skip(f"this kernel confines by {confinement} only")
+    sandbox = daemon.status()["model"]["confinement"]
+    if "seccomp" not in sandbox or "landlock" not in sandbox:
+        pytest.skip(f"this kernel confines by {sandbox} only")
     before = sorted(os.listdir(daemon.photos))
     path = photo(daemon.photos / "pries.png", "red")
     content = path.read_bytes()

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from harness import PHSEARCH_CLIENT, Daemon, photo, running
 from phsearch import __version__
-from phsearch.cli.commands.mcp import place
+from phsearch.cli.commands.mcp import find_socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -220,5 +220,5 @@ def test_a_daemon_that_does_not_answer_in_time_is_reported(tmp_path: Path) -> No
 def test_a_bare_environment_still_leads_to_the_socket_of_the_session(tmp_path: Path) -> None:
     session = f"/run/user/{os.getuid()}"
     wanted = f"{session}/phsearch/phsearch.sock" if os.path.isdir(session) else f"{tmp_path}/.local/state/phsearch/run"
-    assert place({"HOME": str(tmp_path)}).startswith(wanted)
-    assert place({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/run/x"}) == "/run/x/phsearch/phsearch.sock"
+    assert find_socket({"HOME": str(tmp_path)}).startswith(wanted)
+    assert find_socket({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/run/x"}) == "/run/x/phsearch/phsearch.sock"

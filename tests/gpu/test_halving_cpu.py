@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from phsearch import config
-from phsearch.daemon import worker_commands as workers
+from phsearch.daemon import worker_commands
 from phsearch.domain.types import ModelIdentity, Preprocess
 
 if TYPE_CHECKING:
@@ -133,4 +133,4 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 
 def test_the_setting_reaches_the_worker() -> None:
     settings = config.Config(model=config.ModelConfig(gpu_memory_mb=700))
-    assert workers.index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700
+    assert worker_commands.index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700

@@ -13,10 +13,10 @@ from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import Fingerprint, PhotoInfo
-from phsearch.service.events import Events
-from phsearch.service.indexing.photo_index import Catalog
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.threads import Lane
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,77 +28,79 @@ STATE = Fingerprint(1, 2)
 
 
 @pytest.fixture
-def lane() -> Iterator[Lane]:
-    lane = Lane("rank")
-    yield lane
-    lane.close()
+def executor() -> Iterator[SerialExecutor]:
+    executor = SerialExecutor("rank")
+    yield executor
+    executor.close()
 
 
-def a_catalog(lane: Lane) -> Catalog:
+def a_catalog(executor: SerialExecutor) -> PhotoIndex:
     store: Any = SimpleNamespace(retired=lambda _digest: False)  # nothing is written here
-    writer = Writer(store, lane, idle=lambda: True)
-    return Catalog(Library(), VectorIndex(), lane, writer, Events(), Roots(["/photos"]))
+    writer = StoreWriter(store, executor, idle=lambda: True)
+    return PhotoIndex(Library(), VectorIndex(), executor, writer, EventBus(), Roots(["/photos"]))
 
 
-def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(lane: Lane) -> None:
+def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        catalog = a_catalog(lane)
-        catalog.add("/photos/old.png", STATE, CONTENT, INFO, VECTOR)
-        catalog.remove("/photos/old.png")
+        photo_index = a_catalog(executor)
+        photo_index.add_photo("/photos/old.png", STATE, CONTENT, INFO, VECTOR)
+        photo_index.remove_photo("/photos/old.png")
         # Not one turn of the loop later: a scan finds the new name while the old one's vector is being taken out.
-        assert await catalog.reuse("/photos/new.png", STATE, CONTENT)
-        assert (catalog.counters.embedded, catalog.counters.reused) == (1, 1)
+        assert await photo_index.reuse_vector("/photos/new.png", STATE, CONTENT)
+        assert (photo_index.counters.embedded, photo_index.counters.reused) == (1, 1)
 
     asyncio.run(scenario())
 
 
-def test_two_photos_that_were_swapped_cost_nothing(lane: Lane) -> None:
+def test_two_photos_that_were_swapped_cost_nothing(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        catalog, other = a_catalog(lane), b"another content."
-        catalog.add("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
-        catalog.add("/photos/b.png", STATE, other, INFO, -VECTOR)
+        photo_index, other = a_catalog(executor), b"another content."
+        photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
+        photo_index.add_photo("/photos/b.png", STATE, other, INFO, -VECTOR)
         # As a scan finds them, one after the other.
-        assert await catalog.reuse("/photos/a.png", STATE, other)
-        assert await catalog.reuse("/photos/b.png", STATE, CONTENT)
+        assert await photo_index.reuse_vector("/photos/a.png", STATE, other)
+        assert await photo_index.reuse_vector("/photos/b.png", STATE, CONTENT)
 
     asyncio.run(scenario())
 
 
-def test_a_photo_that_another_was_renamed_on_to_is_remembered(lane: Lane) -> None:
+def test_a_photo_that_another_was_renamed_on_to_is_remembered(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        catalog = a_catalog(lane)
-        catalog.add("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
-        catalog.add("/photos/b.png", STATE, b"another content.", INFO, -VECTOR)
-        assert catalog.move("/photos/b.png", "/photos/a.png")
-        assert await catalog.reuse("/photos/copy of a.png", STATE, CONTENT)
+        photo_index = a_catalog(executor)
+        photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
+        photo_index.add_photo("/photos/b.png", STATE, b"another content.", INFO, -VECTOR)
+        assert photo_index.move_photo("/photos/b.png", "/photos/a.png")
+        assert await photo_index.reuse_vector("/photos/copy of a.png", STATE, CONTENT)
 
     asyncio.run(scenario())
 
 
-def test_a_removed_photo_is_remembered_by_its_content(lane: Lane) -> None:
+def test_a_removed_photo_is_remembered_by_its_content(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        catalog = a_catalog(lane)
-        catalog.add("/photos/x.png", STATE, CONTENT, INFO, VECTOR)
-        catalog.remove("/photos/x.png")
+        photo_index = a_catalog(executor)
+        photo_index.add_photo("/photos/x.png", STATE, CONTENT, INFO, VECTOR)
+        photo_index.remove_photo("/photos/x.png")
         await asyncio.sleep(0)
-        assert not await catalog.reuse("/photos/y.png", STATE, b"another content.")
-        assert await catalog.reuse("/photos/y.png", STATE, CONTENT)
-        photo = catalog.library.get("/photos/y.png")
+        assert not await photo_index.reuse_vector("/photos/y.png", STATE, b"another content.")
+        assert await photo_index.reuse_vector("/photos/y.png", STATE, CONTENT)
+        photo = photo_index.library.get("/photos/y.png")
         assert photo is not None
         assert photo.info == INFO
 
     asyncio.run(scenario())
 
 
-def test_what_a_photo_showed_before_it_was_rewritten_failed_or_overwritten_is_remembered(lane: Lane) -> None:
+def test_what_a_photo_showed_before_it_was_rewritten_failed_or_overwritten_is_remembered(
+    executor: SerialExecutor,
+) -> None:
     async def scenario() -> None:
-        catalog = a_catalog(lane)
+        photo_index = a_catalog(executor)
         for number, name in enumerate(("rewritten", "broken", "overwritten", "other")):
-            catalog.add(f"/photos/{name}.png", STATE, bytes([number] * 16), INFO, VECTOR)
-        catalog.add("/photos/rewritten.png", STATE, CONTENT, INFO, -VECTOR)
-        catalog.fail("/photos/broken.png", STATE, "broken", "", None)
-        catalog.move("/photos/other.png", "/photos/overwritten.png")
+            photo_index.add_photo(f"/photos/{name}.png", STATE, bytes([number] * 16), INFO, VECTOR)
+        photo_index.add_photo("/photos/rewritten.png", STATE, CONTENT, INFO, -VECTOR)
+        photo_index.record_failure("/photos/broken.png", STATE, "broken", "", None)
+        photo_index.move_photo("/photos/other.png", "/photos/overwritten.png")
         for number in range(3):
-            assert await catalog.reuse(f"/photos/found-{number}.png", STATE, bytes([number] * 16)), number
+            assert await photo_index.reuse_vector(f"/photos/found-{number}.png", STATE, bytes([number] * 16)), number
 
     asyncio.run(scenario())

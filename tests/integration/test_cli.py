@@ -18,7 +18,7 @@ import pytest
 import phsearch
 from fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
 from phsearch import cli
-from phsearch.cli.exit_status import guarded
+from phsearch.cli.exit_status import run_command
 from terminals import CLI, Ran, run_on_terminal
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run_here(
 ) -> Ran:
     """Run the client in this process: quicker, for what only concerns the arguments."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.parent.parent))
-    exit_status = guarded(lambda: cli.run([os.fsdecode(arg) for arg in args]))
+    exit_status = run_command(lambda: cli.run([os.fsdecode(arg) for arg in args]))
     out, err = capfd.readouterr()
     return Ran(exit_status, out.encode(), err)
 
@@ -306,14 +306,17 @@ def test_json_is_one_object_a_line_with_every_field(place: Path, env: dict[str, 
     assert b"\x1b" not in ran.raw
 
 
-def twins(*paths: str, kind: str = "exact", more: int = 0) -> dict[str, Any]:
+def duplicates(*paths: str, kind: str = "exact", more: int = 0) -> dict[str, Any]:
     info = {"size": 1_200_000, "width": 640, "height": 480, "format": "JPEG", "taken_at": "2023-06-01T12:30:05.25"}
     photos = [{"path": path, **info, "copy": at > 0} for at, path in enumerate(paths)]
     return {"kind": kind, "photos": photos, "more": more}
 
 
 def test_dupes_come_page_by_page_and_numbered(place: Path, env: dict[str, str]) -> None:
-    pages = [{"groups": [twins("/a", "/b")], "total": 2}, {"groups": [twins(ODD, "/c", kind="near")], "total": 2}]
+    pages = [
+        {"groups": [duplicates("/a", "/b")], "total": 2},
+        {"groups": [duplicates(ODD, "/c", kind="near")], "total": 2},
+    ]
     with ScriptedDaemon(place, {"library.dupes": pages}) as daemon:
         ran = run(env, "dupes", "/photos/..")
     assert ran.out.splitlines()[:2] == ["1\texact\t1200000\t/a", "1\texact\t1200000\t/b"]
@@ -322,7 +325,7 @@ def test_dupes_come_page_by_page_and_numbered(place: Path, env: dict[str, str]) 
 
 
 def test_after_null_dupes_gives_all_but_the_ones_to_keep(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.dupes": {"groups": [twins("/a", ODD, "/b", more=3)], "total": 1}}):
+    with ScriptedDaemon(place, {"library.dupes": {"groups": [duplicates("/a", ODD, "/b", more=3)], "total": 1}}):
         ran = run(env, "dupes", "--exact", "-0")
         assert ran.raw == os.fsencode(ODD) + b"\0/b\0"
         assert ran.err == "3 photos of large groups not listed: ask again when some are gone\n"
@@ -330,7 +333,7 @@ def test_after_null_dupes_gives_all_but_the_ones_to_keep(place: Path, env: dict[
 
 
 def test_dupes_say_what_copies_take_and_that_nothing_was_changed(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.dupes": {"groups": [twins("/a", "/b", kind="near")], "total": 1}}):
+    with ScriptedDaemon(place, {"library.dupes": {"groups": [duplicates("/a", "/b", kind="near")], "total": 1}}):
         ran = run_on_terminal(env | {"NO_COLOR": "1"}, "dupes")
     assert ran.out == (
         "near  640x480  1.2 MB  2023-06-01T12:30:05  /a\n"

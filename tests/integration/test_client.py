@@ -98,7 +98,7 @@ def test_a_forbidden_socket_says_whose_it_is(place: Path) -> None:
 
 
 def test_a_refused_permission_is_told_apart(place: Path) -> None:
-    problem = Client(place)._unreachable(PermissionError(13, "Permission denied"))
+    problem = Client(place)._unreachable_error(PermissionError(13, "Permission denied"))
     assert "belongs to somebody else" in str(problem)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.service.threads import RootDisk
+from phsearch.service.threads import TimeoutExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,10 @@ def test_a_question_is_answered_or_fails_as_it_does() -> None:
         raise PermissionError(13, "no")
 
     async def scenario() -> None:
-        disk = RootDisk("test", 5)
-        assert await disk.ask(lambda _tick, left, right: left + right, 1, 2) == 3
+        disk = TimeoutExecutor("test", 5)
+        assert await disk.run(lambda _tick, left, right: left + right, 1, 2) == 3
         with pytest.raises(PermissionError):
-            await disk.ask(broken)
+            await disk.run(broken)
 
     asyncio.run(scenario())
 
@@ -31,20 +31,20 @@ def test_a_question_is_answered_or_fails_as_it_does() -> None:
 def test_a_question_without_an_answer_fails_in_its_time_all_others_at_once_until_the_disk_is_back() -> None:
     async def scenario() -> None:
         release, told = threading.Event(), []
-        disk = RootDisk("test", 0.2, at_once=1)
-        disk.on_hang = lambda: told.append(disk.hangs)
+        disk = TimeoutExecutor("test", 0.2, at_once=1)
+        disk.on_hang = lambda: told.append(disk.stalled)
         with pytest.raises(TimeoutError, match=r"has not answered for 0\.2 s"):
-            await disk.ask(lambda _tick: release.wait())
+            await disk.run(lambda _tick: release.wait())
         assert told == [True]
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            await disk.ask(lambda _tick: pytest.fail("nobody is to ask a disk that hangs"))
+            await disk.run(lambda _tick: pytest.fail("nobody is to ask a disk that hangs"))
         assert time.monotonic() - began < 0.1
         release.set()
         async with asyncio.timeout(10):
-            while disk.hangs:  # noqa: ASYNC110 - the thread comes back when it does
+            while disk.stalled:  # noqa: ASYNC110 - the thread comes back when it does
                 await asyncio.sleep(0.01)
-        assert await disk.ask(lambda _tick: "back") == "back"
+        assert await disk.run(lambda _tick: "back") == "back"
 
     asyncio.run(scenario())
 
@@ -57,7 +57,7 @@ def test_a_question_that_makes_progress_may_take_long() -> None:
         return "done"
 
     async def scenario() -> None:
-        assert await RootDisk("test", 0.4).ask(slow) == "done"
+        assert await TimeoutExecutor("test", 0.4).run(slow) == "done"
 
     asyncio.run(scenario())
 
@@ -65,7 +65,7 @@ def test_a_question_that_makes_progress_may_take_long() -> None:
 def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
     async def scenario() -> None:
         with pytest.raises(TimeoutError):
-            await RootDisk("test", 0.05).ask(lambda _tick: threading.Event().wait())
+            await TimeoutExecutor("test", 0.05).run(lambda _tick: threading.Event().wait())
 
     asyncio.run(scenario())
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test")

@@ -9,17 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from machine import at_ease
-from phsearch.domain.indexing.batching import Batcher, Candidate, ChangedMeanwhile, Embedded, Unreadable
+from phsearch.domain.indexing.batching import Batcher, ChangedMeanwhile, Embedded, EmbedJob, Unreadable
 from phsearch.domain.types import Fingerprint
-from phsearch.service.workers.image_worker import Embedder
-from phsearch.service.workers.limits import Limits
+from phsearch.service.workers.image_worker import ImageWorker
+from phsearch.service.workers.limits import WorkerLimits
 from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from phsearch.domain.indexing.batching import Outcome
+    from phsearch.domain.indexing.batching import EmbedResult
 
 BEGINS = """
 import os, signal, socket, sys, time
@@ -77,22 +77,22 @@ class Stage:
         begins = BEGINS.replace("identity =", f"{loading}identity =")
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
-        limits = Limits(patience, memory, lambda _loaded: 1000)
+        limits = WorkerLimits(patience, memory, lambda _loaded: 1000)
         model: Any = Model()
-        self.governor = at_ease()
-        self.embedder = Embedder(command, model, Batcher(4, ahead), 60, limits, self.governor)
-        self.outcomes: dict[str, Outcome] = {}
-        self.embedder.on_outcome = self._take
+        self.throttle = at_ease()
+        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
+        self.outcomes: dict[str, EmbedResult] = {}
+        self.image_worker.on_result = self._take
 
-    def _take(self, outcome: Outcome) -> None:
-        assert outcome.photo.path not in self.outcomes
-        self.outcomes[outcome.photo.path] = outcome
+    def _take(self, result: EmbedResult) -> None:
+        assert result.photo.path not in self.outcomes
+        self.outcomes[result.photo.path] = result
 
     async def play(self, done: Callable[[], bool], *paths: str) -> None:
         """Submit photos and work until something is true."""
-        running = asyncio.ensure_future(self.embedder.run())
+        running = asyncio.ensure_future(self.image_worker.run())
         for path in paths:
-            self.embedder.submit(photo(path))
+            self.image_worker.submit_job(photo(path))
         async with asyncio.timeout(30):
             while not done():
                 assert not running.done(), running.result()
@@ -112,13 +112,13 @@ def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp
     async def scenario() -> None:
         playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 12, *paths))
         await until(lambda: bool(stage.outcomes))
-        await stage.governor.pause(None)
-        await until(lambda: not stage.embedder.running)
+        await stage.throttle.pause(None)
+        await until(lambda: not stage.image_worker.running)
         assert sorted(stage.outcomes) == paths[:4], "the batch in hand"
-        assert (stage.embedder.pending, stage.embedder.position("04")) == (8, 0)
+        assert (stage.image_worker.pending, stage.image_worker.embed_position("04")) == (8, 0)
         await asyncio.sleep(0.5)
         assert len(stage.outcomes) == 4
-        await stage.governor.resume(force=False)
+        await stage.throttle.resume(force=False)
         await playing
 
     asyncio.run(scenario())
@@ -134,9 +134,9 @@ def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path)
         playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 1, "a"))
         await until(stage.starts.exists)
         pid = int(stage.starts.read_text())
-        await stage.governor.pause(None)
+        await stage.throttle.pause(None)
         await until(lambda: not os.path.exists(f"/proc/{pid}"))
-        await stage.governor.resume(force=False)
+        await stage.throttle.resume(force=False)
         await playing
 
     asyncio.run(scenario())
@@ -146,14 +146,14 @@ def test_a_check_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> N
     stage = Stage(tmp_path, EMBEDS)
 
     async def scenario() -> None:
-        await stage.governor.pause(None)
-        running = asyncio.ensure_future(stage.embedder.run())
-        check = asyncio.ensure_future(stage.embedder.check(photo("a")))
-        await until(lambda: stage.embedder.busy)
+        await stage.throttle.pause(None)
+        running = asyncio.ensure_future(stage.image_worker.run())
+        check = asyncio.ensure_future(stage.image_worker.check_photo(photo("a")))
+        await until(lambda: stage.image_worker.busy)
         check.cancel()
         await asyncio.wait({check})
-        assert not stage.embedder.busy
-        await stage.governor.resume(force=False)
+        assert not stage.image_worker.busy
+        await stage.throttle.resume(force=False)
         await asyncio.sleep(0.1)
         running.cancel()
 
@@ -167,8 +167,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def photo(path: str, size: int = 1) -> Candidate:
-    return Candidate(path, "/", Fingerprint(size, 1), b"")
+def photo(path: str, size: int = 1) -> EmbedJob:
+    return EmbedJob(path, "/", Fingerprint(size, 1), b"")
 
 
 def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
@@ -218,11 +218,11 @@ def test_the_culprit_of_a_death_comes_with_its_cause(tmp_path: Path) -> None:
 
 def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS)
-    answers: list[Outcome] = []
+    answers: list[EmbedResult] = []
 
     async def scenario() -> None:
         async def check(size: int) -> None:
-            answers.append(await stage.embedder.check(photo("a", size)))
+            answers.append(await stage.image_worker.check_photo(photo("a", size)))
 
         checks = [asyncio.ensure_future(check(size)) for size in (1, 2)]
         await stage.play(lambda: len(answers) == 2 and len(stage.outcomes) == 1, "a")
@@ -246,12 +246,12 @@ def test_the_heartbeat_sees_photos_in_work_and_every_word_about_them(tmp_path: P
     seen = []
 
     def done() -> bool:
-        seen.append(stage.embedder.job)
+        seen.append(stage.image_worker.activity)
         return len(stage.outcomes) == 3
 
-    assert stage.embedder.job is None
+    assert stage.image_worker.activity is None
     asyncio.run(stage.play(done, "a", "b", "c"))
     jobs = {job for job in seen if job is not None}
     assert {job.what for job in jobs} == {"photos"}
     assert len(jobs) > 1
-    assert stage.embedder.patience > 30 * 5
+    assert stage.image_worker.hang_timeout > 30 * 5

@@ -12,46 +12,46 @@ import numpy as np
 import pytest
 
 from harness import photo
-from onlooking import LIARS, MODEL, summoned
-from phsearch import safe_open as opening
+from onlooking import LIARS, MODEL, on_demand
+from phsearch import safe_open
 from phsearch.errors import ModelMismatchError, UnreadableImageError
-from phsearch.service.search import image_query as glances
-from phsearch.service.search.image_query import Glance, read
+from phsearch.service.search import image_query
+from phsearch.service.search.image_query import ImageQueryEmbedder, read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from phsearch.domain.types import ModelIdentity
-    from phsearch.service.workers.on_demand import Summoned
+    from phsearch.service.workers.on_demand import OnDemandWorker
 
 
 def glancing(
-    scenario: Callable[[Glance, Summoned], Awaitable[None]],
-    worker: Callable[[], Summoned] = summoned,
+    scenario: Callable[[ImageQueryEmbedder, OnDemandWorker], Awaitable[None]],
+    worker: Callable[[], OnDemandWorker] = on_demand,
     bound: Callable[[], ModelIdentity] = lambda: MODEL,
     patience: float = 10,
 ) -> None:
     async def whole() -> None:
         summoned_one = worker()
         try:
-            await scenario(Glance(summoned_one, bound, patience), summoned_one)
+            await scenario(ImageQueryEmbedder(summoned_one, bound, patience), summoned_one)
         finally:
-            await summoned_one.end()
+            await summoned_one.stop_now()
 
     asyncio.run(whole())
 
 
 def test_a_photo_is_looked_at_once_for_as_long_as_it_stays_the_same(tmp_path: Path) -> None:
-    async def scenario(glance: Glance, worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         path = photo(tmp_path / "a.png", "red")
-        first = await glance.vector(str(path))
-        await worker.end()
-        assert await glance.vector(str(path)) is first
-        assert worker.career.starts == 1, "what is remembered needs no worker"
+        first = await image_embedder.image_vector(str(path))
+        await worker.stop_now()
+        assert await image_embedder.image_vector(str(path)) is first
+        assert worker.worker_stats.starts == 1, "what is remembered needs no worker"
         photo(path, "blue", (65, 48))
-        assert (await glance.vector(str(path)))[2] > 0.5
-        assert worker.career.starts == 2
+        assert (await image_embedder.image_vector(str(path)))[2] > 0.5
+        assert worker.worker_stats.starts == 2
 
     glancing(scenario)
 
@@ -59,17 +59,17 @@ def test_a_photo_is_looked_at_once_for_as_long_as_it_stays_the_same(tmp_path: Pa
 def test_the_model_of_the_index_is_the_only_one_whose_vectors_count(tmp_path: Path) -> None:
     bound = [dataclasses.replace(MODEL, weights="others")]
 
-    async def scenario(glance: Glance, worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         path = str(photo(tmp_path / "a.png", "red"))
         for _ in range(2):
             with pytest.raises(ModelMismatchError, match="the model has changed"):
-                await glance.vector(path)
-            await worker.end()
+                await image_embedder.image_vector(path)
+            await worker.stop_now()
         bound[0] = MODEL
-        assert (await glance.vector(path))[0] > 0.5
+        assert (await image_embedder.image_vector(path))[0] > 0.5
         bound[0] = dataclasses.replace(MODEL, weights="others")
         with pytest.raises(ModelMismatchError):
-            await glance.vector(path)
+            await image_embedder.image_vector(path)
 
     glancing(scenario, bound=lambda: bound[0])
 
@@ -90,12 +90,12 @@ def test_what_cannot_be_read_is_named_with_its_reason(tmp_path: Path, name: str,
     os.mkfifo(tmp_path / "fifo.jpg")
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
 
-    async def scenario(glance: Glance, worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         with pytest.raises(UnreadableImageError, match=said) as caught:
-            await glance.vector(f"{tmp_path}/{name}")
+            await image_embedder.image_vector(f"{tmp_path}/{name}")
         assert str(caught.value).startswith(f"{tmp_path}/{name} ")
         assert caught.value.hint
-        assert worker.career.starts == 0, "no worker is needed to say so"
+        assert worker.worker_stats.starts == 0, "no worker is needed to say so"
 
     glancing(scenario)
 
@@ -106,26 +106,26 @@ def test_a_file_without_rights_is_refused_by_the_system(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", "red")
     path.chmod(0)
 
-    async def scenario(glance: Glance, _worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         with pytest.raises(UnreadableImageError, match="permission denied"):
-            await glance.vector(str(path))
+            await image_embedder.image_vector(str(path))
 
     glancing(scenario)
 
 
 def test_a_service_with_a_tmp_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hint(glance: Glance, path: str) -> str:
+    async def hint(image_embedder: ImageQueryEmbedder, path: str) -> str:
         with pytest.raises(UnreadableImageError) as caught:
-            await glance.vector(path)
+            await image_embedder.image_vector(path)
         return caught.value.hint
 
-    async def scenario(glance: Glance, _worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         missing = "/tmp/phsearch-there-is-no-such-photo.jpg"
         monkeypatch.delenv("INVOCATION_ID", raising=False)
-        assert "/tmp" not in await hint(glance, missing)
+        assert "/tmp" not in await hint(image_embedder, missing)
         monkeypatch.setenv("INVOCATION_ID", "0")
-        assert "a /tmp of its own" in await hint(glance, missing)
-        assert "/tmp" not in await hint(glance, "/home/nobody-of-that-name/a.jpg")
+        assert "a /tmp of its own" in await hint(image_embedder, missing)
+        assert "/tmp" not in await hint(image_embedder, "/home/nobody-of-that-name/a.jpg")
 
     glancing(scenario)
 
@@ -134,15 +134,15 @@ def test_a_file_is_read_as_far_as_the_bound_and_says_that_there_is_progress(tmp_
     path = tmp_path / "a.jpg"
     path.write_bytes(bytes(3 << 20))
     ticks: list[None] = []
-    fingerprint, data = read(lambda: ticks.append(None), str(path), None, 3 << 20)
+    fingerprint, data = read_regular_file(lambda: ticks.append(None), str(path), None, 3 << 20)
     assert (fingerprint.size, len(data)) == (3 << 20, 3 << 20)
     assert len(ticks) >= 3
     with pytest.raises(UnreadableImageError, match="more than 2 MB"):
-        read(lambda: None, str(path), None, 2 << 20)
+        read_regular_file(lambda: None, str(path), None, 2 << 20)
     # A file of /proc says that it is empty, and is not.
-    assert read(lambda: None, "/proc/self/status")[1].startswith(b"Name:")
+    assert read_regular_file(lambda: None, "/proc/self/status")[1].startswith(b"Name:")
     with pytest.raises(UnreadableImageError, match="more than 0 MB"):
-        read(lambda: None, "/proc/self/status", None, 10)
+        read_regular_file(lambda: None, "/proc/self/status", None, 10)
 
 
 def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
@@ -157,17 +157,17 @@ def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
             awake.wait(20)
         return real(path, root)
 
-    real = opening.open_regular
-    monkeypatch.setattr(glances, "open_regular", slow)
+    real = safe_open.open_regular
+    monkeypatch.setattr(image_query, "open_regular", slow)
 
-    async def scenario(glance: Glance, _worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         for _ in range(2):
             with pytest.raises(UnreadableImageError, match=f"{hung} cannot be read: it has not answered"):
-                await glance.vector(str(hung))
-            assert (await glance.vector(str(well)))[2] > 0.5
+                await image_embedder.image_vector(str(hung))
+            assert (await image_embedder.image_vector(str(well)))[2] > 0.5
         awake.set()
         await asyncio.sleep(0.2)
-        assert (await glance.vector(str(hung)))[0] > 0.5, "it answers again"
+        assert (await image_embedder.image_vector(str(hung)))[0] > 0.5, "it answers again"
 
     glancing(scenario, patience=0.3)
 
@@ -175,23 +175,23 @@ def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
 def test_no_more_photos_are_in_memory_than_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reading: list[str] = []
     most = [0]
-    real = opening.open_regular
+    real = safe_open.open_regular
 
     def counted(path: str, root: str | None = None) -> int:
         reading.append(path)
         return real(path, root)
 
-    monkeypatch.setattr(glances, "open_regular", counted)
+    monkeypatch.setattr(image_query, "open_regular", counted)
 
-    async def one(glance: Glance, path: str) -> None:
-        await glance.vector(path)
+    async def one(image_embedder: ImageQueryEmbedder, path: str) -> None:
+        await image_embedder.image_vector(path)
         reading.remove(path)
         most[0] = max(most[0], len(reading))
 
-    async def scenario(glance: Glance, _worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         paths = [str(photo(tmp_path / f"slow{number}.png", "red")) for number in range(8)]
-        await asyncio.gather(*(one(glance, path) for path in paths))
-        assert most[0] <= glances.AT_ONCE
+        await asyncio.gather(*(one(image_embedder, path) for path in paths))
+        assert most[0] <= image_query.MAX_CONCURRENT
 
     glancing(scenario)
 
@@ -214,13 +214,13 @@ def test_no_more_photos_are_in_memory_than_are_needed(tmp_path: Path, monkeypatc
     ],
 )
 def test_a_worker_that_was_taken_over_is_not_believed_and_the_next_photo_gets_another(tmp_path: Path, lie: str) -> None:
-    async def scenario(glance: Glance, worker: Summoned) -> None:
+    async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         honest, lies = str(photo(tmp_path / "a.png", "red")), str(photo(tmp_path / "lies.png", "red"))
         with pytest.raises(UnreadableImageError, match="did not survive it") as caught:
-            await glance.vector(lies)
+            await image_embedder.image_vector(lies)
         assert str(caught.value).startswith(f"{lies} is of no use for like: ")
-        assert worker.career.deaths == {"crash": 1}
-        assert np.array_equal(await glance.vector(honest), [1, 0, 0, 0])
-        assert worker.career.starts == 2
+        assert worker.worker_stats.exits == {"crash": 1}
+        assert np.array_equal(await image_embedder.image_vector(honest), [1, 0, 0, 0])
+        assert worker.worker_stats.starts == 2
 
-    glancing(scenario, lambda: summoned(program=LIARS, lie=lie))
+    glancing(scenario, lambda: on_demand(program=LIARS, lie=lie))

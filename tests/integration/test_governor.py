@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.throttle.policy import Courtesy, Duty, Pace, Power, Pressure
+from phsearch.domain.throttle.policy import DutyCycle, Power, Pressure, ThrottlePolicy, ThrottleState
 from phsearch.service import throttle as module
-from phsearch.service.throttle import Governor
+from phsearch.service.throttle import IndexingThrottle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,10 +33,10 @@ class Scene:
     paces: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        courtesy = Courtesy(CourtesyConfig(share=0.5))
-        self.governor = Governor(courtesy, self._look, Pressure, self._save, wall=lambda: self.wall)
-        self.governor.busy = lambda: self.busy
-        self.governor.listeners.append(self._note)
+        courtesy = ThrottlePolicy(CourtesyConfig(share=0.5))
+        self.throttle = IndexingThrottle(courtesy, self._look, Pressure, self._save, wall=lambda: self.wall)
+        self.throttle.busy = lambda: self.busy
+        self.throttle.listeners.append(self._note)
 
     def _look(self) -> Power:
         self.looks += 1
@@ -46,14 +46,14 @@ class Scene:
     def _save(self, paused: bool, until: float | None) -> None:  # noqa: FBT001 - as the file's
         self.saved.append((paused, until))
 
-    def _note(self, pace: Pace) -> None:
+    def _note(self, pace: ThrottleState) -> None:
         self.paces.append(pace.state)
 
 
 def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power = MAINS) -> Scene:
     async def playing() -> Scene:
         scene = Scene(power)
-        running = asyncio.ensure_future(scene.governor.run())
+        running = asyncio.ensure_future(scene.throttle.run())
         async with asyncio.timeout(20):
             await scenario(scene)
         running.cancel()
@@ -70,14 +70,14 @@ async def soon(condition: Callable[[], bool]) -> None:
 def test_a_turn_is_given_at_once_where_nothing_is_in_the_way() -> None:
     async def scenario(scene: Scene) -> None:
         for _ in range(1000):
-            await scene.governor.turn(Duty())
+            await scene.throttle.acquire(DutyCycle())
 
     assert play(scenario).looks == 1, "one look is good for a while"
 
 
 def test_the_first_turn_after_a_quiet_time_knows_the_machine_as_it_is_now() -> None:
     async def scenario(scene: Scene) -> None:
-        turn = asyncio.ensure_future(scene.governor.turn(Duty()))
+        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
         await soon(lambda: scene.looks > 0)
         await asyncio.sleep(0.1)
         assert not turn.done()
@@ -89,7 +89,7 @@ def test_the_first_turn_after_a_quiet_time_knows_the_machine_as_it_is_now() -> N
 
 def test_an_idle_daemon_does_not_look() -> None:
     async def scenario(scene: Scene) -> None:
-        await scene.governor.turn(Duty())
+        await scene.throttle.acquire(DutyCycle())
         scene.busy = False
         await asyncio.sleep(1.2)
         looks = scene.looks
@@ -103,7 +103,7 @@ def test_whoever_waits_is_let_go_though_what_it_waited_for_has_gone(monkeypatch:
     monkeypatch.setattr(module, "_WAITING_SECONDS", 0.1)
 
     async def scenario(scene: Scene) -> None:
-        turn = asyncio.ensure_future(scene.governor.turn(Duty()))
+        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
         await soon(lambda: scene.looks > 0)
         scene.busy = False
         await asyncio.sleep(1.2)
@@ -115,13 +115,13 @@ def test_whoever_waits_is_let_go_though_what_it_waited_for_has_gone(monkeypatch:
 
 def test_in_the_owners_pause_nobody_looks_at_the_machine_and_its_end_is_noticed() -> None:
     async def scenario(scene: Scene) -> None:
-        assert await scene.governor.pause(3600)
-        turn = asyncio.ensure_future(scene.governor.turn(Duty()))
+        assert await scene.throttle.pause(3600)
+        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
         await asyncio.sleep(1.5)
         assert (scene.looks, turn.done()) == (0, False)
-        assert scene.governor.held is not None
+        assert scene.throttle.pause_reason is not None
         scene.wall += 3600
-        assert scene.governor.held is None, "even before anybody looked"
+        assert scene.throttle.pause_reason is None, "even before anybody looked"
         await turn
         assert scene.looks == 1, "and before anything is done again"
         await soon(lambda: len(scene.saved) > 1)
@@ -133,12 +133,12 @@ def test_in_the_owners_pause_nobody_looks_at_the_machine_and_its_end_is_noticed(
 
 def test_throttled_work_and_rest_alternate() -> None:
     async def scenario(scene: Scene) -> None:
-        duty, start = Duty(), time.monotonic()
+        duty_cycle, start = DutyCycle(), time.monotonic()
         for _ in range(3):
-            await scene.governor.turn(duty)
-            duty.begin(time.monotonic())
+            await scene.throttle.acquire(duty_cycle)
+            duty_cycle.begin_work(time.monotonic())
             await asyncio.sleep(0.2)
-            duty.end(time.monotonic())
+            duty_cycle.end_work(time.monotonic())
         assert time.monotonic() - start >= 0.95, "three times work, two rests as long"
 
     assert play(scenario, BATTERY).paces == ["throttled"]
@@ -151,7 +151,7 @@ def test_a_machine_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: py
         scene.hangs = 5.0
         start = time.monotonic()
         for _ in range(100):
-            await scene.governor.turn(Duty())
+            await scene.throttle.acquire(DutyCycle())
         assert time.monotonic() - start < 3
 
     assert play(scenario, LOW).paces == []
@@ -159,8 +159,8 @@ def test_a_machine_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: py
 
 def test_a_pause_taken_back_at_once_is_saved_in_that_order() -> None:
     async def scenario(scene: Scene) -> None:
-        await asyncio.gather(*(scene.governor.pause(None), scene.governor.resume(force=False)) * 10)
+        await asyncio.gather(*(scene.throttle.pause(None), scene.throttle.resume(force=False)) * 10)
 
     scene = play(scenario)
     assert scene.saved[-1:] in ([], [(False, None)])
-    assert scene.governor.pace.state == "full"
+    assert scene.throttle.state.state == "full"

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.service.workers import process
-from phsearch.service.workers import supervision as hiring
-from phsearch.service.workers.limits import StalledError, patiently
-from phsearch.service.workers.process import Worker, WorkerCommand
-from phsearch.service.workers.supervision import Pauses, hire
+from phsearch.service.workers import process, supervision
+from phsearch.service.workers.limits import StalledError, wait_while_active
+from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+from phsearch.service.workers.supervision import Backoff, start_worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +62,7 @@ def hired(folder: Path, script: str, seconds: float = 20) -> Model:
 
     async def scenario() -> None:
         async with asyncio.timeout(seconds):
-            worker = await hire(command(folder, script), model, image=False)  # type: ignore[arg-type]
+            worker = await start_worker(command(folder, script), model, image=False)  # type: ignore[arg-type]
         await worker.stop()
 
     asyncio.run(scenario())
@@ -81,26 +80,26 @@ def test_a_worker_that_somebody_killed_while_it_loaded_is_replaced_soon_and_no_q
 def test_one_that_is_killed_again_and_again_is_a_problem_of_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
     model = hired(tmp_path, "life < 6 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
     assert len(model.problems) == 2
     assert model.problems[0].endswith('failed while it loaded the model "mini": it was ended by SIGKILL')
 
 
 def test_pauses_grow_while_the_cause_stays_the_same_and_a_kill_is_never_waited_out_for_long() -> None:
-    pauses = Pauses()
-    same = [pauses.after("no weights", 120) for _ in range(9)]
+    pauses = Backoff()
+    same = [pauses.next_delay("no weights", 120) for _ in range(9)]
     assert same == [1, 2, 4, 8, 16, 32, 64, 120, 120]
-    assert pauses.after("killed", 15) == 1, "another cause begins anew"
-    assert [pauses.after("killed", 15) for _ in range(5)] == [2, 4, 8, 15, 15]
-    assert [pauses.after("killed", 15) for _ in range(5000)][-1] == 15
+    assert pauses.next_delay("killed", 15) == 1, "another cause begins anew"
+    assert [pauses.next_delay("killed", 15) for _ in range(5)] == [2, 4, 8, 15, 15]
+    assert [pauses.next_delay("killed", 15) for _ in range(5000)][-1] == 15
 
 
 def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "phsearch")
-    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
     script = "print('TIFF: odd tag', file=sys.stderr); print('50%\\r60%\\r', end='', file=sys.stderr)\n"
     model = hired(tmp_path, script + "if life == 1: raise ValueError('no such layer')" + READY)
     assert model.problems == ['the query worker failed while it loaded the model "mini": it ended with exit status 1']
@@ -116,7 +115,7 @@ def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explai
 def test_a_worker_that_ends_without_a_traceback_has_its_last_words_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hiring, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
     hired(tmp_path, "if life == 1: print('CUDA driver too old', file=sys.stderr, flush=True); os.abort()" + READY)
     # As noise it was logged before, too, where an earlier test of this process has left the level at "debug".
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -139,10 +138,10 @@ def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_i
 
     async def scenario() -> None:
         works = "until = time.monotonic() + 3\nwhile time.monotonic() < until: pass"
-        worker = await Worker.start(command(tmp_path, works + READY))
+        worker = await WorkerProcess.start_process(command(tmp_path, works + READY))
         await worker.stop()
         with pytest.raises(StalledError, match="it has done nothing for 2 s"):
-            await Worker.start(command(tmp_path, "time.sleep(600)"))
+            await WorkerProcess.start_process(command(tmp_path, "time.sleep(600)"))
 
     asyncio.run(scenario())
 
@@ -152,7 +151,7 @@ def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process
         busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         try:
             with pytest.raises(StalledError, match="it has not answered for 2 s"):
-                await patiently(asyncio.sleep(600), busy.pid, still=60, longest=2)
+                await wait_while_active(asyncio.sleep(600), busy.pid, still=60, longest=2)
         finally:
             busy.kill()
             await busy.wait()
@@ -165,4 +164,4 @@ def test_what_goes_wrong_with_an_answer_is_raised_as_it_is() -> None:
         raise EOFError("gone")
 
     with pytest.raises(EOFError, match="gone"):
-        asyncio.run(patiently(fails(), os.getpid(), still=5))
+        asyncio.run(wait_while_active(fails(), os.getpid(), still=5))

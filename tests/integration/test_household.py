@@ -74,10 +74,10 @@ class Story:
         match step:
             case "roots", which:
                 self.roots = [str(self.home / root) for root in ROOTS[which]]
-                await self.life.household.change(self.roots, self.watch)
+                await self.life.manager.apply(self.roots, self.watch)
             case "rules", which:
                 self.watch = RULES[which]
-                await self.life.household.change(self.roots, self.watch)
+                await self.life.manager.apply(self.roots, self.watch)
             case "write", which:
                 self._write(FOLDERS[which])
             case "delete", which:
@@ -86,8 +86,8 @@ class Story:
             case "worker", count:
                 await asyncio.sleep(0.02)
                 for _ in range(count):
-                    self.life.embedder.work(count)
-                    self.life.embedder.tell(0)
+                    self.life.image_worker.work(count)
+                    self.life.image_worker.tell(0)
             case "settles", _:
                 await self.settle()
             case "stops", flush:
@@ -98,14 +98,14 @@ class Story:
                 await asyncio.sleep(count * 0.02)
 
     async def settle(self) -> None:
-        for root in self.life.keepers.values():
+        for root in self.life.monitors.values():
             root.scan(root.root)
         quiet = 0
         async with asyncio.timeout(20):
             while quiet < 5:
                 await asyncio.sleep(0.02)
                 self.life.check()
-                self.life.embedder.finish()
+                self.life.image_worker.finish()
                 quiet = 0 if self.life.busy else quiet + 1
 
     def shown(self) -> dict[str, str]:
@@ -137,7 +137,7 @@ async def told(home: Path, steps: list[tuple[str, int]]) -> None:
             await story.take(step)
         await story.settle()
         assert story.shown() == story.wanted()
-        await story.life.rank_lane.run(int)
+        await story.life.rank_executor.submit(int)
         assert set(story.life.index.paths()) == set(story.shown())
         await story.life.writer.flush()
         stored, _ = story.life.store.load()
@@ -167,23 +167,23 @@ def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[
 def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(20):
-            await twins()
+            await duplicates()
 
-    async def twins() -> None:
+    async def duplicates() -> None:
         one, two = str(tmp_path / "one"), str(tmp_path / "two")
         file = photo(tmp_path / "one" / "x.png", "red", (8, 8))
         (tmp_path / "two").mkdir()
         (tmp_path / "two" / "same.png").write_bytes(file.read_bytes())
         passes: Counter[bytes] = Counter()
         life = Life(tmp_path / "state", [one], passes)
-        while life.embedder.pending == 0:  # noqa: ASYNC110 - the test's own time-out ends it
+        while life.image_worker.pending == 0:  # noqa: ASYNC110 - the test's own time-out ends it
             await asyncio.sleep(0.01)
-        life.embedder.read_all()  # from here on it cannot be withdrawn
-        await life.household.change([one, two], QUICK)
-        while life.pipelines.place(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
+        life.image_worker.read_all()  # from here on it cannot be withdrawn
+        await life.manager.apply([one, two], QUICK)
+        while life.router.stage_of(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await life.household.change([two], QUICK)
-        life.embedder.finish()
+        await life.manager.apply([two], QUICK)
+        life.image_worker.finish()
         while f"{two}/same.png" not in life.library:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert len(life.library) == 1
@@ -197,11 +197,11 @@ def test_a_failed_change_changes_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
         photo(tmp_path / "one" / "x.png", "red", (8, 8))
         life = Life(tmp_path / "state", [str(tmp_path / "one")], Counter())
-        keeper = life.keepers[str(tmp_path / "one")]
+        monitor = life.monitors[str(tmp_path / "one")]
         with pytest.raises(Exception, match="bad ignore rule"):
-            await life.household.change([], dataclasses.replace(QUICK, ignore=("!",)))
+            await life.manager.apply([], dataclasses.replace(QUICK, ignore=("!",)))
         assert list(life.roots) == [str(tmp_path / "one")]
-        assert life.keepers[str(tmp_path / "one")] is keeper
+        assert life.monitors[str(tmp_path / "one")] is monitor
         await life.end(flush=False)
 
     asyncio.run(scenario())

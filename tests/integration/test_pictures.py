@@ -85,8 +85,8 @@ def test_a_listed_picture_of_two_lines_is_followed_by_the_next_at_once(daemon: D
     terminal = Terminal(80, 40)
     low = shown([*PHSEARCH_CLIENT, "--thumbnails", "--all", "red"], env(daemon, KITTY_WINDOW_ID="1"), 80, 3)
     terminal.feed(low)  # on a higher screen, on which nothing scrolls
-    tops = [picture[1] for picture in terminal.pictures]
-    assert tops == [0, 2, 4]
+    watched_roots = [picture[1] for picture in terminal.pictures]
+    assert watched_roots == [0, 2, 4]
     assert [number for number, text in enumerate(terminal.lines()) if ".png" in text] == [1, 3, 5]
 
 

@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 
 from machine import at_ease
-from phsearch.domain.indexing.settle import Settler
+from phsearch.domain.indexing.settle import Debouncer
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
-from phsearch.domain.types import Digested, Fingerprint, Found, PhotoInfo
+from phsearch.domain.types import ContentDigest, Fingerprint, PhotoFile, PhotoInfo
 from phsearch.errors import UnreadableImageError
-from phsearch.service.events import Events
-from phsearch.service.indexing.photo_index import Catalog
-from phsearch.service.indexing.pipeline import Pipeline, Questions
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.threads import Lane, RootDisk
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.pipeline import DiskIO, RootPipeline
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor, TimeoutExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.domain.indexing.batching import Candidate
+    from phsearch.domain.indexing.batching import EmbedJob
 
 PHOTO = "/photos/a.png"
 OLD, NEW = Fingerprint(1, 1), Fingerprint(2, 2)
@@ -44,59 +44,64 @@ class SlowDisk:
         self.truncated = False
         """Whether the next reader finds it empty, an instant before its new content is written."""
 
-    def look_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
-        seen = None if self.state is None else Found(PHOTO, self.state)
+    def stat_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
+        seen = None if self.state is None else PhotoFile(PHOTO, self.state)
         self.asked.set()
         assert self.may_answer.wait(10)
         return [(path, seen) for path in paths]
 
-    def digest(self, _path: str, _tick: Callable[[], None]) -> Digested | None:
+    def digest(self, _path: str, _tick: Callable[[], None]) -> ContentDigest | None:
         if self.truncated:
             self.truncated, self.state = False, NEW
             raise UnreadableImageError("empty file (0 bytes)")
-        return None if self.state is None else Digested(self.state, bytes([self.state.size]) * 16)
+        return None if self.state is None else ContentDigest(self.state, bytes([self.state.size]) * 16)
 
 
 class Embedding:
     """Takes photos to be embedded, and does nothing with them."""
 
     def __init__(self) -> None:
-        self.taken: list[Candidate] = []
+        self.taken: list[EmbedJob] = []
         self.stirred = 0
 
-    def embed(self, candidate: Candidate, by: Pipeline) -> None:
+    def embed_job(self, job: EmbedJob, by: RootPipeline) -> None:
         assert by is not None
-        self.taken.append(candidate)
+        self.taken.append(job)
 
-    def concluded(self, candidate: Candidate) -> None:
+    def finished(self, job: EmbedJob) -> None:
         pass
 
-    def before(self, _path: str) -> int | None:
+    def ahead_of(self, _path: str) -> int | None:
         return None
 
-    async def room(self, _most: int) -> None:
+    async def wait_for_space(self, _most: int) -> None:
         pass
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         self.stirred += 1
 
 
-def during_the_first_look(disk: SlowDisk, happens: Callable[[Pipeline], None]) -> tuple[Library, list[Candidate]]:
+def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None]) -> tuple[Library, list[EmbedJob]]:
     """Have a known photo looked at; what `happens` meanwhile is told before the answer comes."""
 
-    async def scenario() -> tuple[Library, list[Candidate]]:
-        lane = Lane("all")
+    async def scenario() -> tuple[Library, list[EmbedJob]]:
+        executor = SerialExecutor("all")
         store: Any = SimpleNamespace(retired=lambda _digest: False)
-        catalog = Catalog(
-            Library(), VectorIndex(), lane, Writer(store, lane, lambda: True), Events(), Roots(["/photos"])
+        photo_index = PhotoIndex(
+            Library(),
+            VectorIndex(),
+            executor,
+            StoreWriter(store, executor, lambda: True),
+            EventBus(),
+            Roots(["/photos"]),
         )
-        catalog.add(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
+        photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
         embedding = Embedding()
-        ask = Questions(disk.look_all, disk.digest, time.time_ns)
-        disk_lane, turn = RootDisk("disk", 10), at_ease().turn
-        pipeline = Pipeline("/photos", disk_lane, ask, Settler(0.05), catalog, embedding, "decoder", turn)
+        ask = DiskIO(disk.stat_all, disk.digest, time.time_ns)
+        disk_lane, turn = TimeoutExecutor("disk", 10), at_ease().acquire
+        pipeline = RootPipeline("/photos", disk_lane, ask, Debouncer(0.05), photo_index, embedding, "decoder", turn)
         running = asyncio.ensure_future(pipeline.run())
-        pipeline.offer(PHOTO)
+        pipeline.check_now(PHOTO)
         await asyncio.to_thread(disk.asked.wait, 10)
         happens(pipeline)
         disk.may_answer.set()
@@ -106,8 +111,8 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[Pipeline], None]) -
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        lane.close()
-        return catalog.library, embedding.taken
+        executor.close()
+        return photo_index.library, embedding.taken
 
     return asyncio.run(scenario())
 
@@ -115,9 +120,9 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[Pipeline], None]) -
 def test_a_photo_that_goes_while_it_is_looked_at_is_gone() -> None:
     disk = SlowDisk(OLD)
 
-    def goes(pipeline: Pipeline) -> None:
+    def goes(pipeline: RootPipeline) -> None:
         disk.state = None
-        pipeline.offer(PHOTO)
+        pipeline.check_now(PHOTO)
 
     library, _ = during_the_first_look(disk, goes)
     assert PHOTO not in library
@@ -127,9 +132,9 @@ def test_a_photo_that_goes_while_it_is_looked_at_is_gone() -> None:
 def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprint | None) -> None:
     disk = SlowDisk(first)
 
-    def is_written(pipeline: Pipeline) -> None:
+    def is_written(pipeline: RootPipeline) -> None:
         disk.state = NEW
-        pipeline.touch(PHOTO, closed=True)
+        pipeline.file_changed(PHOTO, closed=True)
 
     _, embedded = during_the_first_look(disk, is_written)
     assert [each.fingerprint for each in embedded] == [NEW]
@@ -138,9 +143,9 @@ def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprin
 def test_a_photo_that_is_read_between_its_truncation_and_its_writing_is_read_again() -> None:
     disk = SlowDisk(OLD)
 
-    def is_rewritten(pipeline: Pipeline) -> None:
+    def is_rewritten(pipeline: RootPipeline) -> None:
         disk.truncated, disk.state = True, Fingerprint(0, 2)
-        pipeline.touch(PHOTO, closed=True)
+        pipeline.file_changed(PHOTO, closed=True)
 
     library, embedded = during_the_first_look(disk, is_rewritten)
     assert library.failure(PHOTO) is None

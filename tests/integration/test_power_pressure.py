@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from machine import psi
-from phsearch.adapters.linux import process_limits as priority
+from phsearch.adapters.linux import process_limits
 from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
 from phsearch.adapters.state.json_files import PauseFile
@@ -146,7 +146,9 @@ def io_class(pid: int) -> str:
 
 
 @pytest.mark.skipif(shutil.which("ionice") is None, reason="needs ionice from util-linux")
-@pytest.mark.skipif(platform.machine() not in priority._IOPRIO_SET, reason="no system call number for this processor")
+@pytest.mark.skipif(
+    platform.machine() not in process_limits._IOPRIO_SET, reason="no system call number for this processor"
+)
 def test_reading_threads_come_last_at_the_disk_and_nobody_else() -> None:
     before = io_class(os.getpid())
     told: list[str] = []
@@ -154,7 +156,7 @@ def test_reading_threads_come_last_at_the_disk_and_nobody_else() -> None:
     def tell() -> None:
         told.append(io_class(threading.get_native_id()))
 
-    thread = threading.Thread(target=priority.behind(tell))
+    thread = threading.Thread(target=process_limits.with_lowest_ioprio(tell))
     thread.start()
     thread.join()
     assert told == ["best-effort: prio 7"]

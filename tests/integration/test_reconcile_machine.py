@@ -30,17 +30,17 @@ from phsearch.adapters.files.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.search.vector_index import rounded
+from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.types import (
+    Changed,
+    Deleted,
     FolderAppeared,
     FolderMoved,
-    Gone,
     Moved,
     Overflowed,
     RootLost,
-    Touched,
 )
-from phsearch.service.roots import monitor as rootkeeper
+from phsearch.service.roots import monitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         super().__init__()
         self._cleanup = contextlib.ExitStack()
         for name, seconds in (("_OVERFLOW_FIRST", 0.02), ("_OVERFLOW_LAST", 0.04), ("_RETRY_OFFLINE", 0.05)):
-            self._cleanup.enter_context(mock.patch.object(rootkeeper, name, seconds))
+            self._cleanup.enter_context(mock.patch.object(monitor, name, seconds))
         self._home = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         self._loop = asyncio.new_event_loop()
         self._cleanup.callback(self._loop.close)
@@ -101,20 +101,20 @@ class ReconcileMachine(RuleBasedStateMachine):
                 file.write(data[: len(data) // 2])
                 file.flush()
                 if new:
-                    self._tell(path, Touched(path, closed=False))
+                    self._tell(path, Changed(path, closed=False))
                 self._pass(0.01)
                 file.write(data[len(data) // 2 :])
         else:
             self._write(path, data)
             if new:
-                self._tell(path, Touched(path, closed=False))
-        self._tell(path, Touched(path, closed=True))
+                self._tell(path, Changed(path, closed=False))
+        self._tell(path, Changed(path, closed=True))
 
     @rule(which=st.integers(0, 99))
     def rewrite(self, which: int) -> None:
         path = self._file(which)
         self._write(path, self._content())
-        self._tell(path, Touched(path, closed=True))
+        self._tell(path, Changed(path, closed=True))
 
     @rule(which=st.integers(0, 99), name=st.sampled_from(NAMES))
     def rewrite_and_rename(self, which: int, name: str) -> None:
@@ -131,7 +131,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         part = f"{os.path.dirname(path)}/.part"
         self._write(part, self._content())
         os.rename(part, path)
-        self._tell(path, Touched(path, closed=True))
+        self._tell(path, Changed(path, closed=True))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
     def rename_a_file(self, which: int, where: int, name: str) -> None:
@@ -148,15 +148,15 @@ class ReconcileMachine(RuleBasedStateMachine):
             os.rename(one, hidden)
             os.rename(two, one)
             os.rename(hidden, two)
-            self._tell(one, Gone(one))
+            self._tell(one, Deleted(one))
             self._tell_moved(two, one)
-            self._tell(two, Touched(two, closed=True))
+            self._tell(two, Changed(two, closed=True))
 
     @rule(which=st.integers(0, 99))
     def move_a_file_out(self, which: int) -> None:
         path = self._file(which)
         os.rename(path, f"{self._outside}/{os.path.basename(path)}")
-        self._tell(path, Gone(path))
+        self._tell(path, Deleted(path))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
     def move_a_file_in(self, which: int, where: int, name: str) -> None:
@@ -164,7 +164,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         if sources:
             target = f"{self._folder(where)}/{name}"
             os.rename(sources[which % len(sources)], target)
-            self._tell(target, Touched(target, closed=True))
+            self._tell(target, Changed(target, closed=True))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES), dated=st.booleans())
     def copy_a_file(self, which: int, where: int, name: str, *, dated: bool) -> None:
@@ -177,15 +177,15 @@ class ReconcileMachine(RuleBasedStateMachine):
         _part_from_links(target)
         (shutil.copy2 if dated else shutil.copyfile)(source, target)
         if new:
-            self._tell(target, Touched(target, closed=False))
-        self._tell(target, Touched(target, closed=True))
+            self._tell(target, Changed(target, closed=False))
+        self._tell(target, Changed(target, closed=True))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(NAMES))
     def link_a_file(self, which: int, where: int, name: str) -> None:
         target = f"{self._folder(where)}/{name}"
         if not os.path.exists(target):
             os.link(self._file(which, anchors=True), target)
-            self._tell(target, Touched(target, closed=False))
+            self._tell(target, Changed(target, closed=False))
 
     @rule(which=st.integers(0, 99))
     def touch_a_file(self, which: int) -> None:
@@ -193,13 +193,13 @@ class ReconcileMachine(RuleBasedStateMachine):
         _part_from_links(path)
         os.close(os.open(path, os.O_WRONLY))
         os.utime(path)
-        self._tell(path, Touched(path, closed=True))
+        self._tell(path, Changed(path, closed=True))
 
     @rule(which=st.integers(0, 99))
     def delete_a_file(self, which: int) -> None:
         path = self._file(which)
         os.unlink(path)
-        self._tell(path, Gone(path))
+        self._tell(path, Deleted(path))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(("f", "h", "i")))
     def move_a_folder(self, which: int, where: int, name: str) -> None:
@@ -214,7 +214,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         source = self._inner_folder(which)
         if source is not None:
             os.rename(source, f"{self._outside}/{self._fresh()}")
-            self._tell(source, Gone(source))
+            self._tell(source, Deleted(source))
 
     @rule(which=st.integers(0, 99), where=st.integers(0, 99), name=st.sampled_from(("f", "h", "i")))
     def move_a_folder_in(self, which: int, where: int, name: str) -> None:
@@ -231,7 +231,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             inside = sorted(_files(folder))
             shutil.rmtree(folder)
             for path in (*inside, folder):
-                self._tell(path, Gone(path))
+                self._tell(path, Deleted(path))
 
     # --- roots go and come ------------------------------------------------------------------------------------
 
@@ -272,15 +272,15 @@ class ReconcileMachine(RuleBasedStateMachine):
             [two, f"{one}/f", f"{two}/f/g"],
         )
         self._story.append(f"for a while the roots are {others[which % len(others)]}")
-        self._run(self.life.household.change(others[which % len(others)], QUICK))
+        self._run(self.life.manager.apply(others[which % len(others)], QUICK))
         self._pass(seconds)
         if told:
             self._tell_everything(random.Random(which))
         for chosen in work:
-            self.life.embedder.work(chosen)
-            self._call(self.life.embedder.tell, chosen)
+            self.life.image_worker.work(chosen)
+            self._call(self.life.image_worker.tell, chosen)
         self._pass(0)
-        self._run(self.life.household.change(self._tops, QUICK))
+        self._run(self.life.manager.apply(self._tops, QUICK))
 
     # --- what is told, and when -------------------------------------------------------------------------------
 
@@ -312,23 +312,23 @@ class ReconcileMachine(RuleBasedStateMachine):
     @rule(work=st.lists(st.integers(0, 99), max_size=4), tell=st.lists(st.integers(0, 99), max_size=4))
     def the_worker_works(self, work: list[int], tell: list[int]) -> None:
         self._pass(0.005)
-        self._story.append(f"the worker embeds {len(work)} and tells {len(tell)} of {self.life.embedder.paths}")
+        self._story.append(f"the worker embeds {len(work)} and tells {len(tell)} of {self.life.image_worker.paths}")
         for chosen in work:
-            self.life.embedder.work(chosen)
+            self.life.image_worker.work(chosen)
         for chosen in tell:
-            self._call(self.life.embedder.tell, chosen)
+            self._call(self.life.image_worker.tell, chosen)
         self._pass(0)
 
     @rule(which=st.integers(0, 99))
     def rewrite_what_the_worker_has_read(self, which: int) -> None:
         self._tell_everything(random.Random(which))
         self._pass(0.03)
-        held = sorted(path for path in self.life.embedder.paths if os.path.exists(path))
+        held = sorted(path for path in self.life.image_worker.paths if os.path.exists(path))
         if held:
-            self.life.embedder.read_all()
+            self.life.image_worker.read_all()
             path = held[which % len(held)]
             self._write(path, self._content())
-            self._deliver(Touched(path, closed=True))
+            self._deliver(Changed(path, closed=True))
             self._pass(0.03)
 
     @rule(flush=st.booleans())
@@ -360,7 +360,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             photo = self.life.library.get(path)
             assert photo is not None, f"failed: {self.life.library.failure(path)}"
             library[path] = ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest)
-        gone = {path: known for path, known in library.items() if self._roots.of(path) in self._away}
+        gone = {path: known for path, known in library.items() if self._roots.root_of(path) in self._away}
         assert {path: known for path, known in library.items() if path not in gone} == disk
         for root, photos in self._away.items():
             assert photos <= gone.keys(), f"photos of the absent {root} were forgotten"
@@ -374,7 +374,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         for path, (_, key) in library.items():
             vector = self.life.index.vector(path)
             assert vector is not None
-            np.testing.assert_array_equal(vector, rounded(self._vectors[key]), path)
+            np.testing.assert_array_equal(vector, round_to_float16(self._vectors[key]), path)
 
     def _compare_store(self, library: dict[str, Any]) -> None:
         self._run(self.life.writer.flush())
@@ -383,7 +383,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         assert len(photos) == len(stored)
         assert stored == library
         for photo, vector in zip(photos, vectors, strict=True):
-            np.testing.assert_array_equal(vector, rounded(self._vectors[photo.digest]), photo.path)
+            np.testing.assert_array_equal(vector, round_to_float16(self._vectors[photo.digest]), photo.path)
 
     # --- the means --------------------------------------------------------------------------------------------
 
@@ -415,7 +415,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         while self._loop.time() - quiet_since < QUIET:
             assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"
             self._pass(0.01)
-            self._call(self.life.embedder.finish)
+            self._call(self.life.image_worker.finish)
             self._run(self.life.drain())
             if self._busy():
                 quiet_since = self._loop.time()
@@ -423,9 +423,9 @@ class ReconcileMachine(RuleBasedStateMachine):
     def _busy(self) -> list[str]:
         """Say who is not at rest."""
         wrong = [
-            f"{root} is {keeper.state}: {keeper.detail}"
-            for root, keeper in self.life.keepers.items()
-            if keeper.state == "offline" and root not in self._away
+            f"{root} is {monitor.state}: {monitor.detail}"
+            for root, monitor in self.life.monitors.items()
+            if monitor.state == "offline" and root not in self._away
         ]
         return [*wrong, "work"] if self.life.busy else wrong
 
@@ -436,10 +436,10 @@ class ReconcileMachine(RuleBasedStateMachine):
 
     def _deliver(self, event: FsEvent) -> None:
         self._story.append(f"told: {event}")
-        self._call(self.life.intake.take, event)
+        self._call(self.life.dispatcher.dispatch, event)
 
     def _tell(self, path: str, event: FsEvent) -> None:
-        if self._roots.of(path) in self.life.watcher.watched:
+        if self._roots.root_of(path) in self.life.watcher.watched:
             self._post(event)
 
     def _post(self, *events: FsEvent) -> None:
@@ -451,21 +451,21 @@ class ReconcileMachine(RuleBasedStateMachine):
             case True, True:
                 self._post(Moved(source, target))
             case True, False:
-                self._post(Gone(source))
+                self._post(Deleted(source))
             case False, True:
-                self._post(Touched(target, closed=True))
+                self._post(Changed(target, closed=True))
 
     def _tell_folder_moved(self, source: str, target: str) -> None:
         match self._is_watched(source), self._is_watched(target):
             case True, True:
                 self._post(FolderMoved(source, target), FolderAppeared(target))
             case True, False:
-                self._post(Gone(source))
+                self._post(Deleted(source))
             case False, True:
                 self._post(FolderAppeared(target))
 
     def _is_watched(self, path: str) -> bool:
-        return self._roots.of(path) in self.life.watcher.watched
+        return self._roots.root_of(path) in self.life.watcher.watched
 
     def _present(self) -> list[str]:
         return [top for top in self._tops if top not in self._away]
@@ -494,14 +494,14 @@ class ReconcileMachine(RuleBasedStateMachine):
         files = [path for top in self._present() for path in sorted(_files(top))]
         chosen = [path for path in files if anchors or not path.endswith("anchor.png")]
         # Every other time one that the worker has just now, if it has one.
-        held = [path for path in chosen if path in self.life.embedder.paths]
+        held = [path for path in chosen if path in self.life.image_worker.paths]
         if which % 2 and held:
             return held[which // 2 % len(held)]
         if chosen:
             return chosen[which % len(chosen)]
         path = f"{self._present()[0]}/{NAMES[0]}"
         self._write(path, self._content())
-        self._tell(path, Touched(path, closed=True))
+        self._tell(path, Changed(path, closed=True))
         return path
 
     def _known(self) -> list[str]:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.files.scanner import FolderScanner
-from phsearch.domain.roots.ignore_rules import Rules
+from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import Found, Refused, ScanItem, Unlistable
+from phsearch.domain.types import NotAFile, PhotoFile, ScanItem, UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-RULES = Rules(("@eaDir/", "*.tmp"))
+RULES = IgnoreRules(("@eaDir/", "*.tmp"))
 
 
 def make(folder: Path, *names: str, size: int = 3) -> None:
@@ -29,7 +29,7 @@ def names(items: Iterable[ScanItem], folder: Path) -> list[str]:
     return sorted(os.path.relpath(item.path, folder) for item in items)
 
 
-def scanner(*roots: Path, rules: Rules = RULES, follow: bool = False) -> FolderScanner:
+def scanner(*roots: Path, rules: IgnoreRules = RULES, follow: bool = False) -> FolderScanner:
     return FolderScanner(Roots([str(root) for root in roots]), rules, follow_symlinks=follow)
 
 
@@ -42,7 +42,7 @@ def test_every_photo_is_found_with_its_fingerprint(tmp_path: Path) -> None:
     items = list(scanner(tmp_path).scan(str(tmp_path), str(tmp_path)))
     assert names(items, tmp_path) == ["a.jpg", "b/c.JPG", "b/d/e.nef"]
     found = next(item for item in items if item.path.endswith("a.jpg"))
-    assert isinstance(found, Found)
+    assert isinstance(found, PhotoFile)
     status = (tmp_path / "a.jpg").stat()
     assert (found.fingerprint.size, found.fingerprint.mtime_ns) == (3, status.st_mtime_ns)
 
@@ -107,8 +107,8 @@ def test_no_link_leads_into_what_is_apart(tmp_path: Path, link: str) -> None:
     assert set(names(following.scan(str(root), str(root)), root)) == expected
     inside = root / "link" / os.path.relpath(apart / "cats", tmp_path / link)
     assert list(following.scan(str(root), str(inside))) == []
-    assert following.look(str(inside / "b.jpg")) is None
-    assert isinstance(following.look(str(root / "a.jpg")), Found)
+    assert following.check_path(str(inside / "b.jpg")) is None
+    assert isinstance(following.check_path(str(root / "a.jpg")), PhotoFile)
 
 
 def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_what_is_no_file_is_refused_with_its_reason(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s.png"))
         items = sorted(scanner(tmp_path).scan(str(tmp_path), str(tmp_path)), key=lambda item: item.path)
-    assert [type(item) for item in items] == [Refused, Refused]
-    assert [item.reason for item in items if isinstance(item, Refused)] == [
+    assert [type(item) for item in items] == [NotAFile, NotAFile]
+    assert [item.reason for item in items if isinstance(item, NotAFile)] == [
         "a FIFO, not a regular file",
         "a socket, not a regular file",
     ]
@@ -130,7 +130,7 @@ def test_names_that_are_not_utf8_are_found(tmp_path: Path) -> None:
     os.close(os.open(raw, os.O_CREAT))
     items = list(scanner(tmp_path).scan(str(tmp_path), str(tmp_path)))
     assert [os.fsencode(item.path) for item in items] == [raw]
-    assert scanner(tmp_path).look(items[0].path) == items[0]
+    assert scanner(tmp_path).check_path(items[0].path) == items[0]
 
 
 def test_a_tree_deeper_than_the_recursion_limit_is_no_problem(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ def test_a_tree_deeper_than_the_recursion_limit_is_no_problem(tmp_path: Path) ->
 class Grumpy(FolderScanner):
     """Fails to judge one file, as a folder without the x bit would make it (root may do everything)."""
 
-    def _judge(self, path: str, status: os.stat_result) -> Found | Refused | None:
+    def _judge(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         if path.endswith("locked.jpg"):
             raise PermissionError(13, "Permission denied")
-        return super()._judge(path, status)
+        return super()._classify(path, status)
 
 
 def test_a_folder_that_cannot_be_looked_at_is_unlistable_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_a_folder_that_cannot_be_looked_at_is_unlistable_and_the_rest_goes_on(tm
     grumpy = Grumpy(Roots([str(tmp_path)]), RULES)
     items = list(grumpy.scan(str(tmp_path), str(tmp_path)))
     assert names(items, tmp_path) == ["a", "a/open.jpg", "b/c.jpg"]
-    assert Unlistable(str(tmp_path / "a"), "permission denied") in items
+    assert UnreadableDir(str(tmp_path / "a"), "permission denied") in items
     with pytest.raises(PermissionError):
-        grumpy.look(str(tmp_path / "a" / "locked.jpg"))
+        grumpy.check_path(str(tmp_path / "a" / "locked.jpg"))
 
 
 def test_a_start_that_is_gone_raises_at_once(tmp_path: Path) -> None:
@@ -189,19 +189,19 @@ def test_a_look_judges_one_path_as_the_scan_would(tmp_path: Path) -> None:
     (root / "dir.jpg").mkdir()
     (root / "link").symlink_to(tmp_path / "away")
     (root / "l.jpg").symlink_to(root / "a.jpg")
-    look = scanner(root).look
-    assert isinstance(look(f"{root}/a.jpg"), Found)
-    assert isinstance(look(f"{root}/pipe.jpg"), Refused)
+    look = scanner(root).check_path
+    assert isinstance(look(f"{root}/a.jpg"), PhotoFile)
+    assert isinstance(look(f"{root}/pipe.jpg"), NotAFile)
     not_ours = ["@eaDir/a.jpg", ".b.jpg", "c.txt", "gone.jpg", "a.jpg/x.jpg", "dir.jpg", "link/x.jpg", "l.jpg"]
     assert [look(f"{root}/{name}") for name in [*not_ours, "../away/x.jpg", "n" * 300 + ".jpg"]] == [None] * 10
-    follow = scanner(root, follow=True).look
-    assert isinstance(follow(f"{root}/link/x.jpg"), Found)
-    assert isinstance(follow(f"{root}/l.jpg"), Found)
-    small = scanner(root, rules=Rules(min_bytes=50)).look
+    follow = scanner(root, follow=True).check_path
+    assert isinstance(follow(f"{root}/link/x.jpg"), PhotoFile)
+    assert isinstance(follow(f"{root}/l.jpg"), PhotoFile)
+    small = scanner(root, rules=IgnoreRules(min_bytes=50)).check_path
     assert small(f"{root}/a.jpg") is None
-    assert isinstance(small(f"{root}/big.jpg"), Found)
+    assert isinstance(small(f"{root}/big.jpg"), PhotoFile)
 
 
 def test_a_look_into_a_root_that_is_gone_raises_instead_of_saying_gone(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        scanner(tmp_path / "stick").look(str(tmp_path / "stick" / "a.jpg"))
+        scanner(tmp_path / "stick").check_path(str(tmp_path / "stick" / "a.jpg"))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.store import deleted_vectors as store_retired
-from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import deleted_vectors, lance
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.adapters.store.table import Table
 from phsearch.domain.types import Failure, Fingerprint, Volume
@@ -97,32 +96,32 @@ def test_tidying_up_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
     for number in range(30):
         store.apply([(photo(f"/r/{number}"), vector(number))], [f"/r/{number - 10}"])
     before = content(store)
-    store.tidy()
+    store.optimize()
     assert content(store) == before == content(opened(tmp_path))
     assert sorted(before) == sorted(f"/r/{number}" for number in range(20, 30))
 
 
 def test_many_writes_make_the_store_untidy_until_it_is_tidied(store: LanceStore) -> None:
     for number in range(200):
-        assert not store.untidy
+        assert not store.needs_optimize
         store.apply([(photo("/r/a", size=number), vector(number))], [])
-    assert store.untidy
-    store.tidy()
-    assert not store.untidy
+    assert store.needs_optimize
+    store.optimize()
+    assert not store.needs_optimize
 
 
 def test_an_index_of_other_weights_is_refused_with_a_remedy(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a"), vector(1))], [])
-    opened(tmp_path).bind(IDENTITY)
+    opened(tmp_path).create_or_check(IDENTITY)
     with pytest.raises(ModelMismatchError) as caught:
-        opened(tmp_path).bind(dataclasses.replace(IDENTITY, weights="xyz"))
+        opened(tmp_path).create_or_check(dataclasses.replace(IDENTITY, weights="xyz"))
     assert "--rebuild" in caught.value.hint
 
 
 def test_each_model_has_its_own_table(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a"), vector(1))], [])
     other = LanceStore(tmp_path / "index", "ViT-B-32/openai")
-    other.bind(dataclasses.replace(IDENTITY, name="ViT-B-32", pretrained="openai", dim=8))
+    other.create_or_check(dataclasses.replace(IDENTITY, name="ViT-B-32", pretrained="openai", dim=8))
     assert other.load()[0] == []
     assert list(content(opened(tmp_path))) == ["/r/a"]
 
@@ -157,14 +156,14 @@ def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_
 
 def test_a_discarded_index_is_gone_and_can_be_made_anew(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a"), vector(1))], [])
-    store_lance.discard(tmp_path / "index")
-    store_lance.discard(tmp_path / "index")
+    lance.discard(tmp_path / "index")
+    lance.discard(tmp_path / "index")
     assert opened(tmp_path).load()[0] == []
 
 
 def test_discarding_works_whatever_lies_there(tmp_path: Path) -> None:
     (tmp_path / "index").write_text("not a folder")
-    store_lance.discard(tmp_path / "index")
+    lance.discard(tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
@@ -172,14 +171,14 @@ def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: L
     same = [photo(name) for name in ("/r/a", "/r/b")]
     other = dataclasses.replace(photo("/r/c"), digest=b"o" * 16)
     store.apply([(each, vector(row)) for row, each in enumerate([*same, other])], [])
-    assert not store.retired(other.digest)
+    assert not store.has_deleted(other.digest)
     store.apply([], ["/r/a", "/r/b", "/r/c"])
     for known in (store, opened(tmp_path)):
-        assert known.retired(other.digest)
-        found = known.recall(other.digest)
+        assert known.has_deleted(other.digest)
+        found = known.find_deleted(other.digest)
         assert found is not None
         assert (found[0], found[1].tolist()) == (other.info, vector(2).tolist())
-        assert known.recall(b"unknown".ljust(16)) is None
+        assert known.find_deleted(b"unknown".ljust(16)) is None
     assert len(list((tmp_path / "index").glob("retired_*"))) == 1
 
 
@@ -190,9 +189,9 @@ def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
     store.apply([(each, vector(row)) for row, each in enumerate(photos)], [])
     for each in photos:
         store.apply([], [each.path])
-    monkeypatch.setattr(store_retired, "_MOST", 3)
-    assert [opened(tmp_path).retired(each.digest) for each in photos] == [False, True, True, True]
-    monkeypatch.setattr(store_retired, "_SECONDS", -1.0)
-    assert not any(opened(tmp_path).retired(each.digest) for each in photos)
+    monkeypatch.setattr(deleted_vectors, "_MOST", 3)
+    assert [opened(tmp_path).has_deleted(each.digest) for each in photos] == [False, True, True, True]
+    monkeypatch.setattr(deleted_vectors, "_SECONDS", -1.0)
+    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos)
     monkeypatch.undo()
-    assert not any(opened(tmp_path).retired(each.digest) for each in photos), "it is gone from the disk, too"
+    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos), "it is gone from the disk, too"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.store import lance as store_lance
+from phsearch.adapters.store import lance, table_files
 from phsearch.adapters.store import table as store_table
-from phsearch.adapters.store import table_files as store_files
-from phsearch.adapters.store.errors import guarded
+from phsearch.adapters.store.errors import translate_errors
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from store_kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
@@ -62,12 +61,12 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
     state = tmp_path_factory.mktemp("history")
     history = History(state)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_lance, "_INDEXED_ROWS", 1)
+        patch.setattr(lance, "_INDEXED_ROWS", 1)
         for number in range(3):
             history.apply([f"/r/{number}-{each}" for each in range(8)], [f"/r/{number - 1}-0"])
         history.store.apply_failures([failure("/r/bad")], [])
         history.store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
-        history.store.tidy()
+        history.store.optimize()
         history.apply(["/r/0-1", "/r/new"], ["/r/1-1"])
         history.apply(["/r/newer"], [])
     return state, history
@@ -76,7 +75,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
 def test_whatever_file_is_damaged_the_rows_are_right_or_the_damage_is_named(
     history: tuple[Path, History], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_files, "_sync", lambda _: None)  # every copy would be synchronised in whole
+    monkeypatch.setattr(table_files, "_sync", lambda _: None)  # every copy would be synchronised in whole
     state, known = history
     files = sorted(file.relative_to(state) for file in state.rglob("*") if file.is_file())
     cases = [(file, damage) for file in files for damage in DAMAGES]
@@ -85,13 +84,13 @@ def test_whatever_file_is_damaged_the_rows_are_right_or_the_damage_is_named(
         copy = tmp_path / "copy"
         shutil.copytree(state, copy)
         DAMAGES[damage](copy / file)
-        outcomes[outcome(copy, known)] += 1
+        outcomes[result(copy, known)] += 1
         shutil.rmtree(copy)
     assert outcomes.keys() <= {"whole", "older", "refused"}
     assert outcomes["whole"] > CASES / 2
 
 
-def outcome(state: Path, known: History) -> str:
+def result(state: Path, known: History) -> str:
     try:
         store = opened(state)
         found = content(store)
@@ -101,11 +100,11 @@ def outcome(state: Path, known: History) -> str:
         return "refused" if "phsearchd --rebuild" in error.hint else error.sentence()
     assert known.holds(found)
     # What could be read goes on as if nothing had been: each kind of write, tidying, another start.
-    store.bind(IDENTITY)
+    store.create_or_check(IDENTITY)
     fresh = [(photo("/r/0-1", 99), vector(99)), (photo("/r/after", 99), vector(100))]
     store.apply(fresh, ["/r/0-2"])
     store.apply_failures([failure("/r/bad2")], ["/r/bad"])
-    store.tidy()
+    store.optimize()
     found = {path: row for path, row in found.items() if path not in {"/r/0-1", "/r/0-2"}}
     expected = found | {each.path: (each, row.tolist()) for each, row in fresh}
     again = opened(state)
@@ -137,15 +136,15 @@ def test_a_power_failure_during_a_write_costs_that_write_at_most(tmp_path: Path)
 def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_successor_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, synced, present = store_files._sync, set[str](), set[str]()
+    real, synced, present = table_files._sync, set[str](), set[str]()
 
     def sync(path: str) -> None:
         present.update(needed(tmp_path))
         synced.add(path)
         real(path)
 
-    monkeypatch.setattr(store_files, "_sync", sync)
-    monkeypatch.setattr(store_lance, "_INDEXED_ROWS", 1)
+    monkeypatch.setattr(table_files, "_sync", sync)
+    monkeypatch.setattr(lance, "_INDEXED_ROWS", 1)
     history = History(tmp_path)
     store, index = history.store, tmp_path / "index"
     for number in range(4):
@@ -160,7 +159,7 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
     time.sleep(0.01)
     monkeypatch.setattr(store_table, "_KEPT_VERSIONS", timedelta(milliseconds=1))
     present.clear()
-    store.tidy()
+    store.optimize()
     assert needed(tmp_path) <= synced
     assert len(needed(tmp_path)) < len(before)
     assert before <= present
@@ -190,7 +189,7 @@ def test_stepping_back_is_said_once_and_lasts(
 def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_files, "_sync", lambda _: None)
+    monkeypatch.setattr(table_files, "_sync", lambda _: None)
     history = History(tmp_path)
     history.apply(["/r/first"], [])
     damaged = set((tmp_path / "index" / "photos_mini.lance" / "data").iterdir())
@@ -228,7 +227,7 @@ def test_an_index_of_which_half_the_folders_are_gone_is_named_and_can_be_rebuilt
     assert "phsearchd --rebuild" in caught.value.hint
     assert ".rs" not in caught.value.sentence()
     assert bytes_below(tmp_path) == before
-    store_lance.discard(tmp_path / "index")
+    lance.discard(tmp_path / "index")
     assert content(opened(tmp_path, IDENTITY)) == {}
 
 
@@ -266,7 +265,7 @@ def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path:
     again = opened(tmp_path)
     assert list(content(again)) == ["/r/a"]
     assert again.load_failures() == [failure("/r/bad")]
-    again.tidy()
+    again.optimize()
     assert list(content(again)) == ["/r/a"]
     assert not any(file.exists() for file in killed)
 
@@ -284,7 +283,7 @@ def test_files_that_no_version_knows_are_removed_by_tidying(history: tuple[Path,
     shutil.copy(next(data.glob("*.lance")), orphan)
     store = opened(tmp_path)
     before = content(store)
-    store.tidy()
+    store.optimize()
     assert not orphan.exists()
     assert content(opened(tmp_path)) == before
 
@@ -310,10 +309,10 @@ class PanicException(BaseException):
 
 
 def test_a_panic_in_rust_is_an_error_of_the_store_and_being_told_to_stop_is_not(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="boom") as caught, guarded(tmp_path, "read"):
+    with pytest.raises(StoreError, match="boom") as caught, translate_errors(tmp_path, "read"):
         raise PanicException("boom")
     assert "--rebuild" in caught.value.hint
-    with pytest.raises(KeyboardInterrupt), guarded(tmp_path, "read"):
+    with pytest.raises(KeyboardInterrupt), translate_errors(tmp_path, "read"):
         raise KeyboardInterrupt
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from harness import photo
-from onlooking import LIARS, summoned
+from onlooking import LIARS, on_demand
 from phsearch.domain.library import Library
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from phsearch.service.workers.on_demand import Summoned
+    from phsearch.service.workers.on_demand import OnDemandWorker
 
 
 def showing(
-    scenario: Callable[[Thumbnails, Summoned], Awaitable[None]],
+    scenario: Callable[[Thumbnails, OnDemandWorker], Awaitable[None]],
     library: Library,
-    worker: Callable[[], Summoned] = summoned,
+    worker: Callable[[], OnDemandWorker] = on_demand,
     *,
     follow: bool = False,
 ) -> None:
@@ -37,7 +37,7 @@ def showing(
         try:
             await scenario(Thumbnails(summoned_one, library, lambda: follow), summoned_one)
         finally:
-            await summoned_one.end()
+            await summoned_one.stop_now()
 
     asyncio.run(all_of_it())
 
@@ -62,14 +62,14 @@ def colour(made: Thumbnail) -> tuple[int, ...]:
 def test_a_picture_asked_for_again_is_not_made_again(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", "red")
 
-    async def scenario(thumbnails: Thumbnails, worker: Summoned) -> None:
-        made = await thumbnails.of(str(path), 32, 32, "png")
+    async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
+        made = await thumbnails.get(str(path), 32, 32, "png")
         assert (made.width, made.height) == (32, 24)
         path.unlink()
-        await worker.end()
-        assert await thumbnails.of(str(path), 32, 32, "png") is made, "also while its disk is away"
+        await worker.stop_now()
+        assert await thumbnails.get(str(path), 32, 32, "png") is made, "also while its disk is away"
         with pytest.raises(UnreadableImageError, match="no such file"):
-            await thumbnails.of(str(path), 16, 16, "png")
+            await thumbnails.get(str(path), 16, 16, "png")
 
     showing(scenario, library(path))
 
@@ -77,10 +77,10 @@ def test_a_picture_asked_for_again_is_not_made_again(tmp_path: Path) -> None:
 def test_pictures_are_of_the_library_alone(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", "red")
 
-    async def scenario(thumbnails: Thumbnails, worker: Summoned) -> None:
+    async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
         with pytest.raises(OutsideLibraryError, match="no photo of the library"):
-            await thumbnails.of(str(path), 32, 32, "png")
-        assert worker.career.starts == 0
+            await thumbnails.get(str(path), 32, 32, "png")
+        assert worker.worker_stats.starts == 0
 
     showing(scenario, library())
 
@@ -90,10 +90,10 @@ def test_a_photo_that_has_just_changed_is_not_kept_as_the_one_it_was(tmp_path: P
     copy.write_bytes(first.read_bytes())
     known = library(first, copy, digest=b"the same")
 
-    async def scenario(thumbnails: Thumbnails, _worker: Summoned) -> None:
+    async def scenario(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
         photo(first, "blue", (80, 60))
-        assert colour(await thumbnails.of(str(first), 32, 32, "png")) == (0, 0, 255)
-        assert colour(await thumbnails.of(str(copy), 32, 32, "png")) == (255, 0, 0)
+        assert colour(await thumbnails.get(str(first), 32, 32, "png")) == (0, 0, 255)
+        assert colour(await thumbnails.get(str(copy), 32, 32, "png")) == (255, 0, 0)
 
     showing(scenario, known)
 
@@ -101,20 +101,20 @@ def test_a_photo_that_has_just_changed_is_not_kept_as_the_one_it_was(tmp_path: P
 def test_what_is_kept_is_counted_as_it_is_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [photo(tmp_path / f"{number}.png", "red") for number in range(6)]
 
-    async def scenario(thumbnails: Thumbnails, worker: Summoned) -> None:
-        made = await asyncio.gather(*(thumbnails.of(str(paths[0]), 32, 32, "png") for _ in range(5)))
+    async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
+        made = await asyncio.gather(*(thumbnails.get(str(paths[0]), 32, 32, "png") for _ in range(5)))
         size = len(made[0].data)
         monkeypatch.setattr(whole, "_KEPT_BYTES", size * 7 // 2)
         for path in paths[1:]:  # the same colours make pictures of about the same size
-            await thumbnails.of(str(path), 32, 32, "png")
-        await worker.end()
+            await thumbnails.get(str(path), 32, 32, "png")
+        await worker.stop_now()
         for path in paths:
             path.unlink()
         assert [await kept(thumbnails, path) for path in paths] == [False] * 3 + [True] * 3
 
     async def kept(thumbnails: Thumbnails, path: Path) -> bool:
         try:
-            await thumbnails.of(str(path), 32, 32, "png")
+            await thumbnails.get(str(path), 32, 32, "png")
         except UnreadableImageError:
             return False
         return True
@@ -129,12 +129,12 @@ def test_a_link_is_followed_only_where_the_library_follows_links(tmp_path: Path)
     inside.unlink()
     inside.symlink_to(secret)
 
-    async def refused(thumbnails: Thumbnails, _worker: Summoned) -> None:
+    async def refused(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
         with pytest.raises(UnreadableImageError, match="link"):
-            await thumbnails.of(str(inside), 32, 32, "png")
+            await thumbnails.get(str(inside), 32, 32, "png")
 
-    async def followed(thumbnails: Thumbnails, _worker: Summoned) -> None:
-        assert colour(await thumbnails.of(str(inside), 32, 32, "png")) == (0, 0, 255)
+    async def followed(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
+        assert colour(await thumbnails.get(str(inside), 32, 32, "png")) == (0, 0, 255)
 
     showing(refused, known)
     showing(followed, known, follow=True)
@@ -157,21 +157,21 @@ def test_a_link_is_followed_only_where_the_library_follows_links(tmp_path: Path)
 def test_a_decoder_that_was_taken_over_reaches_no_terminal(tmp_path: Path, form: str, lie: str) -> None:
     honest, lies = photo(tmp_path / "a.png", "red"), photo(tmp_path / "lies.png", "red")
 
-    async def scenario(thumbnails: Thumbnails, worker: Summoned) -> None:
+    async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
         with pytest.raises(UnreadableImageError, match="cannot be shown: the decoder did not survive it"):
-            await thumbnails.of(str(lies), 64, 64, form)
-        assert (await thumbnails.of(str(honest), 64, 64, form)).width == 8
-        assert worker.career.starts == 2
+            await thumbnails.get(str(lies), 64, 64, form)
+        assert (await thumbnails.get(str(honest), 64, 64, form)).width == 8
+        assert worker.worker_stats.starts == 2
 
-    showing(scenario, library(honest, lies), lambda: summoned(program=LIARS, lie=lie))
+    showing(scenario, library(honest, lies), lambda: on_demand(program=LIARS, lie=lie))
 
 
 def test_a_picture_that_never_gets_small_is_given_up(tmp_path: Path) -> None:
     lies = photo(tmp_path / "lies.png", "red")
 
-    async def scenario(thumbnails: Thumbnails, _worker: Summoned) -> None:
+    async def scenario(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
         async with asyncio.timeout(10):
             with pytest.raises(UnreadableImageError, match="cannot be made small"):
-                await thumbnails.of(str(lies), 64, 64, "sixel")
+                await thumbnails.get(str(lies), 64, 64, "sixel")
 
-    showing(scenario, library(lies), lambda: summoned(program=LIARS, lie="never small"))
+    showing(scenario, library(lies), lambda: on_demand(program=LIARS, lie="never small"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phsearch.adapters.linux.systemd import Notifier, inherited
+from phsearch.adapters.linux.systemd import Notifier, listen_socket
 from phsearch.errors import PhsearchError
 from phsearch.installer import units
 
@@ -30,12 +30,14 @@ def analyze(runtime: Path, *words: str | Path) -> subprocess.CompletedProcess[st
 @needs_analyze
 @pytest.mark.parametrize("fitted", [False, True], ids=["as they are", "installed"])
 def test_every_unit_passes_verification(tmp_path: Path, fitted: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    fitting = units.Fitting((sys.executable, "-c", "%h $x"), str(tmp_path / "a b %"), "/d", "25%", {"HF_HOME": "/d e"})
+    values = units.UnitValues(
+        (sys.executable, "-c", "%h $x"), str(tmp_path / "a b %"), "/d", "25%", {"HF_HOME": "/d e"}
+    )
     for name in (units.SERVICE, units.SOCKET, units.SANDBOX):
         text = (SYSTEMD / name).read_text()
         file = tmp_path / "units" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(units.fit(text, fitting) if fitted else text)
+        file.write_text(units.render(text, values) if fitted else text)
     folder = tmp_path / "units"
     done = analyze(tmp_path, "verify", "--recursive-errors=no", folder / units.SERVICE, folder / units.SOCKET)
     assert (done.returncode, done.stderr) == (0, "")
@@ -54,11 +56,11 @@ def test_the_notifier_sends_datagrams_to_the_socket_it_was_given(tmp_path: Path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
         notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})
-        notifier.ready()
-        notifier.status("3 photos")
-        notifier.alive()
-        notifier.status("lost: a\nMAINPID=1\r.png")
-        notifier.stopping()
+        notifier.notify_ready()
+        notifier.notify_status("3 photos")
+        notifier.watchdog_ping()
+        notifier.notify_status("lost: a\nMAINPID=1\r.png")
+        notifier.notify_stopping()
         assert [systemd.recv(100) for _ in range(5)] == [
             b"READY=1",
             b"STATUS=3 photos",
@@ -69,8 +71,8 @@ def test_the_notifier_sends_datagrams_to_the_socket_it_was_given(tmp_path: Path)
 
 
 def test_the_notifier_is_silent_without_systemd_and_when_systemd_is_gone(tmp_path: Path) -> None:
-    Notifier({}).ready()
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).ready()
+    Notifier({}).notify_ready()
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).notify_ready()
 
 
 def seconds(env: dict[str, str]) -> float | None:
@@ -87,12 +89,12 @@ def test_the_watchdog_is_ours_or_nobodys() -> None:
 
 
 def test_sockets_meant_for_another_process_are_left_alone() -> None:
-    assert inherited({}) is None
-    assert inherited({"LISTEN_PID": "1", "LISTEN_FDS": "1"}) is None
+    assert listen_socket({}) is None
+    assert listen_socket({"LISTEN_PID": "1", "LISTEN_FDS": "1"}) is None
 
 
 @pytest.mark.parametrize("count", ["", "0", "2", "x"])
 def test_another_number_of_sockets_than_one_is_refused_with_the_remedy(count: str) -> None:
     with pytest.raises(PhsearchError) as caught:
-        inherited({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})
+        listen_socket({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})
     assert "phsearch.socket" in caught.value.hint

@@ -14,12 +14,12 @@ from machine import at_ease
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
-from phsearch.domain.types import Digested, Fingerprint, PhotoInfo
-from phsearch.domain.verification import Findings
-from phsearch.service.events import Events
-from phsearch.service.indexing.photo_index import Catalog
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.threads import Lane
+from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo
+from phsearch.domain.verification import Report
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
 
 if TYPE_CHECKING:
@@ -66,48 +66,50 @@ class MemoryStore:
 class Scene:
     """A catalog of three photos that are all written, and the check of their rows."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, executor: SerialExecutor) -> None:
         self.store = MemoryStore()
         store: Any = self.store
-        self.lane = lane
-        self.writer = Writer(store, lane, idle=lambda: True)
+        self.executor = executor
+        self.writer = StoreWriter(store, executor, idle=lambda: True)
         self.library, self.index = Library(), VectorIndex()
         roots = Roots(["/photos"])
-        self.catalog = Catalog(self.library, self.index, lane, self.writer, Events(), roots)
+        self.photo_index = PhotoIndex(self.library, self.index, executor, self.writer, EventBus(), roots)
         for name in "abc":
             self.add(name)
-        self.rows = RowCheck(store, lane, self.writer, self.library, self.index, lane, roots, lane)
+        self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)
 
     def add(self, name: str, size: int = 1) -> None:
         vector = np.array([np.cos(size), np.sin(size)], np.float32)
-        self.catalog.add(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
+        self.photo_index.add_photo(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
 
     async def found(self) -> dict[str, str]:
-        findings = Findings()
+        findings = Report()
         await self.rows.check(findings)
         return {each.path: each.kind for each in findings.mismatches}
 
 
 @pytest.fixture
-def lane() -> Iterator[Lane]:
-    lane = Lane("all")
-    yield lane
-    lane.close()
+def executor() -> Iterator[SerialExecutor]:
+    executor = SerialExecutor("all")
+    yield executor
+    executor.close()
 
 
 @pytest.mark.parametrize("when", ["written", "read"])
-def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismatches(lane: Lane, when: str) -> None:
+def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismatches(
+    executor: SerialExecutor, when: str
+) -> None:
     async def scenario() -> None:
-        scene = Scene(lane)
+        scene = Scene(executor)
         numbers = iter(range(2, 100))
 
         def change() -> None:
             number = next(numbers)
             scene.add("a", number)
             scene.add(f"new{number}")
-            scene.catalog.remove(f"/photos/new{number - 1}")
-            scene.catalog.move("/photos/b", "/photos/moved")
-            scene.catalog.move("/photos/moved", "/photos/b")
+            scene.photo_index.remove_photo(f"/photos/new{number - 1}")
+            scene.photo_index.move_photo("/photos/b", "/photos/moved")
+            scene.photo_index.move_photo("/photos/moved", "/photos/b")
 
         scene.store.happens[when] = change
         assert await scene.found() == {}
@@ -117,9 +119,9 @@ def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismat
     asyncio.run(scenario())
 
 
-def test_a_row_that_is_wrong_is_found_while_others_change(lane: Lane) -> None:
+def test_a_row_that_is_wrong_is_found_while_others_change(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        scene = Scene(lane)
+        scene = Scene(executor)
         assert await scene.found() == {}
         del scene.store.stored["/photos/c"]
         scene.store.happens["read"] = lambda: scene.add("a", 7)
@@ -128,9 +130,9 @@ def test_a_row_that_is_wrong_is_found_while_others_change(lane: Lane) -> None:
     asyncio.run(scenario())
 
 
-def test_rows_of_a_folder_that_is_not_watched_now_are_no_mismatches(lane: Lane) -> None:
+def test_rows_of_a_folder_that_is_not_watched_now_are_no_mismatches(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        scene = Scene(lane)
+        scene = Scene(executor)
         await scene.writer.flush()
         photo, vector = scene.store.stored["/photos/a"]
         scene.store.stored["/elsewhere/a"] = (photo.__class__(**_fields(photo) | {"path": "/elsewhere/a"}), vector)
@@ -147,20 +149,20 @@ def _fields(photo: Photo) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "kinds"),
     [
-        (Digested(Fingerprint(2, 2), CONTENT), []),
+        (ContentDigest(Fingerprint(2, 2), CONTENT), []),
         (None, []),
-        (Digested(Fingerprint(1, 1), CONTENT), ["other bytes"]),
+        (ContentDigest(Fingerprint(1, 1), CONTENT), ["other bytes"]),
     ],
 )
 def test_other_bytes_count_only_where_size_and_time_are_the_same(
-    lane: Lane, content: Digested | None, kinds: list[str]
+    executor: SerialExecutor, content: ContentDigest | None, kinds: list[str]
 ) -> None:
     async def scenario() -> None:
-        scene = Scene(lane)
+        scene = Scene(executor)
         nobody: Any = None
         disk: Any = SimpleNamespace(read=AsyncMock(return_value=content))
-        check = SampleCheck(disk, scene.library, scene.index, lane, nobody, nobody, at_ease())
-        findings = Findings()
+        check = SampleCheck(disk, scene.library, scene.index, executor, nobody, nobody, at_ease())
+        findings = Report()
         photo = scene.library.get("/photos/a")
         assert photo is not None
         await check.check([photo], findings, lambda _path: False)
@@ -169,9 +171,9 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
     asyncio.run(scenario())
 
 
-def test_two_flushes_at_once_are_one_after_the_other(lane: Lane) -> None:
+def test_two_flushes_at_once_are_one_after_the_other(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        scene = Scene(lane)
+        scene = Scene(executor)
         first, second = asyncio.ensure_future(scene.writer.flush()), asyncio.ensure_future(scene.writer.flush())
         await asyncio.sleep(0)
         assert scene.writer.pending == 3, "what is being written is still pending"

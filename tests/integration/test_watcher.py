@@ -20,26 +20,26 @@ import namespaces
 from harness import wait_until
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.adapters.linux.mounts import RemoteMounts
-from phsearch.adapters.watch import FolderWatcher, Inotify, Watchers
-from phsearch.domain.roots.ignore_rules import Rules
+from phsearch.adapters.watch import FolderWatcher, Inotify, IsolatingWatcher
+from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import (
-    Blind,
+    Changed,
+    Deleted,
     FolderAppeared,
     FolderMoved,
     FsEvent,
-    Gone,
-    Marked,
     Moved,
     Overflowed,
     RootLost,
-    Touched,
+    SyncMark,
+    WatchDegraded,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-RULES = Rules(("@eaDir/", "*.tmp"))
+RULES = IgnoreRules(("@eaDir/", "*.tmp"))
 PATIENCE = 10.0
 
 
@@ -84,7 +84,7 @@ class Ear:
         )
         self.watcher.start(self.told.put)
         for root in roots:
-            self.watcher.add(str(root))
+            self.watcher.add_root(str(root))
 
     def until(self, *wanted: FsEvent) -> list[FsEvent]:
         """Collect what is told until all of `wanted` was; give everything told since the last call."""
@@ -105,8 +105,8 @@ class Ear:
         """Give everything told up to now: a photo is made as a marker, its event comes after all others."""
         marker = self.root / f"marker{len(self.heard)}-{time.monotonic_ns()}.jpg"
         marker.touch()
-        told = self.until(Touched(str(marker), closed=True))
-        return [event for event in told if not (isinstance(event, Touched) and event.path == str(marker))]
+        told = self.until(Changed(str(marker), closed=True))
+        return [event for event in told if not (isinstance(event, Changed) and event.path == str(marker))]
 
 
 @pytest.fixture
@@ -143,15 +143,15 @@ def watched(ear: Ear) -> set[str]:
 def test_a_photo_written_is_touched_and_then_closed(root: Path, ear: Ear) -> None:
     path = str(root / "a.jpg")
     with (root / "a.jpg").open("wb") as file:
-        ear.until(Touched(path, closed=False))
+        ear.until(Changed(path, closed=False))
         file.write(b"x")
-    assert ear.until(Touched(path, closed=True)) == [Touched(path, closed=True)]
+    assert ear.until(Changed(path, closed=True)) == [Changed(path, closed=True)]
 
 
 def test_an_atomic_save_is_one_whole_photo(root: Path, ear: Ear) -> None:
     (root / ".a.jpg.part").write_bytes(b"x")
     (root / ".a.jpg.part").rename(root / "a.jpg")
-    assert ear.rest() == [Touched(str(root / "a.jpg"), closed=True)]
+    assert ear.rest() == [Changed(str(root / "a.jpg"), closed=True)]
 
 
 def test_a_rename_is_a_move(root: Path, ear: Ear) -> None:
@@ -165,7 +165,7 @@ def test_a_photo_renamed_to_something_else_is_gone(root: Path, ear: Ear) -> None
     (root / "a.jpg").touch()
     ear.rest()
     (root / "a.jpg").rename(root / "a.jpg.bak")
-    assert ear.rest() == [Gone(str(root / "a.jpg"))]
+    assert ear.rest() == [Deleted(str(root / "a.jpg"))]
 
 
 def test_a_photo_deleted_or_moved_away_is_gone(root: Path, tmp_path: Path, ear: Ear) -> None:
@@ -174,13 +174,13 @@ def test_a_photo_deleted_or_moved_away_is_gone(root: Path, tmp_path: Path, ear: 
     ear.rest()
     (root / "a.jpg").unlink()
     (root / "b.jpg").rename(tmp_path / "b.jpg")
-    assert ear.until(Gone(str(root / "b.jpg"))) == [Gone(str(root / "a.jpg")), Gone(str(root / "b.jpg"))]
+    assert ear.until(Deleted(str(root / "b.jpg"))) == [Deleted(str(root / "a.jpg")), Deleted(str(root / "b.jpg"))]
 
 
 def test_a_photo_moved_in_is_whole(root: Path, tmp_path: Path, ear: Ear) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     (tmp_path / "a.jpg").rename(root / "a.jpg")
-    assert ear.rest() == [Touched(str(root / "a.jpg"), closed=True)]
+    assert ear.rest() == [Changed(str(root / "a.jpg"), closed=True)]
 
 
 def test_a_move_between_roots_is_a_move(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
@@ -197,7 +197,7 @@ def test_a_move_between_roots_is_a_move(root: Path, tmp_path: Path, ears: list[E
         FolderAppeared(str(root / "album")),
     ]
     (root / "album" / "x.jpg").touch()
-    assert Touched(str(root / "album" / "x.jpg"), closed=True) in ear.rest()
+    assert Changed(str(root / "album" / "x.jpg"), closed=True) in ear.rest()
 
 
 def test_what_is_no_photo_makes_no_events(root: Path, ear: Ear) -> None:
@@ -220,7 +220,7 @@ def test_our_own_reading_makes_no_events(root: Path, ears: list[Ear]) -> None:
     (root / "d").mkdir()
     ear.until(FolderAppeared(str(root / "d")))
     (root / "d" / "a.jpg").write_bytes(b"x")
-    ear.until(Touched(str(root / "d" / "a.jpg"), closed=True))
+    ear.until(Changed(str(root / "d" / "a.jpg"), closed=True))
     raw.clear()
     for _ in range(3):
         assert (root / "d" / "a.jpg").read_bytes() == b"x"
@@ -232,12 +232,12 @@ def test_our_own_reading_makes_no_events(root: Path, ears: list[Ear]) -> None:
 def test_a_name_that_is_not_utf8_comes_back_as_it_was(root: Path, ear: Ear) -> None:
     raw = os.fsencode(root) + b"/caf\xe9.jpg"
     os.close(os.open(raw, os.O_CREAT | os.O_WRONLY))
-    assert [os.fsencode(event.path) for event in ear.rest() if isinstance(event, Touched)] == [raw, raw]
+    assert [os.fsencode(event.path) for event in ear.rest() if isinstance(event, Changed)] == [raw, raw]
 
 
 def test_a_fifo_named_like_a_photo_is_told_and_blocks_nobody(root: Path, ear: Ear) -> None:
     os.mkfifo(root / "pipe.jpg")
-    assert ear.rest() == [Touched(str(root / "pipe.jpg"), closed=False)]
+    assert ear.rest() == [Changed(str(root / "pipe.jpg"), closed=False)]
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_a_folder_moved_in_is_told_once_and_watched_to_the_bottom(root: Path, tm
     (tmp_path / "in").rename(root / "in")
     assert ear.rest() == [FolderAppeared(str(root / "in"))]
     (root / "in" / "deep" / "er" / "b.jpg").touch()
-    ear.until(Touched(str(root / "in" / "deep" / "er" / "b.jpg"), closed=True))
+    ear.until(Changed(str(root / "in" / "deep" / "er" / "b.jpg"), closed=True))
 
 
 def test_a_folder_renamed_keeps_its_watches_under_the_new_name(root: Path, ear: Ear) -> None:
@@ -259,7 +259,7 @@ def test_a_folder_renamed_keeps_its_watches_under_the_new_name(root: Path, ear: 
     (root / "old").rename(root / "new")
     assert ear.rest() == [FolderMoved(str(root / "old"), str(root / "new")), FolderAppeared(str(root / "new"))]
     (root / "new" / "sub" / "a.jpg").touch()
-    assert Touched(str(root / "new" / "sub" / "a.jpg"), closed=True) in ear.rest()
+    assert Changed(str(root / "new" / "sub" / "a.jpg"), closed=True) in ear.rest()
     assert watched(ear) == {".", "new", "new/sub"}
 
 
@@ -269,9 +269,9 @@ def test_a_folder_moved_out_is_gone_and_leaves_no_ghosts(root: Path, tmp_path: P
     ear.rest()
     (root / "a").rename(tmp_path / "away")
     (tmp_path / "away" / "b" / "ghost.jpg").touch()
-    told = ear.until(Gone(str(root / "a")))
+    told = ear.until(Deleted(str(root / "a")))
     (tmp_path / "away" / "b" / "ghost2.jpg").touch()
-    assert [*told, *ear.rest()] == [Gone(str(root / "a"))]
+    assert [*told, *ear.rest()] == [Deleted(str(root / "a"))]
     assert watched(ear) == {"."}
 
 
@@ -281,7 +281,11 @@ def test_a_folder_deleted_is_gone_with_all_its_photos(root: Path, ear: Ear) -> N
     (root / "a" / "b" / "x.jpg").touch()
     ear.rest()
     shutil.rmtree(root / "a")
-    assert ear.rest() == [Gone(str(root / "a" / "b" / "x.jpg")), Gone(str(root / "a" / "b")), Gone(str(root / "a"))]
+    assert ear.rest() == [
+        Deleted(str(root / "a" / "b" / "x.jpg")),
+        Deleted(str(root / "a" / "b")),
+        Deleted(str(root / "a")),
+    ]
     assert watched(ear) == {"."}
 
 
@@ -290,7 +294,7 @@ def test_a_folder_that_becomes_hidden_is_gone_and_one_that_shows_up_has_appeared
     ear.until(FolderAppeared(str(root / "a")))
     ear.rest()
     (root / "a").rename(root / ".a")
-    assert ear.rest() == [Gone(str(root / "a"))]
+    assert ear.rest() == [Deleted(str(root / "a"))]
     assert watched(ear) == {"."}
     (root / ".a").rename(root / "b")
     assert ear.rest() == [FolderAppeared(str(root / "b"))]
@@ -308,7 +312,7 @@ def test_ignored_and_hidden_folders_and_inner_roots_are_not_watched(root: Path, 
     assert watched(ear) == {".", "c", "work", "work/w"}
     (root / "work" / "a.jpg").touch()
     path = str(root / "work" / "a.jpg")
-    assert ear.rest() == [Touched(path, closed=False), Touched(path, closed=True)]
+    assert ear.rest() == [Changed(path, closed=False), Changed(path, closed=True)]
 
 
 def test_an_inner_root_is_not_watched_by_the_outer_even_while_it_is_not_watched_itself(
@@ -316,8 +320,8 @@ def test_an_inner_root_is_not_watched_by_the_outer_even_while_it_is_not_watched_
 ) -> None:
     (root / "work" / "w").mkdir(parents=True)
     ears.append(ear := Ear(root, root / "work"))
-    ear.watcher.remove(str(root / "work"))
-    ear.watcher.add(str(root))
+    ear.watcher.remove_root(str(root / "work"))
+    ear.watcher.add_root(str(root))
     (root / "work" / "a.jpg").touch()
     assert ear.rest() == []
     assert watched(ear) == {"."}
@@ -338,7 +342,7 @@ def make_and_move(root: Path, numbers: range, made: set[str]) -> None:
 def learn(seen: set[str], event: FsEvent, scanner: FolderScanner, root: Path) -> None:
     """Do with an event the least that an indexer does."""
     match event:
-        case Touched(path=path):
+        case Changed(path=path):
             seen.add(path)
         case FolderAppeared(path=path) if Path(path).is_dir():
             with contextlib.suppress(FileNotFoundError):
@@ -383,9 +387,9 @@ def test_followed_links_are_watched_and_circles_end(root: Path, tmp_path: Path, 
     ears.append(ear := Ear(root, follow=True))
     assert watched(ear) == {".", "zz", "link", "link/deep"}
     (away / "deep" / "a.jpg").touch()
-    assert Touched(str(root / "link" / "deep" / "a.jpg"), closed=True) in ear.rest()
+    assert Changed(str(root / "link" / "deep" / "a.jpg"), closed=True) in ear.rest()
     (root / "link").unlink()
-    assert ear.rest() == [Gone(str(root / "link"))]
+    assert ear.rest() == [Deleted(str(root / "link"))]
     (root / "again").symlink_to(away)
     assert ear.rest() == [FolderAppeared(str(root / "again"))]
 
@@ -411,7 +415,7 @@ def test_after_an_overflow_the_root_is_told_and_missed_folders_are_watched(root:
     ear.until(Overflowed(str(root)))
     assert watched(ear) == {".", "new", "new/deep", "renamed", "renamed/sub", "stays", "left"}
     (root / "renamed" / "sub" / "a.jpg").touch()
-    assert Touched(str(root / "renamed" / "sub" / "a.jpg"), closed=True) in ear.rest()
+    assert Changed(str(root / "renamed" / "sub" / "a.jpg"), closed=True) in ear.rest()
 
 
 def test_folders_beyond_the_watch_limit_are_counted_with_the_remedy_and_the_rest_goes_on(
@@ -425,19 +429,19 @@ def test_folders_beyond_the_watch_limit_are_counted_with_the_remedy_and_the_rest
 
     ears.append(ear := Ear(root, inotify=Full))
     (root / "b" / "a.jpg").touch()
-    told = ear.until(Touched(str(root / "b" / "a.jpg"), closed=True))
+    told = ear.until(Changed(str(root / "b" / "a.jpg"), closed=True))
     limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
     blind = told[0]
-    assert isinstance(blind, Blind)
+    assert isinstance(blind, WatchDegraded)
     assert (blind.root, blind.folders) == (str(root), 3)
     assert f"sysctl fs.inotify.max_user_watches={limit * 2}" in blind.reason
     (root / "more").mkdir()
-    ear.until(FolderAppeared(str(root / "more")), Blind(str(root), 4, blind.reason))
+    ear.until(FolderAppeared(str(root / "more")), WatchDegraded(str(root), 4, blind.reason))
     shutil.rmtree(root / "a" / "full")
-    ear.until(Gone(str(root / "a" / "full")), Blind(str(root), 1, blind.reason))
+    ear.until(Deleted(str(root / "a" / "full")), WatchDegraded(str(root), 1, blind.reason))
     Full.refuse.clear()  # the owner did as told, and the timer adds the root again
-    ear.watcher.add(str(root))
-    ear.until(Blind(str(root), 0, ""))
+    ear.watcher.add_root(str(root))
+    ear.until(WatchDegraded(str(root), 0, ""))
     assert watched(ear) == {".", "a", "b", "more"}
 
 
@@ -448,14 +452,16 @@ def test_a_folder_that_may_not_be_read_is_counted(root: Path, ears: list[Ear]) -
         refuse = {b"locked": errno.EACCES}  # noqa: RUF012
 
     ears.append(ear := Ear(root, inotify=Locked))
-    ear.until(Blind(str(root), 1, "permission denied"))
+    ear.until(WatchDegraded(str(root), 1, "permission denied"))
     (root / "locked").rmdir()
-    ear.until(Blind(str(root), 0, ""))
+    ear.until(WatchDegraded(str(root), 0, ""))
 
 
 def _counted(ear: Ear, root: Path, folders: tuple[int, int]) -> None:
     # Whoever counts at the moment in which something changes is told nothing.
-    wait_until(lambda: ear.watcher.counts(str(root)) == folders, f"{folders} are counted as watched and not watched")
+    wait_until(
+        lambda: ear.watcher.watch_counts(str(root)) == folders, f"{folders} are counted as watched and not watched"
+    )
 
 
 def test_a_root_beyond_a_limit_is_blind_names_the_remedy_and_is_watched_once_there_is_room(
@@ -477,27 +483,27 @@ def test_a_root_beyond_a_limit_is_blind_names_the_remedy_and_is_watched_once_the
     for inotify, remedy in ((NoInstance, "fs.inotify.max_user_instances="), (FullAtOnce, "max_user_watches=")):
         ears.append(ear := Ear(root, inotify=inotify))
         blind = ear.told.get(timeout=PATIENCE)
-        assert isinstance(blind, Blind)
+        assert isinstance(blind, WatchDegraded)
         assert blind.folders == 3
         assert f"sudo sysctl fs.inotify.{remedy.rpartition('.')[2]}" in blind.reason
         _counted(ear, root, (0, 3))
         full[0] = False
         FullAtOnce.refuse.clear()
-        ear.watcher.add(str(root))
-        ear.until(Blind(str(root), 0, ""))
+        ear.watcher.add_root(str(root))
+        ear.until(WatchDegraded(str(root), 0, ""))
         _counted(ear, root, (3, 0))
         (root / "a" / "b" / "x.jpg").touch()
-        assert Touched(str(root / "a" / "b" / "x.jpg"), closed=True) in ear.rest()
+        assert Changed(str(root / "a" / "b" / "x.jpg"), closed=True) in ear.rest()
         (root / "a" / "b" / "x.jpg").unlink()
         FullAtOnce.refuse.update(dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC))
 
 
 def test_a_root_that_cannot_be_watched_is_an_error(root: Path, ear: Ear) -> None:
     with pytest.raises(FileNotFoundError):
-        ear.watcher.add(str(root / "absent"))
+        ear.watcher.add_root(str(root / "absent"))
     (root / "file").touch()
     with pytest.raises(NotADirectoryError):
-        ear.watcher.add(str(root / "file"))
+        ear.watcher.add_root(str(root / "file"))
 
 
 def test_a_root_watched_again_tells_its_blind_folders_afresh(root: Path, ears: list[Ear]) -> None:
@@ -508,13 +514,15 @@ def test_a_root_watched_again_tells_its_blind_folders_afresh(root: Path, ears: l
 
     ears.append(ear := Ear(root, inotify=Full))
     blind = ear.told.get(timeout=PATIENCE)
-    ear.watcher.remove(str(root))
-    ear.watcher.add(str(root))
+    ear.watcher.remove_root(str(root))
+    ear.watcher.add_root(str(root))
     assert ear.told.get(timeout=PATIENCE) == blind
-    ear.watcher.remove(str(root))
+    ear.watcher.remove_root(str(root))
     Full.refuse.clear()
-    ear.watcher.add(str(root))
-    assert ear.told.get(timeout=PATIENCE) == Blind(str(root), 0, ""), "or it would be scanned on a timer for ever"
+    ear.watcher.add_root(str(root))
+    assert ear.told.get(timeout=PATIENCE) == WatchDegraded(str(root), 0, ""), (
+        "or it would be scanned on a timer for ever"
+    )
 
 
 def test_hiding_a_great_many_folders_at_once_overflows_nothing(root: Path, ear: Ear) -> None:
@@ -525,12 +533,12 @@ def test_hiding_a_great_many_folders_at_once_overflows_nothing(root: Path, ear: 
     for number in range(length // 250 + 1):
         for inner in range(250):
             (many / str(number) / str(inner)).mkdir(parents=True)
-    ear.watcher.add(str(root))
+    ear.watcher.add_root(str(root))
     many.rename(root / ".many")
-    told = ear.until(Gone(str(many)))
+    told = ear.until(Deleted(str(many)))
     (root / "a.jpg").touch()
-    told += ear.until(Touched(str(root / "a.jpg"), closed=True))
-    wait_until(lambda: not ear.watcher._tree._shed, "all watches are ended")
+    told += ear.until(Changed(str(root / "a.jpg"), closed=True))
+    wait_until(lambda: not ear.watcher._tree._pending_removal, "all watches are ended")
     assert Overflowed(str(root)) not in [*told, *ear.rest()]
     assert watched(ear) == {"."}
 
@@ -542,12 +550,12 @@ def test_a_mark_is_told_when_all_before_it_has_been(root: Path, tmp_path: Path, 
         (root / f"{number}.jpg").touch()
     (root / "0.jpg").rename(root / "moved.jpg")
     (root / "leaves").rename(tmp_path / "left")  # half a move waits for its other half, but not beyond the mark
-    assert ear.watcher.mark(7) is True
-    told = ear.until(Marked(7))
-    assert told[-1] == Marked(7)
-    assert {Touched(str(root / f"{number}.jpg"), closed=True) for number in range(50)} <= set(told)
+    assert ear.watcher.send_mark(7) is True
+    told = ear.until(SyncMark(7))
+    assert told[-1] == SyncMark(7)
+    assert {Changed(str(root / f"{number}.jpg"), closed=True) for number in range(50)} <= set(told)
     assert Moved(str(root / "0.jpg"), str(root / "moved.jpg")) in told
-    assert Gone(str(root / "leaves")) in told
+    assert Deleted(str(root / "leaves")) in told
 
 
 def test_a_mark_lost_in_an_overflow_is_told_after_the_overflow(root: Path, ear: Ear) -> None:
@@ -558,20 +566,20 @@ def test_a_mark_lost_in_an_overflow_is_told_after_the_overflow(root: Path, ear: 
         for number in range(length // 2):
             (root / f"{number}.txt").touch()
             (root / f"{number}.txt").unlink()
-        assert ear.watcher.mark(1) is True
-    told = ear.until(Marked(1))
-    assert told.index(Overflowed(str(root))) < told.index(Marked(1))
+        assert ear.watcher.send_mark(1) is True
+    told = ear.until(SyncMark(1))
+    assert told.index(Overflowed(str(root))) < told.index(SyncMark(1))
 
 
 def test_no_mark_is_promised_where_nothing_is_watched(root: Path, ears: list[Ear]) -> None:
     ears.append(ear := Ear(root))
-    ear.watcher.remove(str(root))
-    assert ear.watcher.mark(1) is True, "the reader still reads"
-    ear.until(Marked(1))
+    ear.watcher.remove_root(str(root))
+    assert ear.watcher.send_mark(1) is True, "the reader still reads"
+    ear.until(SyncMark(1))
     ears.append(Ear.__new__(Ear))
     ears[-1].watcher = FolderWatcher(Roots([str(root)]), RULES)
     ears[-1].watcher.start(lambda _event: None)
-    assert ears[-1].watcher.mark(1) is False
+    assert ears[-1].watcher.send_mark(1) is False
 
 
 # --- roots that go and come -----------------------------------------------------------------------------------------
@@ -584,11 +592,11 @@ def test_a_root_deleted_is_lost_and_can_be_added_when_it_is_back(root: Path, ear
     lost = [event for event in ear.until(RootLost(str(root), "its folder was deleted")) if isinstance(event, RootLost)]
     assert len(lost) == 1
     with pytest.raises(FileNotFoundError):
-        ear.watcher.add(str(root))
+        ear.watcher.add_root(str(root))
     (root / "b").mkdir(parents=True)
-    ear.watcher.add(str(root))
+    ear.watcher.add_root(str(root))
     (root / "b" / "x.jpg").touch()
-    assert Touched(str(root / "b" / "x.jpg"), closed=True) in ear.rest()
+    assert Changed(str(root / "b" / "x.jpg"), closed=True) in ear.rest()
     assert watched(ear) == {".", "b"}
 
 
@@ -597,7 +605,7 @@ def test_a_root_renamed_is_lost_and_its_new_place_is_silent(root: Path, tmp_path
     ear.until(RootLost(str(root), "its folder was renamed"))
     (tmp_path / "elsewhere" / "a.jpg").touch()
     root.mkdir()
-    ear.watcher.add(str(root))
+    ear.watcher.add_root(str(root))
     assert ear.rest() == []
 
 
@@ -614,14 +622,14 @@ def test_a_root_replaced_unseen_is_watched_anew_by_adding_it_again(root: Path, t
     ears.append(ear := Ear(root / "home" / "pics"))
     (root / "home").rename(tmp_path / "away")
     (root / "home" / "pics").mkdir(parents=True)
-    ear.watcher.add(str(root / "home" / "pics"))
+    ear.watcher.add_root(str(root / "home" / "pics"))
     assert ear.rest() == [Overflowed(str(root / "home" / "pics"))]
 
 
 def test_two_names_of_one_folder_are_not_both_watched(root: Path, tmp_path: Path, ear: Ear) -> None:
     (tmp_path / "alias").symlink_to(root)
     with pytest.raises(FileExistsError, match="the same folder as the root"):
-        ear.watcher.add(str(tmp_path / "alias"))
+        ear.watcher.add_root(str(tmp_path / "alias"))
     ear.rest()
 
 
@@ -629,8 +637,8 @@ def test_a_root_removed_is_silent_and_the_others_go_on(root: Path, tmp_path: Pat
     other = tmp_path / "other"
     (other / "sub").mkdir(parents=True)
     ears.append(ear := Ear(root, other))
-    ear.watcher.remove(str(other))
-    ear.watcher.remove(str(other))
+    ear.watcher.remove_root(str(other))
+    ear.watcher.remove_root(str(other))
     (other / "sub" / "a.jpg").touch()
     assert ear.rest() == []
     assert watched(ear) == {"."}
@@ -660,7 +668,7 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
     ears.append(ear := Ear(root, other, inotify=Mortal))
     (root / "poison").touch()
     ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
-    ear.watcher.add(str(root))
+    ear.watcher.add_root(str(root))
     revived.set()
     (dying,) = ear.watcher._dying
     dying.join(PATIENCE)
@@ -711,16 +719,16 @@ def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
     with hungfs.hung(other):
         for number in range(5):
             (root / f"{number}.jpg").touch()
-            ear.until(Touched(str(root / f"{number}.jpg"), closed=True))
+            ear.until(Changed(str(root / f"{number}.jpg"), closed=True))
         ear.until(RootLost(str(other), "it does not answer"))
         for _ in range(3):
             with pytest.raises(TimeoutError, match="does not answer"):
-                ear.watcher.add(str(other))
+                ear.watcher.add_root(str(other))
         assert sum(thread.name == f"looks at {other}" for thread in threading.enumerate()) == 1
         assert watched(ear) == {"."}
-    ear.watcher.add(str(other))
+    ear.watcher.add_root(str(other))
     (other / "back.jpg").touch()
-    ear.until(Touched(str(other / "back.jpg"), closed=True))
+    ear.until(Changed(str(other / "back.jpg"), closed=True))
 
 
 @hanging
@@ -730,12 +738,12 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
     (root / "nas").mkdir()
     with hungfs.hung(root / "nas"), contextlib.closing(RemoteMounts()) as remote:
         ears.append(ear := Ear(root, remote=remote))
-        ear.until(Blind(str(root), 1, "fuse tells of no changes made elsewhere"))
+        ear.until(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
         (root / "new").mkdir()
         ear.until(FolderAppeared(str(root / "new")))
-        ear.watcher.add(str(root))
+        ear.watcher.add_root(str(root))
         assert watched(ear) == {".", "new"}
-        assert ear.watcher.counts(str(root)) == (2, 1)
+        assert ear.watcher.watch_counts(str(root)) == (2, 1)
     ears.append(ear := Ear(root))
     assert watched(ear) == {".", "nas", "new"}
 
@@ -764,29 +772,29 @@ def test_a_root_that_may_hang_is_watched_apart_and_left_behind_when_it_does(root
             pass
 
     both = Roots([str(root), str(share)])
-    watchers = Watchers(
+    watchers = IsolatingWatcher(
         lambda: FolderWatcher(both, RULES, inotify=Sticky, patience=0.5),
         lambda path: "fuse" if path == str(share) else None,
         patience=0.5,
     )
     watchers.start(told.put)
-    watchers.add(str(root))
-    watchers.add(str(share))
+    watchers.add_root(str(root))
+    watchers.add_root(str(share))
     assert stuck.is_set()
-    assert watchers.counts(str(share)) == (2, 0)
+    assert watchers.watch_counts(str(share)) == (2, 0)
     (share / "slow" / "a.jpg").touch()
-    hears(Touched(str(share / "slow" / "a.jpg"), closed=True))
+    hears(Changed(str(share / "slow" / "a.jpg"), closed=True))
     with hungfs.hung(share / "slow") as mount:
-        again = threading.Thread(target=watchers.add, args=(str(share),), daemon=True)
+        again = threading.Thread(target=watchers.add_root, args=(str(share),), daemon=True)
         again.start()
         again.join(1)
         assert again.is_alive(), "the share itself answers, so it is waited for"
-        assert watchers.counts(str(share)) is None
+        assert watchers.watch_counts(str(share)) is None
         (root / "b.jpg").touch()
-        hears(Touched(str(root / "b.jpg"), closed=True))
-        assert watchers.mark(1) is True
-        hears(Marked(1))
-        watchers.remove(str(share))  # does not wait
+        hears(Changed(str(root / "b.jpg"), closed=True))
+        assert watchers.send_mark(1) is True
+        hears(SyncMark(1))
+        watchers.remove_root(str(share))  # does not wait
         start = time.monotonic()
         watchers.close()
         assert time.monotonic() - start < 6

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from phsearch.errors import ModelUnavailableError
-from phsearch.service.workers.frames import pack
-from phsearch.service.workers.process import Worker, WorkerCommand, WorkerDiedError
+from phsearch.service.workers.frames import encode
+from phsearch.service.workers.process import WorkerCommand, WorkerDiedError, WorkerProcess
 
 READY = """
 import os, signal, socket, sys, time
@@ -43,12 +43,12 @@ def expendable(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
-async def drained(worker: Worker) -> int:
+async def drained(worker: WorkerProcess) -> int:
     """Receive until the worker's end; gives the number of frames."""
     count = 0
     try:
         while True:
-            header, payload = await worker.receive()
+            header, payload = await worker.receive_message()
             assert (header["number"], len(payload)) == (count, 200)
             count += 1
     except WorkerDiedError:
@@ -58,14 +58,14 @@ async def drained(worker: Worker) -> int:
 @pytest.mark.parametrize("unread", [0, 3])
 def test_all_that_a_worker_sent_before_it_crashed_is_received_and_the_signal_is_known(unread: int) -> None:
     async def scenario() -> None:
-        size = unread * len(pack({"op": "embed"}))
-        worker = await Worker.start(command(READY + TALKS_AND_CRASHES.format(unread=size)))
+        size = unread * len(encode({"op": "embed"}))
+        worker = await WorkerProcess.start_process(command(READY + TALKS_AND_CRASHES.format(unread=size)))
         # What it never read makes the kernel report a reset; what is sent after its end, a broken pipe.
         for _ in range(unread):
-            await worker.send({"op": "embed"})
-        assert await worker.ended() == -signal.SIGSEGV
+            await worker.send_message({"op": "embed"})
+        assert await worker.wait() == -signal.SIGSEGV
         with pytest.raises(WorkerDiedError):
-            await worker.send({"op": "embed"})
+            await worker.send_message({"op": "embed"})
         assert await drained(worker) == 100
         await worker.stop()
 
@@ -81,10 +81,10 @@ for number in range(20):
 """
 
     async def scenario() -> None:
-        worker = await Worker.start(command(READY + halves))
+        worker = await WorkerProcess.start_process(command(READY + halves))
         count = 0
         while count < 20:
-            receiving = asyncio.ensure_future(worker.receive())
+            receiving = asyncio.ensure_future(worker.receive_message())
             await asyncio.wait({receiving}, timeout=0.003)
             receiving.cancel()
             await asyncio.wait({receiving})
@@ -98,12 +98,12 @@ for number in range(20):
 
 def test_the_kernel_would_rather_end_the_index_worker_than_the_daemon() -> None:
     async def scenario() -> None:
-        worker = await Worker.start(command(READY + "channel.receive()", expendable=800, nice=5))
-        pid = worker.ready.pid
+        worker = await WorkerProcess.start_process(command(READY + "channel.receive()", expendable=800, nice=5))
+        pid = worker.info.pid
         assert expendable(pid) == 800
         assert os.getpriority(os.PRIO_PROCESS, pid) == 5
         await worker.stop()
-        assert await worker.ended() == 0
+        assert await worker.wait() == 0
 
     asyncio.run(scenario())
 
@@ -115,6 +115,6 @@ def test_a_worker_without_a_model_says_why() -> None:
 
     async def scenario() -> None:
         with pytest.raises(ModelUnavailableError, match="no weights"):
-            await Worker.start(command(script))
+            await WorkerProcess.start_process(command(script))
 
     asyncio.run(scenario())

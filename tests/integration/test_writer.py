@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import StoreError
-from phsearch.service.indexing import store_writer as writer
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.threads import Lane
+from phsearch.service.indexing import store_writer
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor
 from store_kit import photo, vector
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class FullAtTimes:
         return self.left.pop(0) if self.left else None
 
 
-def run(store: FullAtTimes, talk: Callable[[Writer], Any]) -> None:
+def run(store: FullAtTimes, talk: Callable[[StoreWriter], Any]) -> None:
     async def main() -> None:
-        lane = Lane("store")
-        under_test = Writer(store, lane, idle=lambda: True)  # type: ignore[arg-type]
+        executor = SerialExecutor("store")
+        under_test = StoreWriter(store, executor, idle=lambda: True)  # type: ignore[arg-type]
         task = asyncio.create_task(under_test.run())
         try:
             async with asyncio.timeout(10):
@@ -63,7 +63,7 @@ def run(store: FullAtTimes, talk: Callable[[Writer], Any]) -> None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            lane.close()
+            executor.close()
 
     asyncio.run(main())
 
@@ -74,14 +74,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
     store = FullAtTimes()
     store.refused_writes = 3
 
-    async def talk(under_test: Writer) -> None:
-        under_test.put(photo("/r/a"), vector(1))
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
         await until(lambda: under_test.problem is not None)
-        under_test.put(photo("/r/b"), vector(2))
+        under_test.put_photo(photo("/r/b"), vector(2))
         await until(lambda: under_test.pending == 0 and under_test.problem is None)
         assert store.paths == {"/r/a", "/r/b"}
 
@@ -91,13 +91,13 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatc
 def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer, "_RETRY_FIRST", 0.01)
-    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.05)
+    monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
     store = FullAtTimes()
     store.refused_tidying = 1
 
-    async def talk(under_test: Writer) -> None:
-        under_test.put(photo("/r/a"), vector(1))
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
         await until(lambda: under_test.problem is not None)
         assert store.paths == {"/r/a"}
         await until(lambda: under_test.problem is None)
@@ -109,10 +109,10 @@ def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
 def test_what_a_kill_left_behind_is_tidied_up_after_the_start_though_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.05)
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
     store = FullAtTimes()
 
-    async def talk(_under_test: Writer) -> None:
+    async def talk(_under_test: StoreWriter) -> None:
         await until(lambda: store.tidied == 1)
 
     run(store, talk)
@@ -121,12 +121,12 @@ def test_what_a_kill_left_behind_is_tidied_up_after_the_start_though_nothing_is_
 def test_what_is_too_young_to_be_dropped_is_dropped_later_and_then_there_is_peace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer, "_TIDY_AFTER_IDLE", 0.02)
-    monkeypatch.setattr(writer, "_SLACK", 0.01)
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.02)
+    monkeypatch.setattr(store_writer, "_SLACK", 0.01)
     store = FullAtTimes()
     store.left = [0.02, 0.02]
 
-    async def talk(_under_test: Writer) -> None:
+    async def talk(_under_test: StoreWriter) -> None:
         await until(lambda: store.tidied == 3)
         await asyncio.sleep(0.2)
         assert store.tidied == 3

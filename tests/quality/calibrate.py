@@ -37,9 +37,9 @@ def calibrating(arguments: Sequence[str]) -> None:
         parser.error("say with --out where the daemon looks: `phsearch-client doctor` names the file")
     if not args.data.is_dir():
         parser.error(f"there are no captioned photos in {args.data}: give their folder with --data")
-    embedder = Embedder(args.model, args.pretrained, CACHE)
-    found = calibrate(embedder, material(args.data))
+    image_worker = Embedder(args.model, args.pretrained, CACHE)
+    found = calibrate(image_worker, material(args.data))
     out = args.out or MINI / calibration_file.NAME
     out.parent.mkdir(parents=True, exist_ok=True)
-    calibration_file.save(out, found, embedder.identity)
+    calibration_file.save(out, found, image_worker.identity)
     print(f"words {found.words}\nphoto {found.photo}\ntemplates {found.templates}\n{out}: {out.stat().st_size:,} bytes")

@@ -28,11 +28,11 @@ _STEPS = 50
 _RIDGE = 1e-6
 
 
-def calibrate(embedder: Embedder, material: Material) -> Calibration:
+def calibrate(image_worker: Embedder, material: Material) -> Calibration:
     """Fit everything there is to fit on the photos for choices."""
-    reference = embedder.photos(material.reference)
+    reference = image_worker.photos(material.reference)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
-    plain, mixed = (asked(embedder, material.fit, templates) for templates in (("{}",), TEMPLATES))
+    plain, mixed = (asked(image_worker, material.fit, templates) for templates in (("{}",), TEMPLATES))
     better = mean_precision(mixed) > mean_precision(plain)
     chosen, templates = (mixed, TEMPLATES) if better else (plain, ("{}",))
     words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)

@@ -34,29 +34,29 @@ def measure(arguments: Sequence[str]) -> None:
     args = parser.parse_args(arguments)
     if not args.data.is_dir():
         parser.error(f"there are no captioned photos in {args.data}: give their folder with --data")
-    embedder = Embedder(args.model, args.pretrained, CACHE)
+    image_worker = Embedder(args.model, args.pretrained, CACHE)
     about = material(args.data)
-    photos = embedder.photos(about.reference)
-    calibration = calibration_file.load(args.calibration, embedder.identity, photos.shape[1])
+    photos = image_worker.photos(about.reference)
+    calibration = calibration_file.load(args.calibration, image_worker.identity, photos.shape[1])
     if calibration is None:
         parser.error(f"{args.calibration} is not there: `make calibrate` makes it")
     words = sorted({*groups.GROUPS, *(names[0] for names in vocabulary.class_names())})
-    bank = embedder.texts(words)
+    bank = image_worker.texts(words)
     halves = {}
     for name, held in (("for choices", about.fit), *about.held.items()):
         print(f"\n{name}: {len(held)} photos")
-        print("\n".join(report.ranking_table(embedder, held, bank, calibration.templates)))
+        print("\n".join(report.ranking_table(image_worker, held, bank, calibration.templates)))
         if name == "for choices":
             continue
-        halves[name] = report.judged(calibration, asked(embedder, held, calibration.templates))
+        halves[name] = report.judged(calibration, asked(image_worker, held, calibration.templates))
         print("\n".join(report.cut_table(calibration, halves[name])))
-        print(report.absent_table(embedder, calibration, held, list(groups.GROUPS)))
+        print(report.absent_table(image_worker, calibration, held, list(groups.GROUPS)))
         print("queries that are photos")
-        vectors = embedder.photos([photo.path for photo in held])
+        vectors = image_worker.photos([photo.path for photo in held])
         print("\n".join(report.like_table(calibration, vectors, held)))
-    print("\n" + "\n".join(report.bank_line(embedder, calibration, about, bank)))
+    print("\n" + "\n".join(report.bank_line(image_worker, calibration, about, bank)))
     everything = [photo for held in about.held.values() for photo in held]
-    print("\n" + "\n".join(table(embedder, calibration, everything, CACHE)))
+    print("\n" + "\n".join(table(image_worker, calibration, everything, CACHE)))
     from quality.plots import draw  # noqa: PLC0415 - matplotlib is wanted only here
 
     draw(halves, args.plot)

@@ -60,22 +60,22 @@ class Asked:
 
 
 def asked(
-    embedder: Embedder, photos: Sequence[CaptionedPhoto], templates: Sequence[str], *, whole: bool = False
+    image_worker: Embedder, photos: Sequence[CaptionedPhoto], templates: Sequence[str], *, whole: bool = False
 ) -> Asked:
     """Give words and as many captions as there are words, or with `whole` every caption."""
     words, captions = truth.words(photos), truth.captions(photos)
     chosen = np.random.default_rng(_SEED).permutation(len(captions))[: len(captions) if whole else len(words)]
     cases = [*words, *(captions[at] for at in chosen)]
-    texts = phrases(embedder, [case.text for case in cases], templates)
-    return Asked(cases, len(words), texts, embedder.photos([photo.path for photo in photos]))
+    texts = text_vectors(image_worker, [case.text for case in cases], templates)
+    return Asked(cases, len(words), texts, image_worker.photos([photo.path for photo in photos]))
 
 
-def phrases(embedder: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
+def text_vectors(image_worker: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
     """Give [n, dim] unit rows: short texts as the mean of their templates, as the daemon does it."""
-    total = embedder.texts(texts).copy()
+    total = image_worker.texts(texts).copy()
     short = [at for at, text in enumerate(texts) if len(text.split()) <= SHORT]
     if short and len(templates) > 1:
-        some = [embedder.texts([template.format(texts[at]) for at in short]) for template in templates]
+        some = [image_worker.texts([template.format(texts[at]) for at in short]) for template in templates]
         total[short] = np.mean(some, axis=0)
     unit: Vectors = total / np.linalg.norm(total, axis=1, keepdims=True)
     return unit

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from photos import photo
-from phsearch.domain.search.near_duplicates import Closeness, collapse
+from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,12 +57,12 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def table(
-    embedder: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], folder: Path
+    image_worker: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], folder: Path
 ) -> Iterator[str]:
     """Give the lines; edits are written to `folder`."""
     paths = [each.path for each in photos]
-    vectors = embedder.photos(paths)
-    close = Closeness.known(calibration, vectors)
+    vectors = image_worker.photos(paths)
+    close = SimilarityThresholds.known(calibration, vectors)
     cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
     from_on = f"close by name from {close.by_name:.2f} on, by time from {close.by_time:.2f}"
     yield f"moments: {len(photos)} different photos, {len(cosines):,} pairs; {from_on}"
@@ -75,14 +75,14 @@ def table(
         yield f"pairs of different photos collapsed, {what}: {_misled(vectors, close, names, years)} of {pairs}"
     yield f"{'edit':<22} lowest 5 %  median  collapsed by name  by time"
     for name, edit in EDITS.items():
-        edited = embedder.photos([_written(path, name, edit, folder) for path in paths[:_EDITED]])
+        edited = image_worker.photos([_written(path, name, edit, folder) for path in paths[:_EDITED]])
         found = (edited * vectors[: len(edited)]).sum(axis=1)
         by_name, by_time = (100 * float((found >= least).mean()) for least in (close.by_name, close.by_time))
         low, middle = np.quantile(found, (0.05, 0.5))
         yield f"{name:<22} {low:>10.2f} {middle:>7.2f} {by_name:>16.1f} % {by_time:>6.1f} %"
 
 
-def _false(vectors: Vectors, close: Closeness) -> int:
+def _false(vectors: Vectors, close: SimilarityThresholds) -> int:
     """Count pairs of different photos in one moment, where they were taken right after one another."""
     pairs = 0
     for start in range(0, len(vectors), _SHOOT):
@@ -91,14 +91,16 @@ def _false(vectors: Vectors, close: Closeness) -> int:
     return pairs
 
 
-def _misled(vectors: Vectors, close: Closeness, names: tuple[str, str], years: tuple[int, int] | None) -> int:
+def _misled(
+    vectors: Vectors, close: SimilarityThresholds, names: tuple[str, str], years: tuple[int, int] | None
+) -> int:
     """Count pairs of different photos in one moment that have these names, taken in these years or who knows when."""
     taken = [f"{year}-01-01T10:00:00" for year in years] if years else [None, None]
     two = [photo(name, taken_at=at, camera="one") for name, at in zip(names, taken, strict=True)]
     return sum(_collapsed(two, vectors[at : at + 2], close) for at in range(0, len(vectors) - 1, 2))
 
 
-def _collapsed(photos: Sequence[Photo], vectors: Vectors, close: Closeness) -> int:
+def _collapsed(photos: Sequence[Photo], vectors: Vectors, close: SimilarityThresholds) -> int:
     """Count the pairs that are in one moment."""
     row = {each.path: at for at, each in enumerate(photos)}
     moments = collapse(photos, lambda paths: vectors[[row[path] for path in paths]], close)

@@ -10,7 +10,7 @@ from phsearch.domain.search.relevance import BANDS, logits
 from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
 from quality.fitting import TEMPLATES, standardised
-from quality.material import asked, phrases
+from quality.material import asked, text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,8 +69,8 @@ class Judged:
 
     def flat(self, silent: float) -> float:
         """Give the flat cut-off of the cosine that is as often silent where nothing is meant."""
-        tops = sorted(float(self.cosines(each).max()) for each in self.dealt if not each.meant.any())
-        return tops[min(int(silent * len(tops)), len(tops) - 1)] + 1e-9
+        watched_roots = sorted(float(self.cosines(each).max()) for each in self.dealt if not each.meant.any())
+        return watched_roots[min(int(silent * len(watched_roots)), len(watched_roots) - 1)] + 1e-9
 
 
 def judged(calibration: Calibration, about: Asked) -> Judged:
@@ -79,22 +79,22 @@ def judged(calibration: Calibration, about: Asked) -> Judged:
 
 
 def ranking_table(
-    embedder: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]
+    image_worker: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]
 ) -> Iterator[str]:
     """Compare ways to rank; `bank` are neutral texts, [k, dim]. What is kept is marked."""
-    plain = asked(embedder, photos, ("{}",), whole=True)
-    mixed = asked(embedder, photos, TEMPLATES, whole=True)
+    plain = asked(image_worker, photos, ("{}",), whole=True)
+    mixed = asked(image_worker, photos, TEMPLATES, whole=True)
     yield f"{'ranking':<44}   R@1   R@5  R@10    mAP  nDCG@10"
     mark = {True: "kept", False: ""}
     yield _ranked("cosine", plain, None, mark[tuple(kept) == ("{}",)])
     yield _ranked("  short phrases in templates", mixed, None, mark[tuple(kept) == TEMPLATES])
-    crowd = bank @ plain.photos.T
+    limiter = bank @ plain.photos.T
     for sharp, share in _PENALTIES:
         # Inverted softmax over a bank of texts, as in QB-Norm (Bogolin et al. 2022).
-        popular = share * np.log(np.exp(sharp * crowd).sum(axis=0)) / sharp
+        popular = share * np.log(np.exp(sharp * limiter).sum(axis=0)) / sharp
         yield _ranked(f"  less popular photos first ({sharp}, {share})", plain, plain.texts @ plain.photos.T - popular)
     # Cross-domain similarity local scaling (Conneau et al. 2018), one-sided.
-    near = np.sort(crowd, axis=0)[-_NEIGHBOURS:].mean(axis=0)
+    near = np.sort(limiter, axis=0)[-_NEIGHBOURS:].mean(axis=0)
     yield _ranked(
         f"  less the mean of the {_NEIGHBOURS} nearest texts, halved", plain, plain.texts @ plain.photos.T - near / 2
     )
@@ -114,15 +114,15 @@ def cut_table(calibration: Calibration, about: Judged) -> Iterator[str]:
 
 
 def absent_table(
-    embedder: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], vocabulary: Sequence[str]
+    image_worker: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], vocabulary: Sequence[str]
 ) -> str:
     """Ask the whole gallery for what no caption names."""
     words = truth.absent(vocabulary, photos)
-    texts = phrases(embedder, words, calibration.templates)
+    texts = text_vectors(image_worker, words, calibration.templates)
     nothing = [np.zeros(len(photos), np.int8) for _ in words]
     for each in nothing:
         each[0] = truth.YES  # a library wants one photo that is meant; it is in none of those that count here
-    about = Judged(calibration, texts, embedder.photos([photo.path for photo in photos]), nothing)
+    about = Judged(calibration, texts, image_worker.photos([photo.path for photo in photos]), nothing)
     about.dealt = [library for library in about.dealt if library.kind == "none"]
     shown = " ".join(
         f"{band} {100 * about.cut(calibration.threshold(band), about.probabilities).silent:.0f} %," for band in BANDS
@@ -135,7 +135,7 @@ def like_table(calibration: Calibration, vectors: Vectors, photos: Sequence[Capt
     yield from cut_table(calibration, Judged(calibration, vectors, vectors, list(truth.pairs(photos)), "photo"))
 
 
-def bank_line(embedder: Embedder, calibration: Calibration, material: Material, bank: Vectors) -> Iterator[str]:
+def bank_line(image_worker: Embedder, calibration: Calibration, material: Material, bank: Vectors) -> Iterator[str]:
     """Say what the score against neutral prompts would add to the curve: the loss with it and without."""
     from quality.fitting import logistic  # noqa: PLC0415
 
@@ -144,7 +144,7 @@ def bank_line(embedder: Embedder, calibration: Calibration, material: Material, 
     for with_bank in (False, True):
         found: npt.NDArray[np.float64] | None = None
         for photos in (material.fit, *material.held.values()):
-            about = asked(embedder, photos, calibration.templates)
+            about = asked(image_worker, photos, calibration.templates)
             whole = judged(calibration, about)
             own = (about.texts @ about.photos.T - about.photos @ mean) / np.sqrt(
                 np.einsum("nd,de,ne->n", about.photos, spread, about.photos)

@@ -11,21 +11,19 @@ import sys
 from datetime import timedelta
 
 from phsearch.daemon import main as app
-from phsearch.daemon import run as daemon
-from phsearch.service.indexing import photo_index as catalog
+from phsearch.daemon import run
+from phsearch.service.indexing import photo_index
 
 if __name__ == "__main__":
-    daemon._calm_memory()
-    from phsearch.adapters.store import deleted_vectors as store_retired
-    from phsearch.adapters.store import lance as store_lance
-    from phsearch.adapters.store import table as store_table
+    run._limit_malloc_arenas()
+    from phsearch.adapters.store import deleted_vectors, lance, table
 
     if os.environ["PHSEARCH_SOAK_COLOURS"] == "1":
         from colourd import COLOUR_WORKER
 
         # The default of the parameter, since app.main calls it without.
-        daemon.run.__defaults__ = (COLOUR_WORKER,)
-    store_retired._MOST = catalog._REMEMBERED = int(os.environ["PHSEARCH_SOAK_BOUND"])
-    store_lance._WRITES_BEFORE_TIDY = int(os.environ["PHSEARCH_SOAK_WRITES"])
-    store_table._KEPT_VERSIONS = timedelta(seconds=float(os.environ["PHSEARCH_SOAK_VERSIONS"]))
+        run.run.__defaults__ = (COLOUR_WORKER,)
+    deleted_vectors._MOST = photo_index._RECENT = int(os.environ["PHSEARCH_SOAK_BOUND"])
+    lance._WRITES_BEFORE_OPTIMIZE = int(os.environ["PHSEARCH_SOAK_WRITES"])
+    table._KEPT_VERSIONS = timedelta(seconds=float(os.environ["PHSEARCH_SOAK_VERSIONS"]))
     sys.exit(app.main())

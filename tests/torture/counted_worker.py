@@ -14,22 +14,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from phsearch.service.workers.frames import Channel, Frame
+from phsearch.service.workers.frames import Frame, WorkerChannel
 
 LEDGER, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
 
 _asked: dict[str, tuple[int, int]] = {}
-_send, _receive = Channel.send, Channel.receive
+_send, _receive = WorkerChannel.send_message, WorkerChannel.receive_message
 
 
-def _noting_receive(channel: Channel) -> Frame | None:
+def _noting_receive(channel: WorkerChannel) -> Frame | None:
     frame = _receive(channel)
     if frame is not None:
         _asked.update({path: (size, mtime_ns) for path, size, mtime_ns, *_ in frame[0].get("photos", ())})
     return frame
 
 
-def _noting_send(channel: Channel, header: dict[str, Any], payload: bytes = b"") -> None:
+def _noting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
     if header["op"] == "embedded" and header.get("photos"):
         lines = [_line(row["path"]) for row in header["photos"]]
         descriptor = os.open(os.environ[LEDGER], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -54,8 +54,8 @@ def _digest(path: str) -> str | None:
 
 
 if __name__ == "__main__":
-    Channel.send = _noting_send  # type: ignore[method-assign, assignment]
-    Channel.receive = _noting_receive  # type: ignore[method-assign, assignment]
+    WorkerChannel.send_message = _noting_send  # type: ignore[method-assign, assignment]
+    WorkerChannel.receive_message = _noting_receive  # type: ignore[method-assign, assignment]
     if os.environ.get(MODEL) == "colour":
         from colour_worker import main
     else:

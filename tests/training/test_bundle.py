@@ -24,17 +24,17 @@ LIMIT = 65 * 1000 * 1000
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
+def image_worker() -> Embedder:
     return Embedder.of(*towers.load_bundle(MINI))
 
 
 @pytest.fixture(scope="module")
-def search(embedder: Embedder) -> Callable[[str], str]:
+def search(image_worker: Embedder) -> Callable[[str], str]:
     photos = sanity.demo_photos()
-    gallery = embedder.images(list(photos.values()))
+    gallery = image_worker.images(list(photos.values()))
 
     def first(query: str) -> str:
-        similarity = (embedder.texts([query]) @ gallery.T)[0]
+        similarity = (image_worker.texts([query]) @ gallery.T)[0]
         return list(photos)[int(similarity.argmax())]
 
     return first
@@ -70,8 +70,8 @@ def test_it_loads_offline_from_wherever_it_lies(tmp_path: Path, monkeypatch: pyt
     assert model.encode_text(tokenize(["a cat"])).shape == (1, 384)
 
 
-def test_vectors_have_unit_length_and_are_finite(embedder: Embedder) -> None:
-    vectors = embedder.texts(["a cat", "", "word " * 100])
+def test_vectors_have_unit_length_and_are_finite(image_worker: Embedder) -> None:
+    vectors = image_worker.texts(["a cat", "", "word " * 100])
     assert torch.allclose(vectors.norm(dim=1), torch.ones(3), atol=1e-5)
 
 

@@ -30,9 +30,9 @@ def test_pairs_do_not_reach_across_a_comma_or_a_small_word() -> None:
 
 
 def test_a_phrase_takes_the_right_article() -> None:
-    phrases = {vocabulary.phrase("owl", random.Random(seed)) for seed in range(40)}
-    assert "an owl" in phrases
-    assert "a owl" not in phrases
+    text_vectors = {vocabulary.phrase("owl", random.Random(seed)) for seed in range(40)}
+    assert "an owl" in text_vectors
+    assert "a owl" not in text_vectors
 
 
 def test_every_class_has_a_name_and_every_group_lies_within_the_classes() -> None:

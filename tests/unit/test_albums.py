@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.adapters.state.album_links import AlbumFiles
+from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
 
@@ -48,16 +48,16 @@ def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
 
 
 def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = AlbumFiles(tmp_path)
-    assert files.load() == []
+    files = AlbumLinks(tmp_path)
+    assert files.load_albums() == []
     albums = [Album("cats", "cat -dog", 5, "strong", folder=True), Album("ü", "x")]
-    files.save(albums)
-    assert files.load() == albums
+    files.save_albums(albums)
+    assert files.load_albums() == albums
     (tmp_path / "albums.json").write_text("[{")
-    assert files.load() == []
+    assert files.load_albums() == []
     assert "set aside" in caplog.text
     assert (tmp_path / "albums.damaged").read_text() == "[{"
-    assert files.load() == []
+    assert files.load_albums() == []
 
 
 SOUND = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
@@ -70,71 +70,71 @@ SOUND = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
 )
 def test_whatever_the_list_holds_the_daemon_starts(tmp_path: Path, content: str) -> None:
     (tmp_path / "albums.json").write_text(content)
-    assert AlbumFiles(tmp_path).load() == []
+    assert AlbumLinks(tmp_path).load_albums() == []
     assert (tmp_path / "albums.damaged").exists()
 
 
 def test_a_list_of_a_later_version_is_understood_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "albums.json").write_text(json.dumps([SOUND | {"cover": "a.jpg"}]))
-    assert AlbumFiles(tmp_path).load() == [Album("x", "y", 1, "", folder=True)]
+    assert AlbumLinks(tmp_path).load_albums() == [Album("x", "y", 1, "", folder=True)]
 
 
 def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
-    files = AlbumFiles(tmp_path)
+    files = AlbumLinks(tmp_path)
     folder = tmp_path / "albums" / "odd"
     names = [os.fsdecode(b"\xff.jpg"), "new\nline.jpg", "same.jpg"]
-    files.link("odd", [f"/p/{name}" for name in names])
+    files.link_photos("odd", [f"/p/{name}" for name in names])
     assert {link.name for link in folder.iterdir()} == set(names)
     (folder / "mine").mkdir()
     (folder / "mine" / "kept.txt").write_text("x")
     (folder / "other.jpg").write_text("a file of somebody's")
     before = (folder / "same.jpg").lstat()
-    files.link("odd", ["/p/same.jpg", "/q/other.jpg"])
+    files.link_photos("odd", ["/p/same.jpg", "/q/other.jpg"])
     assert {link.name for link in folder.iterdir()} == {"same.jpg", "other (2).jpg", "other.jpg", "mine"}
     assert (folder / "same.jpg").lstat().st_ctime_ns == before.st_ctime_ns, "a link that is right is not made anew"
-    files.forget("odd")
+    files.forget_album("odd")
     assert {path.name for path in folder.iterdir()} == {"other.jpg", "mine"}
-    files.forget("never made")
+    files.forget_album("never made")
 
 
 def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
-    files = AlbumFiles(tmp_path)
-    files.link("x", ["/p/a.jpg"])
+    files = AlbumLinks(tmp_path)
+    files.link_photos("x", ["/p/a.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "mine.jpg").symlink_to("/p/b.jpg")
-    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     assert {link.name for link in folder.iterdir()} == {"a.jpg", "mine.jpg"}
-    files.link("x", [])
+    files.link_photos("x", [])
     assert {link.name for link in folder.iterdir()} == {"mine.jpg"}
 
 
 def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
-    files = AlbumFiles(tmp_path)
-    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    files = AlbumLinks(tmp_path)
+    files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "a.jpg").unlink()
     (folder / "a.jpg").symlink_to("/elsewhere/of/mine.jpg")
     (folder / "b.jpg").unlink()
     (folder / "b.jpg").write_text("mine")
-    files.forget("x")
+    files.forget_album("x")
     assert {link.name for link in folder.iterdir()} == {"a.jpg", "b.jpg"}
 
 
 def test_a_damaged_record_makes_links_stay_and_doubles_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = AlbumFiles(tmp_path)
-    files.link("x", ["/p/a.jpg", "/p/b.jpg"])
+    files = AlbumLinks(tmp_path)
+    files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     (tmp_path / "albums" / ".x").write_text("[[[")
-    files.link("x", ["/p/a.jpg", "/p/c.jpg"])
+    files.link_photos("x", ["/p/a.jpg", "/p/c.jpg"])
     assert {link.name for link in (tmp_path / "albums" / "x").iterdir()} == {"a.jpg", "b.jpg", "c.jpg"}
     assert "is not known any more" in caplog.text
 
 
 def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
-    files = AlbumFiles(tmp_path)
-    files.link("x", ["/p/a.jpg"])
+    files = AlbumLinks(tmp_path)
+    files.link_photos("x", ["/p/a.jpg"])
     places = [tmp_path, *tmp_path.rglob("*")]
     before = [place.lstat().st_ctime_ns for place in places]
-    files.link("x", ["/p/a.jpg"])
+    files.link_photos("x", ["/p/a.jpg"])
     assert [place.lstat().st_ctime_ns for place in places] == before
 
 
@@ -145,11 +145,11 @@ def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path, instead: str)
     elsewhere.mkdir()
     (state / instead).symlink_to(elsewhere)
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumFiles(state).link("x", ["/p/a.jpg"])
+        AlbumLinks(state).link_photos("x", ["/p/a.jpg"])
     assert not list(elsewhere.rglob("*.jpg"))
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "albums").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumFiles(tmp_path).link("x", ["/p/a.jpg"])
+        AlbumLinks(tmp_path).link_photos("x", ["/p/a.jpg"])

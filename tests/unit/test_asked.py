@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli import query_args as asked
+from phsearch.cli import query_args
 from phsearch.cli.query_args import query_of, split, terms_of
 from phsearch.domain import query as language
-from phsearch.domain.query.ast import Camera, Folder, Like, Near, Phrase, Query, Taken
+from phsearch.domain.query.ast import Camera, Folder, Like, Near, Phrase, Query, TakenBetween
 from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
 
@@ -128,7 +128,7 @@ def test_options_are_terms() -> None:
     assert parsed.aims == (Like("a b.jpg"), Like('c,"d".jpg'))
     tests = {term.key: term.tests for term in parsed.filters}
     assert list(tests) == ["after", "in", "camera", "type", "near", "size"]
-    assert isinstance(tests["after"][0], Taken)
+    assert isinstance(tests["after"][0], TakenBetween)
     assert tests["in"] == (Folder("My Photos, old"),)
     assert tests["camera"] == (Camera("Pixel 8"), Camera("Canon"))
     assert tests["near"] == (Near(48.85, 2.35, 5000),)
@@ -142,7 +142,7 @@ def test_an_empty_option_is_a_mistake_and_no_silence() -> None:
 
 def test_client_and_daemon_quote_alike() -> None:
     for text in ('a"b', "a\\", "", "“”"):
-        assert asked.quoted(text) == language.quoted(text)
+        assert query_args.quoted(text) == language.quoted(text)
 
 
 # --- whatever the shell gives -------------------------------------------------------------------------------------

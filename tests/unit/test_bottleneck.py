@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.throttle.policy import FULL, Pace
-from phsearch.domain.throughput import STAGES, Backlog, Machine, Work, bottleneck
+from phsearch.domain.throttle.policy import FULL, ThrottleState
+from phsearch.domain.throughput import STAGES, Backlog, Capacity, StageCounts, bottleneck
 
-SIXTEEN = Machine(processors=16, readers=2, decode_threads=2, device="cpu")
-PAUSED = Pace("paused", 0.0, ("owner",), "until 18:30")
+SIXTEEN = Capacity(processors=16, readers=2, decode_threads=2, device="cpu")
+PAUSED = ThrottleState("paused", 0.0, ("owner",), "until 18:30")
 BUSY = Backlog(unread=500, unembedded=60, unwritten=0)
 # Ten seconds in which two threads decoded 450 photos while the model slept most of the time.
-DECODING = Work(
+DECODING = StageCounts(
     reading=2, read=500, decoding=19, decoded=450, waiting=9, model=0.5625, embedded=450, writing=0.1, written=400
 )
 
@@ -35,14 +35,14 @@ def test_where_every_processor_decodes_already_no_threads_are_asked_for() -> Non
 
 @pytest.mark.parametrize(("device", "said"), [("cpu", "a GPU or a smaller model"), ("cuda", "cuda does what it can")])
 def test_a_model_that_never_waits_is_model_bound(device: str, said: str) -> None:
-    work = Work(reading=0.2, read=160, decoding=1, decoded=128, waiting=0.1, model=9.8, embedded=120)
+    work = StageCounts(reading=0.2, read=160, decoding=1, decoded=128, waiting=0.1, model=9.8, embedded=120)
     found = bottleneck(work, 10, BUSY, dataclasses.replace(SIXTEEN, device=device))
     assert (found.stage, found.text) == ("model", "model-bound: 12 photos/s of the decoders' 256/s")
     assert said in found.remedy
 
 
 def test_a_worker_without_photos_while_some_are_unread_is_reading_bound() -> None:
-    work = Work(reading=19, read=40, decoding=0.4, decoded=32, waiting=0.3, model=0.4, embedded=32)
+    work = StageCounts(reading=19, read=40, decoding=0.4, decoded=32, waiting=0.3, model=0.4, embedded=32)
     found = bottleneck(work, 10, Backlog(unread=900, unembedded=4, unwritten=0), SIXTEEN)
     assert (found.stage, found.text) == (
         "reading",
@@ -51,17 +51,17 @@ def test_a_worker_without_photos_while_some_are_unread_is_reading_bound() -> Non
 
 
 def test_a_disk_so_slow_that_the_model_has_seen_nothing_is_reading_bound_too() -> None:
-    work = Work(reading=18, read=9)
+    work = StageCounts(reading=18, read=9)
     assert bottleneck(work, 10, Backlog(unread=900, unembedded=2, unwritten=0), SIXTEEN).stage == "reading"
 
 
 def test_a_model_busy_with_its_first_batch_is_not_taken_for_a_slow_disk() -> None:
-    work = Work(reading=18, read=512)
+    work = StageCounts(reading=18, read=512)
     assert bottleneck(work, 10, Backlog(unread=900, unembedded=500, unwritten=0), SIXTEEN).stage == "measuring"
 
 
 def test_changes_that_pile_up_before_the_disk_are_store_bound() -> None:
-    work = Work(writing=9, written=900, embedded=2000, model=1, decoded=2000, decoding=2)
+    work = StageCounts(writing=9, written=900, embedded=2000, model=1, decoded=2000, decoding=2)
     found = bottleneck(work, 10, Backlog(unread=0, unembedded=0, unwritten=3000), SIXTEEN)
     assert (found.stage, found.text) == ("store", "store-bound: 100 changes/s are written, 3,000 wait")
     assert "--state-dir" in found.remedy
@@ -70,13 +70,13 @@ def test_changes_that_pile_up_before_the_disk_are_store_bound() -> None:
 def test_who_holds_back_on_purpose_is_no_slow_disk() -> None:
     found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=PAUSED), SIXTEEN)
     assert (found.stage, found.text, found.remedy) == ("slowed", f"on purpose: {PAUSED}", "phsearch-client resume")
-    battery = Pace("throttled", 0.25, ("battery",), "on battery")
+    battery = ThrottleState("throttled", 0.25, ("battery",), "on battery")
     found = bottleneck(DECODING, 10, dataclasses.replace(BUSY, slowed=battery), SIXTEEN)
     assert found.remedy == "phsearch-client resume --force"
 
 
 def test_nothing_is_said_of_a_handful_of_photos() -> None:
-    work = Work(reading=0.1, read=3, decoding=0.1, decoded=3, waiting=0.1, model=0.01, embedded=3)
+    work = StageCounts(reading=0.1, read=3, decoding=0.1, decoded=3, waiting=0.1, model=0.01, embedded=3)
     found = bottleneck(work, 1, Backlog(unread=0, unembedded=2, unwritten=0), SIXTEEN)
     assert (found.stage, found.remedy, found.rates.reached) == ("measuring", "", None)
 
@@ -87,7 +87,7 @@ def test_with_nothing_to_do_there_is_no_bottleneck() -> None:
 
 
 def test_a_trickle_of_photos_is_no_slow_disk() -> None:
-    work = Work(reading=0.1, read=10, decoding=0.1, decoded=10, waiting=0.1, model=0.2, embedded=10)
+    work = StageCounts(reading=0.1, read=10, decoding=0.1, decoded=10, waiting=0.1, model=0.2, embedded=10)
     assert bottleneck(work, 60, Backlog(unread=0, unembedded=1, unwritten=0), SIXTEEN).stage == "idle"
 
 
@@ -97,7 +97,7 @@ _COUNTS = st.integers(0, 10**6)
 
 @given(
     st.builds(
-        Work,
+        StageCounts,
         reading=_SECONDS,
         read=_COUNTS,
         decoding=_SECONDS,
@@ -110,10 +110,10 @@ _COUNTS = st.integers(0, 10**6)
     ),
     _SECONDS,
     st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS, st.sampled_from([FULL, PAUSED])),
-    st.builds(Machine, st.integers(1, 256), st.integers(1, 64), st.integers(1, 256), st.sampled_from(["cpu", "cuda"])),
+    st.builds(Capacity, st.integers(1, 256), st.integers(1, 64), st.integers(1, 256), st.sampled_from(["cpu", "cuda"])),
 )
 def test_whatever_the_figures_one_known_stage_is_named_in_a_sentence(
-    work: Work, seconds: float, backlog: Backlog, machine: Machine
+    work: StageCounts, seconds: float, backlog: Backlog, machine: Capacity
 ) -> None:
     found = bottleneck(work, seconds, backlog, machine)
     assert found.stage in STAGES

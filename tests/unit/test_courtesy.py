@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.throttle.policy import FULL, Courtesy, Duty, Pace, Power, Pressure
-from phsearch.domain.throttle.pressure import SharedStrain, Strain
+from phsearch.domain.throttle.policy import FULL, DutyCycle, Power, Pressure, ThrottlePolicy, ThrottleState
+from phsearch.domain.throttle.pressure import PressureDetector, SystemWidePressureDetector
 
 NOON = 1_800_000_000.0
 MAINS = Power(on_battery=False, percent=100)
@@ -29,9 +29,9 @@ class Day:
     pressure: Pressure = EASY
 
     def __post_init__(self) -> None:
-        self.courtesy = Courtesy(self.rules)
+        self.courtesy = ThrottlePolicy(self.rules)
 
-    def look(self, seconds: int = 1) -> Pace:
+    def look(self, seconds: int = 1) -> ThrottleState:
         for _ in range(seconds):
             self.now += 1
             pace = self.courtesy.decide(self.power, self.pressure, self.now, NOON + self.now)
@@ -208,15 +208,15 @@ def test_whatever_happens_a_pace_is_one_that_can_be_kept_and_told(config: Courte
             assert not pressure.others
         if power.on_battery and power.percent is not None and power.percent < config.low_battery:
             assert pace.state == "paused" or order == "force" or "low battery" in day.courtesy._forced
-        if day.courtesy.owners[0]:
+        if day.courtesy.user_pause[0]:
             assert pace.causes == ("owner",)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=300), st.floats(1, 100))
 def test_strain_begins_at_the_threshold_and_lasts_ten_seconds_at_least(values: list[float], threshold: float) -> None:
-    strain, held, since = Strain(threshold), False, -math.inf
+    strain, held, since = PressureDetector(threshold), False, -math.inf
     for now, value in enumerate(values):
-        was, held = held, strain.update(value, now)
+        was, held = held, strain.update_pressure(value, now)
         assert held or value < threshold
         if held and not was:
             assert value >= threshold
@@ -226,15 +226,17 @@ def test_strain_begins_at_the_threshold_and_lasts_ten_seconds_at_least(values: l
             assert now - since >= 10
 
 
-def shared(own: float, others: float, seconds: int, share: float = 0.25) -> tuple[SharedStrain, list[float]]:
+def shared(
+    own: float, others: float, seconds: int, share: float = 0.25
+) -> tuple[SystemWidePressureDetector, list[float]]:
     """Play a machine: the kernel's average follows who waits; gives the strain and what share was taken each second."""
-    strain, average, taken = SharedStrain(40), 0.0, []
+    strain, average, taken = SystemWidePressureDetector(40), 0.0, []
     working = 1.0
     for now in range(seconds):
         stalled = max(own * working, others)
         average += (stalled - average) * (1 - math.exp(-0.1))
-        held = strain.update(average, now)
-        working = 0.0 if strain.breathless else share if held else 1.0
+        held = strain.update_pressure(average, now)
+        working = 0.0 if strain.probing else share if held else 1.0
         taken.append(working)
     return strain, taken
 
@@ -253,29 +255,29 @@ def test_pressure_of_others_is_believed_for_as_long_as_it_lasts() -> None:
 
 def test_after_the_pressure_of_others_ours_alone_is_found_out() -> None:
     strain, _ = shared(own=0, others=80, seconds=100)
-    assert strain.update(80, 100)
+    assert strain.update_pressure(80, 100)
     _, taken = shared(own=95, others=0, seconds=200)
     assert taken[-1] == 1.0
 
 
 @given(st.floats(0.01, 1), st.floats(0.001, 10), st.integers(2, 50))
 def test_work_takes_its_share_of_the_time(share: float, work: float, pieces: int) -> None:
-    duty, now = Duty(), 100.0
-    assert duty.rest(share, now) == 0, "the first piece waits for nothing"
+    duty_cycle, now = DutyCycle(), 100.0
+    assert duty_cycle.rest_needed(share, now) == 0, "the first piece waits for nothing"
     begun = now
     for _ in range(pieces):
-        duty.begin(now)
-        duty.begin(now + work / 2)
+        duty_cycle.begin_work(now)
+        duty_cycle.begin_work(now + work / 2)
         now += work
-        duty.end(now)
-        duty.end(now + work / 2)
-        rest = duty.rest(share, now)
+        duty_cycle.end_work(now)
+        duty_cycle.end_work(now + work / 2)
+        rest = duty_cycle.rest_needed(share, now)
         assert rest <= 60.001
         now += rest
-        assert duty.rest(share, now) <= 1e-6
+        assert duty_cycle.rest_needed(share, now) <= 1e-6
     if work / share < 60:
         assert pieces * work / (now - begun) == pytest.approx(share)
 
 
 def test_without_a_share_there_is_no_end_of_rest() -> None:
-    assert Duty().rest(0, 1.0) == math.inf
+    assert DutyCycle().rest_needed(0, 1.0) == math.inf

@@ -4,64 +4,64 @@ from __future__ import annotations
 
 import asyncio
 
-from phsearch.service.rpc.admission import Crowd, Turns
+from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue
 
 
-class Guest:
+class FakeConnection:
     """Somebody connected."""
 
-    def __init__(self, silent_since: tuple[int, float] | None, held: int = 0) -> None:
-        self.silent_since = silent_since
-        self.held = held
-        self.dismissed = ""
+    def __init__(self, eviction_key: tuple[int, float] | None, buffered_bytes: int = 0) -> None:
+        self.eviction_key = eviction_key
+        self.buffered_bytes = buffered_bytes
+        self.closed = ""
 
-    def dismiss(self, reason: str) -> None:
-        self.dismissed = reason
+    def close_with_error(self, reason: str) -> None:
+        self.closed = reason
 
 
 def test_the_one_who_never_asked_and_has_been_silent_for_longest_makes_room() -> None:
-    crowd = Crowd(4, 1 << 20, 4)
-    guests = [Guest((1, 1.0)), Guest((0, 5.0)), Guest((0, 4.0)), Guest(None)]
-    assert all(crowd.enter(guest) for guest in guests)
-    assert crowd.enter(Guest(None))
-    assert [bool(guest.dismissed) for guest in guests] == [False, False, True, False]
-    assert len(crowd) == 4
+    limiter = ConnectionLimiter(4, 1 << 20, 4)
+    connections = [FakeConnection((1, 1.0)), FakeConnection((0, 5.0)), FakeConnection((0, 4.0)), FakeConnection(None)]
+    assert all(limiter.admit(connection) for connection in connections)
+    assert limiter.admit(FakeConnection(None))
+    assert [bool(connection.closed) for connection in connections] == [False, False, True, False]
+    assert len(limiter) == 4
 
 
 def test_nobody_who_waits_for_an_answer_makes_room() -> None:
-    crowd = Crowd(2, 1 << 20, 2)
-    guests = [Guest(None), Guest(None)]
-    assert all(crowd.enter(guest) for guest in guests)
-    assert not crowd.enter(Guest((0, 1.0)))
-    assert not any(guest.dismissed for guest in guests)
+    limiter = ConnectionLimiter(2, 1 << 20, 2)
+    connections = [FakeConnection(None), FakeConnection(None)]
+    assert all(limiter.admit(connection) for connection in connections)
+    assert not limiter.admit(FakeConnection((0, 1.0)))
+    assert not any(connection.closed for connection in connections)
 
 
 def test_those_who_hold_most_go_until_what_is_held_is_bearable() -> None:
-    crowd = Crowd(9, 100, 2)
-    guests = [Guest(None, held) for held in (60, 10, 50, 20)]
-    for guest in guests:
-        crowd.enter(guest)
-    crowd.weigh(100)
-    assert [bool(guest.dismissed) for guest in guests] == [True, False, False, False]
+    limiter = ConnectionLimiter(9, 100, 2)
+    connections = [FakeConnection(None, buffered_bytes) for buffered_bytes in (60, 10, 50, 20)]
+    for connection in connections:
+        limiter.admit(connection)
+    limiter.account(100)
+    assert [bool(connection.closed) for connection in connections] == [True, False, False, False]
 
 
 def test_a_follower_is_admitted_for_one_who_does_not_take_his_events_only() -> None:
-    crowd = Crowd(9, 100, 2)
-    stuck = Guest((0, 1.0))
-    for guest in (stuck, Guest(None)):
-        crowd.enter(guest)
-        assert crowd.subscribe(guest)
-    assert crowd.subscribe(Guest(None))
-    assert stuck.dismissed
-    assert not crowd.subscribe(Guest(None))
+    limiter = ConnectionLimiter(9, 100, 2)
+    stuck = FakeConnection((0, 1.0))
+    for connection in (stuck, FakeConnection(None)):
+        limiter.admit(connection)
+        assert limiter.subscribe(connection)
+    assert limiter.subscribe(FakeConnection(None))
+    assert stuck.closed
+    assert not limiter.subscribe(FakeConnection(None))
 
 
 def test_turns_are_taken_one_after_the_other_and_a_long_one_or_a_cancelled_one_holds_up_nobody() -> None:
     async def scenario() -> list[int]:
-        turns, done = Turns(), list[int]()
+        turns, done = FairQueue(), list[int]()
 
         async def work(number: int, seconds: float) -> None:
-            async with turns.turn():
+            async with turns.acquire():
                 await asyncio.sleep(seconds)
                 done.append(number)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.linux import processes
-from phsearch.domain.indexing import worker_exit as deaths
-from phsearch.domain.indexing.batching import Batcher, Candidate
+from phsearch.domain.indexing import worker_exit
+from phsearch.domain.indexing.batching import Batcher, EmbedJob
 from phsearch.domain.types import Fingerprint
-from phsearch.service.workers.limits import MB, Limits, Overseer, worker_memory_limit
+from phsearch.service.workers.limits import MB, LimitMonitor, WorkerLimits, worker_memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,18 +25,18 @@ GB = 1 << 30
 @pytest.mark.parametrize(
     ("death", "reason", "cause"),
     [
-        (deaths.ended(-11), "its decoder crashed (SIGSEGV)", "crash"),
-        (deaths.ended(-6), "its decoder crashed (SIGABRT)", "crash"),
-        (deaths.ended(-35), "its decoder crashed (signal 35)", "crash"),
-        (deaths.ended(3), "its decoder ended the worker (exit status 3)", "crash"),
-        (deaths.ended(-9), "each worker that decoded it was killed (SIGKILL): memory may have run out", "killed"),
-        (deaths.hung(60.0), "decoding took longer than 60 s", "hang"),
-        (deaths.silent(300.0), "the model took longer than 300 s over it", "hang"),
-        (deaths.overfed(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
+        (worker_exit.exited(-11), "its decoder crashed (SIGSEGV)", "crash"),
+        (worker_exit.exited(-6), "its decoder crashed (SIGABRT)", "crash"),
+        (worker_exit.exited(-35), "its decoder crashed (signal 35)", "crash"),
+        (worker_exit.exited(3), "its decoder ended the worker (exit status 3)", "crash"),
+        (worker_exit.exited(-9), "each worker that decoded it was killed (SIGKILL): memory may have run out", "killed"),
+        (worker_exit.decode_timeout(60.0), "decoding took longer than 60 s", "hang"),
+        (worker_exit.model_timeout(300.0), "the model took longer than 300 s over it", "hang"),
+        (worker_exit.memory_exceeded(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
     ],
 )
-def test_every_kind_of_death_has_its_sentence(death: deaths.Death, reason: str, cause: str) -> None:
-    assert (death.reason, death.cause) == (reason, cause)
+def test_every_kind_of_death_has_its_sentence(exit_: worker_exit.WorkerExit, reason: str, cause: str) -> None:
+    assert (exit_.reason, exit_.cause) == (reason, cause)
 
 
 def test_the_automatic_limit_has_room_for_the_largest_photos_in_every_thread() -> None:
@@ -61,14 +61,14 @@ def test_a_process_is_charged_for_what_it_has_to_itself() -> None:
     with subprocess.Popen([sys.executable, "-c", eat], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert 100 * MB < processes.own(process.pid) < 150 * MB
+        assert 100 * MB < processes.private_bytes(process.pid) < 150 * MB
         assert process.stdin is not None
         process.stdin.close()
-    assert processes.own(process.pid) == 0, "one that is gone has nothing"
+    assert processes.private_bytes(process.pid) == 0, "one that is gone has nothing"
 
 
 def test_the_machine_has_some_memory() -> None:
-    assert 100 * MB < processes.machine() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 100 * MB < processes.total_bytes() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Scene:
@@ -79,61 +79,61 @@ class Scene:
         self.memory = GB
         self.batcher = Batcher(3, 1)
         for number in range(3):
-            self.batcher.add(Candidate(str(number), "/", Fingerprint(1, 1), b""))
-        self.batcher.next()
-        limits = Limits(60, lambda _pid: self.memory, lambda loaded: loaded + GB)
-        self.overseer = Overseer(1, limits, self.batcher, lambda: self.time)
+            self.batcher.add_job(EmbedJob(str(number), "/", Fingerprint(1, 1), b""))
+        self.batcher.next_batch()
+        limits = WorkerLimits(60, lambda _pid: self.memory, lambda loaded: loaded + GB)
+        self.monitor = LimitMonitor(1, limits, self.batcher, lambda: self.time)
 
-    def pass_by(self, seconds: float) -> Iterator[deaths.Death | None]:
+    def pass_by(self, seconds: float) -> Iterator[worker_exit.WorkerExit | None]:
         """Let time pass, a look every tenth of a second."""
         for _ in itertools.repeat(None, round(seconds * 10)):
             self.time += 0.1
-            yield self.overseer.sentence()
+            yield self.monitor.violation()
 
 
 def test_a_worker_is_ended_once_it_takes_more_than_it_may() -> None:
     scene = Scene()
     scene.memory = 2 * GB
-    assert scene.overseer.sentence() is None
+    assert scene.monitor.violation() is None
     scene.memory += 1
-    death = scene.overseer.sentence()
-    assert death is not None
-    assert death.cause == "memory"
+    exit_ = scene.monitor.violation()
+    assert exit_ is not None
+    assert exit_.cause == "memory"
 
 
 def test_photos_that_make_progress_may_take_as_long_as_they_like_together() -> None:
     scene = Scene()
     for number in range(3):
-        scene.batcher.begun(str(number), scene.overseer.now)
+        scene.batcher.decode_started(str(number), scene.monitor.now)
         assert not any(scene.pass_by(50)), "150 s in all"
-        scene.batcher.decoded(str(number))
+        scene.batcher.decode_finished(str(number))
 
 
 def test_a_photo_that_hangs_is_found_although_others_make_progress() -> None:
     scene = Scene()
-    scene.batcher.begun("0", scene.overseer.now)
+    scene.batcher.decode_started("0", scene.monitor.now)
     for name in "12":
-        scene.batcher.begun(name, scene.overseer.now)
+        scene.batcher.decode_started(name, scene.monitor.now)
         assert not any(scene.pass_by(29))
-        scene.overseer.heard()
-        scene.batcher.finished(name)
-    (death,) = set(filter(None, scene.pass_by(3)))
-    assert (death.cause, scene.overseer.late) == ("hang", ["0"])
+        scene.monitor.message_seen()
+        scene.batcher.job_finished(name)
+    (exit_,) = set(filter(None, scene.pass_by(3)))
+    assert (exit_.cause, scene.monitor.overdue) == ("hang", ["0"])
 
 
 def test_a_model_has_more_patience_than_a_photo_but_not_for_ever() -> None:
     scene = Scene()
-    scene.overseer.given()
+    scene.monitor.batch_sent()
     assert not any(scene.pass_by(299))
-    (death,) = set(filter(None, scene.pass_by(2)))
-    assert (death.reason, scene.overseer.late) == ("the model took longer than 300 s over it", [])
+    (exit_,) = set(filter(None, scene.pass_by(2)))
+    assert (exit_.reason, scene.monitor.overdue) == ("the model took longer than 300 s over it", [])
 
 
 def test_a_daemon_that_slept_does_not_take_its_own_sleep_for_the_workers() -> None:
     scene = Scene()
-    scene.batcher.begun("0", scene.overseer.now)
+    scene.batcher.decode_started("0", scene.monitor.now)
     scene.time += 3600
-    assert scene.overseer.sentence() is None
+    assert scene.monitor.violation() is None
     assert not any(scene.pass_by(58))
     assert any(scene.pass_by(3))
 
@@ -141,7 +141,7 @@ def test_a_daemon_that_slept_does_not_take_its_own_sleep_for_the_workers() -> No
 def test_an_idle_worker_is_left_alone() -> None:
     scene = Scene()
     for name in "012":
-        scene.batcher.finished(name)
-    scene.batcher.done(1)
+        scene.batcher.job_finished(name)
+    scene.batcher.batch_done(1)
     scene.memory = 9 * GB
     assert not any(scene.pass_by(400))

@@ -6,15 +6,11 @@ import dataclasses
 
 import pytest
 
-from phsearch.domain.doctor import Check
-from phsearch.domain.doctor import contact_checks as running
-from phsearch.domain.doctor import daemon_checks as inside
-from phsearch.domain.doctor import file_checks as places
-from phsearch.domain.doctor import systemd_checks as unit
-from phsearch.domain.doctor.contact_checks import Contact, Versions
-from phsearch.domain.doctor.daemon_checks import Inotify, Root, Work
-from phsearch.domain.doctor.file_checks import Entry, Space
-from phsearch.domain.types import TableFigures, Why
+from phsearch.domain.doctor import Check, contact_checks, daemon_checks, file_checks, systemd_checks
+from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
+from phsearch.domain.doctor.daemon_checks import InotifyUse, RootReport, WorkerReport
+from phsearch.domain.doctor.file_checks import FileInfo, Space
+from phsearch.domain.types import DeviceChoice, TableStats
 
 ME = 1000
 
@@ -31,7 +27,7 @@ def test_what_is_not_well_must_come_with_a_remedy() -> None:
 
 # --- files and folders ---------------------------------------------------------------------------------------------
 
-FILE = Entry("/c/my config.toml", "file", ME, 0o644)
+FILE = FileInfo("/c/my config.toml", "file", ME, 0o644)
 
 
 @pytest.mark.parametrize(
@@ -39,44 +35,44 @@ FILE = Entry("/c/my config.toml", "file", ME, 0o644)
     [
         (FILE, "", ("ok", "")),
         (dataclasses.replace(FILE, mode=0o664), "", ("ok", "")),
-        (Entry("/c/none.toml"), "", ("ok", "")),
+        (FileInfo("/c/none.toml"), "", ("ok", "")),
         (dataclasses.replace(FILE, mode=0o666), "", ("warn", "chmod o-w '/c/my config.toml'")),
         (dataclasses.replace(FILE, uid=7), "", ("warn", "sudo chown 1000 '/c/my config.toml'")),
         (dataclasses.replace(FILE, problem="permission denied"), "", ("fail", "ls -ld '/c/my config.toml'")),
         (FILE, 'unknown key "rots"', ("fail", 'did you mean "roots"?')),
     ],
 )
-def test_the_settings(entry: Entry, problem: str, wanted: tuple[str, str]) -> None:
-    assert said(places.config(entry, ME, problem, 'did you mean "roots"?' if problem else "")) == wanted
+def test_the_settings(entry: FileInfo, problem: str, wanted: tuple[str, str]) -> None:
+    assert said(file_checks.config(entry, ME, problem, 'did you mean "roots"?' if problem else "")) == wanted
 
 
-FOLDER = Entry("/run/phsearch", "folder", ME, 0o700)
+FOLDER = FileInfo("/run/phsearch", "folder", ME, 0o700)
 
 
 @pytest.mark.parametrize(
     ("entry", "wanted"),
     [
         (FOLDER, ("ok", "")),
-        (Entry("/run/phsearch"), ("ok", "")),
+        (FileInfo("/run/phsearch"), ("ok", "")),
         (dataclasses.replace(FOLDER, mode=0o755), ("fail", "chmod 700 /run/phsearch")),
         (dataclasses.replace(FOLDER, mode=0o500), ("fail", "chmod 700 /run/phsearch")),
         (dataclasses.replace(FOLDER, kind="file"), ("fail", "mv /run/phsearch /run/phsearch.old")),
         (dataclasses.replace(FOLDER, problem="it did not answer within 2 s"), ("fail", "ls -ld /run/phsearch")),
     ],
 )
-def test_a_folder_of_ones_own(entry: Entry, wanted: tuple[str, str]) -> None:
-    assert said(places.private_folder("state folder", entry, ME)) == wanted
+def test_a_folder_of_ones_own(entry: FileInfo, wanted: tuple[str, str]) -> None:
+    assert said(file_checks.private_folder("state folder", entry, ME)) == wanted
 
 
-@pytest.mark.parametrize("entry", [Entry("/tmp", "folder", 0, 0o1777), Entry("/tmp", "folder", ME, 0o1777)])
-def test_nobody_is_told_to_change_the_mode_of_a_folder_that_many_share(entry: Entry) -> None:
-    check = places.private_folder("socket folder", entry, ME)
+@pytest.mark.parametrize("entry", [FileInfo("/tmp", "folder", 0, 0o1777), FileInfo("/tmp", "folder", ME, 0o1777)])
+def test_nobody_is_told_to_change_the_mode_of_a_folder_that_many_share(entry: FileInfo) -> None:
+    check = file_checks.private_folder("socket folder", entry, ME)
     assert check.state == "fail"
     assert "chmod" not in check.remedy
     assert "--socket" in check.remedy
 
 
-SOCKET = Entry("/run/phsearch/s", "socket", ME, 0o600)
+SOCKET = FileInfo("/run/phsearch/s", "socket", ME, 0o600)
 
 
 @pytest.mark.parametrize(
@@ -91,31 +87,31 @@ SOCKET = Entry("/run/phsearch/s", "socket", ME, 0o600)
         ),
     ],
 )
-def test_the_socket(entry: Entry, wanted: tuple[str, str]) -> None:
-    assert said(places.socket(entry, ME)) == wanted
+def test_the_socket(entry: FileInfo, wanted: tuple[str, str]) -> None:
+    assert said(file_checks.socket(entry, ME)) == wanted
 
 
 def test_a_socket_that_is_not_there_is_for_the_daemons_line_to_say() -> None:
-    assert places.socket(Entry("/run/phsearch/s"), ME) is None
+    assert file_checks.socket(FileInfo("/run/phsearch/s"), ME) is None
 
 
 @pytest.mark.parametrize(
     ("entry", "readable", "state"),
     [
-        (Entry("/p", "folder", ME, 0o755), True, "ok"),
-        (Entry("/p", "folder", ME, 0o000), False, "fail"),
-        (Entry("/p", "file", ME, 0o644), False, "fail"),
-        (Entry("/p"), False, "warn"),
-        (Entry("/p", problem="it did not answer within 2 s"), False, "warn"),
+        (FileInfo("/p", "folder", ME, 0o755), True, "ok"),
+        (FileInfo("/p", "folder", ME, 0o000), False, "fail"),
+        (FileInfo("/p", "file", ME, 0o644), False, "fail"),
+        (FileInfo("/p"), False, "warn"),
+        (FileInfo("/p", problem="it did not answer within 2 s"), False, "warn"),
     ],
 )
-def test_a_folder_of_photos(entry: Entry, readable: bool, state: str) -> None:  # noqa: FBT001
-    assert places.root(entry, readable=readable).state == state
+def test_a_folder_of_photos(entry: FileInfo, readable: bool, state: str) -> None:  # noqa: FBT001
+    assert file_checks.root(entry, readable=readable).state == state
 
 
 @pytest.mark.parametrize(("free", "state"), [(200 << 30, "ok"), (900 << 20, "warn"), (20 << 20, "fail"), (0, "fail")])
 def test_the_room_on_the_disk(free: int, state: str) -> None:
-    check = places.space("disk", Space("/s tate", free, 500 << 30))
+    check = file_checks.space("disk", Space("/s tate", free, 500 << 30))
     assert check.state == state
     assert ("du -xh --max-depth=1 '/s tate'" in check.remedy) is (state != "ok")
 
@@ -125,7 +121,7 @@ def test_the_room_on_the_disk(free: int, state: str) -> None:
     [(0, "0 bytes"), (512, "512 bytes"), (1500, "1.5 kB"), (123_456_789, "123 MB"), (5e15, "5000 TB")],
 )
 def test_bytes_as_people_read_them(count: float, text: str) -> None:
-    assert places.in_bytes(count) == text
+    assert file_checks.in_bytes(count) == text
 
 
 # --- who runs ------------------------------------------------------------------------------------------------------
@@ -134,17 +130,22 @@ def test_bytes_as_people_read_them(count: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("contact", "state", "text", "remedy"),
     [
-        (Contact("/s", "answered", 0.0042, pid=7), "ok", "pid 7 answers in 4 ms", ""),
-        (Contact("/s", "absent"), "fail", "not running: there is no socket at /s", running.START),
-        (Contact("/s", "refused"), "fail", "which a former one left behind", running.START),
-        (Contact("/s", "silent", 5, pid=7, stopped=True), "fail", "pid 7 is halted (SIGSTOP)", "kill -CONT 7"),
-        (Contact("/s", "silent", 5, pid=7), "fail", "did not answer within 5 s", "kill -9 7"),
-        (Contact("/s", "silent", 5, activated=True), "fail", "systemd listens", "systemctl --user restart phsearch"),
-        (Contact("/s", "other", problem="a stranger answers", hint="check --socket"), "fail", "stranger", "check"),
+        (DaemonProbe("/s", "answered", 0.0042, pid=7), "ok", "pid 7 answers in 4 ms", ""),
+        (DaemonProbe("/s", "absent"), "fail", "not running: there is no socket at /s", contact_checks.START),
+        (DaemonProbe("/s", "refused"), "fail", "which a former one left behind", contact_checks.START),
+        (DaemonProbe("/s", "silent", 5, pid=7, stopped=True), "fail", "pid 7 is halted (SIGSTOP)", "kill -CONT 7"),
+        (DaemonProbe("/s", "silent", 5, pid=7), "fail", "did not answer within 5 s", "kill -9 7"),
+        (
+            DaemonProbe("/s", "silent", 5, activated=True),
+            "fail",
+            "systemd listens",
+            "systemctl --user restart phsearch",
+        ),
+        (DaemonProbe("/s", "other", problem="a stranger answers", hint="check --socket"), "fail", "stranger", "check"),
     ],
 )
-def test_the_daemon(contact: Contact, state: str, text: str, remedy: str) -> None:
-    check = running.daemon(contact)
+def test_the_daemon(contact: DaemonProbe, state: str, text: str, remedy: str) -> None:
+    check = contact_checks.daemon(contact)
     assert check.state == state
     assert text in check.text
     assert remedy in check.remedy
@@ -152,19 +153,19 @@ def test_the_daemon(contact: Contact, state: str, text: str, remedy: str) -> Non
 
 def test_versions_that_differ_are_told_and_protocols_that_differ_fail() -> None:
     own = Versions("1.2.0", 1, "3.11.7")
-    assert running.versions(own, None).state == "ok"
-    assert running.versions(own, Versions("1.2.0", 1, "3.12.1")).text.endswith("Python 3.12.1, protocol 1")
-    older = running.versions(own, Versions("1.1.0", 1))
+    assert contact_checks.versions(own, None).state == "ok"
+    assert contact_checks.versions(own, Versions("1.2.0", 1, "3.12.1")).text.endswith("Python 3.12.1, protocol 1")
+    older = contact_checks.versions(own, Versions("1.1.0", 1))
     assert (older.state, older.remedy) == ("warn", "systemctl --user restart phsearch")
-    stranger = running.versions(own, Versions("2.0.0", 2))
+    stranger = contact_checks.versions(own, Versions("2.0.0", 2))
     assert stranger.state == "fail"
     assert "the client speaks protocol 1, the daemon 2" in stranger.text
 
 
 def test_the_lock() -> None:
-    assert running.lock("/s", None, Contact("/k", "absent")).state == "ok"
-    assert running.lock("/s", 7, Contact("/k", "answered")).state == "ok"
-    elsewhere = running.lock("/s", 7, Contact("/k", "absent"))
+    assert contact_checks.lock("/s", None, DaemonProbe("/k", "absent")).state == "ok"
+    assert contact_checks.lock("/s", 7, DaemonProbe("/k", "answered")).state == "ok"
+    elsewhere = contact_checks.lock("/s", 7, DaemonProbe("/k", "absent"))
     assert (elsewhere.state, "ps -fp 7" in elsewhere.remedy) == ("warn", True)
 
 
@@ -184,11 +185,11 @@ ExecStart={ path=/usr/bin/env ; argv[]=/usr/bin/env PATH=/home/u/.local/bin:/usr
 
 
 def judged(answered: bool = True, program: str | None = "/usr/bin/phsearchd", **changes: str) -> Check:  # noqa: FBT001, FBT002
-    return unit.unit(unit.properties(SHOWN) | changes, "", program, answered=answered)
+    return systemd_checks.unit(systemd_checks.properties(SHOWN) | changes, "", program, answered=answered)
 
 
 def test_a_unit_that_runs_and_is_enabled_is_well() -> None:
-    assert judged().text == "phsearch.service is active (running), enabled"
+    assert judged().text == "phsearch.service is active (contact_checks), enabled"
     assert judged().state == "ok"
 
 
@@ -217,20 +218,20 @@ def test_a_unit_whose_program_is_gone_cannot_start() -> None:
 
 
 def test_a_user_without_a_manager_is_told_how_to_find_it() -> None:
-    check = unit.unit({}, "Failed to connect to bus: No medium found", None, answered=False)
+    check = systemd_checks.unit({}, "Failed to connect to bus: No medium found", None, answered=False)
     assert (check.state, "XDG_RUNTIME_DIR" in check.remedy) == ("warn", True)
 
 
 @pytest.mark.parametrize(
     ("shown", "command"),
     [
-        (unit.properties(SHOWN)["ExecStart"], ("phsearchd", "/home/u/.local/bin:/usr/bin")),
+        (systemd_checks.properties(SHOWN)["ExecStart"], ("phsearchd", "/home/u/.local/bin:/usr/bin")),
         ("{ path=/opt/x/phsearchd ; argv[]=/opt/x/phsearchd --root /p ; ignore_errors=no }", ("/opt/x/phsearchd", "")),
         ("", ("", "")),
     ],
 )
 def test_the_program_a_unit_starts_is_found_behind_env(shown: str, command: tuple[str, str]) -> None:
-    assert unit.command(shown) == command
+    assert systemd_checks.command(shown) == command
 
 
 @pytest.mark.parametrize(
@@ -243,11 +244,11 @@ def test_the_program_a_unit_starts_is_found_behind_env(shown: str, command: tupl
     ],
 )
 def test_without_a_desktop_a_user_must_linger(shown: dict[str, str], graphical: bool, state: str) -> None:  # noqa: FBT001
-    check = unit.linger(shown, graphical=graphical)
+    check = systemd_checks.linger(shown, graphical=graphical)
     assert check is not None
     assert check.state == state
     assert check.remedy in {"", "loginctl enable-linger"}
-    assert unit.linger({}, graphical=False) is None
+    assert systemd_checks.linger({}, graphical=False) is None
 
 
 # --- what the daemon knows -----------------------------------------------------------------------------------------
@@ -259,19 +260,19 @@ LIMITS = {
     "user.max_inotify_watches": 8192,
     "user.max_inotify_instances": 128,
 }
-USE = Inotify(watches=100, instances=1, user_watches=300, user_instances=20, limits=LIMITS)
+USE = InotifyUse(watches=100, instances=1, user_watches=300, user_instances=20, limits=LIMITS)
 
 
 def test_watches_that_suffice() -> None:
-    check = inside.watches(USE, 0)
+    check = daemon_checks.watches(USE, 0)
     text = "100 here, 300 of all your programs, of 8,192 (fs.inotify.max_user_watches)"
     assert (check.state, check.text) == ("ok", text)
-    assert inside.instances(USE).state == "ok"
-    assert said(inside.queue(USE, 0)) == ("ok", "")
+    assert daemon_checks.instances(USE).state == "ok"
+    assert said(daemon_checks.queue(USE, 0)) == ("ok", "")
 
 
 def test_folders_without_a_watch_name_the_line_that_raises_the_limit_for_good() -> None:
-    check = inside.watches(dataclasses.replace(USE, user_watches=8192), 20_000)
+    check = daemon_checks.watches(dataclasses.replace(USE, user_watches=8192), 20_000)
     assert check.state == "warn"
     assert check.remedy == (
         "echo fs.inotify.max_user_watches=65536 | sudo tee /etc/sysctl.d/60-fs-inotify-max_user_watches.conf "
@@ -281,27 +282,27 @@ def test_folders_without_a_watch_name_the_line_that_raises_the_limit_for_good() 
 
 def test_the_lower_of_the_two_limits_is_the_one_to_raise() -> None:
     limits = {**LIMITS, "user.max_inotify_watches": 100}
-    check = inside.watches(dataclasses.replace(USE, limits=limits), 5)
+    check = daemon_checks.watches(dataclasses.replace(USE, limits=limits), 5)
     assert "echo user.max_inotify_watches=800 |" in check.remedy
 
 
 def test_limits_that_are_nearly_reached_are_told_before_they_are() -> None:
-    assert inside.watches(dataclasses.replace(USE, user_watches=7000), 0).state == "warn"
-    assert inside.instances(dataclasses.replace(USE, user_instances=120)).state == "warn"
-    assert "nothing is watched" in inside.instances(dataclasses.replace(USE, instances=0)).text
+    assert daemon_checks.watches(dataclasses.replace(USE, user_watches=7000), 0).state == "warn"
+    assert daemon_checks.instances(dataclasses.replace(USE, user_instances=120)).state == "warn"
+    assert "nothing is watched" in daemon_checks.instances(dataclasses.replace(USE, instances=0)).text
 
 
 def test_a_queue_that_overflowed_or_is_short_wants_to_be_longer() -> None:
-    overflowed = inside.queue(USE, 2)
+    overflowed = daemon_checks.queue(USE, 2)
     assert overflowed is not None
     assert "overflowed 2 times" in overflowed.text
     assert "fs.inotify.max_queued_events=32768" in overflowed.remedy
-    assert said(inside.queue(dataclasses.replace(USE, limits={**LIMITS, "fs.inotify.max_queued_events": 512}), 0))[
-        0
-    ] == ("warn")
+    assert said(
+        daemon_checks.queue(dataclasses.replace(USE, limits={**LIMITS, "fs.inotify.max_queued_events": 512}), 0)
+    )[0] == ("warn")
 
 
-ROOT = Root("/my p", "watching", 12, 0, 3, 0, "", "", remote=False)
+ROOT = RootReport("/my p", "watching", 12, 0, 3, 0, "", "", remote=False)
 CONFIRM = "if they are gone for good: phsearch-client confirm-deletions '/my p'"
 
 
@@ -322,7 +323,7 @@ CONFIRM = "if they are gone for good: phsearch-client confirm-deletions '/my p'"
     ],
 )
 def test_a_root(changes: dict[str, object], state: str, text: str, remedy: str) -> None:
-    check = inside.root(dataclasses.replace(ROOT, **changes))  # type: ignore[arg-type]
+    check = daemon_checks.root(dataclasses.replace(ROOT, **changes))  # type: ignore[arg-type]
     assert check.state == state
     assert text in check.text
     assert remedy in check.remedy
@@ -332,45 +333,46 @@ MODEL = {"name": "mini", "pretrained": "", "state": "ready", "dim": 384, "reason
 
 
 def test_the_model() -> None:
-    check = inside.model(MODEL, "ab" * 32, "/m/mini")
+    check = daemon_checks.model(MODEL, "ab" * 32, "/m/mini")
     assert check.text == "mini, 384 dimensions; weights from /m/mini, sha256 abababababababab"
-    assert inside.model({**MODEL, "state": "loading"}, "", "").state == "warn"
+    assert daemon_checks.model({**MODEL, "state": "loading"}, "", "").state == "warn"
     mismatch = {**MODEL, "state": "mismatch", "reason": "other weights", "hint": "phsearchd --rebuild"}
-    assert said(inside.model(mismatch, "", "")) == ("fail", "phsearchd --rebuild")
+    assert said(daemon_checks.model(mismatch, "", "")) == ("fail", "phsearchd --rebuild")
 
 
 def test_the_device_and_the_precision_come_with_their_reasons() -> None:
-    why = Why("no CUDA device can be used: torch is built without CUDA", "measured 1.9 times as fast as fp32")
-    device, precision = inside.device("cpu", "bf16", why)
+    why = DeviceChoice("no CUDA device can be used: torch is built without CUDA", "measured 1.9 times as fast as fp32")
+    device, precision = daemon_checks.device("cpu", "bf16", why)
     assert (device.state, device.text) == ("ok", f"cpu: {why.device}")
     assert precision.text == "bf16: measured 1.9 times as fast as fp32"
     better = dataclasses.replace(why, remedy="pip install torch")
-    assert said(inside.device("cpu", "bf16", better)[0]) == ("warn", "pip install torch")
-    assert [check.state for check in inside.device(None, "", Why())] == ["ok"]
+    assert said(daemon_checks.device("cpu", "bf16", better)[0]) == ("warn", "pip install torch")
+    assert [check.state for check in daemon_checks.device(None, "", DeviceChoice())] == ["ok"]
 
 
 def test_the_index() -> None:
-    table = TableFigures("photos_mini", 5_000_000, 1, 1000, 3, 2)
-    former = TableFigures("photos_vit_b_32", 9_000_000, former=True)
-    own, others = inside.store([table, former], "/s/index", None)
+    table = TableStats("photos_mini", 5_000_000, 1, 1000, 3, 2)
+    former = TableStats("photos_vit_b_32", 9_000_000, former=True)
+    own, others = daemon_checks.store([table, former], "/s/index", None)
     assert own.text == "/s/index: 14.0 MB; photos_mini (schema 1): 1,000 rows in 3 fragments, 2 versions"
     assert "photos_vit_b_32 (9.0 MB)" in others.text
-    assert inside.store([dataclasses.replace(table, versions=5000)], "/s", None)[0].state == "warn"
-    (broken,) = inside.store([table], "/s", ("the disk is full", "make room"))
+    assert daemon_checks.store([dataclasses.replace(table, versions=5000)], "/s", None)[0].state == "warn"
+    (broken,) = daemon_checks.store([table], "/s", ("the disk is full", "make room"))
     assert said(broken) == ("fail", "make room")
 
 
 def test_workers_errors_memory_and_maintenance() -> None:
-    well = Work("index", running=True, starts=1, deaths=0, last_death="", died_at=None)
-    assert inside.worker(well).text == "running, started once"
-    dying = dataclasses.replace(well, running=False, starts=5, deaths=4, last_death="its decoder crashed", died_at=0.0)
-    assert inside.worker(dying).state == "warn"
-    assert "died 4 times" in inside.worker(dying).text
-    assert inside.errors(0).state == "ok"
-    assert said(inside.errors(3)) == ("warn", "phsearch-client errors says why")
-    assert inside.memory([("daemon", 200 << 20)], 16 << 30).state == "ok"
-    assert inside.memory([("daemon", 200 << 20), ("index", 9 << 30)], 16 << 30).state == "warn"
+    well = WorkerReport("index", running=True, starts=1, exits=0, last_exit="", died_at=None)
+    assert daemon_checks.worker(well).text == "running, started once"
+    dying = dataclasses.replace(well, running=False, starts=5, exits=4, last_exit="its decoder crashed", died_at=0.0)
+    assert daemon_checks.worker(dying).state == "warn"
+    assert "died 4 times" in daemon_checks.worker(dying).text
+    assert daemon_checks.errors(0).state == "ok"
+    assert said(daemon_checks.errors(3)) == ("warn", "phsearch-client errors says why")
+    assert daemon_checks.memory([("daemon", 200 << 20)], 16 << 30).state == "ok"
+    assert daemon_checks.memory([("daemon", 200 << 20), ("index", 9 << 30)], 16 << 30).state == "warn"
     assert (
-        inside.maintenance(1000, 990, 100, 0).text == "last written less than a minute ago, last tidied 15 minutes ago"
+        daemon_checks.maintenance(1000, 990, 100, 0).text
+        == "last written less than a minute ago, last tidied 15 minutes ago"
     )
-    assert "3 changes to write" in inside.maintenance(1000, None, None, 3).text
+    assert "3 changes to write" in daemon_checks.maintenance(1000, None, None, 3).text

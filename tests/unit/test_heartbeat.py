@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.linux.systemd import Notifier
-from phsearch.service.liveness import Heartbeat, Job
+from phsearch.service.liveness import Activity, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,8 @@ class Part:
     """A part of the daemon that is at whatever a test says."""
 
     name: str = "the store lane"
-    patience: float = 30.0
-    job: Job | None = None
+    hang_timeout: float = 30.0
+    activity: Activity | None = None
 
 
 class Daemon:
@@ -59,7 +59,7 @@ def test_a_long_interval_is_looked_at_every_few_seconds_all_the_same() -> None:
 def test_a_job_that_takes_longer_than_its_part_has_patience_stops_the_beats_and_is_named_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stuck, fine = Part(job=Job("LanceStore.apply", 7)), Part("the rank lane")
+    stuck, fine = Part(activity=Activity("LanceStore.apply", 7)), Part("the rank lane")
     daemon = Daemon(stuck, fine)
     assert daemon.runs(30) > 10, "as long as there is hope"
     daemon.runs(2)
@@ -73,22 +73,22 @@ def test_every_step_of_progress_begins_the_count_anew() -> None:
     busy = Part()
     daemon = Daemon(busy)
     for step in range(20):
-        busy.job = Job("photos", step)
+        busy.activity = Activity("photos", step)
         assert daemon.runs(25) >= 24
 
 
 def test_a_part_that_ends_its_job_after_all_brings_the_beats_back(caplog: pytest.LogCaptureFixture) -> None:
-    late = Part(job=Job("LanceStore.tidy", 1))
+    late = Part(activity=Activity("LanceStore.tidy", 1))
     daemon = Daemon(late)
     daemon.runs(40)
     assert daemon.runs(10) == 0
-    late.job = None
+    late.activity = None
     assert daemon.runs(10) >= 9
     assert "the store lane goes on" in caplog.text
 
 
 def test_the_sleep_of_the_daemon_itself_is_not_taken_for_that_of_its_parts(caplog: pytest.LogCaptureFixture) -> None:
-    daemon = Daemon(Part(job=Job("LanceStore.apply", 1)))
+    daemon = Daemon(Part(activity=Activity("LanceStore.apply", 1)))
     daemon.runs(10)
     daemon.now += 3600  # stopped, and continued
     assert daemon.runs(5) >= 5

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.render.hits import compiled, shown
-from phsearch.cli.render.notes import pointed, remark, understood
-from phsearch.cli.terminal import Screen
+from phsearch.cli.render.hits import compile_template, hit_printer
+from phsearch.cli.render.notes import caret_line, print_notes, understood
+from phsearch.cli.terminal import Console
 
 HIT: dict[str, Any] = {
     "path": "/p/a b.jpg",
@@ -29,8 +29,8 @@ WEAK = HIT | {"path": "/p/weak.jpg", "score": 0.2, "relevance": 0.17, "band": "w
 LISTED = HIT | {"score": 0.0, "relevance": None, "band": None, "share": None, "more": 0}
 
 
-def screen(width: int = 80, **kind: bool) -> Screen:
-    return Screen(io.BytesIO(), terminal=True, width=width, **kind)
+def screen(width: int = 80, **kind: bool) -> Console:
+    return Console(io.BytesIO(), terminal=True, width=width, **kind)
 
 
 def text(shown: str | bytes) -> str:
@@ -41,34 +41,34 @@ def text(shown: str | bytes) -> str:
 
 
 def test_a_table_says_band_relevance_score_date_and_how_many_more() -> None:
-    assert text(shown([HIT, WEAK], "table", screen())) == (
+    assert text(hit_printer([HIT, WEAK], "table", screen())) == (
         "strong  93%  0.491  2023-06-01  +7  /p/a b.jpg\nweak    17%  0.200                  /p/weak.jpg\n"
     )
 
 
 def test_bands_have_colours_and_the_rest_steps_back() -> None:
-    line = text(shown([HIT], "table", screen(styled=True)))
+    line = text(hit_printer([HIT], "table", screen(styled=True)))
     assert line == "\x1b[32mstrong  93%  \x1b[m\x1b[2m0.491  2023-06-01  +7  \x1b[m/p/a b.jpg\n"
 
 
 def test_the_softmax_stands_in_the_place_of_the_score() -> None:
-    assert "97.3%" in text(shown([HIT], "table", screen(), shares=True))
-    assert "0.491" not in text(shown([HIT], "table", screen(), shares=True))
+    assert "97.3%" in text(hit_printer([HIT], "table", screen(), shares=True))
+    assert "0.491" not in text(hit_printer([HIT], "table", screen(), shares=True))
 
 
 def test_a_list_by_date_has_no_scores() -> None:
-    assert text(shown([LISTED], "table", screen())) == "2023-06-01  /p/a b.jpg\n"
+    assert text(hit_printer([LISTED], "table", screen())) == "2023-06-01  /p/a b.jpg\n"
 
 
 def test_an_older_daemon_that_knows_no_relevance_gets_its_scores_shown() -> None:
     old = {name: HIT[name] for name in ("path", "score", "taken_at", "offline")}
-    assert text(shown([old], "table", screen())) == "0.491  2023-06-01  /p/a b.jpg\n"
+    assert text(hit_printer([old], "table", screen())) == "0.491  2023-06-01  /p/a b.jpg\n"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     long = HIT | {"path": "/p/" + "x" * 300}
-    assert max(map(len, text(shown([long, WEAK], "table", screen(width))).splitlines())) <= width
+    assert max(map(len, text(hit_printer([long, WEAK], "table", screen(width))).splitlines())) <= width
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -87,11 +87,11 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     ],
 )
 def test_a_format_writes_fields_and_escapes(template: str, written: bytes) -> None:
-    assert compiled(template)(HIT) == written
+    assert compile_template(template)(HIT) == written
 
 
 def test_a_name_cannot_forge_a_line_of_a_format() -> None:
-    assert compiled("{path}")(HIT | {"path": "/p/a\nb\t\udcff"}) == b"/p/a\\nb\\t\xff\n"
+    assert compile_template("{path}")(HIT | {"path": "/p/a\nb\t\udcff"}) == b"/p/a\\nb\\t\xff\n"
 
 
 @pytest.mark.parametrize(
@@ -107,37 +107,37 @@ def test_a_name_cannot_forge_a_line_of_a_format() -> None:
 )
 def test_a_format_that_makes_no_sense_is_explained(template: str, said: str) -> None:
     with pytest.raises(ValueError, match=r"field|half") as caught:
-        compiled(template)
+        compile_template(template)
     assert said in str(caught.value)
 
 
 @given(st.text())
 def test_any_format_writes_bytes_or_is_explained(template: str) -> None:
     with contextlib.suppress(ValueError):  # a UnicodeEncodeError is one, too
-        assert isinstance(compiled(template)(HIT), bytes)
+        assert isinstance(compile_template(template)(HIT), bytes)
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_mistake_has_carets_under_it() -> None:
-    assert pointed("beach date:2023-13", (11, 18), screen()) == "    beach date:2023-13\n               ^^^^^^^\n"
+    assert caret_line("beach date:2023-13", (11, 18), screen()) == "    beach date:2023-13\n               ^^^^^^^\n"
 
 
 def test_wide_characters_take_two_columns_and_odd_ones_are_escaped() -> None:
-    assert pointed("富士 in:x", (3, 7), screen()) == "    富士 in:x\n         ^^^^\n"
-    assert pointed("\x1b[m in:x", (4, 8), screen()).startswith("    \\x1b[m in:x\n")
+    assert caret_line("富士 in:x", (3, 7), screen()) == "    富士 in:x\n         ^^^^\n"
+    assert caret_line("\x1b[m in:x", (4, 8), screen()).startswith("    \\x1b[m in:x\n")
 
 
 def test_a_long_query_is_shown_around_the_mistake() -> None:
-    line, carets = pointed("word " * 100 + "date:x", (505, 506), screen(60)).splitlines()
+    line, carets = caret_line("word " * 100 + "date:x", (505, 506), screen(60)).splitlines()
     assert len(line) <= 60
     assert line[carets.index("^")] == "x"
 
 
 @given(st.text(max_size=300), st.integers(-5, 400), st.integers(-5, 400))
 def test_whatever_the_place_is_both_lines_fit(query: str, start: int, end: int) -> None:
-    line, carets = pointed(query, (start, end), screen(50)).rstrip("\n").split("\n")
+    line, carets = caret_line(query, (start, end), screen(50)).rstrip("\n").split("\n")
     assert len(carets) <= 50
     assert set(carets) <= {" ", "^"}
     assert line.startswith("    ")
@@ -153,7 +153,7 @@ ANSWER: dict[str, Any] = {
 
 def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
     notes = screen()
-    remark(query, answer, notes)
+    print_notes(query, answer, notes)
     raw = notes._raw
     assert isinstance(raw, io.BytesIO)
     return raw.getvalue().decode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from phsearch.adapters.images import file_type as sniff
+from phsearch.adapters.images import file_type
 from phsearch.domain.query import describe, parse, quoted
 from phsearch.domain.query.ast import (
     Camera,
@@ -24,7 +24,7 @@ from phsearch.domain.query.ast import (
     Query,
     Root,
     Size,
-    Taken,
+    TakenBetween,
     Undated,
 )
 from phsearch.domain.query.parser import EXAMPLES
@@ -176,8 +176,8 @@ def test_a_query_may_only_filter_or_only_keep_away() -> None:
 # --- which photos count -------------------------------------------------------------------------------------------
 
 
-def taken(start: str | None, end: str | None) -> Taken:
-    return Taken(start and datetime.fromisoformat(start), end and datetime.fromisoformat(end))  # type: ignore[arg-type]
+def taken(start: str | None, end: str | None) -> TakenBetween:
+    return TakenBetween(start and datetime.fromisoformat(start), end and datetime.fromisoformat(end))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,10 @@ def test_a_type_is_asked_for_as_people_call_it(text: str, formats: set[str]) -> 
 
 
 def test_types_are_named_as_the_decoder_names_them() -> None:
-    raw = {suffix.removeprefix(".").upper() for suffix in sniff.RAW_SUFFIXES} | {"RAW"}
+    raw = {suffix.removeprefix(".").upper() for suffix in file_type.RAW_SUFFIXES} | {"RAW"}
     headers = {b"\0\0\0\x18ftyp" + brand: kind for brand, kind in ((b"heic", "HEIF"), (b"mif1", "HEIF"))}
-    heif = {sniff.shown_name(header, "HEIF") for header in headers}
-    others = {sniff.shown_name(b"", kind) for kind in get_args(sniff.Kind) if kind not in {"HEIF", "RAW"}}
+    heif = {file_type.shown_name(header, "HEIF") for header in headers}
+    others = {file_type.shown_name(b"", kind) for kind in get_args(file_type.Kind) if kind not in {"HEIF", "RAW"}}
     assert raw == RAW
     assert frozenset().union(*FORMATS.values()) == raw | heif | others
 

@@ -29,7 +29,7 @@ FILTERS = st.tuples(st.sampled_from(["", "-"]), st.sampled_from(sorted(EXAMPLES)
 )
 
 
-def outcome(text: str) -> Query | QueryError:
+def result(text: str) -> Query | QueryError:
     try:
         return parse(text, TODAY)
     except QueryError as error:
@@ -42,7 +42,7 @@ def outcome(text: str) -> Query | QueryError:
 @example("in:\0")
 @example("date:2199-12-31..2199-12-31")
 def test_any_text_is_a_query_or_one_mistake_in_it(text: str) -> None:
-    match outcome(text):
+    match result(text):
         case QueryError() as error:
             assert 0 <= error.start <= error.end <= len(text)
             assert error.start < error.end or not text

@@ -35,24 +35,24 @@ class LibraryAgainstDictionaries(RuleBasedStateMachine):
 
     @rule(path=paths, digest=digests)
     def put(self, path: str, digest: bytes) -> None:
-        self.library.put(photo(path, digest))
+        self.library.put_photo(photo(path, digest))
         self.photos[path] = photo(path, digest)
         self.failures.discard(path)
 
     @rule(path=paths)
     def fail(self, path: str) -> None:
-        self.library.fail(failure(path))
+        self.library.put_failure(failure(path))
         self.photos.pop(path, None)
         self.failures.add(path)
 
     @rule(path=paths)
     def remove(self, path: str) -> None:
-        assert self.library.remove(path) == self.photos.pop(path, None)
+        assert self.library.remove_photo(path) == self.photos.pop(path, None)
         self.failures.discard(path)
 
     @rule(source=paths, new=paths)
     def move(self, source: str, new: str) -> None:
-        moved = self.library.move(source, new, new[:3])
+        moved = self.library.move_photo(source, new, new[:3])
         self.failures.discard(source)
         if source in self.photos:
             digest = self.photos.pop(source).digest
@@ -69,10 +69,10 @@ class LibraryAgainstDictionaries(RuleBasedStateMachine):
         counts = Counter(known.root for known in self.photos.values())
         assert all(self.library.count(root) == counts[root] for root in ROOTS)
         for digest in (b"x", b"y"):
-            twin = self.library.twin(digest)
+            duplicate = self.library.photo_by_digest(digest)
             holders = {known.path for known in self.photos.values() if known.digest == digest}
-            assert (twin is None) == (not holders)
-            assert twin is None or twin.path in holders
+            assert (duplicate is None) == (not holders)
+            assert duplicate is None or duplicate.path in holders
         inside = sorted(path for path in {*self.photos, *self.failures} if path.startswith("/r1/d/"))
         assert sorted(self.library.under("/r1/d")) == inside
 
@@ -83,13 +83,13 @@ TestLibrary.settings = settings(max_examples=60, stateful_step_count=30, deadlin
 
 def test_an_unchanged_file_is_current_and_a_changed_one_is_not() -> None:
     library = Library([photo("/r1/a")])
-    assert library.current("/r1/a", Fingerprint(1, 0), "v1")
-    assert not library.current("/r1/a", Fingerprint(2, 0), "v1")
-    assert not library.current("/r1/b", Fingerprint(1, 0), "v1")
+    assert library.is_current("/r1/a", Fingerprint(1, 0), "v1")
+    assert not library.is_current("/r1/a", Fingerprint(2, 0), "v1")
+    assert not library.is_current("/r1/b", Fingerprint(1, 0), "v1")
 
 
 def test_a_failed_file_is_current_until_it_or_the_decoder_changes() -> None:
     library = Library([], [failure("/r1/a", decoder="v1")])
-    assert library.current("/r1/a", Fingerprint(1, 0), "v1")
-    assert not library.current("/r1/a", Fingerprint(1, 0), "v2")
-    assert not library.current("/r1/a", Fingerprint(9, 0), "v1")
+    assert library.is_current("/r1/a", Fingerprint(1, 0), "v1")
+    assert not library.is_current("/r1/a", Fingerprint(1, 0), "v2")
+    assert not library.is_current("/r1/a", Fingerprint(9, 0), "v1")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.wire.line_buffer import TOO_LONG, Lines
+from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 MOST = 20
 
 
-def taken(lines: Lines) -> list[bytes | str]:
+def taken(lines: LineBuffer) -> list[bytes | str]:
     found: list[bytes | str] = []
-    while (line := lines.take()) is not None:
+    while (line := lines.pop_line()) is not None:
         found.append(line)
     return found
 
@@ -23,9 +23,9 @@ def test_every_line_comes_once_and_in_order_and_one_too_long_is_told_of_once(
 ) -> None:
     stream = b"".join(text + b"\n" for text in texts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
-    lines, found = Lines(MOST), list[bytes | str]()
+    lines, found = LineBuffer(MOST), list[bytes | str]()
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        lines.feed(stream[start:end])
+        lines.feed_bytes(stream[start:end])
         if data.draw(st.booleans()):
             found += taken(lines)
     found += taken(lines)
@@ -35,11 +35,11 @@ def test_every_line_comes_once_and_in_order_and_one_too_long_is_told_of_once(
 
 
 def test_a_line_without_an_end_is_not_kept() -> None:
-    lines = Lines(MOST)
+    lines = LineBuffer(MOST)
     for _ in range(100):
-        lines.feed(bytes(1000))
+        lines.feed_bytes(bytes(1000))
         taken(lines)
         assert len(lines) == 0
         assert lines.begun
-    lines.feed(b"\nnext\n")
+    lines.feed_bytes(b"\nnext\n")
     assert taken(lines) == [b"next\n"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch import logs
-from phsearch.text import printable
+from phsearch.text import escape_control_chars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_the_journal_gets_priorities_on_every_line(tmp_path: Path) -> None:
 
 
 def test_escape_sequences_and_undecodable_bytes_are_made_visible() -> None:
-    assert printable("a\x1b[31mb\udce9\x07花.jpg") == "a\\x1b[31mb\\xe9\\x07花.jpg"
+    assert escape_control_chars("a\x1b[31mb\udce9\x07花.jpg") == "a\\x1b[31mb\\xe9\\x07花.jpg"
     stream = io.StringIO()
     logs.configure("info", {}, stream)
     logging.getLogger("phsearch").warning("%s: broken", "x\x1b]0;title\x07\udcff.jpg")

@@ -22,13 +22,13 @@ from phsearch.domain.query.ast import (
     Orientation,
     Root,
     Size,
-    Taken,
+    TakenBetween,
     Test,
     Undated,
 )
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
-from phsearch.domain.search.filters import Masks
+from phsearch.domain.search.filters import FilterCompiler
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Photo
@@ -37,11 +37,11 @@ TODAY = dt.date(2024, 6, 15)
 HOME = "/home/me"
 FIRST, LAST = dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)  # noqa: DTZ001 - cameras know no zone
 ROOTS = Roots(["/home/me/Pictures", "/home/me/Pictures/Work", "/mnt/disk"])
-MASKS = Masks(ROOTS.of, HOME)
+MASKS = FilterCompiler(ROOTS.root_of, HOME)
 
 
 def found(query: str, *photos: Photo) -> list[str]:
-    mask = MASKS.of(parse(query, TODAY).filters)(Columns(photos))
+    mask = MASKS.compile(parse(query, TODAY).filters)(Columns(photos))
     return [each.path.rpartition("/")[2] for each, kept in zip(photos, mask, strict=True) if kept]
 
 
@@ -173,7 +173,7 @@ libraries = st.lists(
 )
 moments = st.datetimes(FIRST, LAST).map(lambda moment: moment.replace(microsecond=0))
 tests = st.one_of(
-    st.builds(Taken, st.none() | moments, st.none() | moments),
+    st.builds(TakenBetween, st.none() | moments, st.none() | moments),
     st.just(Undated()),
     st.builds(Folder, st.sampled_from(["Holidays", "holidays/2023", "/mnt/disk", "Work", "disk", "nowhere"])),
     st.builds(Root, st.sampled_from(["Pictures", "/mnt/disk", "work", "none"])),
@@ -200,7 +200,7 @@ def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause 
     info = each.info
     folder = each.path.rpartition("/")[0]
     match test:
-        case Taken(start, end):
+        case TakenBetween(start, end):
             when = dt.datetime.fromisoformat(info.taken_at) if info.taken_at else None
             return when is not None and (start is None or start <= when) and (end is None or when < end)
         case Undated():
@@ -208,12 +208,12 @@ def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause 
         case Folder(pattern):
             if pattern.startswith("/"):
                 return f"{folder}/".startswith(f"{pattern}/")
-            root = ROOTS.of(folder) or ""
+            root = ROOTS.root_of(folder) or ""
             inside = folder[len(root.rpartition("/")[0]) :].lower().strip("/").split("/")
             wanted = pattern.lower().split("/")
             return any(inside[at : at + len(wanted)] == wanted for at in range(len(inside)))
         case Root(name):
-            root = ROOTS.of(folder) or ""
+            root = ROOTS.root_of(folder) or ""
             return name.lower() in (root.lower(), root.rpartition("/")[2].lower())
         case Camera(words):
             return info.camera is not None and f" {words} " in f" {info.camera.lower()} "
@@ -245,27 +245,27 @@ def _vector(lat: float, lon: float) -> tuple[float, float, float]:
 @given(libraries, filters)
 @settings(max_examples=400, deadline=None)
 def test_a_mask_is_what_a_loop_over_all_photos_finds(library: list[Photo], terms: list[Filter]) -> None:
-    mask = MASKS.of(terms)(Columns(library))
+    mask = MASKS.compile(terms)(Columns(library))
     wanted = [all(any(holds(test, each) for test in term.tests) != term.negated for term in terms) for each in library]
     assert mask.tolist() == wanted
 
 
 @given(libraries, st.floats(0, 2), st.floats(0, 2))
 def test_only_what_was_indexed_since_is_new(library: list[Photo], since: float, until: float) -> None:
-    mask = MASKS.of((), since)(Columns(library))
+    mask = MASKS.compile((), since)(Columns(library))
     assert mask.tolist() == [each.indexed_at > since for each in library]
-    mask = MASKS.of((), since, until)(Columns(library))
+    mask = MASKS.compile((), since, until)(Columns(library))
     assert mask.tolist() == [since < each.indexed_at <= until for each in library]
 
 
 def test_an_empty_library_has_an_empty_mask() -> None:
-    assert MASKS.of(parse("date:2024 in:x camera:y", TODAY).filters)(Columns()).shape == (0,)
+    assert MASKS.compile(parse("date:2024 in:x camera:y", TODAY).filters)(Columns()).shape == (0,)
 
 
 def test_rows_that_come_and_go_leave_no_name_behind_for_ever() -> None:
     columns = Columns()
     for number in range(5_000):
-        columns.put(0, at("a", f"/home/me/Pictures/{number}"))
+        columns.put_row(0, at("a", f"/home/me/Pictures/{number}"))
     assert len(columns.folders) <= 1_001
     assert columns.folders.listed()[columns["folder"][0]] == "/home/me/Pictures/4999"
     assert columns["folder"].dtype == np.int32

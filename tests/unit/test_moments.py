@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photos import photo
-from phsearch.domain.search import near_duplicates as moments
-from phsearch.domain.search.near_duplicates import CROWD, Closeness, related, stem
+from phsearch.domain.search import near_duplicates
+from phsearch.domain.search.near_duplicates import MAX_GROUP, SimilarityThresholds, related, stem
 from phsearch.domain.search.relevance import UNCALIBRATED
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import Photo, Vectors
 
-CLOSE = Closeness(by_name=0.5, by_time=0.7)
+CLOSE = SimilarityThresholds(by_name=0.5, by_time=0.7)
 
 
-def collapse(photos: Sequence[Photo], rows: Vectors, closeness: Closeness) -> list[list[int]]:
+def collapse(photos: Sequence[Photo], rows: Vectors, thresholds: SimilarityThresholds) -> list[list[int]]:
     place = {each.path: at for at, each in enumerate(photos)}
-    return moments.collapse(photos, lambda paths: rows[[place[path] for path in paths]], closeness)
+    return near_duplicates.collapse(photos, lambda paths: rows[[place[path] for path in paths]], thresholds)
 
 
 def vectors(*cosines: float) -> np.ndarray:
@@ -153,7 +153,7 @@ def counting(photos: Sequence[Photo], rows: Vectors) -> tuple[list[list[int]], i
         asked += len(paths)
         return rows[[place[path] for path in paths]]
 
-    return moments.collapse(photos, vectors_of, CLOSE), asked
+    return near_duplicates.collapse(photos, vectors_of, CLOSE), asked
 
 
 @pytest.mark.parametrize("what", ["the same time", "the same name", "both"])
@@ -165,7 +165,7 @@ def test_what_a_whole_library_has_in_common_does_not_make_the_work_grow_with_its
     photos = [photo(name.format(at), taken_at=taken) for at, name in enumerate(names)]
     found, asked = counting(photos, rows)
     assert len(found) == count
-    assert asked <= count * (4 * CROWD + 1)
+    assert asked <= count * (4 * MAX_GROUP + 1)
 
 
 def test_copies_are_found_however_many_photos_share_their_time_and_name() -> None:
@@ -227,13 +227,13 @@ def test_how_close_is_close_follows_from_photos_in_general() -> None:
     rows = rng.normal(size=(3000, 64)).astype(np.float32) + 0.5
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     pairs = (rows[:1500] * rows[1500:]).sum(axis=1)
-    close = Closeness.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
+    close = SimilarityThresholds.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
     assert close.by_name == pytest.approx(pairs.mean() + 2.5 * pairs.std(), abs=0.03)
     assert close.by_time == pytest.approx(pairs.mean() + 5 * pairs.std(), abs=0.05)
 
 
 def test_where_photos_are_much_alike_anyway_no_more_is_asked_than_there_is_room_for() -> None:
-    close = Closeness.above(0.55, 0.1)
+    close = SimilarityThresholds.above(0.55, 0.1)
     assert close.by_name == pytest.approx(0.8)
     assert close.by_time == pytest.approx(0.91), "not 1.05, which nothing reaches"
 
@@ -242,7 +242,7 @@ def test_a_model_nobody_calibrated_is_judged_by_the_photos_there_are() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(5000, 32)).astype(np.float32) + 0.3
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    close = Closeness.known(UNCALIBRATED, rows)
-    true = Closeness.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
+    close = SimilarityThresholds.known(UNCALIBRATED, rows)
+    true = SimilarityThresholds.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
     assert close.by_name == pytest.approx(true.by_name, abs=0.05)
-    assert Closeness.known(UNCALIBRATED, rows[:5]) == Closeness(0.8, 0.9), "a few say nothing"
+    assert SimilarityThresholds.known(UNCALIBRATED, rows[:5]) == SimilarityThresholds(0.8, 0.9), "a few say nothing"

@@ -18,8 +18,8 @@ def test_heartbeats_to_somebody_who_does_not_read_are_dropped_and_hold_nobody_up
         notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"})
         start = time.monotonic()
         for _ in range(2_000):  # more than any kernel queues
-            notifier.alive()
-            notifier.status("busy")
+            notifier.watchdog_ping()
+            notifier.notify_status("busy")
         assert time.monotonic() - start < 60
         assert deaf.recv(100) == b"WATCHDOG=1"
 
@@ -28,7 +28,7 @@ def test_what_systemd_must_know_arrives_once_it_reads_again(tmp_path: Path) -> N
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slow:
         slow.bind(str(tmp_path / "notify"))
         notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        notifier.ready()
+        notifier.notify_ready()
         assert slow.recv(100) == b"READY=1"
-        notifier.stopping()
+        notifier.notify_stopping()
         assert slow.recv(100) == b"STOPPING=1"

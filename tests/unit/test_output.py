@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.render import table as output
-from phsearch.cli.render.status import report
-from phsearch.cli.render.table import counted, duration
-from phsearch.cli.terminal import Screen
+from phsearch.cli.render import table
+from phsearch.cli.render.status import format_status
+from phsearch.cli.render.table import format_duration, plural
+from phsearch.cli.terminal import Console
 
 names = st.binary(min_size=1, max_size=60).map(os.fsdecode)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def screen(width: int = 40, *, styled: bool = False, links: bool = False) -> Screen:
-    return Screen(io.BytesIO(), terminal=True, styled=styled, links=links, width=width)
+def screen(width: int = 40, *, styled: bool = False, links: bool = False) -> Console:
+    return Console(io.BytesIO(), terminal=True, styled=styled, links=links, width=width)
 
 
 @given(names)
 def test_tsv_is_one_line_that_gives_the_name_back(name: str) -> None:
-    line = output.tsv(["0.5", name])
+    line = table.tsv(["0.5", name])
     assert line.count(b"\n") == 1
     score, field = line[:-1].split(b"\t")
     back = re.sub(rb"\\(.)", lambda m: {b"t": b"\t", b"n": b"\n", b"r": b"\r"}.get(m[1], m[1]), field, flags=re.DOTALL)
@@ -35,69 +35,69 @@ def test_tsv_is_one_line_that_gives_the_name_back(name: str) -> None:
 
 @given(names)
 def test_null_terminated_names_are_exact(name: str) -> None:
-    assert output.null(name) == os.fsencode(name) + b"\0"
+    assert table.null(name) == os.fsencode(name) + b"\0"
 
 
 @given(names)
 def test_json_lines_are_printable_and_give_the_name_back(name: str) -> None:
-    line = output.json_line({"path": name})
+    line = table.json_line({"path": name})
     assert line[:-1].decode().isprintable()
     assert json.loads(line) == {"path": name}
 
 
 def test_json_keeps_what_people_can_read() -> None:
-    assert output.json_line({"path": "/fotos/zoë.jpg"}) == '{"path": "/fotos/zoë.jpg"}\n'.encode()
+    assert table.json_line({"path": "/fotos/zoë.jpg"}) == '{"path": "/fotos/zoë.jpg"}\n'.encode()
 
 
 @given(names, st.integers(16, 60))
 def test_a_table_row_fits_the_screen_and_cannot_drive_it(name: str, columns: int) -> None:
-    shown = output.table([(("0.281", "2023-06-01"), "/photos/" + name)], screen(columns))
+    shown = table.table([(("0.281", "2023-06-01"), "/photos/" + name)], screen(columns))
     assert shown.count("\n") == 1
     assert not CONTROL.search(shown)
-    assert output.width(shown[:-1]) <= columns
+    assert table.width(shown[:-1]) <= columns
 
 
 def test_wide_characters_take_two_columns_and_combining_ones_none() -> None:
-    assert output.width("富士山") == 6
-    assert output.width("e\N{COMBINING ACUTE ACCENT}") == 1
-    assert output.width("naïve") == 5
+    assert table.width("富士山") == 6
+    assert table.width("e\N{COMBINING ACUTE ACCENT}") == 1
+    assert table.width("naïve") == 5
 
 
 def test_columns_stand_in_line_whatever_their_script() -> None:
     rows = [(("富士", "1"), "/a"), (("fuji", "22"), "/b"), (("x", "333"), "/c")]
-    assert output.table(rows, screen()) == "富士  1    /a\nfuji  22   /b\nx     333  /c\n"
+    assert table.table(rows, screen()) == "富士  1    /a\nfuji  22   /b\nx     333  /c\n"
 
 
 def test_a_long_path_keeps_its_end() -> None:
-    shown = output.table([(("0.281", "2023-06-01"), "/home/somebody/Pictures/2023/summer/beach.jpg")], screen(40))
+    shown = table.table([(("0.281", "2023-06-01"), "/home/somebody/Pictures/2023/summer/beach.jpg")], screen(40))
     assert shown == "0.281  2023-06-01  …023/summer/beach.jpg\n"
 
 
 def test_a_long_reason_gives_way_to_the_path() -> None:
-    shown = output.table([(("3x", "word " * 30), "/p/bad.jpg")], screen(40))
+    shown = table.table([(("3x", "word " * 30), "/p/bad.jpg")], screen(40))
     assert shown.endswith("…  /p/bad.jpg\n")
     assert len(shown) <= 41
 
 
 def test_no_text_gives_way_while_there_is_room() -> None:
-    assert output.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40)).startswith("3x  the file is cut")
-    assert "…" not in output.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40))
+    assert table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40)).startswith("3x  the file is cut")
+    assert "…" not in table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40))
 
 
 def test_a_wide_character_is_never_cut_in_half() -> None:
-    assert output.keep_end("富士山", 5) == "…士山"
-    assert output.keep_end("富士山", 4) == "…山"
-    assert output.keep_start("富士山", 4) == "富…"
+    assert table.keep_end("富士山", 5) == "…士山"
+    assert table.keep_end("富士山", 4) == "…山"
+    assert table.keep_start("富士山", 4) == "富…"
 
 
 def test_a_name_that_is_all_of_one_line_is_escaped() -> None:
-    assert output.cell("a\x1b[31mb\nc\udcff\u202e") == r"a\x1b[31mb\nc\xff\u202e"
+    assert table.cell("a\x1b[31mb\nc\udcff\u202e") == r"a\x1b[31mb\nc\xff\u202e"
 
 
 @given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name))
 def test_a_link_is_percent_encoded_and_gives_the_path_back(name: bytes) -> None:
     path = b"/photos/" + name
-    made = output.link(os.fsdecode(path), "text")
+    made = table.link(os.fsdecode(path), "text")
     found = re.fullmatch(r"\x1b\]8;;file://([^/]+)(/[!-~]*)\x1b\\text\x1b\]8;;\x1b\\", made)
     assert found
     assert found[1] == os.uname().nodename
@@ -106,9 +106,9 @@ def test_a_link_is_percent_encoded_and_gives_the_path_back(name: bytes) -> None:
 
 def test_links_and_colours_only_where_they_are_understood() -> None:
     row = [(("0.281",), "/a b.jpg")]
-    assert "\x1b" not in output.table(row, screen())
-    assert "\x1b]8;;" not in output.table(row, screen(styled=True))
-    assert "/a%20b.jpg\x1b\\/a b.jpg\x1b]8;;" in output.table(row, screen(styled=True, links=True))
+    assert "\x1b" not in table.table(row, screen())
+    assert "\x1b]8;;" not in table.table(row, screen(styled=True))
+    assert "/a%20b.jpg\x1b\\/a b.jpg\x1b]8;;" in table.table(row, screen(styled=True, links=True))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_links_and_colours_only_where_they_are_understood() -> None:
     ],
 )
 def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_counts_agree_with_their_thing() -> None:
-    assert [counted(n, "photo") for n in (0, 1, 12345)] == ["0 photos", "1 photo", "12,345 photos"]
+    assert [plural(n, "photo") for n in (0, 1, 12345)] == ["0 photos", "1 photo", "12,345 photos"]
 
 
 def test_a_screen_writes_all_even_when_the_file_takes_only_a_part() -> None:
@@ -142,13 +142,13 @@ def test_a_screen_writes_all_even_when_the_file_takes_only_a_part() -> None:
             return min(3, len(data))
 
     slow = Slow()
-    Screen(slow).write("0123456789é")  # type: ignore[arg-type]
+    Console(slow).write("0123456789é")  # type: ignore[arg-type]
     assert slow.got == "0123456789é".encode()
 
 
 def test_what_the_terminal_cannot_encode_is_escaped() -> None:
     raw = io.BytesIO()
-    ascii_only = Screen(raw)
+    ascii_only = Console(raw)
     ascii_only.encoding = "ascii"
     ascii_only.write("zoë\n")
     assert raw.getvalue() == b"zo\\xeb\n"
@@ -186,7 +186,7 @@ STATUS = {
 
 
 def test_a_status_reads_well() -> None:
-    assert report(STATUS, screen(120)) == (
+    assert format_status(STATUS, screen(120)) == (
         "phsearchd 0.1.0  pid 4711, up 3 h 12 min\n"
         "model     ViT-B-32/laion2b on cuda, fp16, 512 dimensions: ready\n"
         "photos    12,345, 120 pending, 35.2 a second, 4 s left\n"
@@ -216,7 +216,7 @@ def test_a_status_of_a_daemon_that_just_started_reads_well() -> None:
         "last_error": None,
         "notices": [],
     }
-    assert report(young, screen(120)) == (
+    assert format_status(young, screen(120)) == (
         "phsearchd 0.1.0  pid 4711, up 0 s\n"
         "model     mini: unavailable; the weights are damaged: install phsearch again\n"
         "photos    0, looking for more\n"

@@ -7,7 +7,7 @@ from typing import Any
 from phsearch.domain.roots.mounts import Mount, Mounts
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Volume
-from phsearch.service.roots.volume_tracker import Presence
+from phsearch.service.roots.volume_tracker import VolumeTracker
 
 DAY = 86_400.0
 MOUNTS = Mounts((Mount(1, "/", "ext4", "ext4 A", remote=False),))
@@ -26,22 +26,22 @@ class Notes:
         pass
 
 
-def a_presence(notes: Any, *known: Volume, mounts: Mounts = MOUNTS) -> Presence:
-    return Presence("/r", Roots(["/r"]), lambda: mounts, lambda _: None, known, notes)
+def a_presence(notes: Any, *known: Volume, mounts: Mounts = MOUNTS) -> VolumeTracker:
+    return VolumeTracker("/r", Roots(["/r"]), lambda: mounts, lambda _: None, known, notes)
 
 
 def test_a_disk_seen_every_hour_is_noted_once_a_day_and_still_known_to_the_hour() -> None:
     notes = Notes()
-    presence = a_presence(notes)
+    volume_tracker = a_presence(notes)
     for hour in range(50):
-        presence.seen((), hour * 3600.0)
+        volume_tracker.seen((), hour * 3600.0)
     assert [volume.seen_at for volume in notes.volumes] == [0.0, DAY, 2 * DAY]
-    assert presence.last_seen("/r/a.jpg") == 49 * 3600.0
+    assert volume_tracker.last_seen("/r/a.jpg") == 49 * 3600.0
 
 
 def test_what_another_run_noted_today_is_not_noted_again_unless_the_disk_is_another_one() -> None:
     same, other = Notes(), Notes()
-    identity = a_presence(same).here()["/r"]
+    identity = a_presence(same).mounted()["/r"]
     a_presence(same, Volume("/r", "/r", identity, 1000.0)).seen((), 2000.0)
     a_presence(other, Volume("/r", "/r", "ext4 B", 1000.0)).seen((), 2000.0)
     assert (len(same.volumes), len(other.volumes)) == (0, 1)
@@ -49,7 +49,7 @@ def test_what_another_run_noted_today_is_not_noted_again_unless_the_disk_is_anot
 
 def test_a_disk_that_goes_is_noted_at_once() -> None:
     notes = Notes()
-    presence = a_presence(notes)
-    presence.seen((), 0.0)
-    presence.touch((), 60.0)
+    volume_tracker = a_presence(notes)
+    volume_tracker.seen((), 0.0)
+    volume_tracker.mark_seen((), 60.0)
     assert [volume.seen_at for volume in notes.volumes] == [0.0, 60.0]

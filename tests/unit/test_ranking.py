@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from photos import photo
 from phsearch.domain.search.columns import seconds
-from phsearch.domain.search.vector_index import VectorIndex, rounded
+from phsearch.domain.search.vector_index import VectorIndex, round_to_float16
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
@@ -23,7 +23,7 @@ seeds = st.integers(0, 1000)
 
 def vector(seed: int) -> Vectors:
     found = np.random.default_rng(seed).normal(size=DIM).astype(np.float32)
-    return rounded(found / np.linalg.norm(found))
+    return round_to_float16(found / np.linalg.norm(found))
 
 
 def search(index: VectorIndex, query: Vectors, limit: int, min_score: float | None = None) -> list[tuple[str, float]]:
@@ -53,28 +53,28 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
     @rule(some=st.lists(paths, max_size=4), seed=seeds)
     def put_all(self, some: list[str], seed: int) -> None:
         found = [vector(seed + number) for number in range(len(some))]
-        self.index.put_all([photo(path) for path in some], found)
+        self.index.put_vectors([photo(path) for path in some], found)
         self.kept |= dict(zip(some, found, strict=True))
 
     @rule(some=st.lists(paths, max_size=4))
     def remove_all(self, some: list[str]) -> None:
-        self.index.remove_all(some)
+        self.index.remove_paths(some)
         for path in some:
             self.kept.pop(path, None)
 
     @rule(path=paths, seed=seeds)
     def put(self, path: str, seed: int) -> None:
-        self.index.put(photo(path), vector(seed))
+        self.index.put_vector(photo(path), vector(seed))
         self.kept[path] = vector(seed)
 
     @rule(path=paths)
     def remove(self, path: str) -> None:
-        self.index.remove(path)
+        self.index.remove_path(path)
         self.kept.pop(path, None)
 
     @rule(path=paths)
     def take(self, path: str) -> None:
-        taken = self.index.take(path)
+        taken = self.index.pop_vector(path)
         expected = self.kept.pop(path, None)
         assert (taken is None) == (expected is None)
         if taken is not None and expected is not None:
@@ -82,7 +82,7 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
 
     @rule(source=paths, new=paths)
     def rename(self, source: str, new: str) -> None:
-        self.index.rename(source, photo(new))
+        self.index.rename_path(source, photo(new))
         if source in self.kept:
             self.kept[new] = self.kept.pop(source)
 
@@ -128,14 +128,14 @@ TestMatrix.settings = settings(max_examples=60, stateful_step_count=30, deadline
 def test_ties_are_decided_by_path_even_at_the_limit() -> None:
     index = VectorIndex()
     for name in ("d", "b", "a", "c"):
-        index.put(photo(name), vector(1))
+        index.put_vector(photo(name), vector(1))
     assert [path for path, _ in search(index, vector(1), 2)] == ["a", "b"]
 
 
 def test_no_score_is_above_one_though_rounded_vectors_may_be_longer() -> None:
     index = VectorIndex()
     long = vector(1) * np.float32(1.001)
-    index.put(photo("a"), long)
+    index.put_vector(photo("a"), long)
     assert search(index, long, 1) == [("a", 1.0)]
 
 
@@ -148,7 +148,7 @@ def test_an_empty_index_finds_nothing() -> None:
 def test_the_matrix_grows_without_losing_a_row(count: int) -> None:
     index = VectorIndex()
     for number in range(count):
-        index.put(photo(str(number)), vector(number))
+        index.put_vector(photo(str(number)), vector(number))
     for number in (0, count // 2, count - 1):
         found = index.vector(str(number))
         assert found is not None
@@ -158,10 +158,10 @@ def test_the_matrix_grows_without_losing_a_row(count: int) -> None:
 def test_the_matrix_gives_back_what_deleted_photos_took_and_keeps_the_rest() -> None:
     index = VectorIndex()
     for number in range(4000):
-        index.put(photo(str(number)), vector(number))
+        index.put_vector(photo(str(number)), vector(number))
     most = index._rows.nbytes
     for number in range(3900):
-        index.remove(str(number))
+        index.remove_path(str(number))
     assert index._rows.nbytes < most / 8
     for number in range(3900, 4000):
         found = index.vector(str(number))
@@ -172,12 +172,12 @@ def test_the_matrix_gives_back_what_deleted_photos_took_and_keeps_the_rest() -> 
 def test_one_photo_that_comes_and_goes_does_not_copy_the_matrix_each_time() -> None:
     index = VectorIndex()
     for number in range(3000):
-        index.put(photo(str(number)), vector(number))
+        index.put_vector(photo(str(number)), vector(number))
     for number in range(2200):
-        index.remove(str(number))
+        index.remove_path(str(number))
     copies = set()
     for number in range(50):
-        index.put(photo(f"new {number}"), vector(1))
-        index.remove(f"new {number}")
+        index.put_vector(photo(f"new {number}"), vector(1))
+        index.remove_path(f"new {number}")
         copies.add(id(index._rows))
     assert len(copies) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.service.health.status import Rate
+from phsearch.service.health.status import RateMeter
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 
 def test_work_after_a_rest_is_measured_from_its_beginning() -> None:
     clock = Clock()
-    rate = Rate(clock)
+    rate = RateMeter(clock)
     rate.sample(100)
     clock.now = 3600.0
     assert rate.sample(100) == 0
@@ -29,7 +29,7 @@ def test_work_after_a_rest_is_measured_from_its_beginning() -> None:
 
 def test_it_is_the_mean_of_the_last_ten_seconds() -> None:
     clock = Clock()
-    rate = Rate(clock)
+    rate = RateMeter(clock)
     for second in range(30):
         clock.now = float(second)
         last = rate.sample(second * 2 if second < 15 else 30 + (second - 15) * 4)
@@ -38,7 +38,7 @@ def test_it_is_the_mean_of_the_last_ten_seconds() -> None:
 
 def test_however_often_it_is_asked_it_remembers_little() -> None:
     clock = Clock()
-    rate = Rate(clock)
+    rate = RateMeter(clock)
     for thousandth in range(20_000):
         clock.now = thousandth / 1000
         last = rate.sample(thousandth // 100)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.calibration_file import CalibrationError
-from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve, probabilities, spreads
-from phsearch.domain.search.search import combined, shares
+from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve, probabilities, score_std
+from phsearch.domain.search.search import combine_vectors, softmax_shares
 
 DIM = 8
 WORDS, PHOTO = Curve(-5, 1.4, 0.15), Curve(-5.5, 1.75, 0.3)
@@ -54,10 +54,10 @@ def test_a_library_of_one_photo_or_of_the_same_photo_many_times_has_relevances()
 def test_a_library_full_of_what_is_meant_does_not_hide_it() -> None:
     query = unit(1)[0]
     alone = probabilities(CALIBRATION, query, np.array([0.9], np.float32), "words")
-    crowd = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
+    limiter = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
     assert alone is not None
-    assert crowd is not None
-    assert crowd[0] == pytest.approx(alone[0])
+    assert limiter is not None
+    assert limiter[0] == pytest.approx(alone[0])
 
 
 def test_of_a_model_that_is_not_calibrated_nothing_is_said() -> None:
@@ -73,10 +73,10 @@ def test_bands_begin_at_their_thresholds() -> None:
 
 
 def test_the_softmax_gives_the_cat_about_all_of_it() -> None:
-    found = shares([0.49, 0.17, 0.15], 23.4)
+    found = softmax_shares([0.49, 0.17, 0.15], 23.4)
     assert found[0] > 0.99
     assert sum(found) == pytest.approx(1)
-    assert shares([], 100) == []
+    assert softmax_shares([], 100) == []
 
 
 # --- several aims ---------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def test_the_softmax_gives_the_cat_about_all_of_it() -> None:
 def test_a_photo_does_not_drown_the_words_beside_it() -> None:
     words, photo = np.eye(DIM, dtype=np.float32)[:2]
     # Cosines with a photo spread five times as widely: in the sum each says as much as the other.
-    whole = combined(np.stack([words, photo]), [1, 1], np.array([0.05, 0.25], np.float32))
+    whole = combine_vectors(np.stack([words, photo]), [1, 1], np.array([0.05, 0.25], np.float32))
     assert whole is not None
     assert whole @ words * 0.05 == pytest.approx(whole @ photo * 0.25)
     assert np.linalg.norm(whole) == pytest.approx(1)
@@ -93,23 +93,23 @@ def test_a_photo_does_not_drown_the_words_beside_it() -> None:
 
 def test_away_from_something_is_its_opposite_and_weights_count() -> None:
     one, other = np.eye(DIM, dtype=np.float32)[:2]
-    whole = combined(np.stack([one, other]), [2, -1], np.ones(2, np.float32))
+    whole = combine_vectors(np.stack([one, other]), [2, -1], np.ones(2, np.float32))
     assert whole is not None
     assert whole @ one == pytest.approx(-2 * (whole @ other))
 
 
 def test_aims_that_cancel_out_leave_nothing() -> None:
     one = unit(3)
-    assert combined(np.concatenate([one, one]), [1, -1], np.ones(2, np.float32)) is None
+    assert combine_vectors(np.concatenate([one, one]), [1, -1], np.ones(2, np.float32)) is None
 
 
 def test_spreads_come_from_the_reference_or_else_from_the_library() -> None:
     aims = unit(5, 3)
-    known = spreads(CALIBRATION, aims, np.empty((0, 3), np.float32))
+    known = score_std(CALIBRATION, aims, np.empty((0, 3), np.float32))
     np.testing.assert_allclose(known, (REFERENCE @ aims.T).std(axis=0, ddof=1), rtol=1e-4)
     library = unit(6, 100) @ aims.T
-    np.testing.assert_allclose(spreads(UNCALIBRATED, aims, library), library.std(axis=0), rtol=1e-5)
-    assert spreads(UNCALIBRATED, aims, library[:5]).tolist() == [1, 1, 1]
+    np.testing.assert_allclose(score_std(UNCALIBRATED, aims, library), library.std(axis=0), rtol=1e-5)
+    assert score_std(UNCALIBRATED, aims, library[:5]).tolist() == [1, 1, 1]
 
 
 # --- on disk --------------------------------------------------------------------------------------------------------

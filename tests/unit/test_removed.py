@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.roots.deletion_policy import Grace, Removed, grouped, recorded
+from phsearch.domain.roots.deletion_policy import RemovedRoot, RetentionPolicy, grouped, recorded
 from phsearch.domain.roots.mounts import of_root
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Volume
@@ -17,7 +17,7 @@ DAY = 86_400
 def test_photos_are_forgotten_after_the_grace_unless_somebody_wants_them_kept(
     then: str, *, keep: bool, ends: float | None
 ) -> None:
-    assert Grace(then, 30).ends(Removed("/a", 1000, keep)) == ends  # type: ignore[arg-type]
+    assert RetentionPolicy(then, 30).delete_at(RemovedRoot("/a", 1000, keep)) == ends  # type: ignore[arg-type]
 
 
 def test_photos_without_a_record_are_counted_under_the_root_they_had() -> None:
@@ -29,13 +29,13 @@ def test_photos_without_a_record_are_counted_under_the_root_they_had() -> None:
 
 
 def test_what_is_on_record_says_best_where_a_photo_belonged() -> None:
-    records = {root: Removed(root, 1) for root in ("/a", "/a/b")}
+    records = {root: RemovedRoot(root, 1) for root in ("/a", "/a/b")}
     assert grouped([("/a/b/2", "/a"), ("/a/1", "/gone")], records) == {"/a/b": {"/a/b/2"}, "/a": {"/a/1"}}
 
 
 def test_a_record_keeps_its_date_and_goes_with_its_last_photo() -> None:
-    records = {"/a": Removed("/a", 1, keep=True), "/b": Removed("/b", 2)}
-    assert recorded(["/a", "/c"], records, 9) == {"/a": Removed("/a", 1, keep=True), "/c": Removed("/c", 9)}
+    records = {"/a": RemovedRoot("/a", 1, keep=True), "/b": RemovedRoot("/b", 2)}
+    assert recorded(["/a", "/c"], records, 9) == {"/a": RemovedRoot("/a", 1, keep=True), "/c": RemovedRoot("/c", 9)}
 
 
 # --- disks stay where they are while roots come and go inside one another -------------------------------------------
@@ -71,7 +71,7 @@ def test_a_new_root_lies_on_the_disk_of_the_root_around_it() -> None:
 
 def test_roots_become_others_for_everybody_who_holds_them() -> None:
     roots = Roots(["/a", "/b"])
-    roots.become(["/b/", "/a/c", "/b"])
+    roots.replace(["/b/", "/a/c", "/b"])
     assert list(roots) == ["/b", "/a/c"]
-    assert roots.of("/a/x") is None
-    assert roots.of("/a/c/x") == "/a/c"
+    assert roots.root_of("/a/x") is None
+    assert roots.root_of("/a/c/x") == "/a/c"

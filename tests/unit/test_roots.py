@@ -18,15 +18,15 @@ ROOTS = Roots(["/home/u/Pictures", "/home/u/Pictures/Work", "/mnt/nas/"])
     ],
 )
 def test_a_path_belongs_to_the_innermost_root(path: str, root: str, rel: str) -> None:
-    assert ROOTS.of(path) == root
-    assert ROOTS.rel(path) == rel
+    assert ROOTS.root_of(path) == root
+    assert ROOTS.rel_path(path) == rel
 
 
 @pytest.mark.parametrize("path", ["/", "/home/u", "/home/u/Pictures2/a.jpg", "relative.jpg", ""])
 def test_a_path_elsewhere_belongs_to_no_root(path: str) -> None:
-    assert ROOTS.of(path) is None
+    assert ROOTS.root_of(path) is None
     with pytest.raises(ValueError, match="lies in no root"):
-        ROOTS.rel(path)
+        ROOTS.rel_path(path)
 
 
 def test_the_same_root_written_twice_is_one() -> None:
@@ -35,14 +35,14 @@ def test_the_same_root_written_twice_is_one() -> None:
 
 def test_inner_roots_are_those_below_at_any_depth() -> None:
     roots = Roots(["/a", "/a/b", "/a/b/c", "/ab"])
-    assert roots.inner("/a") == {"/a/b", "/a/b/c"}
-    assert roots.inner("/a/b") == {"/a/b/c"}
-    assert roots.inner("/ab") == frozenset()
+    assert roots.nested("/a") == {"/a/b", "/a/b/c"}
+    assert roots.nested("/a/b") == {"/a/b/c"}
+    assert roots.nested("/ab") == frozenset()
 
 
 def test_the_whole_file_system_can_be_a_root() -> None:
     roots = Roots(["/", "/data"])
-    assert roots.of("/x.jpg") == "/"
-    assert roots.rel("/x/y.jpg") == "x/y.jpg"
-    assert roots.of("/data/y.jpg") == "/data"
-    assert roots.inner("/") == {"/data"}
+    assert roots.root_of("/x.jpg") == "/"
+    assert roots.rel_path("/x/y.jpg") == "x/y.jpg"
+    assert roots.root_of("/data/y.jpg") == "/data"
+    assert roots.nested("/") == {"/data"}

@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from phsearch.config import WatchConfig
-from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES, Rules
+from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES, IgnoreRules
 from phsearch.errors import ConfigError
 
-RULES = Rules(WatchConfig().ignore)
+RULES = IgnoreRules(WatchConfig().ignore)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "b/A.JPG", "x.y.HeIc", "raw/IMG_1.CR3", "caf\udce9.png", "a b/c d.webp"])
 def test_a_photo_is_known_by_its_suffix_in_any_case(name: str) -> None:
-    assert RULES.admits_file(name)
+    assert RULES.allows_file_path(name)
     assert RULES.why_not(name) is None
 
 
@@ -30,60 +30,60 @@ def test_a_photo_is_known_by_its_suffix_in_any_case(name: str) -> None:
     ],
 )
 def test_what_is_not_a_photo_has_a_reason_in_one_clause(name: str, reason: str) -> None:
-    assert not RULES.admits_file(name)
+    assert not RULES.allows_file_path(name)
     assert RULES.why_not(name) == reason
 
 
 def test_a_folder_is_refused_with_everything_below_it() -> None:
-    assert RULES.admits_folder("")
-    assert RULES.admits_folder("2023/June")
-    assert not RULES.admits_folder("2023/.git")
-    assert not RULES.admits_folder(".git/objects/ab")
-    assert not RULES.admits_folder("@eaDir/deep/er")
-    assert not RULES.admits_file("@eaDir/deep/er/a.jpg")
+    assert RULES.allows_folder_path("")
+    assert RULES.allows_folder_path("2023/June")
+    assert not RULES.allows_folder_path("2023/.git")
+    assert not RULES.allows_folder_path(".git/objects/ab")
+    assert not RULES.allows_folder_path("@eaDir/deep/er")
+    assert not RULES.allows_file_path("@eaDir/deep/er/a.jpg")
 
 
 def test_a_rule_for_folders_spares_files_of_that_name() -> None:
-    rules = Rules(("album.jpg/",))
-    assert rules.admits_file("album.jpg")
-    assert not rules.admits_folder("album.jpg")
+    rules = IgnoreRules(("album.jpg/",))
+    assert rules.allows_file_path("album.jpg")
+    assert not rules.allows_folder_path("album.jpg")
 
 
 def test_the_last_matching_rule_wins_and_comments_are_no_rules() -> None:
-    rules = Rules(("# screenshots are noise", "", "*.png", "!keep*.png"))
-    assert not rules.admits_file("shot.png")
-    assert rules.admits_file("keep1.png")
+    rules = IgnoreRules(("# screenshots are noise", "", "*.png", "!keep*.png"))
+    assert not rules.allows_file_path("shot.png")
+    assert rules.allows_file_path("keep1.png")
     assert rules.why_not("shot.png") == 'ignored by the rule "*.png"'
 
 
 def test_a_file_in_an_ignored_folder_cannot_be_let_in_again() -> None:
-    rules = Rules(("private/", "!private/keep.jpg"))
-    assert rules.keeps_file("private/keep.jpg")
-    assert not rules.admits_file("private/keep.jpg")
+    rules = IgnoreRules(("private/", "!private/keep.jpg"))
+    assert rules.allows_file_name("private/keep.jpg")
+    assert not rules.allows_file_path("private/keep.jpg")
     assert rules.why_not("private/keep.jpg") == 'ignored by the rule "private/"'
 
 
 def test_an_anchored_rule_holds_at_the_root_only() -> None:
-    rules = Rules(("/work",))
-    assert not rules.admits_folder("work")
-    assert rules.admits_folder("a/work")
+    rules = IgnoreRules(("/work",))
+    assert not rules.allows_folder_path("work")
+    assert rules.allows_folder_path("a/work")
 
 
 def test_hidden_files_are_admitted_when_asked_for() -> None:
-    rules = Rules(hidden=True)
-    assert rules.admits_file(".secret/.a.jpg")
-    assert not rules.admits_file(".jpg")
+    rules = IgnoreRules(hidden=True)
+    assert rules.allows_file_path(".secret/.a.jpg")
+    assert not rules.allows_file_path(".jpg")
 
 
 def test_the_smallest_size_counts_bytes() -> None:
-    assert Rules().admits_size(0)
-    assert not Rules(min_bytes=10).admits_size(9)
-    assert Rules(min_bytes=10).admits_size(10)
+    assert IgnoreRules().allows_size(0)
+    assert not IgnoreRules(min_bytes=10).allows_size(9)
+    assert IgnoreRules(min_bytes=10).allows_size(10)
 
 
 def test_an_ignore_rule_that_cannot_be_understood_is_named() -> None:
     with pytest.raises(ConfigError, match=r'bad ignore rule "!"'):
-        Rules(("*.png", "!"))
+        IgnoreRules(("*.png", "!"))
 
 
 def test_raw_files_of_all_makers_are_photos() -> None:

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from machine import at_ease
-from phsearch.domain.throttle.policy import Pace
+from phsearch.domain.throttle.policy import ThrottleState
 from phsearch.errors import StoreError
-from phsearch.service.health.status import Status
+from phsearch.service.health.status import StatusReporter
 
 
 def status(
-    photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: Pace | None = None
-) -> tuple[Status, Any]:
+    photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: ThrottleState | None = None
+) -> tuple[StatusReporter, Any]:
     """Give a status of parts that say so, and what it counts."""
     counters = SimpleNamespace(embedded=0, reused=0, failed=0)
     trouble = StoreError(problem) if problem else None
@@ -28,32 +28,32 @@ def status(
         at_ease() if pace is None else SimpleNamespace(pace=pace, held=None),
         SimpleNamespace(sample=lambda: None),
     )
-    return Status(*cast("Any", parts)), counters
+    return StatusReporter(*cast("Any", parts)), counters
 
 
 def test_it_says_what_there_is() -> None:
-    assert status(1234)[0].line() == "1,234 photos"
-    assert status(0, scanning=True)[0].line() == "0 photos, scanning"
+    assert status(1234)[0].summary() == "1,234 photos"
+    assert status(0, scanning=True)[0].summary() == "0 photos, scanning"
 
 
 def test_it_says_what_is_left_and_how_long_that_takes() -> None:
     found, counters = status(10, 240)
-    assert found.line() == "10 photos, 240 pending"
+    assert found.summary() == "10 photos, 240 pending"
     clock = iter([0.0, 2.0])
     found._rate._clock = lambda: next(clock)
     found.sample()
     counters.embedded = 4
     found.sample()
-    assert found.line() == "10 photos, 240 pending (2.0/s, 0:02:00 left)"
+    assert found.summary() == "10 photos, 240 pending (2.0/s, 0:02:00 left)"
 
 
 def test_it_says_what_is_wrong_and_never_raw() -> None:
-    assert status(3, problem="no space left\x1b[31m")[0].line() == r"3 photos, no space left\x1b[31m"
+    assert status(3, problem="no space left\x1b[31m")[0].summary() == r"3 photos, no space left\x1b[31m"
 
 
 def test_it_says_that_indexing_is_held_back_where_that_matters() -> None:
-    battery = Pace("throttled", 0.25, ("battery",), "on battery, 80 %")
-    assert status(3, pace=battery)[0].line() == "3 photos"
-    assert status(3, 5, pace=battery)[0].line() == f"3 photos, 5 pending, indexing {battery}"
-    owner = Pace("paused", 0.0, ("owner",), "paused")
-    assert status(3, pace=owner)[0].line() == f"3 photos, indexing {owner}"
+    battery = ThrottleState("throttled", 0.25, ("battery",), "on battery, 80 %")
+    assert status(3, pace=battery)[0].summary() == "3 photos"
+    assert status(3, 5, pace=battery)[0].summary() == f"3 photos, 5 pending, indexing {battery}"
+    owner = ThrottleState("paused", 0.0, ("owner",), "paused")
+    assert status(3, pace=owner)[0].summary() == f"3 photos, indexing {owner}"

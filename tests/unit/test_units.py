@@ -17,7 +17,7 @@ PLAIN = ("Description=", "Documentation=", "ListenStream=", "WantedBy=", "Also="
 
 
 def fit(text: str, *command: str, state: str = "/s", memory: str = "", **env: str) -> list[str]:
-    return units.fit(text, units.Fitting(command or ("/b/phsearchd",), state, "/d", memory, env)).splitlines()
+    return units.render(text, units.UnitValues(command or ("/b/phsearchd",), state, "/d", memory, env)).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_other_words_may_hold_anything() -> None:
 def test_places_take_the_place_of_the_defaults_with_their_dashes() -> None:
     text = "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface -%t/phsearch"
     assert fit(text, state="/my %/state") == ['ReadWritePaths="/my %%/state" -/d -%t/phsearch']
-    fitting = units.Fitting(("/x",), "/s", "/a b", "", {})
-    assert units.fit(text, fitting) == 'ReadWritePaths=/s "-/a b" -%t/phsearch\n'
+    values = units.UnitValues(("/x",), "/s", "/a b", "", {})
+    assert units.render(text, values) == 'ReadWritePaths=/s "-/a b" -%t/phsearch\n'
 
 
 @pytest.mark.parametrize(("memory", "line"), [("", "infinity"), ("2G", "2G"), ("25%", "25%")])
@@ -71,8 +71,8 @@ def test_every_line_that_is_fitted_is_there_once() -> None:
 
 def test_every_unit_is_known_again_as_ours() -> None:
     for name in (units.SERVICE, units.SOCKET, units.SANDBOX):
-        assert units.ours("\n".join(fit(files.text(f"systemd/{name}"))))
-    assert not units.ours("[Service]\nExecStart=phsearch\n")
+        assert units.is_ours("\n".join(fit(files.text(f"systemd/{name}"))))
+    assert not units.is_ours("[Service]\nExecStart=phsearch\n")
 
 
 def test_every_setting_of_a_unit_says_why() -> None:

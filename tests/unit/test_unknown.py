@@ -10,8 +10,8 @@ from photos import photo
 from phsearch.domain.query import parse
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
-from phsearch.domain.search.filters import Masks
-from phsearch.domain.search.suggestions import check
+from phsearch.domain.search.filters import FilterCompiler
+from phsearch.domain.search.suggestions import check_names
 from phsearch.errors import QueryError
 
 ROOTS = Roots(["/home/me/Pictures"])
@@ -26,7 +26,9 @@ COLUMNS = Columns(
 
 def objection(query: str, columns: Columns = COLUMNS) -> QueryError:
     with pytest.raises(QueryError) as caught:
-        check(parse(query, dt.date(2024, 1, 1)).filters, columns, Masks(ROOTS.of, "/home/me"), ROOTS)
+        check_names(
+            parse(query, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
+        )
     return caught.value
 
 
@@ -55,9 +57,21 @@ def test_the_nearest_name_is_suggested(query: str, message: str, hint: str) -> N
 def test_names_that_fit_something_are_none() -> None:
     query = 'camera:pixel in:holidays root:pictures -in:"wedding of ann" camera:canon,leica type:nef date:1990'
     with pytest.raises(QueryError, match="leica"):
-        check(parse(query, dt.date(2024, 1, 1)).filters, COLUMNS, Masks(ROOTS.of, "/home/me"), ROOTS)
-    check(parse(query.replace(",leica", ""), dt.date(2024, 1, 1)).filters, COLUMNS, Masks(ROOTS.of, "/home/me"), ROOTS)
+        check_names(
+            parse(query, dt.date(2024, 1, 1)).filters, COLUMNS, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
+        )
+    check_names(
+        parse(query.replace(",leica", ""), dt.date(2024, 1, 1)).filters,
+        COLUMNS,
+        FilterCompiler(ROOTS.root_of, "/home/me"),
+        ROOTS,
+    )
 
 
 def test_in_an_empty_library_every_name_is_fine() -> None:
-    check(parse("camera:x in:y root:z", dt.date(2024, 1, 1)).filters, Columns(), Masks(ROOTS.of, "/home/me"), ROOTS)
+    check_names(
+        parse("camera:x in:y root:z", dt.date(2024, 1, 1)).filters,
+        Columns(),
+        FilterCompiler(ROOTS.root_of, "/home/me"),
+        ROOTS,
+    )

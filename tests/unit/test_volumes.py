@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.roots.deletion_policy import Brake, held_back
-from phsearch.domain.roots.mounts import Mount, Mounts, away
+from phsearch.domain.roots.deletion_policy import MassDeletionGuard, deletions_to_hold
+from phsearch.domain.roots.mounts import Mount, Mounts, missing
 from phsearch.domain.types import Volume
 
 
@@ -28,7 +28,7 @@ def test_a_root_is_made_of_its_own_disk_and_of_those_below_by_the_names_of_its_p
 
 def test_a_volume_that_is_not_mounted_or_is_another_is_away() -> None:
     known = {path: Volume(path, "/r", identity, 1.0) for path, identity in (("/r", "a"), ("/r/b", "b"), ("/r/c", "c"))}
-    assert away(known, {"/r": "a", "/r/b": "other", "/r/new": "d"}) == ["/r/b", "/r/c"]
+    assert missing(known, {"/r": "a", "/r/b": "other", "/r/new": "d"}) == ["/r/b", "/r/c"]
 
 
 def test_the_same_disk_mounted_anew_and_only_what_is_mounted_around_a_folder_counts() -> None:
@@ -39,8 +39,8 @@ def test_the_same_disk_mounted_anew_and_only_what_is_mounted_around_a_folder_cou
 
 
 def test_the_brake_needs_both_a_share_and_a_number() -> None:
-    brake = Brake(0.3, 50)
-    assert [brake.trips(missing, known) for missing, known in ((49, 49), (50, 100), (50, 1000), (301, 1000))] == [
+    brake = MassDeletionGuard(0.3, 50)
+    assert [brake.holds_back(missing, known) for missing, known in ((49, 49), (50, 100), (50, 1000), (301, 1000))] == [
         False,
         True,
         False,
@@ -57,10 +57,10 @@ def test_only_what_was_missing_before_is_let_go_and_only_by_a_pass_that_confirms
     held: set[str],
     confirms: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
-    waiting = held_back(missing, 200, Brake(0.3, 50), frozenset(held), confirms=confirms)
+    waiting = deletions_to_hold(missing, 200, MassDeletionGuard(0.3, 50), frozenset(held), confirms=confirms)
     assert waiting <= missing
     if confirms:
         assert not waiting & held
-        assert bool(waiting) == Brake(0.3, 50).trips(len(missing - held), 200)
+        assert bool(waiting) == MassDeletionGuard(0.3, 50).holds_back(len(missing - held), 200)
     else:
         assert waiting in (frozenset(), frozenset(missing))

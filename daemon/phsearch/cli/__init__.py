@@ -39,22 +39,22 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command line of this process."""
-    from phsearch.cli.exit_status import guarded  # noqa: PLC0415 - importing this package costs nothing
+    from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package costs nothing
 
     for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
-    sys.exit(guarded(lambda: run(sys.argv[1:])))
+    sys.exit(run_command(lambda: run(sys.argv[1:])))
 
 
 def run(args: list[str]) -> int:
     """Do what `args` ask for; gives the exit status."""
     if is_words(args):
         from phsearch.cli.query_args import query_of  # noqa: PLC0415 - see above
-        from phsearch.cli.search_request import find_words, objection  # noqa: PLC0415 - see above
+        from phsearch.cli.search_request import find_words, validate_query  # noqa: PLC0415 - see above
 
         query = query_of(args, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
-        if not objection(query):
+        if not validate_query(query):
             return find_words(query)
     from phsearch.cli.group import commands  # noqa: PLC0415 - the import that plain words do without
 

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch import __version__
-from phsearch.client import RESTART
+from phsearch.client import RESTART_HINT
 from phsearch.errors import PhsearchError, RemoteError
 from phsearch.wire import PROTOCOL
 
@@ -26,7 +26,7 @@ _SENSELESS = (LookupError, TypeError, AttributeError, ValueError)
 """What comes of an answer in which something is missing, or is of another kind."""
 
 
-def understood(client: Client, work: Callable[[], _T]) -> _T:
+def explain_mismatch(client: Client, work: Callable[[], _T]) -> _T:
     """Give what `work` gives; what two versions that differ lead to is raised as a RemoteError that says so."""
     try:
         return work()
@@ -63,7 +63,7 @@ def _mismatch(status: dict[str, Any], what: str, why: str) -> RemoteError:
     version, protocol = str(status.get("version", "of an unknown version")), status.get("protocol", "unknown")
     theirs = f"phsearchd {version} (protocol {protocol})"
     newer = _numbers(version) > _numbers(__version__)
-    hint = "upgrade this client, or see whether another one comes first in $PATH" if newer else RESTART
+    hint = "upgrade this client, or see whether another one comes first in $PATH" if newer else RESTART_HINT
     ours = f"phsearch-client {__version__} (protocol {PROTOCOL})"
     return RemoteError(f"{theirs} {what} {ours} ({why})", hint, kind="Protocol")
 

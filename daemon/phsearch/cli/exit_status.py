@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from phsearch.cli import PROGRAM
-from phsearch.cli.terminal import Screen
+from phsearch.cli.terminal import Console
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, PhsearchError, RemoteError
 from phsearch.text import one_line
 
@@ -19,18 +19,18 @@ PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended, as it does the others left of `| head`."""
 
 
-def guarded(work: Callable[[], int]) -> int:
+def run_command(work: Callable[[], int]) -> int:
     """Do `work` and give its exit status, or that of its trouble, which is said on stderr."""
     try:
         status = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        _close_stdout()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except PhsearchError as problem:
-        complain(problem.sentence())
+        print_error(problem.sentence())
         return status_of(problem)
     except Exception as problem:  # noqa: BLE001 - the last line of defence against a traceback on a user's screen
         return _unexpected(problem)
@@ -50,12 +50,12 @@ def status_of(problem: PhsearchError) -> int:
             return FAILED
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Say on stderr what is wrong; nobody there to read it is no trouble."""
     try:
-        Screen.of(sys.stderr, os.environ).say(f"{PROGRAM}: {sentence}")
+        Console.of(sys.stderr, os.environ).print_line(f"{PROGRAM}: {sentence}")
     except OSError:
-        _silence()
+        _close_stdout()
 
 
 def _unexpected(problem: Exception) -> int:
@@ -69,15 +69,15 @@ def _unexpected(problem: Exception) -> int:
     if os.environ.get("PHSEARCH_DEBUG"):
         raise problem
     if isinstance(problem, OSError):
-        complain(f"cannot finish: {problem.strerror or problem}")
-        _silence()
+        print_error(f"cannot finish: {problem.strerror or problem}")
+        _close_stdout()
         return FAILED
     what = f"cannot make sense of the answer ({type(problem).__name__}: {problem})"
-    complain(f"{what}: compare the versions with `{PROGRAM} --version`; PHSEARCH_DEBUG=1 shows where it happened")
+    print_error(f"{what}: compare the versions with `{PROGRAM} --version`; PHSEARCH_DEBUG=1 shows where it happened")
     return FAILED
 
 
-def _silence() -> None:
+def _close_stdout() -> None:
     # The interpreter flushes both streams once more at exit, which must neither fail nor complain.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

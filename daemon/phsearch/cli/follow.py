@@ -12,10 +12,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.render.hits import TABLE, shown
-from phsearch.cli.search_request import pointing
-from phsearch.cli.terminal import Screen
+from phsearch.cli import exit_status
+from phsearch.cli.render.hits import TABLE, hit_printer
+from phsearch.cli.search_request import show_position
+from phsearch.cli.terminal import Console
 from phsearch.client import Client
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
 
@@ -41,14 +41,14 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
 
     Raises what is wrong at the beginning. What goes wrong later is told once, and tried again until it works.
     """
-    following = _Following(client, params, form, command or ())
+    following = _Follower(client, params, form, command or ())
     pause, begun, told = _FIRST_PAUSE, False, False
     while True:
         try:
             # Anew each time: what a broken connection still holds is of no use.
-            with Client(client.path, client.timeout) as bells, pointing(params["query"]):
+            with Client(client.path, client.timeout) as bells, show_position(params["query"]):
                 bells.call("events.subscribe")
-                following.look()
+                following.check_new()
                 pause, begun, told = _FIRST_PAUSE, True, False
                 following.listen(bells)
         except (DaemonUnreachableError, AnswerTimeoutError, RemoteError) as problem:
@@ -56,13 +56,13 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
                 raise
             if not told:
                 refused = isinstance(problem, RemoteError) and not problem.retryable
-                exits.complain(f"{problem}; {'trying again' if refused else 'waiting for it to come back'}")
+                exit_status.print_error(f"{problem}; {'trying again' if refused else 'waiting for it to come back'}")
                 told = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-class _Following:
+class _Follower:
     """What has been printed so far."""
 
     def __init__(self, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
@@ -83,10 +83,10 @@ class _Following:
             if event is not None and event.get("type") in _BELLS and first is None:
                 first = now
             if first is not None and (event is None or now - first >= _LONGEST):
-                self.look()
+                self.check_new()
                 first = None
 
-    def look(self) -> None:
+    def check_new(self) -> None:
         """Print what is new, oldest first."""
         with self._client as asked:
             for hits in self._pages(asked, self._since, None):
@@ -133,8 +133,8 @@ class _Following:
         return hit["path"] in same or any(not os.path.lexists(path) for path in same)
 
     def _print(self, hit: dict[str, Any]) -> None:
-        screen = Screen.of(sys.stdout, os.environ)
-        screen.write(shown([hit], self._form, screen))
+        screen = Console.of(sys.stdout, os.environ)
+        screen.write(hit_printer([hit], self._form, screen))
         if self._command:
             _run(self._command, hit["path"])
 
@@ -160,9 +160,9 @@ def _run(command: list[str], path: str) -> None:
             [word.encode("utf-8", "surrogateescape") for word in words], stdin=subprocess.DEVNULL, check=False
         )
     except (OSError, ValueError) as problem:
-        exits.complain(f"cannot run {command[0]}: {getattr(problem, 'strerror', None) or problem}")
+        exit_status.print_error(f"cannot run {command[0]}: {getattr(problem, 'strerror', None) or problem}")
         return
     if done.returncode:
         status = done.returncode
         how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
-        exits.complain(f"{command[0]} {how} for {path}")
+        exit_status.print_error(f"{command[0]} {how} for {path}")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import COMMANDS, PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import client, shared
+from phsearch.cli import COMMANDS, PROGRAM, exit_status
+from phsearch.cli.options import client, connection_options
 from phsearch.text import one_line
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Commands(click.Group):
     options_metavar="[OPTIONS]",
     subcommand_metavar="QUERY... | COMMAND",
 )
-@shared
+@connection_options
 @click.option("--version", is_flag=True, help="Show the versions of client and daemon.")
 @click.pass_context
 def commands(ctx: click.Context, /, *, version: bool, **_: Any) -> None:
@@ -103,4 +102,4 @@ def _versions() -> int:
             click.echo(one_line(f"phsearchd {status['version']} (protocol {status['protocol']})"))
         except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
             pass
-    return exits.DONE
+    return exit_status.DONE

@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from phsearch.domain.doctor import file_checks as places
-from phsearch.domain.doctor import systemd_checks as unit
-from phsearch.domain.doctor.contact_checks import Contact
+from phsearch.domain.doctor import file_checks, systemd_checks
+from phsearch.domain.doctor.contact_checks import DaemonProbe
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _UCRED = struct.Struct("3i")
 _SYSTEMD_SECONDS = 3.0
-_KINDS: tuple[tuple[Callable[[int], bool], places.Kind], ...] = (
+_KINDS: tuple[tuple[Callable[[int], bool], file_checks.Kind], ...] = (
     (stat.S_ISREG, "file"),
     (stat.S_ISDIR, "folder"),
     (stat.S_ISSOCK, "socket"),
@@ -43,7 +42,7 @@ class Timer:
         self.seconds = time.perf_counter() - self._start
 
 
-def within(seconds: float, call: Callable[[], _T]) -> _T | OSError | PhsearchError:
+def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | PhsearchError:
     """Give what `call` gives, or the error it ends with; TimeoutError when it does not end in time.
 
     A thread that a hung disk holds is left behind: it ends with the process.
@@ -62,14 +61,14 @@ def within(seconds: float, call: Callable[[], _T]) -> _T | OSError | PhsearchErr
     return answer[0] if answer else TimeoutError()
 
 
-def entry(path: str) -> places.Entry:
+def file_info(path: str) -> file_checks.FileInfo:
     """Look at a path, through links: dotfiles are often links. Raises OSError, but not for one that is not there."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
-        return places.Entry(path)
-    kind: places.Kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "other")
-    return places.Entry(path, kind, found.st_uid, stat.S_IMODE(found.st_mode))
+        return file_checks.FileInfo(path)
+    kind: file_checks.Kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "other")
+    return file_checks.FileInfo(path, kind, found.st_uid, stat.S_IMODE(found.st_mode))
 
 
 def listed(folder: str) -> bool:
@@ -79,11 +78,11 @@ def listed(folder: str) -> bool:
     return True
 
 
-def space(folder: Path) -> places.Space:
+def space(folder: Path) -> file_checks.Space:
     """Ask the disk a folder is on, or will be on. Raises OSError."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return places.Space.of(str(folder), os.statvfs(folder))
+    return file_checks.Space.of(str(folder), os.statvfs(folder))
 
 
 def lock_holder(path: str) -> int | None:
@@ -100,24 +99,24 @@ def lock_holder(path: str) -> int | None:
     return None
 
 
-def knock(path: str, seconds: float) -> Contact:
+def connect_probe(path: str, seconds: float) -> DaemonProbe:
     """Connect to a socket, ask nothing, and learn from the kernel who listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
         knocking.settimeout(seconds)
         try:
             knocking.connect(path)
         except FileNotFoundError:
-            return Contact(path, "absent")
+            return DaemonProbe(path, "absent")
         except ConnectionRefusedError:
-            return Contact(path, "refused")
+            return DaemonProbe(path, "refused")
         except (TimeoutError, BlockingIOError):  # as many wait already as the listener lets wait
-            return Contact(path, "silent", seconds)
+            return DaemonProbe(path, "silent", seconds)
         except OSError as problem:
-            return Contact(path, "other", problem=f"cannot connect to {path}: {problem.strerror or problem}")
+            return DaemonProbe(path, "other", problem=f"cannot connect to {path}: {problem.strerror or problem}")
         pid, _uid, _gid = _UCRED.unpack(knocking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     # With socket activation it is systemd that listens, and of whom nobody should be told to kill it.
     activated = command_name(pid).startswith("systemd")
-    return Contact(path, "answered", pid=0 if activated else pid, activated=activated)
+    return DaemonProbe(path, "answered", pid=0 if activated else pid, activated=activated)
 
 
 def command_name(pid: int) -> str:
@@ -161,7 +160,7 @@ def shown(program: str, *words: str) -> tuple[dict[str, str], str]:
         return {}, f"{program} cannot be run: {problem.strerror}"
     if done.returncode:
         return {}, " ".join(done.stderr.split()) or f"{program} failed with status {done.returncode}"
-    return unit.properties(done.stdout), ""
+    return systemd_checks.properties(done.stdout), ""
 
 
 def program(name: str, searched: str) -> str | None:

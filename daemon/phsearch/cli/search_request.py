@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
-from phsearch.cli import exit_status as exits
-from phsearch.cli.compatibility import understood
-from phsearch.cli.render.hits import TABLE, shown
-from phsearch.cli.render.notes import remark
-from phsearch.cli.terminal import Screen
+from phsearch.cli import exit_status
+from phsearch.cli.compatibility import explain_mismatch
+from phsearch.cli.render.hits import TABLE, hit_printer
+from phsearch.cli.render.notes import print_notes
+from phsearch.cli.terminal import Console
 from phsearch.client import Client
 from phsearch.errors import RemoteError
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     Form = str | Callable[[dict[str, Any]], bytes]
 
 LIMIT = 20
-CUT = {"min_band": "weak"}
+CUTOFF_PARAMS = {"min_band": "weak"}
 """Shown by default is what has at least this band."""
 
 
-def objection(query: str) -> str:
+def validate_query(query: str) -> str:
     """Say what is wrong with a query, in a sentence; nothing if it can be asked."""
     if not query.strip():
         return "The query is empty: say what the photo shows, as in: phsearch-client dog on a beach"
@@ -40,10 +40,12 @@ def objection(query: str) -> str:
 def find_words(query: str) -> int:
     """Search as most people do: with nothing but a query."""
     client = Client(paths.socket_path(os.environ))
-    return understood(client, lambda: find(wish(query), client=client))
+    return explain_mismatch(client, lambda: run_search(search_params(query), client=client))
 
 
-def wish(query: str, limit: int = LIMIT, cut: Mapping[str, Any] = CUT, *, collapse: bool = True) -> dict[str, Any]:
+def search_params(
+    query: str, limit: int = LIMIT, cut: Mapping[str, Any] = CUTOFF_PARAMS, *, collapse: bool = True
+) -> dict[str, Any]:
     """Give the parameters of a search."""
     params: dict[str, Any] = {"query": query, "limit": limit, **cut, "collapse": collapse}
     with contextlib.suppress(OSError):  # a folder that was removed is no place to begin at
@@ -51,38 +53,38 @@ def wish(query: str, limit: int = LIMIT, cut: Mapping[str, Any] = CUT, *, collap
     return params
 
 
-def find(
+def run_search(
     params: Mapping[str, Any],
     form: Form = TABLE,
     sync: float | None = None,
     *,
     client: Client,
     shares: bool = False,
-    show: Callable[[list[dict[str, Any]], Screen], None] | None = None,
+    show: Callable[[list[dict[str, Any]], Console], None] | None = None,
 ) -> int:
     """Search and print the hits, best first, in the given form, or have them shown.
 
     With `sync` seconds the daemon first waits until the index has caught up; where it had not, the status says so.
     """
-    with pointing(params["query"]):
-        answer = ask(params, sync, client)
-    screen = Screen.of(sys.stdout, os.environ)
+    with show_position(params["query"]):
+        answer = request_hits(params, sync, client)
+    screen = Console.of(sys.stdout, os.environ)
     if show is None:
-        screen.write(shown(answer["hits"], form, screen, shares=shares))
+        screen.write(hit_printer(answer["hits"], form, screen, shares=shares))
     else:
         show(answer["hits"], screen)
-    remark(params["query"], answer, Screen.of(sys.stderr, os.environ), bounded="min_score" in params)
+    print_notes(params["query"], answer, Console.of(sys.stderr, os.environ), bounded="min_score" in params)
     if sync is not None and not answer["synced"]:
         if held := answer.get("held"):
-            exits.complain(f"the index does not catch up: indexing is {held}; photos may be missing")
+            exit_status.print_error(f"the index does not catch up: indexing is {held}; photos may be missing")
         else:
             late = f"the index had not caught up after {sync:g} s"
-            exits.complain(f"{late}: photos may be missing; wait longer with --sync=")
-        return exits.NOT_READY
-    return exits.DONE
+            exit_status.print_error(f"{late}: photos may be missing; wait longer with --sync=")
+        return exit_status.NOT_READY
+    return exit_status.DONE
 
 
-def ask(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[str, Any]:
+def request_hits(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[str, Any]:
     """Give the daemon's answer."""
     with client as asked:
         if sync is None:
@@ -92,14 +94,14 @@ def ask(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[s
 
 
 @contextlib.contextmanager
-def pointing(query: str) -> Iterator[None]:
+def show_position(query: str) -> Iterator[None]:
     """Show where in the query a mistake is, on a terminal, before it is told as every other."""
     try:
         yield
     except RemoteError as problem:
-        notes = Screen.of(sys.stderr, os.environ)
+        notes = Console.of(sys.stderr, os.environ)
         if problem.place is not None and notes.terminal:
-            from phsearch.cli.render.notes import pointed  # noqa: PLC0415
+            from phsearch.cli.render.notes import caret_line  # noqa: PLC0415
 
-            notes.write(pointed(query, problem.place, notes))
+            notes.write(caret_line(query, problem.place, notes))
         raise

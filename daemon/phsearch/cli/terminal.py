@@ -23,7 +23,7 @@ BOLD, DIM, GREEN, YELLOW = "1", "2", "32", "33"
 """Styles, as SGR has them."""
 
 
-class Screen:
+class Console:
     """One output stream: whether it is a terminal, and what that understands."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Screen:
         """Give text in a style, where there are styles."""
         return f"\x1b[{style}m{text}\x1b[m" if self.styled and text else text
 
-    def say(self, text: str, *, dim: bool = False) -> None:
+    def print_line(self, text: str, *, dim: bool = False) -> None:
         """Write a line of words, in which a name must not drive the terminal."""
         text = one_line(text)
         self.write((self.dim(text) if dim else text) + "\n")

@@ -7,23 +7,23 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.render.hits import shown
+from phsearch.cli import exit_status
+from phsearch.cli.render.hits import hit_printer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.cli.search_request import Form
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
 
 _OPENERS = ("xdg-open", "gio", "open")
 
 
-def opening(count: int, form: Form, *, shares: bool = False) -> Callable[[list[dict[str, Any]], Screen], None]:
+def viewer_printer(count: int, form: Form, *, shares: bool = False) -> Callable[[list[dict[str, Any]], Console], None]:
     """Give what prints the hits and opens the first `count`."""
 
-    def show(hits: list[dict[str, Any]], screen: Screen) -> None:
-        screen.write(shown(hits, form, screen, shares=shares))
+    def show(hits: list[dict[str, Any]], screen: Console) -> None:
+        screen.write(hit_printer(hits, form, screen, shares=shares))
         for hit in hits[:count]:
             open_photo(hit["path"])
 
@@ -34,10 +34,10 @@ def open_photo(path: str) -> None:
     """Open a photo, or say why that cannot be."""
     opener = next(filter(None, map(shutil.which, _OPENERS)), None)
     if opener is None:
-        exits.complain("there is no xdg-open here: install xdg-utils, or open the path with a viewer of yours")
+        exit_status.print_error("there is no xdg-open here: install xdg-utils, or open the path with a viewer of yours")
         return
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and opener.endswith("xdg-open"):
-        exits.complain("there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)")
+        exit_status.print_error("there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)")
         return
     words = [opener, "open"] if opener.endswith("gio") else [opener]
     try:
@@ -50,4 +50,4 @@ def open_photo(path: str) -> None:
             start_new_session=True,
         )
     except OSError as problem:
-        exits.complain(f"cannot open {path}: {problem.strerror}")
+        exit_status.print_error(f"cannot open {path}: {problem.strerror}")

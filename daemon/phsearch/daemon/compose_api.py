@@ -8,46 +8,46 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phsearch import logs, paths
-from phsearch.adapters.files.scanner import sight
+from phsearch.adapters.files.scanner import stat_path
 from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.state import calibration_file
-from phsearch.adapters.state.album_links import AlbumFiles
-from phsearch.daemon import worker_commands as workers
-from phsearch.daemon.worker_commands import index_worker_limits, onlooker_limits
+from phsearch.adapters.state.album_links import AlbumLinks
+from phsearch.daemon import worker_commands
+from phsearch.daemon.worker_commands import index_worker_limits, on_demand_limits
 from phsearch.domain.doctor.file_checks import Space
-from phsearch.domain.search.filters import Masks
-from phsearch.domain.throughput import Machine
-from phsearch.service.config_reload import Reload
-from phsearch.service.health.components import Parts
-from phsearch.service.health.status import Status
-from phsearch.service.health.throughput import Load
-from phsearch.service.indexing.store_writer import Figures
-from phsearch.service.rpc.dispatcher import Api
-from phsearch.service.rpc.mcp_tools import Assistant
+from phsearch.domain.search.filters import FilterCompiler
+from phsearch.domain.throughput import Capacity
+from phsearch.service.config_reload import ConfigReloader
+from phsearch.service.health.components import Components
+from phsearch.service.health.status import StatusReporter
+from phsearch.service.health.throughput import ThroughputMonitor
+from phsearch.service.indexing.store_writer import StoreStats
+from phsearch.service.rpc.dispatcher import MethodTable
+from phsearch.service.rpc.mcp_tools import McpAdapter
 from phsearch.service.rpc.methods import (
-    About,
-    Configuring,
-    Diagnosis,
-    Finding,
-    Keeping,
-    Looks,
-    Metering,
-    Picturing,
-    Reviewing,
-    Upkeep,
+    AlbumMethods,
+    ConfigMethods,
+    DaemonMethods,
+    DoctorMethods,
+    DuplicateMethods,
+    LibraryMethods,
+    MetricsMethods,
+    SearchMethods,
+    SystemProbes,
+    ThumbnailMethods,
 )
 from phsearch.service.rpc.server import Server
 from phsearch.service.search.albums import Albums
-from phsearch.service.search.duplicates import Dupes
-from phsearch.service.search.explain import Why
-from phsearch.service.search.image_query import Glance
-from phsearch.service.search.query_embedder import Aimer, Phrases
-from phsearch.service.search.searcher import Calibrated, Searcher
+from phsearch.service.search.duplicates import DuplicateFinder
+from phsearch.service.search.explain import PathExplainer
+from phsearch.service.search.image_query import ImageQueryEmbedder
+from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
+from phsearch.service.search.searcher import CalibrationCache, Searcher
 from phsearch.service.search.thumbnails import Thumbnails
-from phsearch.service.threads import RootDisk
+from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
-from phsearch.service.workers.on_demand import Summoned
-from phsearch.service.workers.text_worker import TextTowerProcess
+from phsearch.service.workers.on_demand import OnDemandWorker
+from phsearch.service.workers.text_worker import TextWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,26 +55,26 @@ if TYPE_CHECKING:
 
     from phsearch.adapters.linux.systemd import Notifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
-    from phsearch.daemon.compose_index import Indexing
+    from phsearch.daemon.compose_index import IndexParts
     from phsearch.domain.ports import Store
     from phsearch.service.roots.removed_roots import RemovedRoots
-    from phsearch.service.rpc.dispatcher import Calls
-    from phsearch.service.throttle import Governor
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.service.rpc.dispatcher import Handlers
+    from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
     from phsearch.service.workers.process import WorkerCommand
 
 # Which settings can change while the daemon runs, and who takes them.
 
 
-def live(
+def live_settings(
     config: Config,
     removed: RemovedRoots,
-    embedder: Embedder,
-    governor: Governor,
+    image_worker: ImageWorker,
+    throttle: IndexingThrottle,
     command: Callable[[Config], WorkerCommand],
-    summoned: Mapping[str, Summoned],
-    onlookers: Callable[[Config], Mapping[str, WorkerCommand]],
+    on_demand: Mapping[str, OnDemandWorker],
+    on_demand_workers: Callable[[Config], Mapping[str, WorkerCommand]],
 ) -> dict[str, Callable[[Any], None]]:
     """Give what takes each section of the settings at run time; who changes any other is told to start it anew."""
     now = config
@@ -82,20 +82,20 @@ def live(
     def hire(**sections: Any) -> None:
         nonlocal now
         now = dataclasses.replace(now, **sections)
-        embedder.take(command(now), now.index.keep_alive_seconds, index_worker_limits(now.index))
-        for name, their in onlookers(now).items():
-            summoned[name].take(their, onlooker_limits(now.index))
+        image_worker.reconfigure(command(now), now.index.keep_alive_seconds, index_worker_limits(now.index))
+        for name, their in on_demand_workers(now).items():
+            on_demand[name].reconfigure(their, on_demand_limits(now.index))
 
     def watch(section: WatchConfig) -> None:
         # Which files a worker may read is settled when it starts.
         if section.follow_symlinks != now.watch.follow_symlinks:
             hire(watch=section)
-        removed.take(section)
+        removed.reconfigure(section)
 
     return {
         "watch": watch,
         "index": lambda section: hire(index=section),
-        "courtesy": governor.take,
+        "courtesy": throttle.reconfigure,
         "log": lambda section: logs.set_level(section.level),
     }
 
@@ -104,174 +104,183 @@ _OWN_DISK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class ApiParts:
     """The parts that answer."""
 
-    text_tower: TextTowerProcess
-    status: Status
-    reload: Reload
+    text_worker: TextWorker
+    status: StatusReporter
+    reload: ConfigReloader
     server: Server
     albums: Albums
-    summoned: Mapping[str, Summoned]
+    on_demand: Mapping[str, OnDemandWorker]
 
 
-def answering(
-    parts: Indexing,
+def build_api(
+    parts: IndexParts,
     settings: Settings,
     read: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
     program: tuple[str, ...],
     notifier: Notifier,
-) -> Answering:
+) -> ApiParts:
     """Put them together; `read` reads the settings again. Nothing runs yet."""
-    household, governor, keepers = parts.household, parts.governor, parts.household.keepers
-    text_tower = TextTowerProcess(workers.query_worker(settings.config, env, program), parts.model)
-    summoned = _summoned(settings.config, env, program)
-    glance = Glance(summoned["like"], lambda: parts.model.bound)
-    searcher = _searcher(parts, text_tower, glance, str(paths.expand("~", env)), settings.places.state)
-    reload = Reload(
+    manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
+    text_worker = TextWorker(worker_commands.text_worker(settings.config, env, program), parts.model)
+    on_demand = _on_demand_workers(settings.config, env, program)
+    image_embedder = ImageQueryEmbedder(on_demand["like"], lambda: parts.model.bound)
+    searcher = _searcher(parts, text_worker, image_embedder, str(paths.expand("~", env)), settings.paths.state)
+    reload = ConfigReloader(
         read,
         settings,
         parts.roots,
-        household,
+        manager,
         parts.removed,
         parts.library,
-        live(
+        live_settings(
             settings.config,
             parts.removed,
-            parts.embedder,
-            governor,
-            parts.command,
-            summoned,
-            lambda config: workers.onlookers(config, env, program),
+            parts.image_worker,
+            throttle,
+            parts.worker_command,
+            on_demand,
+            lambda config: worker_commands.on_demand_workers(config, env, program),
         ),
-        notifier.reloading,
-        notifier.ready,
+        notifier.notify_reloading,
+        notifier.notify_ready,
     )
-    load = Load(
-        parts.pipelines,
-        parts.embedder,
+    load = ThroughputMonitor(
+        parts.router,
+        parts.image_worker,
         parts.writer,
-        lambda: _machine(reload.config.index, parts.model, len(parts.roots)),
-        lambda: governor.pace,
+        lambda: _capacity(reload.config.index, parts.model, len(parts.roots)),
+        lambda: throttle.state,
     )
-    status = Status(
-        parts.catalog,
-        parts.pipelines,
-        parts.embedder,
+    status = StatusReporter(
+        parts.photo_index,
+        parts.router,
+        parts.image_worker,
         parts.writer,
         parts.model,
-        keepers,
+        monitors,
         parts.removed,
-        governor,
+        throttle,
         load,
     )
-    why = Why(
+    why = PathExplainer(
         parts.roots,
-        lambda: household.rules,
+        lambda: manager.rules,
         parts.library,
-        parts.pipelines,
-        keepers,
+        parts.router,
+        monitors,
         searcher,
         parts.model,
-        sight,
-        governor,
-        follow=lambda: household.watch.follow_symlinks,
+        stat_path,
+        throttle,
+        follow=lambda: manager.watch.follow_symlinks,
     )
-    thumbnails = Thumbnails(summoned["picture"], parts.library, lambda: household.watch.follow_symlinks)
-    albums = Albums(AlbumFiles(settings.places.state), searcher, parts.events)
+    thumbnails = Thumbnails(on_demand["picture"], parts.library, lambda: manager.watch.follow_symlinks)
+    albums = Albums(AlbumLinks(settings.paths.state), searcher, parts.events)
     groups = (
-        Keeping(albums).calls,
-        Reviewing(Dupes(parts.library, parts.index, parts.lanes.rank, searcher.calibration), parts.roots).calls,
-        Picturing(thumbnails).calls,
-        Finding(searcher, status, parts.library, keepers, why, parts.barrier, governor).calls,
-        Upkeep(parts.library, parts.roots, keepers, parts.pipelines, _verifier(parts, store), governor).calls,
-        Configuring(reload, parts.removed, parts.roots).calls,
-        About(status, governor).calls,
-        *_looking(
+        AlbumMethods(albums).handlers,
+        DuplicateMethods(
+            DuplicateFinder(parts.library, parts.index, parts.executors.rank, searcher.calibration), parts.roots
+        ).handlers,
+        ThumbnailMethods(thumbnails).handlers,
+        SearchMethods(searcher, status, parts.library, monitors, why, parts.sync_barrier, throttle).handlers,
+        LibraryMethods(parts.library, parts.roots, monitors, parts.router, _verifier(parts, store), throttle).handlers,
+        ConfigMethods(reload, parts.removed, parts.roots).handlers,
+        DaemonMethods(status, throttle).handlers,
+        *_health_methods(
             parts,
-            settings.places.state,
+            settings.paths.state,
             store,
             status,
             searcher,
-            text_tower,
+            text_worker,
             load,
-            summoned,
+            on_demand,
             lambda: server.connections,
         ),
     )
-    server: Server = Server(Assistant(Api(groups)), parts.events, process_limits.raise_limit())
-    return Answering(text_tower, status, reload, server, albums, summoned)
+    server: Server = Server(McpAdapter(MethodTable(groups)), parts.events, process_limits.raise_limit())
+    return ApiParts(text_worker, status, reload, server, albums, on_demand)
 
 
-def _summoned(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, Summoned]:
-    limits = workers.onlooker_limits(config.index)
-    return {name: Summoned(command, limits) for name, command in workers.onlookers(config, env, program).items()}
+def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, OnDemandWorker]:
+    limits = worker_commands.on_demand_limits(config.index)
+    return {
+        name: OnDemandWorker(command, limits)
+        for name, command in worker_commands.on_demand_workers(config, env, program).items()
+    }
 
 
-def _searcher(parts: Indexing, text_tower: TextTowerProcess, glance: Glance, home: str, state: Path) -> Searcher:
+def _searcher(
+    parts: IndexParts, text_worker: TextWorker, image_embedder: ImageQueryEmbedder, home: str, state: Path
+) -> Searcher:
     model = parts.model
-    calibrated = Calibrated(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
-    aimer = Aimer(Phrases(text_tower), model, parts.index, parts.lanes.rank, glance, calibrated, home)
+    calibrated = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
+    query_embedder = QueryEmbedder(
+        TextVectorCache(text_worker), model, parts.index, parts.executors.rank, image_embedder, calibrated, home
+    )
     return Searcher(
-        aimer,
+        query_embedder,
         parts.library,
         parts.index,
-        parts.lanes.rank,
+        parts.executors.rank,
         parts.roots,
-        Masks(parts.roots.of, home),
+        FilterCompiler(parts.roots.root_of, home),
         calibrated,
         lambda: model.logit_scale,
     )
 
 
-def _verifier(parts: Indexing, store: Store) -> Verifier:
-    library, index, lanes, keepers = parts.library, parts.index, parts.lanes, parts.household.keepers
+def _verifier(parts: IndexParts, store: Store) -> Verifier:
+    library, index, executors, monitors = parts.library, parts.index, parts.executors, parts.manager.monitors
     return Verifier(
         library,
         parts.model,
-        RowCheck(store, lanes.store, parts.writer, library, index, lanes.rank, parts.roots, lanes.verify),
-        FileCheck(library, parts.pipelines, parts.roots, keepers),
-        SampleCheck(parts.pipelines, library, index, lanes.rank, parts.embedder, parts.model, parts.governor),
+        RowCheck(store, executors.store, parts.writer, library, index, executors.rank, parts.roots, executors.verify),
+        FileCheck(library, parts.router, parts.roots, monitors),
+        SampleCheck(parts.router, library, index, executors.rank, parts.image_worker, parts.model, parts.throttle),
     )
 
 
-def _looking(
-    parts: Indexing,
+def _health_methods(
+    parts: IndexParts,
     state: Path,
     store: Store,
-    status: Status,
+    status: StatusReporter,
     searcher: Searcher,
-    text_tower: TextTowerProcess,
-    load: Load,
-    summoned: Mapping[str, Summoned],
+    text_worker: TextWorker,
+    load: ThroughputMonitor,
+    on_demand: Mapping[str, OnDemandWorker],
     connections: Callable[[], int],
-) -> list[Calls]:
+) -> list[Handlers]:
     """Give the methods by which the daemon is looked at from outside."""
-    seen = Parts(
-        parts.catalog,
-        parts.pipelines,
-        parts.embedder,
-        text_tower,
+    seen = Components(
+        parts.photo_index,
+        parts.router,
+        parts.image_worker,
+        text_worker,
         parts.writer,
         parts.model,
-        parts.household.keepers,
+        parts.manager.monitors,
         searcher,
         load,
-        Figures(store, parts.lanes.store),
-        summoned,
+        StoreStats(store, parts.executors.store),
+        on_demand,
     )
-    looks = Looks(
-        processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, processes.machine
+    looks = SystemProbes(
+        processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, processes.total_bytes
     )
-    disk = RootDisk("disk of the state", _OWN_DISK_SECONDS)
-    metering = Metering(seen, processes.resident, processes.open_files, connections)
+    disk = TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS)
+    metering = MetricsMethods(seen, processes.resident, processes.open_files, connections)
     place = str(calibration_file.places(*parts.model.named, state)[0])
-    return [Diagnosis(state, seen, status, disk, looks, place).calls, metering.calls]
+    return [DoctorMethods(state, seen, status, disk, looks, place).handlers, metering.handlers]
 
 
-def _machine(index: IndexConfig, model: ModelState, roots: int) -> Machine:
+def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:
     processors = os.cpu_count() or 1
-    device = model.photos_by.device if model.photos_by else "cpu"
-    return Machine(processors, 2 * roots, index.decode_threads or processors, device)
+    device = model.image_worker_info.device if model.image_worker_info else "cpu"
+    return Capacity(processors, 2 * roots, index.decode_threads or processors, device)

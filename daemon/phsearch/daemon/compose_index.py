@@ -13,34 +13,34 @@ from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.mounts import MountTable, RemoteMounts
 from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
-from phsearch.adapters.linux.process_limits import behind
+from phsearch.adapters.linux.process_limits import with_lowest_ioprio
 from phsearch.adapters.state.json_files import PauseFile, RemovedFile
-from phsearch.adapters.watch import FolderWatcher, Watchers
-from phsearch.daemon import worker_commands as workers
+from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
+from phsearch.daemon import worker_commands
 from phsearch.domain.indexing.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
-from phsearch.domain.throttle.policy import Courtesy
-from phsearch.service.events import Events
-from phsearch.service.indexing.photo_index import Catalog
-from phsearch.service.indexing.router import Pipelines
-from phsearch.service.indexing.store_writer import Writer
-from phsearch.service.roots.event_dispatcher import Intake
-from phsearch.service.roots.manager import Household, rules_of
+from phsearch.domain.throttle.policy import ThrottlePolicy
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.router import PipelineRouter
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.roots.event_dispatcher import FsEventDispatcher
+from phsearch.service.roots.manager import RootManager, ignore_rules_of
 from phsearch.service.roots.removed_roots import RemovedRoots
-from phsearch.service.roots.root import Builder
-from phsearch.service.roots.sync_barrier import Barrier
-from phsearch.service.threads import Lane
-from phsearch.service.throttle import Governor
-from phsearch.service.workers.image_worker import Embedder
+from phsearch.service.roots.root import WatchedRootFactory
+from phsearch.service.roots.sync_barrier import SyncBarrier
+from phsearch.service.threads import SerialExecutor
+from phsearch.service.throttle import IndexingThrottle
+from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.model_state import ModelState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from phsearch.config import Config, Places, WatchConfig
+    from phsearch.config import Config, Paths, WatchConfig
     from phsearch.domain.ports import Store, Watcher
     from phsearch.service.workers.process import WorkerCommand
 
@@ -51,158 +51,162 @@ before that begins again at the next start, and would never come to the end of i
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class Executors:
     """The threads for blocking work."""
 
-    store: Lane
-    rank: Lane
-    verify: Lane
+    store: SerialExecutor
+    rank: SerialExecutor
+    verify: SerialExecutor
 
     def close(self) -> None:
         """End them; who waits for the store comes first."""
-        for lane in (self.verify, self.rank, self.store):
-            lane.close()
+        for executor in (self.verify, self.rank, self.store):
+            executor.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Indexing:
+class IndexParts:
     """The parts that keep the index."""
 
     roots: Roots
     library: Library
     index: VectorIndex
-    lanes: Lanes
-    events: Events
+    executors: Executors
+    events: EventBus
     model: ModelState
-    governor: Governor
-    command: Callable[[Config], WorkerCommand]
-    embedder: Embedder
-    writer: Writer
-    catalog: Catalog
-    pipelines: Pipelines
+    throttle: IndexingThrottle
+    worker_command: Callable[[Config], WorkerCommand]
+    image_worker: ImageWorker
+    writer: StoreWriter
+    photo_index: PhotoIndex
+    router: PipelineRouter
     removed: RemovedRoots
     watcher: Watcher
-    household: Household
-    barrier: Barrier
-    intake: Intake
+    manager: RootManager
+    sync_barrier: SyncBarrier
+    dispatcher: FsEventDispatcher
 
 
-def indexing(
-    config: Config, places: Places, env: Mapping[str, str], store: Store, program: tuple[str, ...]
-) -> Indexing:
+def build_index(
+    config: Config, places: Paths, env: Mapping[str, str], store: Store, program: tuple[str, ...]
+) -> IndexParts:
     """Put them together; nothing runs yet. Raises StoreError."""
     roots = Roots(places.roots)
-    library, index, outside = known(store, roots)
-    lanes = Lanes(Lane("store", _STORE_PATIENCE), Lane("rank"), Lane("verify"))
-    events = Events()
-    model = ModelState(config.model.name, config.model.pretrained, store, lanes.store)
-    governor = _governor(config, places, events)
-    command = functools.partial(workers.index_worker, env=env, program=program, roots=lambda: household.there)
-    embedder = Embedder(
+    library, index, outside = load_index(store, roots)
+    executors = Executors(SerialExecutor("store", _STORE_PATIENCE), SerialExecutor("rank"), SerialExecutor("verify"))
+    events = EventBus()
+    model = ModelState(config.model.name, config.model.pretrained, store, executors.store)
+    throttle = _throttle(config, places, events)
+    command = functools.partial(
+        worker_commands.index_worker, env=env, program=program, roots=lambda: manager.online_roots
+    )
+    image_worker = ImageWorker(
         command(config),
         model,
         Batcher(config.model.batch_size or 16, _AHEAD),
         config.index.keep_alive_seconds,
-        workers.index_worker_limits(config.index),
-        governor,
+        worker_commands.index_worker_limits(config.index),
+        throttle,
     )
-    writer = Writer(store, lanes.store, idle=lambda: pipelines.pending == 0, give_back=processes.give_back)
-    catalog = Catalog(library, index, lanes.rank, writer, events, roots)
-    pipelines: Pipelines = Pipelines(roots, embedder, catalog.keep)
-    governor.busy = lambda: pipelines.pending > 0 or embedder.busy
-    governor.holding = lambda: embedder.running
-    events.heard = pipelines.stir
+    writer = StoreWriter(store, executors.store, idle=lambda: router.pending == 0, give_back=processes.malloc_trim)
+    photo_index = PhotoIndex(library, index, executors.rank, writer, events, roots)
+    router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
+    throttle.busy = lambda: router.pending > 0 or image_worker.busy
+    throttle.holds_resources = lambda: image_worker.running
+    events.on_publish = router.wake
     file = RemovedFile(places.state / "index" / "removed.json")
-    removed = RemovedRoots(file, config.watch, outside, store, lanes.store, writer)
+    removed = RemovedRoots(file, config.watch, outside, store, executors.store, writer)
     watcher, rewatch = _watcher(config.watch, roots)
-    builder = Builder(
+    builder = WatchedRootFactory(
         roots,
         watcher,
         MountTable().read,
-        behind(digest),
-        workers.decoder(),
-        catalog,
-        pipelines,
+        with_lowest_ioprio(digest),
+        worker_commands.decoder_versions(),
+        photo_index,
+        router,
         writer,
         events,
-        governor.turn,
+        throttle.acquire,
     )
-    household: Household = Household(
+    manager: RootManager = RootManager(
         roots,
         config.watch,
         builder,
-        scanner(roots, places.state),
+        scanner_factory(roots, places.state),
         watcher,
         rewatch,
-        catalog,
-        pipelines,
+        photo_index,
+        router,
         events,
         removed,
         store.load_volumes(),
     )
-    barrier = Barrier(watcher, household.keepers, pipelines, governor)
-    intake = Intake(roots, household.keepers, catalog, pipelines, barrier.marked)
-    return Indexing(
+    sync_barrier = SyncBarrier(watcher, manager.monitors, router, throttle)
+    dispatcher = FsEventDispatcher(roots, manager.monitors, photo_index, router, sync_barrier.on_mark)
+    return IndexParts(
         roots,
         library,
         index,
-        lanes,
+        executors,
         events,
         model,
-        governor,
+        throttle,
         command,
-        embedder,
+        image_worker,
         writer,
-        catalog,
-        pipelines,
+        photo_index,
+        router,
         removed,
         watcher,
-        household,
-        barrier,
-        intake,
+        manager,
+        sync_barrier,
+        dispatcher,
     )
 
 
-def known(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
+def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
     """Load the index. What lies in no root now is not shown: its paths are given, each with the root it had."""
     photos, vectors = store.load()
-    rows = [row for row, photo in enumerate(photos) if roots.of(photo.path) is not None]
+    rows = [row for row, photo in enumerate(photos) if roots.root_of(photo.path) is not None]
     # Roots may have been nested otherwise when the photo was indexed.
-    inside = [dataclasses.replace(photos[row], root=roots.of(photos[row].path) or "") for row in rows]
+    inside = [dataclasses.replace(photos[row], root=roots.root_of(photos[row].path) or "") for row in rows]
     failures = store.load_failures()
     index = VectorIndex()
     index.load(inside, vectors[rows])
-    outside = [(photo.path, photo.root) for photo in photos if roots.of(photo.path) is None]
+    outside = [(photo.path, photo.root) for photo in photos if roots.root_of(photo.path) is None]
     # Of failures it is not on record which root they had; mostly there are photos that tell.
     former = Roots(root for _, root in outside)
-    lost = [failure.path for failure in failures if roots.of(failure.path) is None]
-    outside += [(path, former.of(path) or path.rpartition("/")[0]) for path in lost]
-    return Library(inside, [each for each in failures if roots.of(each.path) is not None]), index, outside
+    lost = [failure.path for failure in failures if roots.root_of(failure.path) is None]
+    outside += [(path, former.root_of(path) or path.rpartition("/")[0]) for path in lost]
+    return Library(inside, [each for each in failures if roots.root_of(each.path) is not None]), index, outside
 
 
-def scanner(roots: Roots, state: Path) -> Callable[[WatchConfig], FolderScanner]:
+def scanner_factory(roots: Roots, state: Path) -> Callable[[WatchConfig], FolderScanner]:
     """Give what makes the scanner by the settings of a time."""
     apart = str(state / "albums")
-    return lambda watch: FolderScanner(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=apart)
+    return lambda watch: FolderScanner(
+        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=apart
+    )
 
 
-def _governor(config: Config, places: Places, events: Events) -> Governor:
+def _throttle(config: Config, places: Paths, events: EventBus) -> IndexingThrottle:
     """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
-    courtesy, file = Courtesy(config.courtesy), PauseFile(places.state / "pause.json")
+    courtesy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state / "pause.json")
     paused, until = file.load()
     if paused:
         courtesy.pause(until)
-    governor = Governor(courtesy, PowerSupplies().read, Pressures().read, file.save)
-    governor.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
-    return governor
+    throttle = IndexingThrottle(courtesy, PowerSupplies().read, Pressures().read, file.save)
+    throttle.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
+    return throttle
 
 
-def _watcher(watch: WatchConfig, roots: Roots) -> tuple[Watchers, Callable[[WatchConfig], None]]:
+def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callable[[WatchConfig], None]]:
     """Give the watcher, and what has it keep to other settings."""
     remote = RemoteMounts()
 
     def make(watch: WatchConfig) -> FolderWatcher:
-        return FolderWatcher(roots, rules_of(watch), follow_symlinks=watch.follow_symlinks, remote=remote)
+        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote=remote)
 
-    watcher = Watchers(lambda: make(watch), MountTable().remote)
-    return watcher, lambda watch: watcher.renew(lambda: make(watch))
+    watcher = IsolatingWatcher(lambda: make(watch), MountTable().remote)
+    return watcher, lambda watch: watcher.rebuild(lambda: make(watch))

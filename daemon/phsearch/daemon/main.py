@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from phsearch import __version__, logs
 from phsearch.adapters.linux import systemd
-from phsearch.adapters.state.permissions import tighten
-from phsearch.config import Source
+from phsearch.adapters.state.permissions import restrict
+from phsearch.config import ConfigSource
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
-from phsearch.text import one_line, printable
+from phsearch.text import escape_control_chars, one_line
 
 if TYPE_CHECKING:
     import socket
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch")
 
-_RUNNING = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
+_DAEMON_OPTIONS = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
 
 EX_FAILED = 1
 EX_CONFIG = 78
@@ -42,27 +42,27 @@ def main() -> NoReturn:
         faulthandler.enable()
     env = os.environ
     if options.command:
-        if any(getattr(options, name) for name in _RUNNING):
+        if any(getattr(options, name) for name in _DAEMON_OPTIONS):
             parser.error(
                 f"{options.command} takes its own options only: the service runs with the settings in config.toml"
             )
-        sys.exit(_set_up(options, env))
+        sys.exit(_run_installer(options, env))
     listener: socket.socket | None = None
     try:
-        listener = systemd.inherited(env)
-        source = Source(options, env)
+        listener = systemd.listen_socket(env)
+        source = ConfigSource(options, env)
         settings = source.read()
         logs.configure(settings.config.log.level, env)
-        lock = _lock(settings.places.state)
-        tighten(settings.places.state)
+        lock = _lock(settings.paths.state)
+        restrict(settings.paths.state)
         if options.rebuild:
-            _discard_index(settings.places.state)
-        from phsearch.daemon import run as daemon  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
+            _discard_index(settings.paths.state)
+        from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
-        status = daemon.run(settings, source.read, env, listener)
+        status = run.run(settings, source.read, env, listener)
         os.close(lock)
     except PhsearchError as error:
-        _complain(error, env, listener)
+        _print_error(error, env, listener)
         status = EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
     except Exception:
         log.exception("stopped by a bug in phsearch: please report it with these lines")
@@ -96,12 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _set_up(options: argparse.Namespace, env: Mapping[str, str]) -> int:
+def _run_installer(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     from phsearch.installer.install import install  # noqa: PLC0415 - nothing that a daemon needs
     from phsearch.installer.uninstall import uninstall  # noqa: PLC0415
 
     def say(line: str) -> None:
-        sys.stdout.write(printable(f"{line}\n"))
+        sys.stdout.write(escape_control_chars(f"{line}\n"))
 
     try:
         if options.command == "install":
@@ -109,7 +109,7 @@ def _set_up(options: argparse.Namespace, env: Mapping[str, str]) -> int:
         else:
             uninstall(env, say, purge=options.purge, yes=options.yes)
     except PhsearchError as error:
-        _complain(error, env, None)
+        _print_error(error, env, None)
         return EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
     return 0
 
@@ -140,13 +140,13 @@ def _discard_index(state: Path) -> None:
     discard(state / "index")
 
 
-def _complain(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
+def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
     mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
     sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
     if listener is not None:
-        from phsearch.service.rpc.server import refuse  # noqa: PLC0415
+        from phsearch.service.rpc.server import reject_waiting_clients  # noqa: PLC0415
 
-        refuse(listener, error)
+        reject_waiting_clients(listener, error)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.adapters.linux.systemd import Notifier
-from phsearch.daemon import worker_commands as workers
-from phsearch.daemon.compose_api import answering
-from phsearch.daemon.compose_index import indexing
+from phsearch.daemon import worker_commands
+from phsearch.daemon.compose_api import build_api
+from phsearch.daemon.compose_index import build_index
 from phsearch.errors import StoreError
 from phsearch.service.liveness import Heartbeat
-from phsearch.service.rpc.server import listening
+from phsearch.service.rpc.server import bound_socket
 
 if TYPE_CHECKING:
     import socket
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from phsearch.config import Settings
     from phsearch.domain.ports import Store
     from phsearch.domain.types import FsEvent
-    from phsearch.service.health.status import Status
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.roots.event_dispatcher import Intake
+    from phsearch.service.health.status import StatusReporter
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.roots.event_dispatcher import FsEventDispatcher
 
 log = logging.getLogger("phsearch")
 
@@ -46,27 +46,27 @@ def run(
     read: Callable[[], Settings],
     env: Mapping[str, str],
     inherited: socket.socket | None,
-    worker: tuple[str, ...] = workers.PROGRAM,
+    worker: tuple[str, ...] = worker_commands.PROGRAM,
 ) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
     `read` reads the settings again; `inherited` is the listening socket where systemd holds one for us; `worker` is the
     program of a tower worker, and a test may give its own.
     """
-    config, places = settings.config, settings.places
+    config, places = settings.config, settings.paths
     os.umask(0o077)
     # Before there is something to reload it would end us, and systemd takes that for a wish to stay down.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _calm_memory()
+    _limit_malloc_arenas()
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
     store = LanceStore(places.state / "index", name)
-    for table, size in store.former().items():
+    for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
-        with contextlib.nullcontext(inherited) if inherited else listening(places.socket) as listener:
+        with contextlib.nullcontext(inherited) if inherited else bound_socket(places.socket) as listener:
             asyncio.run(_serve(settings, read, env, store, listener, worker))
     finally:
         store.close()
@@ -87,50 +87,50 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
 
     notifier = Notifier(env)
-    worker_env = workers.environment(env, settings.places.state)
-    parts = indexing(settings.config, settings.places, worker_env, store, program)
-    front = answering(parts, settings, read, worker_env, store, program, notifier)
-    loop.add_signal_handler(signal.SIGHUP, _hangup(stopping.set, front.reload.ask))
-    lanes = parts.lanes
-    duties = (lanes.store, lanes.rank, lanes.verify, front.text_tower, parts.embedder)
-    heartbeat = Heartbeat(notifier.alive, notifier.watchdog_seconds, duties)
+    worker_env = worker_commands.worker_env(env, settings.paths.state)
+    parts = build_index(settings.config, settings.paths, worker_env, store, program)
+    front = build_api(parts, settings, read, worker_env, store, program, notifier)
+    loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
+    executors = parts.executors
+    monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)
+    heartbeat = Heartbeat(notifier.watchdog_ping, notifier.watchdog_seconds, monitored)
 
     await front.server.start(listener)
-    parts.watcher.start(lambda event: _post(loop, parts.intake, event))
-    notifier.ready()
+    parts.watcher.start(lambda event: _emit_threadsafe(loop, parts.dispatcher, event))
+    notifier.notify_ready()
     beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, listener.getsockname())
     try:
         async with asyncio.TaskGroup() as group:
             running = (
-                front.text_tower,
-                parts.embedder,
-                parts.household,
+                front.text_worker,
+                parts.image_worker,
+                parts.manager,
                 parts.writer,
                 parts.removed,
                 front.reload,
                 front.albums,
             )
-            tasks = [group.create_task(part.run()) for part in (*running, parts.governor)]
-            tasks.append(group.create_task(_keep_informed(notifier, front.status, parts.pipelines.stirred)))
+            tasks = [group.create_task(part.run()) for part in (*running, parts.throttle)]
+            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.router.activity)))
             await stopping.wait()
             log.info("stopping")
-            notifier.stopping()
+            notifier.notify_stopping()
             await front.server.stop()
             await asyncio.to_thread(parts.watcher.close)
             for task in tasks:
                 task.cancel()
-            for each in front.summoned.values():
-                await each.end()
+            for each in front.on_demand.values():
+                await each.stop_now()
     finally:
-        parts.household.close()
-        await _write_the_rest(parts.writer)
+        parts.manager.close()
+        await _final_flush(parts.writer)
         beating.cancel()
-        lanes.close()
+        executors.close()
 
 
-def _calm_memory() -> None:
+def _limit_malloc_arenas() -> None:
     """Have libraries that are yet to be imported keep less of the memory they no longer need."""
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     # Arrow's own allocator grows for as long as it is used: by 100 MB and more in 1,000 batches, where the C library's
@@ -138,21 +138,21 @@ def _calm_memory() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
-def _post(loop: asyncio.AbstractEventLoop, intake: Intake, event: FsEvent) -> None:
+def _emit_threadsafe(loop: asyncio.AbstractEventLoop, dispatcher: FsEventDispatcher, event: FsEvent) -> None:
     try:
-        loop.call_soon_threadsafe(intake.take, event)
+        loop.call_soon_threadsafe(dispatcher.dispatch, event)
     except RuntimeError:
         # The loop has ended: the watcher's last words concern the next start's reconcile.
         log.debug("after the end: %s", event)
 
 
-def _hangup(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:
+def _sighup_handler(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:
     """Give what SIGHUP does: the terminal we were started from was closed, or else somebody wants a reload."""
     at_terminal = sys.stderr.isatty()
     return lambda: stop() if at_terminal and not sys.stderr.isatty() else reload()
 
 
-async def _write_the_rest(writer: Writer) -> None:
+async def _final_flush(writer: StoreWriter) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await writer.flush()
@@ -160,14 +160,14 @@ async def _write_the_rest(writer: Writer) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _keep_informed(notifier: Notifier, status: Status, stirred: asyncio.Event) -> None:
+async def _status_loop(notifier: Notifier, status: StatusReporter, stirred: asyncio.Event) -> None:
     """Measure the rate and tell systemd, once a second while there is work; a daemon at rest never wakes for it."""
     before = ""
     while True:
         stirred.clear()
         status.sample()
-        line = status.line()
+        line = status.summary()
         if line != before:
-            notifier.status(line)
+            notifier.notify_status(line)
             before = line
         await (asyncio.sleep(1) if status.pending or status.scanning else stirred.wait())

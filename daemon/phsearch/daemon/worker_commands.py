@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phsearch import __version__
 from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.systemd import PRIVATE
-from phsearch.service.workers.limits import MB, Limits, worker_memory_limit
+from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
 from phsearch.service.workers.process import WorkerCommand
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ _INDEX_NICE = 19
 longer than `index.photo_seconds`, and be blamed for it.
 """
 
-_INDEX_EXPENDABLE = 800
+_INDEX_OOM_SCORE_ADJ = 800
 
-_CALM = {
+_WORKER_ENV = {
     # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "0",
@@ -45,11 +45,11 @@ _CALM = {
 }
 
 
-def environment(env: Mapping[str, str], state: Path) -> dict[str, str]:
+def worker_env(env: Mapping[str, str], state: Path) -> dict[str, str]:
     """Give the environment of workers."""
     own = {name: value for name, value in env.items() if name not in PRIVATE}
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
-    return {**own, **_CALM, "TORCHINDUCTOR_CACHE_DIR": str(state / "torch")}
+    return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(state / "torch")}
 
 
 def index_worker(
@@ -69,10 +69,10 @@ def index_worker(
         "max_megapixels": config.index.max_megapixels,
         "follow_symlinks": config.watch.follow_symlinks,
     }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, expendable=_INDEX_EXPENDABLE, roots=roots)
+    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, oom_score_adj=_INDEX_OOM_SCORE_ADJ, roots=roots)
 
 
-def query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+def text_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
     """Give how to start the query worker."""
     setup = {
         "tower": "text",
@@ -86,40 +86,40 @@ def query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...
     return WorkerCommand(setup, env, program)
 
 
-def like_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+def image_query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
     """Give how to start the worker that looks at one photo outside of the library."""
-    setup = dict(query_worker(config, env, program).setup) | {
+    setup = dict(text_worker(config, env, program).setup) | {
         "tower": "like",
         "max_megapixels": config.index.max_megapixels,
     }
-    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+    return WorkerCommand(setup, env, program, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
 
 
-def picture_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
+def thumbnail_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
     """Give how to start the worker that makes small pictures."""
     setup = {"tower": "picture", "name": config.model.name, "max_megapixels": config.index.max_megapixels}
-    return WorkerCommand(setup, env, program, expendable=_INDEX_EXPENDABLE)
+    return WorkerCommand(setup, env, program, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
 
 
-def onlookers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
+def on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
     """Give how to start those that are there only while they are wanted, by name."""
-    return {"like": like_worker(config, env, program), "picture": picture_worker(config, env, program)}
+    return {"like": image_query_worker(config, env, program), "picture": thumbnail_worker(config, env, program)}
 
 
-def onlooker_limits(index: IndexConfig) -> Limits:
+def on_demand_limits(index: IndexConfig) -> WorkerLimits:
     """Give what each of them may take for its one photo."""
-    machine = processes.machine()
+    machine = processes.total_bytes()
 
     def allowed(loaded: int) -> int:
         return worker_memory_limit(index.worker_memory_mb, loaded, 1, index.max_megapixels, machine)
 
-    return Limits(index.photo_seconds, processes.own, allowed)
+    return WorkerLimits(index.photo_seconds, processes.private_bytes, allowed)
 
 
-def index_worker_limits(index: IndexConfig) -> Limits:
+def index_worker_limits(index: IndexConfig) -> WorkerLimits:
     """Give what the index worker may take."""
     threads = index.decode_threads or os.cpu_count() or 1
-    machine = processes.machine()
+    machine = processes.total_bytes()
 
     def allowed(loaded: int) -> int:
         wanted = index.worker_memory_mb
@@ -131,10 +131,10 @@ def index_worker_limits(index: IndexConfig) -> Limits:
             )
         return limit
 
-    return Limits(index.photo_seconds, processes.own, allowed)
+    return WorkerLimits(index.photo_seconds, processes.private_bytes, allowed)
 
 
-def decoder() -> str:
+def decoder_versions() -> str:
     """Name what decodes photos: when any of it changes, files that failed deserve another try."""
     libraries = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
     return ", ".join([f"phsearch {__version__}", *(f"{name} {importlib.metadata.version(name)}" for name in libraries)])

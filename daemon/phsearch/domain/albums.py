@@ -27,7 +27,7 @@ class Album:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class AlbumChanges:
     """What to do in a folder of links: names to remove, then (name, target) to make."""
 
     gone: tuple[str, ...]
@@ -62,10 +62,10 @@ def links(paths: Sequence[str], there: Mapping[str, str], foreign: Collection[st
     return found
 
 
-def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> Changes:
+def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> AlbumChanges:
     """Give what makes the links that are `there` the `wanted` ones."""
     gone = tuple(name for name, target in there.items() if wanted.get(name) != target)
-    return Changes(gone, tuple((name, target) for name, target in wanted.items() if there.get(name) != target))
+    return AlbumChanges(gone, tuple((name, target) for name, target in wanted.items() if there.get(name) != target))
 
 
 def _free(name: str, taken: Collection[str]) -> str:

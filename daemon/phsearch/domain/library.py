@@ -26,12 +26,12 @@ class Library:
         self._by_digest: dict[bytes, set[str]] = {}
         self._count: Counter[str] = Counter()
         self._failures: dict[str, Failure] = {}
-        self._failed_as: dict[bytes, set[str]] = {}
+        self._failures_by_digest: dict[bytes, set[str]] = {}
         self._folders: dict[str, set[str]] = {}
         for failure in failures:
-            self.fail(failure)
+            self.put_failure(failure)
         for photo in photos:
-            self.put(photo)
+            self.put_photo(photo)
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -55,9 +55,9 @@ class Library:
         """Give all failures, by path."""
         return sorted(self._failures.values(), key=lambda failure: failure.path)
 
-    def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
+    def failure_of_digest(self, digest: bytes, decoder: str) -> Failure | None:
         """Give some failure of this very content with this decoder."""
-        failures = (self._failures[path] for path in self._failed_as.get(digest, ()))
+        failures = (self._failures[path] for path in self._failures_by_digest.get(digest, ()))
         return next((failure for failure in failures if failure.decoder == decoder), None)
 
     @property
@@ -65,7 +65,7 @@ class Library:
         """Number of files that failed."""
         return len(self._failures)
 
-    def twin(self, digest: bytes) -> Photo | None:
+    def photo_by_digest(self, digest: bytes) -> Photo | None:
         """Give some photo with this content."""
         for path in self._by_digest.get(digest, ()):
             return self._photos[path]
@@ -87,7 +87,7 @@ class Library:
         """Give every folder that directly holds photos or failures, with their paths."""
         return [(folder, frozenset(paths)) for folder, paths in self._folders.items()]
 
-    def current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
+    def is_current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
         """Tell whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
         photo = self._photos.get(path)
         if photo is not None:
@@ -95,23 +95,23 @@ class Library:
         failure = self._failures.get(path)
         return failure is not None and failure.fingerprint == fingerprint and failure.decoder == decoder
 
-    def put(self, photo: Photo) -> None:
+    def put_photo(self, photo: Photo) -> None:
         """Add or replace a photo; a former failure of the same path is over."""
-        self.remove(photo.path)
+        self.remove_photo(photo.path)
         self._photos[photo.path] = photo
         self._folders.setdefault(_folder(photo.path), set()).add(photo.path)
         self._by_digest.setdefault(photo.digest, set()).add(photo.path)
         self._count[photo.root] += 1
 
-    def fail(self, failure: Failure) -> None:
+    def put_failure(self, failure: Failure) -> None:
         """Add or replace a failure; a photo formerly at this path is no longer what the file shows."""
-        self.remove(failure.path)
+        self.remove_photo(failure.path)
         self._failures[failure.path] = failure
         if failure.digest is not None:
-            self._failed_as.setdefault(failure.digest, set()).add(failure.path)
+            self._failures_by_digest.setdefault(failure.digest, set()).add(failure.path)
         self._folders.setdefault(_folder(failure.path), set()).add(failure.path)
 
-    def remove(self, path: str) -> Photo | None:
+    def remove_photo(self, path: str) -> Photo | None:
         """Forget a path; gives the photo that was there."""
         failure = self._failures.pop(path, None)
         photo = self._photos.pop(path, None)
@@ -119,19 +119,19 @@ class Library:
             return None
         _discard(self._folders, _folder(path), path)
         if failure is not None and failure.digest is not None:
-            _discard(self._failed_as, failure.digest, path)
+            _discard(self._failures_by_digest, failure.digest, path)
         if photo is not None:
             _discard(self._by_digest, photo.digest, path)
             self._count[photo.root] -= 1
         return photo
 
-    def move(self, source: str, target: str, root: str) -> Photo | None:
+    def move_photo(self, source: str, target: str, root: str) -> Photo | None:
         """Rename a photo; gives it under its new path, or None where `source` is not known."""
-        photo = self.remove(source)
+        photo = self.remove_photo(source)
         if photo is None:
             return None
         moved = dataclasses.replace(photo, path=target, root=root)
-        self.put(moved)
+        self.put_photo(moved)
         return moved
 
 

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import (
         Failure,
-        Found,
         FsEvent,
         ModelIdentity,
+        NotAFile,
         Photo,
+        PhotoFile,
         PhotoInfo,
         Pixels,
         Preprocess,
-        Refused,
         ScanItem,
-        TableFigures,
+        TableStats,
         Vectors,
         Volume,
     )
@@ -31,16 +31,16 @@ class Watcher(Protocol):
     def start(self, emit: Callable[[FsEvent], None]) -> None:
         """Begin; no root is watched yet."""
 
-    def add(self, root: str) -> None:
+    def add_root(self, root: str) -> None:
         """Watch everything below `root` from when this returns. Raises OSError where the root cannot be watched."""
 
-    def remove(self, root: str) -> None:
+    def remove_root(self, root: str) -> None:
         """Stop watching `root`; nothing happens where it is not watched."""
 
-    def mark(self, token: int) -> bool:
+    def send_mark(self, token: int) -> bool:
         """Have `Marked(token)` told when all that happened up to now has been; False where events cannot say that."""
 
-    def counts(self, root: str) -> tuple[int, int] | None:
+    def watch_counts(self, root: str) -> tuple[int, int] | None:
         """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Scanner(Protocol):
         `tick` is called whenever there is progress. Raises OSError when `below` itself cannot be listed.
         """
 
-    def look(self, path: str) -> Found | Refused | None:
+    def check_path(self, path: str) -> PhotoFile | NotAFile | None:
         """Judge one path as a walk would; None where it is gone, not admitted, or no file. Raises OSError."""
 
 
@@ -95,22 +95,22 @@ class Store(Protocol):
     """The durable index; one thread at a time calls it."""
 
     @property
-    def untidy(self) -> bool:
+    def needs_optimize(self) -> bool:
         """Whether there were enough writes for `tidy` to be worth its time."""
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
 
-    def bind(self, identity: ModelIdentity) -> None:
+    def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
 
     def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
         """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
 
-    def retired(self, digest: bytes) -> bool:
+    def has_deleted(self, digest: bytes) -> bool:
         """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
 
-    def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
 
     def load_failures(self) -> list[Failure]:
@@ -128,10 +128,10 @@ class Store(Protocol):
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
-    def figures(self) -> list[TableFigures]:
+    def stats(self) -> list[TableStats]:
         """Give what the tables hold and take on disk. Raises StoreError."""
 
-    def tidy(self) -> float | None:
+    def optimize(self) -> float | None:
         """Compact and drop what is old; gives after how many seconds more can be dropped, None where all is done."""
 
     def close(self) -> None:

@@ -58,18 +58,18 @@ class Histogram:
         return (*buckets, Sample(self._sum, suffix="_sum"), Sample(sum(self._counts), suffix="_count"))
 
 
-def one(name: str, kind: Kind, help_: str, value: float | None) -> Family:
+def metric(name: str, kind: Kind, help_: str, value: float | None) -> Family:
     """Make a family of a single sample, or of none where the value is not known."""
     return Family(name, kind, help_, () if value is None else (Sample(value),))
 
 
-def by(name: str, kind: Kind, help_: str, label: str, values: Mapping[str, float | None]) -> Family:
+def labelled(name: str, kind: Kind, help_: str, label: str, values: Mapping[str, float | None]) -> Family:
     """Make a family with one sample for each value of a label; what is not known is left out."""
     samples = tuple(Sample(value, {label: each}) for each, value in values.items() if value is not None)
     return Family(name, kind, help_, samples)
 
 
-def expose(families: Iterable[Family]) -> str:
+def render(families: Iterable[Family]) -> str:
     """Write the families, without those that have no samples."""
     return "".join(_family(family) for family in families if family.samples)
 

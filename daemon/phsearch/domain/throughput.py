@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from phsearch.domain.throttle.policy import FULL, Pace
+from phsearch.domain.throttle.policy import FULL, ThrottleState
 
 Stage = Literal["idle", "measuring", "slowed", "reading", "decode", "model", "store"]
 STAGES: tuple[Stage, ...] = ("idle", "measuring", "slowed", "reading", "decode", "model", "store")
@@ -25,7 +25,7 @@ _TRUSTED = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StageCounts:
     """Seconds and photos so far. `reading` and `decoding` are sums over threads; those of the worker come by batches.
 
     `waiting` is how long the model's thread waited for photos that were still being decoded.
@@ -41,17 +41,19 @@ class Work:
     writing: float = 0.0
     written: int = 0
 
-    def plus(self, more: Work) -> Work:
+    def plus(self, more: StageCounts) -> StageCounts:
         """Give the sum."""
-        return Work(**{each.name: getattr(self, each.name) + getattr(more, each.name) for each in fields(self)})
+        return StageCounts(**{each.name: getattr(self, each.name) + getattr(more, each.name) for each in fields(self)})
 
-    def since(self, before: Work) -> Work:
+    def since(self, before: StageCounts) -> StageCounts:
         """Give what was added after `before`."""
-        return Work(**{each.name: getattr(self, each.name) - getattr(before, each.name) for each in fields(self)})
+        return StageCounts(
+            **{each.name: getattr(self, each.name) - getattr(before, each.name) for each in fields(self)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Capacity:
     """What the stages have at hand: threads that read and that decode, and what the model runs on."""
 
     processors: int
@@ -70,7 +72,7 @@ class Backlog:
     unread: int
     unembedded: int
     unwritten: int
-    slowed: Pace = FULL
+    slowed: ThrottleState = FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Bottleneck:
     rates: Rates = field(default_factory=Rates)
 
 
-def bottleneck(work: Work, seconds: float, backlog: Backlog, machine: Machine) -> Bottleneck:
+def bottleneck(work: StageCounts, seconds: float, backlog: Backlog, machine: Capacity) -> Bottleneck:
     """Name the stage that held up the photos in the last `seconds`, in which `work` was done."""
     rates = Rates(
         _rate(work.embedded, seconds),
@@ -108,7 +110,7 @@ def bottleneck(work: Work, seconds: float, backlog: Backlog, machine: Machine) -
     return Bottleneck(stage, text, remedy, rates)
 
 
-def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Machine) -> tuple[str, str]:
+def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Capacity) -> tuple[str, str]:
     reached, model, decode = map(_said, (rates.reached, rates.model, rates.decode))
     waiting = backlog.unread + backlog.unembedded + backlog.unwritten
     words: dict[Stage, tuple[str, str]] = {
@@ -129,7 +131,7 @@ def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Machine) -> tu
     return words[stage]
 
 
-def _stage(work: Work, seconds: float, backlog: Backlog) -> Stage:
+def _stage(work: StageCounts, seconds: float, backlog: Backlog) -> Stage:
     upstream = backlog.unread + backlog.unembedded
     if not upstream:
         lagging = backlog.unwritten > _WRITES_LAG and work.writing > _MOSTLY * seconds
@@ -156,18 +158,18 @@ def _said(rate: float | None) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004 - two digits are enough
 
 
-def _full_pace(pace: Pace) -> str:
+def _full_pace(pace: ThrottleState) -> str:
     return "phsearch-client resume" if pace.causes == ("owner",) else "phsearch-client resume --force"
 
 
-def _more_decoding(machine: Machine) -> str:
+def _more_decoding(machine: Capacity) -> str:
     threads, processors = machine.decode_threads, machine.processors
     if threads < processors:
         return f"raise index.decode_threads (now {threads} of {processors} processors)"
     return f"all {processors} processors decode already: only more of them would help"
 
 
-def _faster_model(machine: Machine) -> str:
+def _faster_model(machine: Capacity) -> str:
     if machine.device.startswith("cuda"):
         return f"{machine.device} does what it can: a smaller model would help"
     return "a GPU or a smaller model would help"
@@ -176,18 +178,18 @@ def _faster_model(machine: Machine) -> str:
 # Seconds and photos of one stage or another, from the start on.
 
 
-class Clocks:
+class StageTotals:
     """Kept by the part that does the work. Belongs to the event loop."""
 
     def __init__(self) -> None:
-        self.work = Work()
+        self.work = StageCounts()
 
-    def add(self, **more: float) -> None:
+    def add_stage(self, **more: float) -> None:
         """Add to some of the fields of `Work`."""
-        self.work = self.work.plus(Work(**more))  # type: ignore[arg-type]
+        self.work = self.work.plus(StageCounts(**more))  # type: ignore[arg-type]
 
-    def worked(self, times: dict[str, Any]) -> None:
+    def add_times(self, times: dict[str, Any]) -> None:
         """Take what the index worker says of a batch."""
-        self.add(
+        self.add_stage(
             **{name: max(times.get(name, 0), 0) for name in ("decoding", "decoded", "waiting", "model", "embedded")}
         )

@@ -24,7 +24,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Digested:
+class ContentDigest:
     """A digest of 16 bytes of a file's content, and the fingerprint of the state it was read in."""
 
     fingerprint: Fingerprint
@@ -112,7 +112,7 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class DeviceChoice:
     """Why a tower runs on its device with its precision; `remedy` where it could run on a better one."""
 
     device: str = ""
@@ -121,7 +121,7 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
-class TableFigures:
+class TableStats:
     """One table on disk; a `former` one is that of a model that is not in use, of which only the bytes are known."""
 
     name: str
@@ -137,7 +137,7 @@ class TableFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class Changed:
     """A file appeared or changed; `closed` when its writer has closed it or it was moved in whole."""
 
     path: str
@@ -145,7 +145,7 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Deleted:
     """A file or folder is said to be gone; look before believing it."""
 
     path: str
@@ -182,7 +182,7 @@ class Overflowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class WatchDegraded:
     """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back.
 
     `watched` is how many others are.
@@ -208,20 +208,31 @@ class MountsChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class SyncMark:
     """Everything that happened before the watcher was asked for this `token` has been told."""
 
     token: int
 
 
-FsEvent = Touched | Gone | Moved | FolderAppeared | FolderMoved | Overflowed | Blind | RootLost | MountsChanged | Marked
+FsEvent = (
+    Changed
+    | Deleted
+    | Moved
+    | FolderAppeared
+    | FolderMoved
+    | Overflowed
+    | WatchDegraded
+    | RootLost
+    | MountsChanged
+    | SyncMark
+)
 
 
 # --- what a scan tells --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PhotoFile:
     """A regular file with a photo's suffix that the rules admit."""
 
     path: str
@@ -229,7 +240,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotAFile:
     """Something with a photo's name that is no regular file: a FIFO, a socket, a device."""
 
     path: str
@@ -238,21 +249,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlistable:
+class UnreadableDir:
     """A folder below the root that cannot be read: nothing is known of what lies in it, so nothing is deleted."""
 
     path: str
     reason: str
 
 
-ScanItem = Found | Refused | Unlistable
+ScanItem = PhotoFile | NotAFile | UnreadableDir
 
 
 # What a closer look at one path shows, for the question why it is or is not found.
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PathStatus:
     """One path on the disk. `link` is the first symbolic link on the way to it below its root, "" without one.
 
     `real` is the path with all links resolved; `fingerprint` is None where there is nothing.

@@ -35,7 +35,7 @@ class Mismatch:
 
 
 @dataclass(slots=True)
-class Findings:
+class Report:
     """What was found so far; `checked` photos were compared with their files, `sampled` of them read again.
 
     `held` says why photos were not embedded again, if indexing stood still.

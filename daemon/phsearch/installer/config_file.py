@@ -20,7 +20,7 @@ _KEY = re.compile(r"^(?=\w+ = )", re.MULTILINE)
 _ROOTS = re.compile(r"^#roots = .*$", re.MULTILINE)
 
 
-def settle(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> tuple[config.Config, bool]:
+def ensure_config(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> tuple[config.Config, bool]:
     """Make `file` unless it is there; gives the settings, and whether it is new. Raises PhsearchError.
 
     Settings that are there are the owner's: other `roots` than theirs are refused, not written over them.

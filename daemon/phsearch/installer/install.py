@@ -16,9 +16,9 @@ from phsearch import paths
 from phsearch.client import Client
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.installer import files, units
-from phsearch.installer.config_file import settle
+from phsearch.installer.config_file import ensure_config
 from phsearch.installer.files import folder, write
-from phsearch.installer.systemctl import Manager, NoManagerError, user
+from phsearch.installer.systemctl import NoManagerError, Systemctl, user
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET, TRIAL
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _MOVING = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class InstallPaths:
     """Where an installation's files are."""
 
     config: Path
@@ -41,7 +41,7 @@ class Places:
     socket: Path
 
     @classmethod
-    def of(cls, env: Mapping[str, str]) -> Places:
+    def of(cls, env: Mapping[str, str]) -> InstallPaths:
         """Find them by the XDG directories of whoever asks."""
         file = paths.config_file(env)
         cache = Path(env.get("XDG_CACHE_HOME") or paths.home(env) / ".cache")
@@ -57,27 +57,27 @@ class Places:
 def install(roots: Sequence[str], env: Mapping[str, str], say: Callable[[str], None], *, now: bool) -> None:
     """Install, and start with `now`. Raises PhsearchError, NoManagerError where only the settings could be written."""
     _refuse_another_home(paths.home(env))
-    places, command = Places.of(env), program(sys.argv[0])
-    settings, new = settle(places.config, roots, env)
+    places, command = InstallPaths.of(env), program(sys.argv[0])
+    settings, new = ensure_config(places.config, roots, env)
     say(f"settings  {places.config} ({'new' if new else 'kept'})")
     watched = [paths.expand(root, env) for root in settings.roots] or [paths.pictures_dir(env)]
     for root in watched:
         say(f"photos    {root}{'' if root.is_dir() else ' (not there yet; it is watched as soon as it is)'}")
     try:
-        manager = Manager.find(env)
+        manager = Systemctl.find(env)
     except NoManagerError as problem:
         raise NoManagerError(str(problem), _by_hand(command)) from None
-    _refuse_passing(Path(command[0]), watched)
+    _refuse_temporary(Path(command[0]), watched)
     _refuse_a_rival(manager, places.socket)
 
     moved = {name: env[name] for name in _MOVING if env.get(name, "").startswith("/")}
-    fitting = units.Fitting(command, str(places.state), str(places.downloads), settings.service.memory_high, moved)
+    values = units.UnitValues(command, str(places.state), str(places.downloads), settings.service.memory_high, moved)
     for made in (places.state, places.downloads):
         folder(made)
-    names = [SERVICE, SOCKET] + ([SANDBOX] if _sandboxed(manager, fitting, env) else [])
-    texts = {name: units.fit(files.text(f"systemd/{name}"), fitting) for name in names}
+    names = [SERVICE, SOCKET] + ([SANDBOX] if _sandboxed(manager, values, env) else [])
+    texts = {name: units.render(files.text(f"systemd/{name}"), values) for name in names}
     for name in (SERVICE, SOCKET, SANDBOX):
-        put(places.units / name, texts.get(name))
+        write_unit(places.units / name, texts.get(name))
     say(f"units     {places.units}/{SERVICE}, {SOCKET}")
     if SANDBOX not in names:
         say("          without their sandbox: this system lets no user have a view of the files of one's own")
@@ -105,7 +105,7 @@ def program(argv0: str) -> tuple[str, ...]:
     return (str(beside),) if beside.exists() else (sys.executable, "-P", "-m", "phsearch.daemon.main")
 
 
-def put(file: Path, text: str | None) -> None:
+def write_unit(file: Path, text: str | None) -> None:
     """Write or, with None, remove a unit file of ours. Raises PhsearchError for one that is not ours."""
     if (file.exists() or file.is_symlink()) and not is_ours(file):
         raise PhsearchError(f"{file} is in the way: it is not a file of phsearch's", "move it away first")
@@ -118,7 +118,7 @@ def put(file: Path, text: str | None) -> None:
 def is_ours(file: Path) -> bool:
     """Tell whether a unit file is one that phsearch wrote, by its first line."""
     try:
-        return file.is_file() and units.ours(file.read_text(encoding="utf-8", errors="replace"))
+        return file.is_file() and units.is_ours(file.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return False
 
@@ -134,20 +134,20 @@ def _refuse_another_home(home: Path) -> None:
         )
 
 
-def _refuse_passing(command: Path, watched: Sequence[Path]) -> None:
+def _refuse_temporary(command: Path, watched: Sequence[Path]) -> None:
     remedies = {command: "install phsearch somewhere else, say with `uv tool install` or pipx"}
     remedies |= dict.fromkeys(watched, "keep the photos somewhere else")
     for path, remedy in remedies.items():
-        if passing(path):
+        if is_temporary_path(path):
             raise PhsearchError(f"the service has a /tmp of its own and would not see {path}", remedy)
 
 
-def passing(path: Path) -> bool:
+def is_temporary_path(path: Path) -> bool:
     """Tell whether a path is one that a service with a /tmp of its own does not see."""
     return path.is_relative_to("/tmp") or path.is_relative_to("/var/tmp")  # noqa: S108 - nothing is written there
 
 
-def _refuse_a_rival(manager: Manager, socket: Path) -> None:
+def _refuse_a_rival(manager: Systemctl, socket: Path) -> None:
     """Refuse beside a daemon that was started by hand: systemd would take its socket away, and its index is locked."""
     if manager.active(SOCKET) or manager.active(SERVICE):
         return
@@ -161,11 +161,11 @@ def _refuse_a_rival(manager: Manager, socket: Path) -> None:
     raise PhsearchError(f"a phsearchd runs already that systemd did not start (pid {pid})", "stop it first")
 
 
-def _sandboxed(manager: Manager, fitting: units.Fitting, env: Mapping[str, str]) -> bool:
+def _sandboxed(manager: Systemctl, values: units.UnitValues, env: Mapping[str, str]) -> bool:
     """Try the sandbox on a unit that does nothing: where no user may have namespaces, the service would not start."""
     runtime = Path(env.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     file = runtime / "systemd" / "user" / TRIAL
-    write(file, units.trial(units.fit(files.text(f"systemd/{SANDBOX}"), fitting)), 0o644)
+    write(file, units.probe_unit(units.render(files.text(f"systemd/{SANDBOX}"), values)), 0o644)
     try:
         manager.run("daemon-reload")
         return manager.run("start", TRIAL, check=False).returncode == 0
@@ -174,7 +174,7 @@ def _sandboxed(manager: Manager, fitting: units.Fitting, env: Mapping[str, str])
         manager.run("reset-failed", TRIAL, check=False)
 
 
-def _check_found(manager: Manager, file: Path) -> None:
+def _check_found(manager: Systemctl, file: Path) -> None:
     found = manager.show(SERVICE, "FragmentPath")
     if found != str(file):
         raise PhsearchError(
@@ -183,7 +183,7 @@ def _check_found(manager: Manager, file: Path) -> None:
         )
 
 
-def _start(manager: Manager, socket: Path, say: Callable[[str], None]) -> None:
+def _start(manager: Systemctl, socket: Path, say: Callable[[str], None]) -> None:
     # Both at once: a socket cannot be started anew beneath a service that has it.
     manager.run("stop", SERVICE, SOCKET)
     manager.run("reset-failed", SERVICE, SOCKET, check=False)

@@ -22,14 +22,14 @@ class NoManagerError(PhsearchError):
     """There is no systemd that would take a unit of this user's."""
 
 
-class Manager:
+class Systemctl:
     """Runs systemctl, loginctl and journalctl for the user."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
 
     @classmethod
-    def find(cls, env: Mapping[str, str]) -> Manager:
+    def find(cls, env: Mapping[str, str]) -> Systemctl:
         """Find the manager of whoever asks, also over su, where the session's variables are missing.
 
         Raises NoManagerError, which says what is missing.

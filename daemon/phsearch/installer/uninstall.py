@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
-from phsearch.installer.install import Places, is_ours
-from phsearch.installer.systemctl import Manager, NoManagerError
+from phsearch.installer.install import InstallPaths, is_ours
+from phsearch.installer.systemctl import NoManagerError, Systemctl
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MADE = ("albums", "albums.damaged", "albums.json", "calibrations", "index", "loc
 
 def uninstall(env: Mapping[str, str], say: Callable[[str], None], *, purge: bool, yes: bool) -> None:
     """Stop, disable and remove the service; with `purge` index and settings, too. Raises PhsearchError."""
-    places = Places.of(env)
+    places = InstallPaths.of(env)
     if purge and not yes:
         _confirm(places)
     _remove_service(places, env, say)
@@ -38,11 +38,11 @@ def uninstall(env: Mapping[str, str], say: Callable[[str], None], *, purge: bool
     say("photos are untouched")
 
 
-def _remove_service(places: Places, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _remove_service(places: InstallPaths, env: Mapping[str, str], say: Callable[[str], None]) -> None:
     files = [places.units / name for name in (SERVICE, SOCKET, SANDBOX)]
     found = [file for file in files if is_ours(file)]
     try:
-        manager = Manager.find(env)
+        manager = Systemctl.find(env)
     except NoManagerError:
         manager = None
     names = [file.name for file in found if file.suffix != ".conf"]
@@ -64,7 +64,7 @@ def _remove_service(places: Places, env: Mapping[str, str], say: Callable[[str],
         say("there was no service of phsearch's")
 
 
-def _confirm(places: Places) -> None:
+def _confirm(places: InstallPaths) -> None:
     if not sys.stdin.isatty():
         raise PhsearchError(
             "--purge removes the index and the settings, and asks before it does", "say --yes to mean it"
@@ -75,7 +75,7 @@ def _confirm(places: Places) -> None:
         raise PhsearchError("nothing was removed")
 
 
-def _purge(places: Places, say: Callable[[str], None]) -> None:
+def _purge(places: InstallPaths, say: Callable[[str], None]) -> None:
     if places.state.is_symlink():
         say(f"kept      {places.state}: it is a link, and what it points at is not removed")
     elif places.state.is_dir():

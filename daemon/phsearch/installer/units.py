@@ -26,7 +26,7 @@ _UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class UnitValues:
     """What one installation puts in: the command, where things are written, and what the daemon is told of that."""
 
     command: tuple[str, ...]
@@ -36,40 +36,40 @@ class Fitting:
     env: Mapping[str, str]
 
 
-def fit(text: str, fitting: Fitting) -> str:
+def render(text: str, values: UnitValues) -> str:
     """Give a unit file with the paths and settings of one installation. Raises PhsearchError."""
     lines = []
     for line in text.splitlines():
         match line.partition("=")[0]:
             case "ExecStart":
                 # ":" keeps systemd from replacing $VARIABLES.
-                program, *arguments = fitting.command
+                program, *arguments = values.command
                 lines.append("ExecStart=" + " ".join([path(":" + program), *map(word, arguments)]))
             case "MemoryHigh":
-                lines.append(f"MemoryHigh={fitting.memory_high or 'infinity'}")
+                lines.append(f"MemoryHigh={values.memory_high or 'infinity'}")
             case "UMask":
-                assignments = (word(f"{name}={value}") for name, value in fitting.env.items())
+                assignments = (word(f"{name}={value}") for name, value in values.env.items())
                 lines += [line, *(f"Environment={assignment}" for assignment in assignments)]
             case "ExecStartPre" | "ReadWritePaths":
-                lines.append(_places(line, fitting))
+                lines.append(_places(line, values))
             case _:
                 lines.append(line)
     return "\n".join(lines) + "\n"
 
 
-def _places(line: str, fitting: Fitting) -> str:
-    for default, place in ((_STATE, fitting.state), (_DOWNLOADS, fitting.downloads)):
+def _places(line: str, values: UnitValues) -> str:
+    for default, place in ((_STATE, values.state), (_DOWNLOADS, values.downloads)):
         # A dash, "unless it is missing", belongs inside the quotes.
         line = line.replace(f"-{default}", path(f"-{place}")).replace(default, path(place))
     return line
 
 
-def trial(sandbox: str) -> str:
+def probe_unit(sandbox: str) -> str:
     """Give a unit that does nothing, in the same sandbox: where it fails, so would the service."""
     return f"{sandbox}\nType=oneshot\nExecStart=true\n"
 
 
-def ours(text: str) -> bool:
+def is_ours(text: str) -> bool:
     """Tell whether a unit file is one that phsearch wrote."""
     return text.startswith(_MARK)
 

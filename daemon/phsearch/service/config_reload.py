@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from phsearch.domain.roots.roots import Roots
 from phsearch.errors import ConfigError, PhsearchError, StoreError
-from phsearch.service.roots.manager import rules_of
-from phsearch.service.threads import RootDisk
+from phsearch.service.roots.manager import ignore_rules_of
+from phsearch.service.threads import TimeoutExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from phsearch.config import Config, Settings
     from phsearch.domain.library import Library
-    from phsearch.service.roots.manager import Household
+    from phsearch.service.roots.manager import RootManager
     from phsearch.service.roots.removed_roots import RemovedRoots
 
 log = logging.getLogger("phsearch")
 
 _READ_SECONDS = 15.0
 
-Fate = Literal["grace", "keep", "forget"]
+RemovedPolicy = Literal["grace", "keep", "forget"]
 """What becomes of the photos of a removed root: what the settings say, kept for good, or forgotten at once."""
 
 
-class Reload:
+class ConfigReloader:
     """Reads the settings again and has everybody take them. `announce` and `done` surround each attempt."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Reload:
         read: Callable[[], Settings],
         settings: Settings,
         roots: Roots,
-        household: Household,
+        manager: RootManager,
         removed: RemovedRoots,
         library: Library,
         live: Mapping[str, Callable[[Any], None]],
@@ -51,14 +51,14 @@ class Reload:
         self._read = read
         self._settings = settings
         self._roots = roots
-        self._household = household
+        self._manager = manager
         self._removed = removed
         self._library = library
-        self._live = live
+        self._apply_live = live
         self._announce = announce
         self._done = done
-        self._disk = RootDisk("settings", _READ_SECONDS, 1)
-        self._turn = asyncio.Lock()
+        self._disk = TimeoutExecutor("settings", _READ_SECONDS, 1)
+        self._lock = asyncio.Lock()
         self._asked = asyncio.Event()
 
     @property
@@ -66,7 +66,7 @@ class Reload:
         """The settings that hold now."""
         return self._settings.config
 
-    def ask(self) -> None:
+    def request_reload(self) -> None:
         """Have the settings read again soon, as SIGHUP wants it; how that went is only logged."""
         self._asked.set()
 
@@ -88,12 +88,12 @@ class Reload:
         _, answer = self._compare(new, "grace")
         return answer
 
-    async def reload(self, fate: Fate) -> dict[str, Any]:
+    async def reload(self, fate: RemovedPolicy) -> dict[str, Any]:
         """Take the settings as they are now; gives what that changed.
 
         Raises ConfigError or StoreError, and then all is as it was.
         """
-        async with self._turn:
+        async with self._lock:
             self._announce()
             try:
                 return await self._reload(fate)
@@ -103,12 +103,12 @@ class Reload:
             finally:
                 self._done()
 
-    async def _reload(self, fate: Fate) -> dict[str, Any]:
+    async def _reload(self, fate: RemovedPolicy) -> dict[str, Any]:
         new = await self._new()
         config, answer = self._compare(new, fate)
         before = self._settings.config
-        await self._household.change(new.places.roots, config.watch, keep=fate == "keep")
-        for section, take in self._live.items():
+        await self._manager.apply(new.paths.roots, config.watch, keep=fate == "keep")
+        for section, take in self._apply_live.items():
             if getattr(config, section) != getattr(before, section):
                 take(getattr(config, section))
         self._settings = dataclasses.replace(new, config=config)
@@ -124,21 +124,21 @@ class Reload:
 
     async def _new(self) -> Settings:
         try:
-            new = await self._disk.ask(lambda _tick: self._read())
+            new = await self._disk.run(lambda _tick: self._read())
         except OSError as error:
             raise ConfigError(f"the settings cannot be read: {error.strerror}", "try again later") from None
-        rules_of(new.config.watch)
+        ignore_rules_of(new.config.watch)
         return new
 
-    def _compare(self, new: Settings, fate: Fate) -> tuple[Config, dict[str, Any]]:
+    def _compare(self, new: Settings, fate: RemovedPolicy) -> tuple[Config, dict[str, Any]]:
         """Give what is to be in force, and what is to be said of it."""
         old = self._settings
         changed = [key for key in _differing(old.config, new.config) if key != "roots"]
-        restart = [key for key in changed if key.partition(".")[0] not in self._live]
+        restart = [key for key in changed if key.partition(".")[0] not in self._apply_live]
         kept = {key.partition(".")[0]: getattr(old.config, key.partition(".")[0]) for key in restart}
         config = dataclasses.replace(new.config, **kept)
         passed_over = [key for key in _differing(old.written, new.written) if key in new.options]
-        roots = Roots(new.places.roots)
+        roots = Roots(new.paths.roots)
         answer = {
             "added": [self._added(root, roots) for root in roots if root not in self._roots],
             "removed": self._gone(roots, fate),
@@ -149,17 +149,17 @@ class Reload:
         return config, answer
 
     def _added(self, root: str, roots: Roots) -> dict[str, Any]:
-        known = sum(len(paths) for folder, paths in self._library.folders() if roots.of(folder) == root)
-        back = sum(roots.of(path) == root for path in self._removed.inside(roots))
+        known = sum(len(paths) for folder, paths in self._library.folders() if roots.root_of(folder) == root)
+        back = sum(roots.root_of(path) == root for path in self._removed.covered_by(roots))
         return {"path": root, "photos": known + back}
 
-    def _gone(self, roots: Roots, fate: Fate) -> list[dict[str, Any]]:
+    def _gone(self, roots: Roots, fate: RemovedPolicy) -> list[dict[str, Any]]:
         lost: Counter[str] = Counter()
         gone = [root for root in self._roots if root not in roots]
         for folder, paths in self._library.folders() if gone else ():
-            if roots.of(folder) is None:
-                lost[self._roots.of(folder) or ""] += len(paths)
-        return [self._removed.expect(root, lost[root], fate) for root in gone]
+            if roots.root_of(folder) is None:
+                lost[self._roots.root_of(folder) or ""] += len(paths)
+        return [self._removed.preview(root, lost[root], fate) for root in gone]
 
 
 def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:

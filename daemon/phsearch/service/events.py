@@ -19,7 +19,7 @@ class Subscription:
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_QUEUED)
         self._dropped = 0
 
-    def offer(self, event: dict[str, Any]) -> None:
+    def put(self, event: dict[str, Any]) -> None:
         """Queue an event, or count it as dropped."""
         try:
             self._queue.put_nowait(event)
@@ -34,19 +34,19 @@ class Subscription:
         return await self._queue.get()
 
 
-class Events:
+class EventBus:
     """Hands every event to all subscribers."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
-        self.heard: Callable[[], None] = lambda: None
+        self.on_publish: Callable[[], None] = lambda: None
         """Called at every event."""
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
         """Tell all subscribers."""
-        self.heard()
+        self.on_publish()
         for subscription in self._subscriptions:
-            subscription.offer({"type": kind, "path": path, **more})
+            subscription.put({"type": kind, "path": path, **more})
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[Subscription]:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Activity:
     """What a part is at. It stays equal while nothing comes of it; every bit of progress gives it another `step`."""
 
     what: str
     step: int
 
 
-class Duty(Protocol):
+class Monitored(Protocol):
     """A part that must not hang. `patience`: seconds at one job after which there is no hope that it ends."""
 
     @property
@@ -42,11 +42,11 @@ class Duty(Protocol):
         """The part as the log calls it."""
 
     @property
-    def patience(self) -> float:
+    def hang_timeout(self) -> float:
         """How long it may take over one job."""
 
     @property
-    def job(self) -> Job | None:
+    def activity(self) -> Activity | None:
         """What it is at; None while it has nothing to do."""
 
 
@@ -58,20 +58,20 @@ _LOOKS_PER_INTERVAL = 4
 """systemd.service(5) asks for two beats in an interval; a busy loop may be late for one."""
 
 
-class Vigil:
+class TaskMonitor:
     """How long one part has been at one job, in seconds that the daemon was running."""
 
-    def __init__(self, duty: Duty) -> None:
-        self._duty = duty
-        self._job: Job | None = None
+    def __init__(self, duty_cycle: Monitored) -> None:
+        self._duty = duty_cycle
+        self._job: Activity | None = None
         self._seconds = 0.0
         self._reported = False
 
     def look(self, passed: float) -> bool:
         """Look again after `passed` seconds; gives whether the part is overdue. Logs when that changes."""
-        before, self._job = self._job, self._duty.job
+        before, self._job = self._job, self._duty.activity
         self._seconds = self._seconds + passed if self._job is not None and self._job == before else 0.0
-        overdue = self._seconds > self._duty.patience
+        overdue = self._seconds > self._duty.hang_timeout
         if overdue and not self._reported and self._job is not None:
             log.error(
                 "%s has been at %s for %.0f s and nothing comes of it: "
@@ -93,11 +93,11 @@ class Heartbeat:
         self,
         beat: Callable[[], None],
         within: float | None,
-        duties: Iterable[Duty],
+        monitored: Iterable[Monitored],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._beat = beat
-        self._vigils = [Vigil(duty) for duty in duties]
+        self._monitors = [TaskMonitor(duty_cycle) for duty_cycle in monitored]
         self._clock = clock
         self._last = clock()
         self.every = min(_LOOK_SECONDS, (within or math.inf) / _LOOKS_PER_INTERVAL)
@@ -112,6 +112,6 @@ class Heartbeat:
         """Look once, and beat if all is well."""
         before, self._last = self._last, self._clock()
         passed = min(self._last - before, 2 * self.every)
-        overdue = [vigil.look(passed) for vigil in self._vigils]  # all of them: each counts its own time
+        overdue = [monitor.look(passed) for monitor in self._monitors]  # all of them: each counts its own time
         if not any(overdue):
             self._beat()

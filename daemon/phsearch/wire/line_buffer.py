@@ -9,7 +9,7 @@ from phsearch.wire.framing import MAX_LINE
 TOO_LONG: Final = "too long"
 
 
-class Lines:
+class LineBuffer:
     """What has arrived of a stream and is not taken yet. Never holds much more than `most` and one chunk."""
 
     def __init__(self, most: int = MAX_LINE) -> None:
@@ -40,7 +40,7 @@ class Lines:
         self._searched = len(self._buffer) if at < 0 else at
         return at >= 0 or len(self._buffer) > self._most
 
-    def feed(self, data: bytes) -> None:
+    def feed_bytes(self, data: bytes) -> None:
         """Add what has arrived."""
         if self._skipping:
             end = data.find(b"\n")
@@ -50,7 +50,7 @@ class Lines:
             data = data[end + 1 :]
         self._buffer += data
 
-    def take(self) -> bytes | Literal["too long"] | None:
+    def pop_line(self) -> bytes | Literal["too long"] | None:
         """Give the oldest whole line; TOO_LONG once for one over the limit, whose rest is skipped; None for none."""
         if not self.whole:
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phsearch.text import file_uri, whole
+from phsearch.text import file_uri, replace_surrogates
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 
@@ -103,12 +103,16 @@ def said(text: str, structured: dict[str, Any], links: list[dict[str, Any]]) -> 
 def failed(problem: RpcError) -> dict[str, Any]:
     """Give an error as a tool's result: an assistant sees those, and can act on the hint."""
     text = f"{problem}: {problem.hint}" if problem.hint else str(problem)
-    return {"content": [{"type": "text", "text": whole(text)}], "isError": True} | _COMPLETE
+    return {"content": [{"type": "text", "text": replace_surrogates(text)}], "isError": True} | _COMPLETE
 
 
 def link(path: str, kind: str = "") -> dict[str, Any]:
     """Give a photo as a link to its file; `kind` is its format as hits have it."""
-    found = {"type": "resource_link", "uri": file_uri(path), "name": whole(path.rpartition("/")[2] or path)}
+    found = {
+        "type": "resource_link",
+        "uri": file_uri(path),
+        "name": replace_surrogates(path.rpartition("/")[2] or path),
+    }
     return found | {"mimeType": f"image/{kind.lower()}"} if kind in _IMAGE_TYPES else found
 
 

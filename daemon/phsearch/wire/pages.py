@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 _ENVELOPE = 4096
 
 
-def fitting(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
+def fit_to_line(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
     """Give as many rows as one line of the protocol can hold with so many `spare` bytes around them."""
-    fitting: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
     room = framing.MAX_LINE - _ENVELOPE - spare
     for row in rows:
         room -= len(framing.encode(row))
         if room < 0:
             break
-        fitting.append(row)
-    return fitting
+        values.append(row)
+    return values

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phsearch.adapters.linux.process_limits import read_last
-from phsearch.adapters.sandbox import confine
+from phsearch.adapters.linux.process_limits import set_lowest_ioprio
+from phsearch.adapters.sandbox import enter_sandbox
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import ModelUnavailableError, TruncatedImageError, UnreadableImageError
-from phsearch.service.workers.frames import Channel, vectors_to_bytes
+from phsearch.service.workers.frames import WorkerChannel, vectors_to_bytes
 from phsearch.worker.photo_reader import PhotoReader
-from phsearch.worker.stage_timer import Stopwatch
+from phsearch.worker.stage_timer import StageTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,24 +50,24 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A worker caught in a native decoder cannot notice that the daemon was killed; the kernel can.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    frame = channel.receive()
+    channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+    frame = channel.receive_message()
     if frame is None:
         return
     setup = frame[0]
     try:
         _serve(channel, setup)
     except ModelUnavailableError as error:
-        channel.send({"op": "unavailable", "reason": str(error), "hint": error.hint})
+        channel.send_message({"op": "unavailable", "reason": str(error), "hint": error.hint})
     except BrokenPipeError:
         return
 
 
-def _serve(channel: Channel, setup: dict[str, Any]) -> None:
+def _serve(channel: WorkerChannel, setup: dict[str, Any]) -> None:
     if setup["tower"] == "picture":
-        _serve_pictures(channel, setup)
+        _serve_thumbnails(channel, setup)
         return
-    _calm_threads(setup)
+    _limit_threads(setup)
     # Offline until the loader finds that weights are missing: nothing here needs a hub to be asked first.
     os.environ["HF_HUB_OFFLINE"] = "1"
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch, and after the environment is set
@@ -78,19 +78,19 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
         match setup["tower"]:
             case "image":
                 # Explicitly: what the unit or a shell gave the daemon would come before what `nice` implies.
-                read_last()
+                set_lowest_ioprio()
                 chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
                 image_tower = clip.OpenClipImageTower(bundle, *chosen)
                 _serve_images(channel, setup, bundle, image_tower)
             case "like":
                 image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], 1)
-                _serve_looks(channel, setup, bundle, image_tower)
+                _serve_image_queries(channel, setup, bundle, image_tower)
             case _:
-                text_tower = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
-                text_tower.embed(["a photo"])
-                channel.send(_ready(bundle, text_tower, confine((), device=_on_device(text_tower))))
-                while (frame := channel.receive()) is not None:
-                    channel.send({"op": "embedded"}, vectors_to_bytes(text_tower.embed(frame[0]["texts"])))
+                text_worker = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
+                text_worker.embed(["a photo"])
+                channel.send_message(_ready(bundle, text_worker, enter_sandbox((), device=_on_device(text_worker))))
+                while (frame := channel.receive_message()) is not None:
+                    channel.send_message({"op": "embedded"}, vectors_to_bytes(text_worker.embed(frame[0]["texts"])))
     except (RuntimeError, AssertionError) as error:
         # What torch raises for a device that is not there or a precision it has no kernels for.
         raise ModelUnavailableError(
@@ -100,7 +100,7 @@ def _serve(channel: Channel, setup: dict[str, Any]) -> None:
         ) from error
 
 
-def _calm_threads(setup: dict[str, Any]) -> None:
+def _limit_threads(setup: dict[str, Any]) -> None:
     import torch  # noqa: PLC0415 - see _serve
 
     if setup["torch_threads"]:
@@ -111,7 +111,7 @@ def _on_device(tower: OpenClipImageTower | OpenClipTextTower) -> bool:
     return not str(tower.device).startswith("cpu")
 
 
-def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, confinement: str) -> dict[str, Any]:
+def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, sandbox: str) -> dict[str, Any]:
     return {
         "op": "ready",
         "identity": dataclasses.asdict(bundle.identity),
@@ -122,7 +122,7 @@ def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, confin
         "multilingual": bundle.multilingual,
         "logit_scale": bundle.logit_scale,
         "pid": os.getpid(),
-        "confinement": confinement,
+        "confinement": sandbox,
     }
 
 
@@ -135,7 +135,7 @@ class _Photo:
         self.decoded: Future[Decoded | None] = Future()
 
 
-def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
+def _serve_images(channel: WorkerChannel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - the text worker never decodes
 
     preprocess = bundle.preprocess
@@ -145,15 +145,15 @@ def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower
     tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
     follow = setup["follow_symlinks"]
     reader = PhotoReader(setup["roots"], decoder, preprocess, follow=follow)
-    confinement = confine(None if follow else setup["roots"], device=_on_device(tower))
-    channel.send(_ready(bundle, tower, confinement) | {"batch_size": tower.batch_size})
+    sandbox = enter_sandbox(None if follow else setup["roots"], device=_on_device(tower))
+    channel.send_message(_ready(bundle, tower, sandbox) | {"batch_size": tower.batch_size})
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None] = queue.SimpleQueue()
-    watch = Stopwatch()
+    watch = StageTimer()
 
     def decode(photo: _Photo) -> Decoded | None:
-        with watch.running("decoding"):
+        with watch.timed("decoding"):
             decoded = _decode(channel, reader, photo)
-        watch.add("decoded", 1)
+        watch.add_amount("decoded", 1)
         return decoded
 
     with ThreadPoolExecutor(threads, "decode") as pool:
@@ -163,22 +163,24 @@ def _serve_images(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower
         receiver.start()
         while (batch := batches.get()) is not None:
             number, photos = batch
-            with watch.running("waiting"):
+            with watch.timed("waiting"):
                 ready = [(photo, decoded) for photo in photos if (decoded := photo.decoded.result()) is not None]
-            with watch.running("model"):
+            with watch.timed("model"):
                 _embed(channel, tower, ready)
-            watch.add("embedded", len(ready))
-            channel.send({"op": "done", "batch": number, "times": watch.taken()})
+            watch.add_amount("embedded", len(ready))
+            channel.send_message({"op": "done", "batch": number, "times": watch.take_sums()})
 
 
-def _serve_looks(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
+def _serve_image_queries(
+    channel: WorkerChannel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower
+) -> None:
     """Understand one photo at a time, which comes as bytes: this worker may read no photo folder."""
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - see _serve_images
 
     preprocess = bundle.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
-    channel.send(_ready(bundle, tower, confine((), device=_on_device(tower))))
+    channel.send_message(_ready(bundle, tower, enter_sandbox((), device=_on_device(tower))))
 
     def look(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])
@@ -189,15 +191,15 @@ def _serve_looks(channel: Channel, setup: dict[str, Any], bundle: Bundle, tower:
     _answer_each(channel, look)
 
 
-def _serve_pictures(channel: Channel, setup: dict[str, Any]) -> None:
+def _serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
     """Make small pictures of photos, which come as bytes; needs no model, so its identity names none."""
     from phsearch.adapters.images import PillowDecoder, encoded  # noqa: PLC0415 - see _serve_images
 
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
     about = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
-    confinement = confine((), device=False)
-    channel.send({"op": "ready", "identity": dataclasses.asdict(identity), **about, "confinement": confinement})
+    sandbox = enter_sandbox((), device=False)
+    channel.send_message({"op": "ready", "identity": dataclasses.asdict(identity), **about, "confinement": sandbox})
 
     def picture(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
@@ -208,25 +210,27 @@ def _serve_pictures(channel: Channel, setup: dict[str, Any]) -> None:
     _answer_each(channel, picture)
 
 
-def _answer_each(channel: Channel, answer: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]) -> None:
+def _answer_each(
+    channel: WorkerChannel, answer: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]
+) -> None:
     """Answer every frame until the daemon is gone, with the reason where a photo cannot be decoded."""
-    while (frame := channel.receive()) is not None:
+    while (frame := channel.receive_message()) is not None:
         try:
-            channel.send(*answer(*frame))
+            channel.send_message(*answer(*frame))
         except UnreadableImageError as error:
-            channel.send({"op": "failed", "reason": error.sentence()})
+            channel.send_message({"op": "failed", "reason": error.sentence()})
         except (RuntimeError, MemoryError) as error:
             reason = " ".join(str(error).split())[:160] or "not enough memory to decode"
-            channel.send({"op": "failed", "reason": reason})
+            channel.send_message({"op": "failed", "reason": reason})
 
 
 def _read_batches(
-    channel: Channel,
+    channel: WorkerChannel,
     decode: Callable[[_Photo], Decoded | None],
     pool: ThreadPoolExecutor,
     batches: queue.SimpleQueue[tuple[int, list[_Photo]] | None],
 ) -> None:
-    while (frame := channel.receive()) is not None:
+    while (frame := channel.receive_message()) is not None:
         header = frame[0]
         photos = [_Photo(path, Fingerprint(size, mtime_ns)) for path, size, mtime_ns in header["photos"]]
         for photo in photos:
@@ -236,28 +240,30 @@ def _read_batches(
     os._exit(0)
 
 
-def _decode(channel: Channel, reader: PhotoReader, photo: _Photo) -> Decoded | None:
-    channel.send({"op": "begun", "path": photo.path})
+def _decode(channel: WorkerChannel, reader: PhotoReader, photo: _Photo) -> Decoded | None:
+    channel.send_message({"op": "begun", "path": photo.path})
     try:
         decoded = reader.read(photo.path, photo.fingerprint)
         if decoded is None:
-            channel.send({"op": "changed", "path": photo.path})
+            channel.send_message({"op": "changed", "path": photo.path})
             return None
     except PermissionError as error:
-        if reader.is_news(photo.path):
-            channel.send({"op": "outdated"})
+        if reader.root_replaced(photo.path):
+            channel.send_message({"op": "outdated"})
         else:
-            channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
+            channel.send_message({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except TruncatedImageError as error:
-        channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": True})
+        channel.send_message({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": True})
     except UnreadableImageError as error:
-        channel.send({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": False})
+        channel.send_message({"op": "failed", "path": photo.path, "reason": error.sentence(), "truncated": False})
     except OSError as error:
-        channel.send({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
+        channel.send_message({"op": "failed", "path": photo.path, "reason": _clause(error), "truncated": False})
     except MemoryError:
-        channel.send({"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False})
+        channel.send_message(
+            {"op": "failed", "path": photo.path, "reason": "not enough memory to decode", "truncated": False}
+        )
     else:
-        channel.send({"op": "decoded", "path": photo.path})
+        channel.send_message({"op": "decoded", "path": photo.path})
         return decoded
     return None
 
@@ -266,7 +272,7 @@ def _clause(error: OSError) -> str:
     return error.strerror or "cannot be read"
 
 
-def _embed(channel: Channel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
+def _embed(channel: WorkerChannel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
     """Embed a batch; if the model refuses it, each photo alone, so that one does not take the others with it."""
     if not ready:
         return
@@ -278,19 +284,19 @@ def _embed(channel: Channel, tower: OpenClipImageTower, ready: list[tuple[_Photo
                 _embed(channel, tower, [one])
             return
         reason = f"the model cannot take it: {' '.join(str(error).split())[:160]}"
-        channel.send({"op": "failed", "path": ready[0][0].path, "reason": reason, "truncated": False})
+        channel.send_message({"op": "failed", "path": ready[0][0].path, "reason": reason, "truncated": False})
         return
     good = [bool(np.isfinite(vector).all()) for vector in vectors]
     for (photo, _), fine in zip(ready, good, strict=True):
         if not fine:
             reason = "the model gave no usable vector"
-            channel.send({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
+            channel.send_message({"op": "failed", "path": photo.path, "reason": reason, "truncated": False})
     photos = [
         {"path": photo.path, "info": dataclasses.astuple(decoded.info)}
         for (photo, decoded), fine in zip(ready, good, strict=True)
         if fine
     ]
-    channel.send({"op": "embedded", "photos": photos}, vectors_to_bytes(vectors[good]))
+    channel.send_message({"op": "embedded", "photos": photos}, vectors_to_bytes(vectors[good]))
 
 
 if __name__ == "__main__":

@@ -46,22 +46,22 @@ class PhotoReader:
             decoded = self._decoder.decode(path, self._preprocess, descriptor)
             # Rewritten, or replaced by another.
             same = fingerprint == _fingerprint(os.fstat(descriptor))
-            return decoded if same and self._now(path) == fingerprint else None
+            return decoded if same and self._current_identity(path) == fingerprint else None
         finally:
             os.close(descriptor)
 
-    def is_news(self, path: str) -> bool:
+    def root_replaced(self, path: str) -> bool:
         """Tell whether the folder of a photo is another one than it was, or has not been there: a disk was mounted."""
-        root = self._roots.of(path)
+        root = self._roots.root_of(path)
         return root is None or _identity(root) != self._before[root]
 
     def _open(self, path: str) -> int:
-        root = self._roots.of(path)
+        root = self._roots.root_of(path)
         if root is None and not self._follow:
             raise PermissionError(errno.EACCES, "its folder was added later", path)
         return open_regular(path, None if self._follow else root)
 
-    def _now(self, path: str) -> Fingerprint | None:
+    def _current_identity(self, path: str) -> Fingerprint | None:
         try:
             return _fingerprint(os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - surrogate names and speed
         except OSError:

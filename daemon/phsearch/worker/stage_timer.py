@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Stopwatch:
+class StageTimer:
     """Adds up seconds and counts under names."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sums: Counter[str] = Counter()
 
-    def add(self, name: str, amount: float) -> None:
+    def add_amount(self, name: str, amount: float) -> None:
         """Add seconds or a count."""
         with self._lock:
             self._sums[name] += amount  # type: ignore[assignment] # a Counter of floats adds as well
 
     @contextlib.contextmanager
-    def running(self, name: str) -> Iterator[None]:
+    def timed(self, name: str) -> Iterator[None]:
         """Add the seconds that what is within takes."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.add(name, time.perf_counter() - start)
+            self.add_amount(name, time.perf_counter() - start)
 
-    def taken(self) -> dict[str, float]:
+    def take_sums(self) -> dict[str, float]:
         """Give everything since the last time, and begin anew."""
         with self._lock:
             sums, self._sums = self._sums, Counter()

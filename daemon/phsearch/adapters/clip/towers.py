@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from phsearch.domain.types import Why
+from phsearch.domain.types import DeviceChoice
 from phsearch.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 _PIP = "pip install --upgrade torch torchvision"
 
 
-def choose_device(wanted: str, dev: Path = Path("/dev")) -> tuple[torch.device, Why]:
+def choose_device(wanted: str, dev: Path = Path("/dev")) -> tuple[torch.device, DeviceChoice]:
     """Give the device to use and why; "auto" is the first CUDA device where there is one."""
     if wanted != "auto":
-        return torch.device(wanted), Why(device="as model.device says")
+        return torch.device(wanted), DeviceChoice(device="as model.device says")
     if torch.cuda.is_available():
-        return torch.device("cuda"), Why(device=f"the first CUDA device, {torch.cuda.get_device_name(0)}")
+        return torch.device("cuda"), DeviceChoice(device=f"the first CUDA device, {torch.cuda.get_device_name(0)}")
     why, remedy = _no_cuda()
     # Where there is no such device at all, there is nothing to remedy.
     here = any(dev.glob("nvidia[0-9]*"))
     if here:
         why = f"there is an NVIDIA device, but {why}"
-    return torch.device("cpu"), Why(device=why, remedy=remedy if here else "")
+    return torch.device("cpu"), DeviceChoice(device=why, remedy=remedy if here else "")
 
 
 def _no_cuda() -> tuple[str, str]:

@@ -93,9 +93,9 @@ def fetch(
     repository, _, file = preset.get("hf_hub", "").rpartition("/")
     # The names under which open_clip looks for them, too.
     named = [str(Path(file).with_suffix(SAFE))] if file else [_USUAL]
-    for candidate in named if repository else ():
+    for job in named if repository else ():
         try:
-            download(repo_id=repository, filename=candidate)
+            download(repo_id=repository, filename=job)
         except LocalEntryNotFoundError:
             raise  # not cached, and the hub was not asked
         except EntryNotFoundError:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import Digested, Fingerprint
+from phsearch.domain.types import ContentDigest, Fingerprint
 from phsearch.errors import UnreadableImageError
 from phsearch.safe_open import open_regular
 
@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 _SIZE = 16
 
 
-def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None = None) -> Digested | None:
+def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None = None) -> ContentDigest | None:
     """Read a file once; None when it changed while it was read. Raises OSError, UnreadableImageError.
 
     With `root` no symbolic link below it is followed.
@@ -37,4 +37,4 @@ def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None 
     fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
     if fingerprint != Fingerprint(after.st_size, after.st_mtime_ns):
         return None
-    return Digested(fingerprint, state.digest())
+    return ContentDigest(fingerprint, state.digest())

@@ -17,37 +17,37 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.roots import below
-from phsearch.domain.types import Fingerprint, Found, Refused, Sight, Unlistable
+from phsearch.domain.roots.roots import dir_prefix
+from phsearch.domain.types import Fingerprint, NotAFile, PathStatus, PhotoFile, UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import ScanItem
 
 # A closer look at one path than a scan needs: what it is, and which links lead to it.
 
 
-def sight(path: str, root: str | None) -> Sight:
+def stat_path(path: str, root: str | None) -> PathStatus:
     """Look at `path`; links are named below `root` only. Raises OSError where that cannot be known."""
     real = os.path.realpath(path)
     link = _first_link(path, root) if root is not None else ""
     try:
         status = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
-        return Sight("nothing", real, link)
+        return PathStatus("nothing", real, link)
     fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
     if stat.S_ISREG(status.st_mode):
-        return Sight("file", real, link, fingerprint)
-    return Sight("folder" if stat.S_ISDIR(status.st_mode) else "other", real, link, fingerprint)
+        return PathStatus("file", real, link, fingerprint)
+    return PathStatus("folder" if stat.S_ISDIR(status.st_mode) else "other", real, link, fingerprint)
 
 
 def _first_link(path: str, root: str) -> str:
-    names = path[len(below(root)) :].split("/") if path != root else []
+    names = path[len(dir_prefix(root)) :].split("/") if path != root else []
     for depth in range(1, len(names) + 1):
-        above = below(root) + "/".join(names[:depth])
+        above = dir_prefix(root) + "/".join(names[:depth])
         if os.path.islink(above):  # noqa: PTH114 - as above
             return above
     return ""
@@ -67,11 +67,13 @@ _KINDS = {
 class FolderScanner:
     """Finds the photos of the library; fills `ports.Scanner`."""
 
-    def __init__(self, roots: Roots, rules: Rules, *, follow_symlinks: bool = False, apart: str | None = None) -> None:
+    def __init__(
+        self, roots: Roots, rules: IgnoreRules, *, follow_symlinks: bool = False, apart: str | None = None
+    ) -> None:
         self._roots = roots
         self._rules = rules
         self._follow = follow_symlinks
-        self._apart = apart
+        self._albums_dir = apart
 
     def scan(self, root: str, below: str, tick: Callable[[], None] = lambda: None) -> Iterator[ScanItem]:
         """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
@@ -79,26 +81,26 @@ class FolderScanner:
         `tick` is called at every folder: a long walk that finds few photos is no hung disk.
         Raises OSError when `below` itself cannot be listed. Gives nothing when it is not admitted.
         """
-        if self._roots.of(below) != root or not self._rules.admits_folder(self._roots.rel(below)):
+        if self._roots.root_of(below) != root or not self._rules.allows_folder_path(self._roots.rel_path(below)):
             return iter(())
         if self._linked(root, below) or self._is_apart(below):
             return iter(())
         return self._walk(root, below, _entries(below), tick)
 
-    def look(self, path: str) -> Found | Refused | None:
+    def check_path(self, path: str) -> PhotoFile | NotAFile | None:
         """Judge one path as a scan would; None where it is gone, not admitted, or no file.
 
         Raises OSError where that cannot be known, also when the whole root is gone: a root is then offline, and
         nothing in it is to be taken for deleted.
         """
-        root = self._roots.of(path)
-        if root is None or not self._rules.admits_file(self._roots.rel(path)):
+        root = self._roots.root_of(path)
+        if root is None or not self._rules.allows_file_path(self._roots.rel_path(path)):
             return None
         folder = os.path.dirname(path)  # noqa: PTH120 - a str stays a str
         try:
             if self._linked(root, folder) or self._is_apart(folder):
                 return None
-            return self._judge(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
+            return self._classify(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
         except OSError as error:
             if error.errno not in _GONE:
                 raise
@@ -108,11 +110,11 @@ class FolderScanner:
     def _walk(
         self, root: str, top: str, entries: list[os.DirEntry[str]], tick: Callable[[], None]
     ) -> Iterator[ScanItem]:
-        inner = self._roots.inner(root)
+        inner = self._roots.nested(root)
         folders: list[str] = []
         links: list[str] = []
         # A link from one root into another leads to the other root's photos.
-        others = [other for other in self._roots if other != root] + ([self._apart] if self._apart else [])
+        others = [other for other in self._roots if other != root] + ([self._albums_dir] if self._albums_dir else [])
         seen = _identities(top, *others) if self._follow else set()
         yield from self._folder(top, entries, folders, links)
         while folders or links:
@@ -133,7 +135,7 @@ class FolderScanner:
                 entries = _entries(path)
             except OSError as error:
                 if error.errno not in _GONE:
-                    yield Unlistable(path, _clause(error))
+                    yield UnreadableDir(path, _clause(error))
                 continue
             yield from self._folder(path, entries, folders, links)
 
@@ -141,33 +143,33 @@ class FolderScanner:
         self, path: str, entries: list[os.DirEntry[str]], folders: list[str], links: list[str]
     ) -> Iterator[ScanItem]:
         """Give the photos among `entries`; folders to walk into are added to `folders` or `links`."""
-        rel = self._roots.rel(path)
+        rel = self._roots.rel_path(path)
         prefix = f"{rel}/" if rel else ""
         fault: OSError | None = None
         for entry in entries:
             name = prefix + entry.name
             if _is_folder(entry, follow=self._follow):
-                if self._rules.keeps_folder(name):
+                if self._rules.allows_folder_name(name):
                     (links if entry.is_symlink() else folders).append(entry.path)
-            elif self._rules.keeps_file(name):
+            elif self._rules.allows_file_name(name):
                 try:
-                    item = self._judge(entry.path, entry.stat(follow_symlinks=self._follow))
+                    item = self._classify(entry.path, entry.stat(follow_symlinks=self._follow))
                 except OSError as error:
                     fault = fault if error.errno in _GONE else error
                     continue
                 if item is not None:
                     yield item
         if fault is not None:  # say, a folder without the x bit: its names can be read and nothing else
-            yield Unlistable(path, _clause(fault))
+            yield UnreadableDir(path, _clause(fault))
 
-    def _judge(self, path: str, status: os.stat_result) -> Found | Refused | None:
+    def _classify(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         mode = status.st_mode
         fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
         if stat.S_ISREG(mode):
-            return Found(path, fingerprint) if self._rules.admits_size(status.st_size) else None
+            return PhotoFile(path, fingerprint) if self._rules.allows_size(status.st_size) else None
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
             return None
-        return Refused(path, fingerprint, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
+        return NotAFile(path, fingerprint, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
 
     def _linked(self, root: str, folder: str) -> bool:
         """Say whether `folder` is reached through a symbolic link below the root although links are not followed."""
@@ -181,9 +183,9 @@ class FolderScanner:
 
     def _is_apart(self, folder: str) -> bool:
         """Say whether `folder` is, by whatever name, the one that is apart, or lies in it."""
-        if not self._follow or self._apart is None:
+        if not self._follow or self._albums_dir is None:
             return False
-        real, apart = os.path.realpath(folder), os.path.realpath(self._apart)
+        real, apart = os.path.realpath(folder), os.path.realpath(self._albums_dir)
         return real == apart or real.startswith(f"{apart}/")
 
 

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 
 from PIL import TiffImagePlugin
 
-from phsearch.adapters.images import codecs as plugins
-from phsearch.adapters.images import exif, raw, render
-from phsearch.adapters.images import file_type as sniff
-from phsearch.adapters.images import geometry as fit
+from phsearch.adapters.images import codecs, exif, file_type, geometry, raw, render
 from phsearch.domain.ports import Decoded
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from phsearch.safe_open import open_regular
@@ -108,7 +105,7 @@ def _is_cut(data: bytes, found: str) -> bool:
             tags.load(file)
             starts, lengths = next((tags[at], tags[count]) for at, count in _TIFF_DATA if at in tags)
             return any(start + length > len(data) for start, length in zip(starts, lengths, strict=False))
-    return sniff.is_cut(data, found)
+    return file_type.is_cut(data, found)
 
 
 class PillowDecoder:
@@ -117,8 +114,8 @@ class PillowDecoder:
     def __init__(self, max_pixels: int) -> None:
         """Refuse photos of more than `max_pixels` pixels. Sets Pillow's process-wide switches."""
         self._max_pixels = max_pixels
-        self.version = plugins.version()
-        plugins.prepare()
+        self.version = codecs.version()
+        codecs.prepare()
 
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`. Raises UnreadableImageError with the reason, TruncatedImageError if it is cut."""
@@ -128,11 +125,11 @@ class PillowDecoder:
         """Decode what was read from `path`. Raises as `decode`."""
         if not data:
             raise TruncatedImageError("empty file (0 bytes)")
-        found = sniff.kind(data)
+        found = file_type.detect(data)
         suffix = PurePath(path).suffix.lower()
-        is_raw = found == "RAW" or suffix in sniff.RAW_SUFFIXES
+        is_raw = found == "RAW" or suffix in file_type.RAW_SUFFIXES
         if found is None and not is_raw:
-            raise UnreadableImageError(sniff.stranger(data))
+            raise UnreadableImageError(file_type.describe_unsupported(data))
         try:
             if is_raw:
                 return self._raw(data, found, suffix, preprocess)
@@ -143,20 +140,20 @@ class PillowDecoder:
         except Exception as error:
             raise decode_error(error, found or "RAW", data) from error
 
-    def _picture(self, data: bytes, found: sniff.Kind, preprocess: Preprocess) -> Decoded:
-        if found == "JXL" and (told := sniff.jxl_size(data)):  # its plugin decodes while opening
+    def _picture(self, data: bytes, found: file_type.Kind, preprocess: Preprocess) -> Decoded:
+        if found == "JXL" and (told := file_type.jxl_size(data)):  # its plugin decodes while opening
             self._check(told)
-        with plugins.opened(data, found) as im:
+        with codecs.opened(data, found) as im:
             self._check(im.size)
             if found == "PNG":
                 im.load()  # its EXIF may follow the pixels
             told_tags = exif.of_image(im, found)
             orientation = told_tags.orientation or 1
-            size = fit.turned(im.size, orientation)
+            size = geometry.turned(im.size, orientation)
             pixels = render.decoded(im, size, orientation, preprocess)
-        return Decoded(pixels, exif.info(size, sniff.shown_name(data, found), told_tags.facts))
+        return Decoded(pixels, exif.info(size, file_type.shown_name(data, found), told_tags.facts))
 
-    def _raw(self, data: bytes, found: sniff.Kind | None, suffix: str, preprocess: Preprocess) -> Decoded:
+    def _raw(self, data: bytes, found: file_type.Kind | None, suffix: str, preprocess: Preprocess) -> Decoded:
         try:
             camera = raw.RawFile(data)
         except Exception as error:
@@ -166,7 +163,7 @@ class PillowDecoder:
         with camera:
             header = camera.header
             self._check(header.size)
-            size = fit.turned(header.size, header.orientation)
+            size = geometry.turned(header.size, header.orientation)
             facts = exif.described(raw.exif_of(data)).facts
             pixels = None
             if (preview := camera.preview()) is not None:
@@ -178,19 +175,19 @@ class PillowDecoder:
                 pixels = render.decoded(camera.half(), size, header.orientation, preprocess)
         stamp = header.timestamp.isoformat() if header.timestamp else None
         facts = dataclasses.replace(facts, taken_at=facts.taken_at or stamp, lens=facts.lens or header.lens)
-        name = suffix.removeprefix(".").upper() if suffix in sniff.RAW_SUFFIXES else "RAW"
+        name = suffix.removeprefix(".").upper() if suffix in file_type.RAW_SUFFIXES else "RAW"
         return Decoded(pixels, exif.info(size, name, facts))
 
     def _preview(
         self, preview: bytes, header: raw.RawHeader, preprocess: Preprocess
     ) -> tuple[Pixels | None, exif.Facts]:
-        with plugins.opened(preview, "JPEG") as im:
+        with codecs.opened(preview, "JPEG") as im:
             self._check(im.size)
             told = exif.of_image(im, "JPEG")
             stated = None if raw.is_made_up(im.getexif()) else told.orientation
             orientation = raw.orientation(header, im.size, stated)
-            size = fit.turned(im.size, orientation)
-            needed = fit.plan(size, preprocess).whole
+            size = geometry.turned(im.size, orientation)
+            needed = geometry.plan(size, preprocess).whole
             if size[0] < needed[0] or size[1] < needed[1]:
                 return None, told.facts
             return render.decoded(im, size, orientation, preprocess), told.facts

@@ -42,7 +42,7 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
 # "BM" alone also begins a text about cars; the size of the second header tells.
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
-_STRANGERS: tuple[tuple[bytes, str], ...] = (
+_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document, not a photo"),
     (b"PK\x03\x04", "a ZIP archive, not a photo"),
     (b"8BPS", "a Photoshop document, which is not supported"),
@@ -52,7 +52,7 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
 _BMFF: frozenset[str] = frozenset({"HEIF", "AVIF", "JPEG2000", "JXL"})
 
 
-def kind(data: bytes) -> Kind | None:
+def detect(data: bytes) -> Kind | None:
     """Name the format of `data`, or None when it is none of ours."""
     if data[4:8] == b"ftyp":
         return _brand(data)
@@ -74,12 +74,12 @@ def shown_name(data: bytes, found: Kind) -> str:
             return found
 
 
-def stranger(data: bytes) -> str:
+def describe_unsupported(data: bytes) -> str:
     """Say in words what `data` is instead of a photo."""
     head = data[:512]
     if data[4:8] == b"ftyp":
         return "a video, not a photo"
-    for magic, words in _STRANGERS:
+    for magic, words in _UNSUPPORTED:
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
             return words
     if not head.strip(b"\0"):

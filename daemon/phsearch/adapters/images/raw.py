@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import rawpy
 from PIL import Image
 
-from phsearch.adapters.images import geometry as fit
+from phsearch.adapters.images import geometry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,7 +78,7 @@ def orientation(header: RawHeader, preview: Size, told: int | None) -> int:
 
     For a quarter turn the shape settles it: a preview that lies as the sensor lies has not been turned yet.
     """
-    if fit.sideways(header.orientation):
+    if geometry.sideways(header.orientation):
         lies_like_sensor = (preview[0] >= preview[1]) == (header.size[0] >= header.size[1])
         return header.orientation if lies_like_sensor else 1
     return header.orientation if told is None else told

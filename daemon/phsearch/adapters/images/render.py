@@ -12,7 +12,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, JpegImagePlugin
 
-from phsearch.adapters.images import geometry as fit
+from phsearch.adapters.images import geometry
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -111,16 +111,16 @@ _UPRIGHT = {
 
 def decoded(im: Image.Image, displayed: Size, orientation: int, preprocess: Preprocess) -> Pixels:
     """Decode `im`, `displayed` large once upright, to [height, width, 3] uint8, contiguous, as the model wants it."""
-    chosen = fit.plan(displayed, preprocess)
-    drafted = _draft(im, fit.turned(chosen.whole, orientation))
+    chosen = geometry.plan(displayed, preprocess)
+    drafted = _draft(im, geometry.turned(chosen.whole, orientation))
     im.load()
     across, down = drafted[2:] if drafted else im.size
-    full = fit.turned(displayed, orientation)
-    box = fit.stored(chosen.box, displayed, orientation, (across / full[0], down / full[1]))
+    full = geometry.turned(displayed, orientation)
+    box = geometry.stored(chosen.box, displayed, orientation, (across / full[0], down / full[1]))
     source = resizable(im)
     # Rounding may put an edge a hair outside, which Pillow refuses.
     edges = (max(0.0, box[0]), max(0.0, box[1]), min(source.width, box[2]), min(source.height, box[3]))
-    size = fit.turned(chosen.size, orientation)
+    size = geometry.turned(chosen.size, orientation)
     small = opaque(source.resize(size, _filter(preprocess), box=edges, reducing_gap=_REDUCING_GAP))
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])

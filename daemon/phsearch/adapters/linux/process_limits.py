@@ -48,7 +48,7 @@ _WHO_PROCESS = 1
 _BEST_EFFORT_LOWEST = 2 << 13 | 7
 
 
-def read_last() -> bool:
+def set_lowest_ioprio() -> bool:
     """Put this thread's disk accesses last; tells whether the kernel agreed."""
     number = _IOPRIO_SET.get(platform.machine())
     if number is None:
@@ -56,11 +56,11 @@ def read_last() -> bool:
     return bool(ctypes.CDLL(None).syscall(number, _WHO_PROCESS, 0, _BEST_EFFORT_LOWEST) == 0)
 
 
-def behind(call: Callable[_P, _T]) -> Callable[_P, _T]:
+def with_lowest_ioprio(call: Callable[_P, _T]) -> Callable[_P, _T]:
     """Give the call with its disk accesses put last, for threads that do nothing else."""
 
     def last(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        read_last()
+        set_lowest_ioprio()
         return call(*args, **kwargs)
 
     return last

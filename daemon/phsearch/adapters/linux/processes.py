@@ -7,7 +7,7 @@ import ctypes
 import os
 from pathlib import Path, PurePosixPath
 
-from phsearch.domain.doctor.daemon_checks import Inotify
+from phsearch.domain.doctor.daemon_checks import InotifyUse
 
 # What /proc and the control groups say of memory, and how to need less of it.
 
@@ -16,7 +16,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = (b"RssAnon:", b"VmSwap:")
 
 
-def own(pid: int) -> int:
+def private_bytes(pid: int) -> int:
     """Give the bytes a process has to itself, in memory or swapped out; 0 for one that is gone.
 
     Files that it maps (libraries, weights) are not counted: the kernel can drop those at any time.
@@ -28,7 +28,7 @@ def own(pid: int) -> int:
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(_OWN))
 
 
-def machine() -> int:
+def total_bytes() -> int:
     """Give the bytes of memory this process and its children may have: the machine's, or its control group's limit."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ def machine() -> int:
     return min(limits)
 
 
-def give_back() -> None:
+def malloc_trim() -> None:
     """Give memory that was freed back to the system: the C library keeps it for what may come."""
     ctypes.CDLL(None).malloc_trim(0)
 
@@ -79,7 +79,7 @@ def open_files(pid: int) -> int | None:
         return None
 
 
-def inotify() -> Inotify:
+def inotify() -> InotifyUse:
     """Count watches and instances of inotify, of this process and of all of its user's that may be looked at."""
     own = _used(os.getpid())
     watches, instances = own
@@ -91,7 +91,7 @@ def inotify() -> Inotify:
             if folder.stat().st_uid == uid:
                 more = _used(int(folder.name))
                 watches, instances = watches + more[0], instances + more[1]
-    return Inotify(own[0], own[1], watches, instances, _limits())
+    return InotifyUse(own[0], own[1], watches, instances, _limits())
 
 
 def _used(pid: int) -> tuple[int, int]:

@@ -32,25 +32,25 @@ class Notifier:
         self.watchdog_seconds = _watchdog(env) if address else None
         """systemd ends us after this long without `alive`; None where it does not watch us."""
 
-    def ready(self) -> None:
+    def notify_ready(self) -> None:
         """Say that the socket listens and the index is open."""
         self._send("READY=1", _PATIENCE)
 
-    def reloading(self) -> None:
+    def notify_reloading(self) -> None:
         """Say that the settings are being read again; `ready` ends that. systemd wants the time beside it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", _PATIENCE)
 
-    def status(self, text: str) -> None:
+    def notify_status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
         # A second line would be another message, and a file name may hold one.
         self._send(f"STATUS={' '.join(text.splitlines())}")
 
-    def alive(self) -> None:
+    def watchdog_ping(self) -> None:
         """Say that all is well, where systemd waits for that."""
         if self.watchdog_seconds is not None:
             self._send("WATCHDOG=1")
 
-    def stopping(self) -> None:
+    def notify_stopping(self) -> None:
         """Say that we are on our way out."""
         self._send("STOPPING=1")
 
@@ -75,7 +75,7 @@ def _watchdog(env: Mapping[str, str]) -> float | None:
     return int(micros) / 1_000_000
 
 
-def inherited(env: Mapping[str, str]) -> socket.socket | None:
+def listen_socket(env: Mapping[str, str]) -> socket.socket | None:
     """Take over the listening socket systemd holds for us; None where it holds none. Raises PhsearchError."""
     if env.get("LISTEN_PID") != str(os.getpid()):
         return None

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def confine(photos: Sequence[str] | None, *, device: bool) -> str:
+def enter_sandbox(photos: Sequence[str] | None, *, device: bool) -> str:
     """Confine this process; gives what is in effect, e.g. "limits, seccomp, landlock 4".
 
     `photos` are the folders whose files it may read besides the system's and Python's own; None where links may lead
     anywhere. With `device` it may still use the nodes of a GPU. What the kernel does not know is left out: old
     kernels have neither Landlock nor all of its rules.
     """
-    limits.lower()
-    limits.drop()
+    limits.set_rlimits()
+    limits.drop_capabilities()
     # Landlock first: the filter would refuse the calls that install it.
     version = landlock.restrict(photos, device=device)
     parts = ("limits", "seccomp" if seccomp.install(device=device) else "", f"landlock {version}" if version else "")

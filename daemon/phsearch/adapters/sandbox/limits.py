@@ -21,7 +21,7 @@ _DAC_READ_SEARCH = 1 << 2
 _NONE = 0
 
 
-def drop() -> None:
+def drop_capabilities() -> None:
     """Drop all others, for this thread and those it will start."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
@@ -35,15 +35,15 @@ _FILES = 1024
 """A decoder holds one file a thread; a CUDA context about a hundred device nodes."""
 
 
-def lower() -> None:
+def set_rlimits() -> None:
     """Lower the limits of this process, soft and hard."""
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_NOFILE, _FILES)
+    _set_rlimit(resource.RLIMIT_CORE, 0)
+    _set_rlimit(resource.RLIMIT_NOFILE, _FILES)
     if not _is_file(2):  # a log that is a file must still be able to grow
-        _lower(resource.RLIMIT_FSIZE, 0)
+        _set_rlimit(resource.RLIMIT_FSIZE, 0)
 
 
-def _lower(which: int, most: int) -> None:
+def _set_rlimit(which: int, most: int) -> None:
     _, hard = resource.getrlimit(which)
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
     with contextlib.suppress(OSError, ValueError):

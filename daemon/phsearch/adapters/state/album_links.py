@@ -31,14 +31,14 @@ _UNSOUND = (OSError, ValueError, TypeError, RecursionError, AlbumError)
 """What a file may raise that somebody else has written to."""
 
 
-class AlbumFiles:
+class AlbumLinks:
     """In the folder `state`; `albums.json` and `albums/` need not exist."""
 
     def __init__(self, state: Path) -> None:
         self._list = state / "albums.json"
         self._folder = state / "albums"
 
-    def load(self) -> list[Album]:
+    def load_albums(self) -> list[Album]:
         """Give the albums; a damaged list is set aside."""
         try:
             return [_album(each) for each in json.loads(self._list.read_bytes())]
@@ -51,16 +51,16 @@ class AlbumFiles:
             log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, aside)
             return []
 
-    def save(self, albums: Iterable[Album]) -> None:
+    def save_albums(self, albums: Iterable[Album]) -> None:
         """Put these in the place of what is there; on the disk when this returns. Raises StoreError."""
         with _writing(self._list):
             _write(self._list, [dataclasses.asdict(each) for each in albums])
 
-    def place(self, name: str) -> str:
+    def folder_path(self, name: str) -> str:
         """Give the folder of an album."""
         return str(self._folder / name)
 
-    def link(self, name: str, paths: Sequence[str]) -> None:
+    def link_photos(self, name: str, paths: Sequence[str]) -> None:
         """Make an album's folder hold links to just these photos; writes nothing where it does. Raises StoreError."""
         with _writing(self._folder / name):
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -76,7 +76,7 @@ class AlbumFiles:
                 for new, target in found.new:
                     os.symlink(target, new, dir_fd=folder)
 
-    def forget(self, name: str) -> None:
+    def forget_album(self, name: str) -> None:
         """Remove an album's links, and its folder if nothing else is in it. Raises StoreError."""
         with _writing(self._folder / name):
             with contextlib.suppress(FileNotFoundError), self._inside(name) as folder:

@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.deletion_policy import Removed
+from phsearch.domain.roots.deletion_policy import RemovedRoot
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -68,17 +68,17 @@ class RemovedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> list[Removed]:
+    def load(self) -> list[RemovedRoot]:
         """Give what is on record; of a damaged file nothing, so that every time of grace begins anew."""
         try:
-            return [Removed(**each) for each in json.loads(self._path.read_bytes())]
+            return [RemovedRoot(**each) for each in json.loads(self._path.read_bytes())]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError) as error:
             log.warning("%s cannot be read (%s): the grace of removed folders begins anew", self._path, error)
             return []
 
-    def save(self, records: Iterable[Removed]) -> None:
+    def save(self, records: Iterable[RemovedRoot]) -> None:
         """Put these in the place of what is there; on the disk when this returns. Raises StoreError."""
         part = self._path.with_suffix(".part")
         try:

@@ -16,13 +16,13 @@ _OURS = ("index", "torch", "lock")
 _ANYTHING_OF_OURS = frozenset({*_OURS, "run"})
 
 
-def tighten(state: Path) -> None:
+def restrict(state: Path) -> None:
     """Take from others whatever they may do with our files; what else lies in that folder is not touched."""
     for name in _OURS:
         for path in _below(str(state / name)):
-            _tighten(path)
+            _restrict(path)
     if _ANYTHING_OF_OURS.issuperset(entry.name for entry in state.iterdir()):
-        _tighten(str(state))
+        _restrict(str(state))
 
 
 def _below(path: str) -> Iterator[str]:
@@ -32,7 +32,7 @@ def _below(path: str) -> Iterator[str]:
             yield os.path.join(folder, name)  # noqa: PTH118 - thousands of fragments
 
 
-def _tighten(path: str) -> None:
+def _restrict(path: str) -> None:
     with contextlib.suppress(OSError):  # gone, or another user's
         mode = os.lstat(path).st_mode
         if mode & _OTHERS and not stat.S_ISLNK(mode):

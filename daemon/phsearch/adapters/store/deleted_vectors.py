@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.store import arrow_rows as rows
+from phsearch.adapters.store import arrow_rows
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MOST = 50_000
 _SECONDS = 180 * 86_400
 
 
-class Retired:
+class DeletedVectors:
     """The table of one model. `holds` may be asked by any thread, the rest by the store's."""
 
     def __init__(self, table: Table) -> None:
@@ -35,11 +35,11 @@ class Retired:
         self._held: dict[bytes, float] = {}
         """Content -> when it was deleted, oldest first."""
 
-    def holds(self, digest: bytes) -> bool:
+    def has_digest(self, digest: bytes) -> bool:
         """Tell whether a content is remembered."""
         return digest in self._held
 
-    def load(self) -> None:
+    def load_digests(self) -> None:
         """Learn what there is, and let go of what is old. Raises StoreError."""
         table = self._table.read()
         if table is None:
@@ -52,10 +52,10 @@ class Retired:
             # On a disk that cannot be written now: searching goes on, and the next tidying makes up for it.
             log.warning("%s", error.sentence())
 
-    def keep(self, photos: Table, keys: Sequence[str]) -> None:
+    def keep_rows(self, photos: Table, keys: Sequence[str]) -> None:
         """Take over the rows that `photos` has under these keys, those of a content once. Raises StoreError."""
         for table in photos.select(keys):
-            found, vectors = rows.photos_from_arrow(table)
+            found, vectors = arrow_rows.photos_from_arrow(table)
             chosen = {photo.digest: row for row, photo in enumerate(found) if photo.digest not in self._held}
             if not chosen:
                 continue
@@ -66,23 +66,23 @@ class Retired:
             ]
             self._table.create(photos.schema)
             with self._table.writing():
-                self._table.merge(rows.photos_to_arrow(kept, vectors[list(chosen.values())], self._table.schema))
+                self._table.merge(arrow_rows.photos_to_arrow(kept, vectors[list(chosen.values())], self._table.schema))
             self._held.update(dict.fromkeys(chosen, now))
 
-    def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+    def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Give what is remembered of a content, with its vector, [dim]. Raises StoreError."""
         if digest not in self._held:
             return None
         for table in self._table.select([digest.hex()]):
-            photos, vectors = rows.photos_from_arrow(table)
+            photos, vectors = arrow_rows.photos_from_arrow(table)
             if photos:
                 return photos[0].info, vectors[0]
         return None
 
-    def tidy(self) -> float | None:
+    def optimize(self) -> float | None:
         """Let go of what is old or too much, and compact the rest, as `Table.tidy` does. Raises StoreError."""
         self._forget()
-        return self._table.tidy()
+        return self._table.optimize()
 
     def _forget(self) -> None:
         oldest = time.time() - _SECONDS

@@ -22,7 +22,7 @@ _ABOUT_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errn
 
 
 @contextlib.contextmanager
-def guarded(folder: Path, verb: str) -> Iterator[None]:
+def translate_errors(folder: Path, verb: str) -> Iterator[None]:
     """Turn whatever goes wrong while we `verb` the index in `folder` ("open", "read", "write") into StoreError."""
     try:
         yield

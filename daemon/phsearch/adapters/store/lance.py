@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.adapters.store import arrow_rows as rows
-from phsearch.adapters.store.deleted_vectors import Retired
+from phsearch.adapters.store import arrow_rows
+from phsearch.adapters.store.deleted_vectors import DeletedVectors
 from phsearch.adapters.store.table import Table
 from phsearch.adapters.store.table_files import size
-from phsearch.domain.types import TableFigures
+from phsearch.domain.types import TableStats
 from phsearch.errors import ModelMismatchError, StoreError
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ _SUFFIX = ".lance"
 _OF_A_MODEL = ("photos_", "retired_")
 
 
-def figures(folder: Path, tables: Iterable[Table]) -> list[TableFigures]:
+def table_stats(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
     """Give the figures of the tables in use, then those of other models' photos. Raises StoreError."""
     tables = list(tables)
-    return [table.figures() for table in tables if table.exists] + former(folder, tables)
+    return [table.stats() for table in tables if table.exists] + other_model_tables(folder, tables)
 
 
-def former(folder: Path, tables: Iterable[Table]) -> list[TableFigures]:
+def other_model_tables(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
     """Give the figures of other models' photos, which nothing removes."""
     own = {table.folder for table in tables}
     found = []
@@ -51,13 +51,13 @@ def former(folder: Path, tables: Iterable[Table]) -> list[TableFigures]:
         for entry in sorted(folder.iterdir()):
             name = entry.name.removesuffix(_SUFFIX)
             if name != entry.name and name.startswith(_OF_A_MODEL) and entry not in own:
-                found.append(TableFigures(name, size(entry), former=True))
+                found.append(TableStats(name, size(entry), former=True))
     return found
 
 
 log = logging.getLogger("phsearch.store")
 
-_WRITES_BEFORE_TIDY = 200
+_WRITES_BEFORE_OPTIMIZE = 200
 _INDEXED_ROWS = 5_000
 """Below some thousand rows a merge finds its rows faster without an index."""
 
@@ -77,34 +77,34 @@ class LanceStore:
         retired = Table(
             folder, name.replace("photos", "retired", 1), "photos", "photos that come back are embedded anew"
         )
-        self._retired = Retired(retired)
+        self._deleted_vectors = DeletedVectors(retired)
         self._tables = (self._photos, self._failures, self._volumes, retired)
         # All are asked before any is changed: a newer state is left as it is.
         for table in self._tables:
             table.refuse_newer()
         for table in self._tables:
             table.open()
-        self._retired.load()
+        self._deleted_vectors.load_digests()
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
         table = self._photos.read()
         if table is None:
             return [], np.empty((0, 0), np.float32)
-        photos, vectors = rows.photos_from_arrow(table)
-        self._keys = {rows.to_key(photo.path) for photo in photos}
+        photos, vectors = arrow_rows.photos_from_arrow(table)
+        self._keys = {arrow_rows.to_key(photo.path) for photo in photos}
         if len(self._keys) < len(photos):
             self._forget_stale()
-            doubled = set(rows.stale(photos))
+            doubled = set(arrow_rows.stale(photos))
             kept = [row for row in range(len(photos)) if row not in doubled]
             return [photos[row] for row in kept], vectors[kept]
         return photos, vectors
 
-    def bind(self, identity: ModelIdentity) -> None:
+    def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
         if not self._photos.exists:
-            self._photos.create(rows.photos_schema(identity))
-        elif rows.identity_of(self._photos.schema) != identity:
+            self._photos.create(arrow_rows.photos_schema(identity))
+        elif arrow_rows.identity_of(self._photos.schema) != identity:
             raise ModelMismatchError(
                 f'the index was made with other weights of "{identity.name}" than are loaded now',
                 "put the former weights back, or start once with `phsearchd --rebuild` to embed every photo anew",
@@ -115,18 +115,18 @@ class LanceStore:
         new: list[tuple[Photo, Vectors]] = []
         known: list[tuple[Photo, Vectors]] = []
         for photo, vector in upserts:
-            (known if rows.to_key(photo.path) in self._keys else new).append((photo, vector))
-        gone = [key for key in map(rows.to_key, deletes) if key in self._keys]
+            (known if arrow_rows.to_key(photo.path) in self._keys else new).append((photo, vector))
+        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._keys]
         if not new and not known and not gone:
             return
         if not self._photos.exists:
             raise StoreError("the index has no table yet", "this is a bug in phsearch: please report it")
         if gone:
-            self._retire(gone)
+            self._keep_vectors(gone)
         with self._photos.writing():
             if new:
                 # If this fails half-way nobody can say whether the rows are there: from now on they are merged.
-                self._keys.update(rows.to_key(photo.path) for photo, _ in new)
+                self._keys.update(arrow_rows.to_key(photo.path) for photo, _ in new)
                 self._photos.add(self._rows(new))
             if known:
                 self._photos.merge(self._rows(known))
@@ -134,32 +134,32 @@ class LanceStore:
         self._keys.difference_update(gone)
         self._writes += 1
 
-    def _retire(self, keys: Sequence[str]) -> None:
+    def _keep_vectors(self, keys: Sequence[str]) -> None:
         try:
-            self._retired.keep(self._photos, keys)
+            self._deleted_vectors.keep_rows(self._photos, keys)
         except StoreError as error:
             # It would have been a convenience; that what is gone is forgotten is not.
             log.warning("vectors of deleted photos are not kept: %s", error)
 
-    def retired(self, digest: bytes) -> bool:
+    def has_deleted(self, digest: bytes) -> bool:
         """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
-        return self._retired.holds(digest)
+        return self._deleted_vectors.has_digest(digest)
 
-    def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
-        return self._retired.recall(digest)
+        return self._deleted_vectors.find_digest(digest)
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
         table = self._failures.read()
-        failures = [] if table is None else rows.failures_from_arrow(table)
-        self._failed = {rows.to_key(failure.path) for failure in failures}
+        failures = [] if table is None else arrow_rows.failures_from_arrow(table)
+        self._failed = {arrow_rows.to_key(failure.path) for failure in failures}
         return list({failure.path: failure for failure in failures}.values())
 
     def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
         """Write failures by path, then deletions. Raises StoreError."""
-        table = rows.failures_to_arrow(list(upserts))
-        gone = [key for key in map(rows.to_key, deletes) if key in self._failed]
+        table = arrow_rows.failures_to_arrow(list(upserts))
+        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
         self._failed.update(table.column("path").to_pylist())
         self._upsert(self._failures, table, gone)
         self._failed.difference_update(gone)
@@ -167,35 +167,37 @@ class LanceStore:
     def load_volumes(self) -> list[Volume]:
         """Give what is remembered of the file systems under the roots."""
         table = self._volumes.read()
-        return [] if table is None else rows.volumes_from_arrow(table)
+        return [] if table is None else arrow_rows.volumes_from_arrow(table)
 
     def apply_volumes(self, upserts: Iterable[Volume], deletes: Collection[str]) -> None:
         """Write volumes by path, then deletions. Raises StoreError."""
-        self._upsert(self._volumes, rows.volumes_to_arrow(list(upserts)), [rows.to_key(path) for path in deletes])
+        self._upsert(
+            self._volumes, arrow_rows.volumes_to_arrow(list(upserts)), [arrow_rows.to_key(path) for path in deletes]
+        )
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
         for batch in self._photos.batches():
-            yield rows.photos_from_arrow(batch)
+            yield arrow_rows.photos_from_arrow(batch)
 
-    def figures(self) -> list[TableFigures]:
+    def stats(self) -> list[TableStats]:
         """Give what the tables hold and take, those of former models, too. Raises StoreError."""
-        return figures(self._folder, self._tables)
+        return table_stats(self._folder, self._tables)
 
-    def tidy(self) -> float | None:
+    def optimize(self) -> float | None:
         """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""
         left = [
-            self._photos.tidy(indexed=len(self._keys) >= _INDEXED_ROWS),
-            self._retired.tidy(),
-            self._failures.tidy(),
-            self._volumes.tidy(),
+            self._photos.optimize(indexed=len(self._keys) >= _INDEXED_ROWS),
+            self._deleted_vectors.optimize(),
+            self._failures.optimize(),
+            self._volumes.optimize(),
         ]
         self._writes = 0
         return max((seconds for seconds in left if seconds is not None), default=None)
 
-    def former(self) -> dict[str, int]:
+    def other_model_tables(self) -> dict[str, int]:
         """Give the tables of other models that were used before, with the bytes they take; nothing removes them."""
-        return {each.name: each.bytes for each in former(self._folder, self._tables)}
+        return {each.name: each.bytes for each in other_model_tables(self._folder, self._tables)}
 
     def close(self) -> None:
         """Let go of the files."""
@@ -203,9 +205,9 @@ class LanceStore:
             table.close()
 
     @property
-    def untidy(self) -> bool:
+    def needs_optimize(self) -> bool:
         """Whether there were enough writes for `tidy` to be worth its time."""
-        return self._writes >= _WRITES_BEFORE_TIDY
+        return self._writes >= _WRITES_BEFORE_OPTIMIZE
 
     def _upsert(self, table: Table, changed: pa.Table, gone: Sequence[str]) -> None:
         if not changed.num_rows and not gone:
@@ -220,13 +222,13 @@ class LanceStore:
     def _rows(self, upserts: Sequence[tuple[Photo, Vectors]]) -> pa.Table:
         photos = [photo for photo, _ in upserts]
         vectors = np.stack([vector for _, vector in upserts])
-        return rows.photos_to_arrow(photos, vectors, self._photos.schema)
+        return arrow_rows.photos_to_arrow(photos, vectors, self._photos.schema)
 
     def _forget_stale(self) -> None:
         """Keep the newest row of each path on disk: an addition whose outcome was not learned may be there twice."""
         try:
             with self._photos.writing():
-                self._photos.delete_rows(lambda table: rows.stale(rows.photos_from_arrow(table)[0]))
+                self._photos.delete_rows(lambda table: arrow_rows.stale(arrow_rows.photos_from_arrow(table)[0]))
         except StoreError as error:
             log.warning("rows that are there twice stay for now: %s", error.sentence())
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 from lancedb.index import BTree
 
 from phsearch.adapters.store import migrations
-from phsearch.adapters.store.errors import REBUILD, first_line, guarded, is_damage, newer
-from phsearch.adapters.store.table_files import TableFiles, put_back, set_aside, size
-from phsearch.domain.types import TableFigures
+from phsearch.adapters.store.errors import REBUILD, first_line, is_damage, newer, translate_errors
+from phsearch.adapters.store.table_files import TableFiles, hide_manifest, restore_manifest, size
+from phsearch.domain.types import TableStats
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Table:
 
     def refuse_newer(self) -> None:
         """Raise StoreError when a newer phsearch wrote this table; changes nothing on disk."""
-        with guarded(self._folder, "open"):
+        with translate_errors(self._folder, "open"):
             try:
                 self._table = self._opened()
             except BaseException as error:
@@ -80,9 +80,9 @@ class Table:
 
     def open(self) -> None:
         """Open it, at an older version where need be, and bring its rows to today's columns. Raises StoreError."""
-        with guarded(self._folder, "open"):
+        with translate_errors(self._folder, "open"):
             if self._table is None:
-                self._table = self._newest_whole(self._opened)
+                self._table = self._newest_readable(self._opened)
         if self._table is not None and migrations.version_of(self.schema) < migrations.latest(self._kind):
             self.read()
 
@@ -90,11 +90,11 @@ class Table:
         """Give all rows, None where there is no table. Raises StoreError when no version of it can be read."""
         if self._table is None:
             return None
-        with guarded(self._folder, "read"):
-            rows = self._newest_whole(self._all_rows)
+        with translate_errors(self._folder, "read"):
+            rows = self._newest_readable(self._all_rows)
         if rows is None:
             return None
-        self._files.sweep()
+        self._files.remove_orphans()
         if migrations.version_of(rows.schema) < migrations.latest(self._kind):
             rows = migrations.migrate(self._kind, rows)
             with self.writing():
@@ -104,11 +104,11 @@ class Table:
 
     def batches(self) -> Iterator[pa.Table]:
         """Give the rows as they are on disk now, some thousand at a time, past everything we hold in memory."""
-        with guarded(self._folder, "read"):
+        with translate_errors(self._folder, "read"):
             table = self._opened()
             reader = iter(table.search().to_batches(_BATCH_ROWS)) if table is not None else iter(())
         while True:
-            with guarded(self._folder, "read"):
+            with translate_errors(self._folder, "read"):
                 batch = next(reader, None)
             if batch is None:
                 return
@@ -123,9 +123,9 @@ class Table:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Surround the writes of one batch: they are on the disk when this ends. Raises StoreError."""
-        with guarded(self._folder, "write"):
+        with translate_errors(self._folder, "write"):
             yield
-            self._files.settle()
+            self._files.fsync()
 
     def add(self, rows: pa.Table) -> None:
         """Append rows that are known to be new."""
@@ -134,29 +134,29 @@ class Table:
     def merge(self, rows: pa.Table) -> None:
         """Insert rows or replace those of the same path."""
         merge = self._table.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-        self._despite_the_index(partial(merge.execute, rows))
+        self._retry_without_index(partial(merge.execute, rows))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the rows of these paths."""
         for start in range(0, len(keys), _DELETE_CHUNK):
             where = _among(keys[start : start + _DELETE_CHUNK])
-            self._despite_the_index(partial(self._table.delete, where))
+            self._retry_without_index(partial(self._table.delete, where))
 
     def select(self, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Give the rows of these paths, some hundred at a time. Raises StoreError."""
         for start in range(0, len(keys), _DELETE_CHUNK):
-            with guarded(self._folder, "read"):
-                rows = self._despite_the_index(partial(self._among, keys[start : start + _DELETE_CHUNK]))
+            with translate_errors(self._folder, "read"):
+                rows = self._retry_without_index(partial(self._among, keys[start : start + _DELETE_CHUNK]))
             yield rows
 
     def delete_rows(self, where: Callable[[pa.Table], Sequence[int]]) -> None:
         """Remove the rows that `where` picks, by their place among all rows, in one version."""
         rows = self._table.search().with_row_id(True).to_arrow()
         numbers = rows.column("_rowid").to_pylist()
-        doomed = ", ".join(str(numbers[row]) for row in where(rows))
-        self._table.delete(f"_rowid IN ({doomed})")
+        violation = ", ".join(str(numbers[row]) for row in where(rows))
+        self._table.delete(f"_rowid IN ({violation})")
 
-    def tidy(self, *, indexed: bool = False) -> float | None:
+    def optimize(self, *, indexed: bool = False) -> float | None:
         """Join fragments and drop old versions and orphans; look paths up by an index if `indexed`. Raises StoreError.
 
         Gives after how many seconds the versions that were too young to be dropped can be, None where there are none.
@@ -167,21 +167,21 @@ class Table:
             return None
         with self.writing():
             self._files.drop_unsound()
-            self._despite_the_index(partial(self._table.optimize, cleanup_older_than=_ALL_VERSIONS))
-            self._files.settle()
+            self._retry_without_index(partial(self._table.optimize, cleanup_older_than=_ALL_VERSIONS))
+            self._files.fsync()
             self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
             if indexed and not self._table.list_indices():
                 self._table.create_index("path", config=BTree())
-            self._files.sweep()
+            self._files.remove_orphans()
             # With what its caches hold of versions that are gone, which would go last.
             self._table = self._opened()
         return _KEPT_VERSIONS.total_seconds() if len(self._files.manifests()) > 1 else None
 
-    def figures(self) -> TableFigures:
+    def stats(self) -> TableStats:
         """Give what it holds and takes. Raises StoreError."""
-        with guarded(self._folder, "read"):
+        with translate_errors(self._folder, "read"):
             fragments = self._table.stats()["fragment_stats"]["num_fragments"]
-            return TableFigures(
+            return TableStats(
                 self._name,
                 size(self._files.folder),
                 migrations.version_of(self.schema),
@@ -214,7 +214,7 @@ class Table:
         self._table = self._opened()
         return None if self._table is None else self._table.to_arrow()
 
-    def _newest_whole(self, attempt: Callable[[], _T]) -> _T | None:
+    def _newest_readable(self, attempt: Callable[[], _T]) -> _T | None:
         """Give what `attempt` gives of the newest version for which it does not fail."""
         try:
             return attempt()
@@ -227,7 +227,7 @@ class Table:
         try:
             for newest in _steps_back(manifests[:-1]):
                 for manifest in newest:
-                    aside.append(set_aside(manifest))  # noqa: PERF401 - what was done must be known when one fails
+                    aside.append(hide_manifest(manifest))  # noqa: PERF401 - what was done must be known when one fails
                 try:
                     given = attempt()
                 except BaseException as error:
@@ -243,7 +243,7 @@ class Table:
                 return given
         finally:
             for manifest in reversed(aside):
-                put_back(manifest)
+                restore_manifest(manifest)
         if len(manifests) <= 1 and not self._files.holds_rows():
             # Its making was cut short: nothing was ever in it.
             self._files.discard()
@@ -258,7 +258,7 @@ class Table:
         self._table = None
         return None
 
-    def _despite_the_index(self, work: Callable[[], _T]) -> _T:
+    def _retry_without_index(self, work: Callable[[], _T]) -> _T:
         """Read or write; should the look-up index be damaged, drop it. The next `tidy` makes it anew."""
         try:
             return work()

@@ -20,7 +20,7 @@ only file systems that answered a moment ago and are local.
 """
 
 from phsearch.adapters.watch.inotify_reader import Inotify
-from phsearch.adapters.watch.isolation import Watchers
+from phsearch.adapters.watch.isolation import IsolatingWatcher
 from phsearch.adapters.watch.watcher import FolderWatcher
 
-__all__ = ["FolderWatcher", "Inotify", "Watchers"]
+__all__ = ["FolderWatcher", "Inotify", "IsolatingWatcher"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from watchdog.observers.inotify_c import InotifyConstants
 
-from phsearch.domain.roots.roots import below
-from phsearch.domain.types import FolderAppeared, FolderMoved, Gone, Moved, Touched
+from phsearch.domain.roots.roots import dir_prefix
+from phsearch.domain.types import Changed, Deleted, FolderAppeared, FolderMoved, Moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent
 
     from phsearch.adapters.watch.tree import Folder, Tree
-    from phsearch.adapters.watch.watched_roots import Tops
-    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.adapters.watch.watched_roots import WatchedRoots
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.types import FsEvent
 
 _IN = InotifyConstants
@@ -36,7 +36,7 @@ class _Leaving:
     deadline: float
 
 
-class Translator:
+class EventTranslator:
     """Keeps the tree true to the events, and tells what they mean for the photos.
 
     The two halves of a move are two events; the first waits here for the second, and is `due` when that may no longer
@@ -46,19 +46,19 @@ class Translator:
     def __init__(
         self,
         tree: Tree,
-        tops: Tops,
-        rules: Rules,
+        watched_roots: WatchedRoots,
+        rules: IgnoreRules,
         *,
         follow: bool,
         emit: Callable[[FsEvent], None],
         nudge: Callable[[], None],
     ) -> None:
         self._tree = tree
-        self._tops = tops
+        self._watched_roots = watched_roots
         self._rules = rules
         self._follow = follow
         self._emit = emit
-        self._nudge = nudge
+        self._wake = nudge
         self._leaving: dict[int, _Leaving] = {}
 
     def translate(self, folder: Folder, event: InotifyEvent) -> None:
@@ -66,17 +66,17 @@ class Translator:
         if not event.name:
             self._on_self(folder, event.mask)
             return
-        if folder.adrift() is not None:
+        if folder.detached() is not None:
             return  # a ghost's event: its path is no more; if it comes to lie elsewhere, it is scanned there
         name = os.fsdecode(event.name)
-        top, rel = folder.place()
+        top, rel = folder.location()
         rel = f"{rel}/{name}" if rel else name
-        path = below(top.name) + rel
+        path = dir_prefix(top.name) + rel
         if self._concerns_folder(event, folder, name, path):
             self._on_folder(event, folder, name, path, wanted=self._tree.wants(path, rel))
-            self._tops.tell_blind()
+            self._watched_roots.report_degraded()
         else:
-            self._on_file(event, path, wanted=self._rules.keeps_file(rel))
+            self._on_file(event, path, wanted=self._rules.allows_file_name(rel))
 
     def due(self) -> float | None:
         """Give when the next half of a move has waited long enough."""
@@ -92,7 +92,7 @@ class Translator:
                 del self._leaving[cookie]
                 self._left(source)
 
-    def hurry(self) -> None:
+    def flush_moves(self) -> None:
         """Let nothing wait any longer: whatever was to come with it has come."""
         self._leaving = {cookie: replace(source, deadline=0.0) for cookie, source in self._leaving.items()}
 
@@ -104,11 +104,11 @@ class Translator:
         if folder.parent is not None:
             return
         if mask & _IN.IN_UNMOUNT:
-            self._tops.lose(folder, "its file system was unmounted")
+            self._watched_roots.lose(folder, "its file system was unmounted")
         elif mask & _IN.IN_MOVE_SELF:
-            self._tops.lose(folder, "its folder was renamed")
+            self._watched_roots.lose(folder, "its folder was renamed")
         elif mask & _IN.IN_DELETE_SELF:
-            self._tops.lose(folder, "its folder was deleted")
+            self._watched_roots.lose(folder, "its folder was deleted")
 
     def _concerns_folder(self, event: InotifyEvent, folder: Folder, name: str, path: str) -> bool:
         if event.mask & _IN.IN_ISDIR or name in folder.children:
@@ -124,19 +124,19 @@ class Translator:
                 case _Leaving(path=old), True:
                     self._emit(Moved(old, path))
                 case _Leaving(path=old), False:
-                    self._emit(Gone(old))
+                    self._emit(Deleted(old))
                 case None, True:
-                    self._emit(Touched(path, closed=True))
+                    self._emit(Changed(path, closed=True))
         elif not wanted:
             return
         elif event.is_moved_from:
             self._leave(event.cookie, path, None)
         elif event.is_delete:
-            self._emit(Gone(path))
+            self._emit(Deleted(path))
         elif event.is_close_write or event.is_attrib:
-            self._emit(Touched(path, closed=True))
+            self._emit(Changed(path, closed=True))
         elif event.is_create:
-            self._emit(Touched(path, closed=False))
+            self._emit(Changed(path, closed=False))
 
     def _on_folder(self, event: InotifyEvent, parent: Folder, name: str, path: str, *, wanted: bool) -> None:
         known = parent.children.get(name)
@@ -151,11 +151,11 @@ class Translator:
             if known is not None:
                 self._tree.forget(known)
             if wanted:
-                self._emit(Gone(path))
+                self._emit(Deleted(path))
         elif event.is_create and wanted:
             self._appear(parent, name, path)
-        if (event.is_moved_from or event.is_delete) and self._tops.suspect(path):
-            self._nudge()
+        if (event.is_moved_from or event.is_delete) and self._watched_roots.suspect(path):
+            self._wake()
 
     def _arrive(self, source: _Leaving | None, parent: Folder, name: str, path: str, *, wanted: bool) -> None:
         if source is None:
@@ -171,7 +171,7 @@ class Translator:
         # The watch may be missing (the move overtook us), and so may those of folders made just before the move.
         folder = self._tree.watch(parent, name)
         if folder is not None:
-            self._tree.survey(folder)
+            self._tree.sync(folder)
         self._emit(FolderMoved(source.path, path))
         # The move may also have overtaken the scan that an earlier FolderAppeared asked for: its photos are here now.
         self._emit(FolderAppeared(path))
@@ -182,14 +182,14 @@ class Translator:
         folder = self._tree.watch(parent, name)
         if folder is None or (folder is known and folder.wd is not None and folder.wd == before):
             return  # a survey was here first, and what was told after it makes this folder be scanned, too
-        self._tree.survey(folder)
+        self._tree.sync(folder)
         self._emit(FolderAppeared(path))
 
     def _leave(self, cookie: int, path: str, folder: Folder | None) -> None:
         self._leaving[cookie] = _Leaving(path, folder, time.monotonic() + _PAIRING_SECONDS)
-        self._nudge()
+        self._wake()
 
     def _left(self, source: _Leaving) -> None:
         if source.folder is not None and source.folder.alive and not source.folder.attached:
             self._tree.forget(source.folder)
-        self._emit(Gone(source.path))
+        self._emit(Deleted(source.path))

@@ -11,7 +11,7 @@ import os
 import threading
 
 
-class Prober:
+class HangProbe:
     """Looks at roots; a root that does not answer within `seconds` counts as one that cannot be looked at."""
 
     def __init__(self, seconds: float) -> None:

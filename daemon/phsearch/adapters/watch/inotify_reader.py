@@ -47,7 +47,7 @@ class Inotify(InotifyFD):
         file = os.memfd_create("phsearch-mark")
         try:
             callback = CallbackId(0)
-            wd = self.add_callback(b"/proc/self/fd/%d" % file, Mask(_IN.IN_DELETE_SELF), _Nobody(), callback)
+            wd = self.add_callback(b"/proc/self/fd/%d" % file, Mask(_IN.IN_DELETE_SELF), _NullCallback(), callback)
             self._marks[wd] = token
             self.remove_callbacks([(wd, callback)])
         finally:
@@ -76,7 +76,7 @@ class Inotify(InotifyFD):
             self._on_death(error)
 
 
-class NoInotify:
+class NullInotify:
     """In the reader's place where the system gives no inotify instance: nothing can be watched, for that reason."""
 
     def __init__(self, error: OSError) -> None:
@@ -104,7 +104,7 @@ class NoInotify:
         """Do nothing."""
 
 
-class _Nobody:
+class _NullCallback:
     def on_event(self, event: InotifyEvent) -> None:
         pass
 

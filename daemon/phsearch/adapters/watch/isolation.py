@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.watch.hang_probe import Prober
+from phsearch.adapters.watch.hang_probe import HangProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CLOSING = 5.0
 
 
-class Watchers:
+class IsolatingWatcher:
     """One watcher for all local roots and one for each other; fills `ports.Watcher`.
 
     `may_hang` names the type of a file system that may, for a path on one; a call on a root that does not answer
@@ -34,16 +34,16 @@ class Watchers:
         self._make = make
         self._may_hang = may_hang
         self._patience = patience
-        self._prober = Prober(patience)
+        self._prober = HangProbe(patience)
         self._shared = make()
-        self._apart: dict[str, _Apart] = {}
+        self._isolated: dict[str, _IsolatedWatcher] = {}
         self._emit: Callable[[FsEvent], None] = lambda _event: None
 
-    def renew(self, make: Callable[[], FolderWatcher]) -> None:
+    def rebuild(self, make: Callable[[], FolderWatcher]) -> None:
         """Begin anew, with watchers made otherwise; no root is watched then until it is added again."""
-        left = [_thread(self._shared.close, "closes a watcher"), *(apart.close() for apart in self._apart.values())]
+        left = [_thread(self._shared.close, "closes a watcher"), *(apart.close() for apart in self._isolated.values())]
         self._make = make
-        self._apart = {}
+        self._isolated = {}
         self._shared = make()
         self._shared.start(self._emit)
         for thread in left:
@@ -54,55 +54,55 @@ class Watchers:
         self._emit = emit
         self._shared.start(emit)
 
-    def add(self, root: str) -> None:
+    def add_root(self, root: str) -> None:
         """Watch everything below `root` from when this returns, see FolderWatcher. Raises OSError."""
         try:
             self._prober.identity(root)
         except OSError:
-            self.remove(root)
+            self.remove_root(root)
             raise
         if self._may_hang(root) is None:
-            self._leave(root)
-            self._shared.add(root)
+            self._abandon(root)
+            self._shared.add_root(root)
             return
-        self._shared.remove(root)
-        apart = self._apart.get(root)
+        self._shared.remove_root(root)
+        apart = self._isolated.get(root)
         if apart is None:
-            apart = self._apart[root] = _Apart(self._make(), self._emit)
+            apart = self._isolated[root] = _IsolatedWatcher(self._make(), self._emit)
         try:
-            apart.do(lambda watcher: watcher.add(root), self._patience, lambda: self._prober.identity(root))
+            apart.do(lambda watcher: watcher.add_root(root), self._patience, lambda: self._prober.identity(root))
         except TimeoutError:
-            self._leave(root)
+            self._abandon(root)
             raise
 
-    def remove(self, root: str) -> None:
+    def remove_root(self, root: str) -> None:
         """Stop watching `root`; nothing happens where it is not watched."""
-        self._leave(root)
-        self._shared.remove(root)
+        self._abandon(root)
+        self._shared.remove_root(root)
 
-    def mark(self, token: int) -> bool:
+    def send_mark(self, token: int) -> bool:
         """Have `Marked(token)` told when all that happened in local roots has been; False where that is not to be."""
-        return self._shared.mark(token)
+        return self._shared.send_mark(token)
 
-    def counts(self, root: str) -> tuple[int, int] | None:
+    def watch_counts(self, root: str) -> tuple[int, int] | None:
         """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
-        apart = self._apart.get(root)
-        return self._shared.counts(root) if apart is None else apart.watcher.counts(root)
+        apart = self._isolated.get(root)
+        return self._shared.watch_counts(root) if apart is None else apart.watcher.watch_counts(root)
 
     def close(self) -> None:
         """Stop everything, but wait for nothing that hangs."""
-        closing = [apart.close() for apart in self._apart.values()]
+        closing = [apart.close() for apart in self._isolated.values()]
         closing.append(_thread(self._shared.close, "closes the watcher"))
         for thread in closing:
             thread.join(_CLOSING)
 
-    def _leave(self, root: str) -> None:
-        apart = self._apart.pop(root, None)
+    def _abandon(self, root: str) -> None:
+        apart = self._isolated.pop(root, None)
         if apart is not None:
             apart.close()
 
 
-class _Apart:
+class _IsolatedWatcher:
     """A watcher whose calls may hang, and which is then left behind."""
 
     def __init__(self, watcher: FolderWatcher, emit: Callable[[FsEvent], None]) -> None:

@@ -23,7 +23,7 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, Mask
 
 from phsearch.adapters.watch.inotify_errors import FULL
 from phsearch.adapters.watch.inotify_reader import FOLDER_MASK, ROOT_MASK
-from phsearch.domain.roots.roots import below
+from phsearch.domain.roots.roots import dir_prefix
 
 if TYPE_CHECKING:
     import threading
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from watchdog.observers.inotify_c import WatchCallback, WatchDescriptor
 
-    from phsearch.adapters.watch.inotify_reader import Inotify, NoInotify
-    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.adapters.watch.inotify_reader import Inotify, NullInotify
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
 
 # One node for one folder, so that a renamed folder with ten thousand below it is one changed name.
@@ -55,14 +55,14 @@ class Folder:
         """False between its own moved-from and moved-to."""
         return self.parent is None or self.parent.children.get(self.name) is self
 
-    def adrift(self) -> Folder | None:
+    def detached(self) -> Folder | None:
         """Give the folder, itself or one above it, that is between moved-from and moved-to: the path is a ghost's."""
         folder: Folder | None = self
         while folder is not None and folder.attached:
             folder = folder.parent
         return folder
 
-    def place(self) -> tuple[Folder, str]:
+    def location(self) -> tuple[Folder, str]:
         """Give the root's node and the path relative to it."""
         names, folder = [], self
         while folder.parent is not None:
@@ -73,8 +73,8 @@ class Folder:
     @property
     def path(self) -> str:
         """The absolute path, as of now."""
-        top, rel = self.place()
-        return below(top.name) + rel if rel else top.name
+        top, rel = self.location()
+        return dir_prefix(top.name) + rel if rel else top.name
 
     def subtree(self) -> Iterator[Folder]:
         """Give the folder itself and all below it."""
@@ -98,7 +98,7 @@ class Tree:
     def __init__(
         self,
         roots: Roots,
-        rules: Rules,
+        rules: IgnoreRules,
         *,
         follow: bool,
         callback: WatchCallback,
@@ -112,27 +112,27 @@ class Tree:
         self._callback = callback
         self._lock = lock
         self._remote = remote
-        self._nudge = nudge
+        self._wake = nudge
         self._mask = FOLDER_MASK if follow else FOLDER_MASK | InotifyConstants.IN_DONT_FOLLOW
         self._ids = itertools.count(1)
         self._by_wd: dict[WatchDescriptor, Folder] = {}
-        self.blind: dict[Folder, OSError] = {}
-        self.blind_changed = False
-        self.inotify: Inotify | NoInotify | None = None
+        self.degraded: dict[Folder, OSError] = {}
+        self.degraded_changed = False
+        self.inotify: Inotify | NullInotify | None = None
         self._real: dict[str, str] = {}
-        self._shed: deque[tuple[WatchDescriptor, CallbackId]] = deque()
+        self._pending_removal: deque[tuple[WatchDescriptor, CallbackId]] = deque()
         self._changes = 0
         self._counted: dict[str, tuple[int, tuple[int, int]]] = {}
 
-    def of(self, wd: WatchDescriptor) -> Folder | None:
+    def folder_of(self, wd: WatchDescriptor) -> Folder | None:
         """Give the folder of a watch."""
         return self._by_wd.get(wd)
 
     def wants(self, path: str, rel: str) -> bool:
         """Judge a folder whose parent is in the tree; an inner root is a tree of its own."""
-        return self._rules.keeps_folder(rel) and path not in self._roots
+        return self._rules.allows_folder_name(rel) and path not in self._roots
 
-    def plant(self, root: str) -> Folder:
+    def add_root(self, root: str) -> Folder:
         """Watch the root's own folder; where a limit stands in the way it is `blind`. Raises OSError."""
         top = Folder(None, root)
         self.rewatch(top)
@@ -162,7 +162,7 @@ class Tree:
         self._by_wd[wd] = top
         self._mark(top, None)
 
-    def survey(self, top: Folder) -> None:
+    def sync(self, top: Folder) -> None:
         """Make nodes, watches and disk agree below `top`.
 
         The lock is held for one folder at a time: were the reader to wait for a long walk, the queue would overflow.
@@ -175,7 +175,7 @@ class Tree:
                     break
                 # Real folders first, links in the order of their paths: the choice the scan makes, too.
                 folder = folders.pop() if folders else self._watch_link(links)
-                if folder is None or not folder.alive or folder.adrift() is not None:
+                if folder is None or not folder.alive or folder.detached() is not None:
                     continue
                 real, linked = self._list(folder)
                 for name in set(folder.children) - {*real, *linked}:
@@ -195,7 +195,7 @@ class Tree:
         Where it cannot be watched the node is kept without a watch, and is `blind`. So is one where a network file
         system is mounted, and that is not even touched: it may hang, and tells of no changes made elsewhere anyway.
         """
-        path = f"{below(parent.path)}{name}"
+        path = f"{dir_prefix(parent.path)}{name}"
         known = parent.children.get(name)
         kind = self._remote(self._real_path(parent, name))
         if kind is not None:
@@ -242,9 +242,9 @@ class Tree:
         return known
 
     def _real_path(self, parent: Folder, name: str) -> str:
-        top, rel = parent.place()
+        top, rel = parent.location()
         # Below the root no link is followed, or else the mount is met under the name it is linked to.
-        return below(self._real.get(top.name, top.name)) + (f"{rel}/{name}" if rel else name)
+        return dir_prefix(self._real.get(top.name, top.name)) + (f"{rel}/{name}" if rel else name)
 
     def detach(self, folder: Folder) -> None:
         """Take a folder from its parent but keep its watches: it is on its way."""
@@ -274,14 +274,14 @@ class Tree:
         self._changes += 1
         self._shut(watches)
 
-    def shed(self) -> bool:
+    def remove_pending(self) -> bool:
         """End some of the watches that were many to end at once; gives whether more are left."""
-        some = [self._shed.popleft() for _ in range(min(_SLICE, len(self._shed)))]
+        some = [self._pending_removal.popleft() for _ in range(min(_SLICE, len(self._pending_removal)))]
         if some and self.inotify is not None:
             self.inotify.remove_callbacks(some)
-        return bool(self._shed)
+        return bool(self._pending_removal)
 
-    def counts(self, top: Folder) -> tuple[int, int]:
+    def watch_counts(self, top: Folder) -> tuple[int, int]:
         """Count the folders of a root that are watched, and those that are not."""
         changes, counts = self._counted.get(top.name, (-1, (0, 0)))
         if changes != self._changes:
@@ -290,14 +290,14 @@ class Tree:
             self._counted[top.name] = (self._changes, counts)
         return counts
 
-    def clear(self) -> Inotify | NoInotify | None:
+    def clear(self) -> Inotify | NullInotify | None:
         """Forget everything at once and let go of the reader, which takes the watches with it."""
-        for folder in (*self._by_wd.values(), *self.blind):
+        for folder in (*self._by_wd.values(), *self.degraded):
             folder.alive = False
         self._by_wd.clear()
-        self.blind.clear()
-        self.blind_changed = False
-        self._shed.clear()
+        self.degraded.clear()
+        self.degraded_changed = False
+        self._pending_removal.clear()
         self._real.clear()
         self._changes += 1
         inotify, self.inotify = self.inotify, None
@@ -311,15 +311,15 @@ class Tree:
         if ancestor is owner or owner.parent is None:
             return True
         try:
-            return owner.adrift() is None and os.path.samefile(owner.path, path)  # noqa: PTH121
+            return owner.detached() is None and os.path.samefile(owner.path, path)  # noqa: PTH121
         except OSError:
             return False
 
     def _list(self, folder: Folder) -> tuple[list[str], list[str]]:
         real: list[str] = []
         linked: list[str] = []
-        top, rel = folder.place()
-        path = below(top.name) + rel if rel else top.name
+        top, rel = folder.location()
+        path = dir_prefix(top.name) + rel if rel else top.name
         prefix = f"{rel}/" if rel else ""
         try:
             with os.scandir(path) as entries:
@@ -341,15 +341,15 @@ class Tree:
 
     def _watch_link(self, links: list[tuple[str, str, Folder]]) -> Folder | None:
         _, name, parent = heapq.heappop(links)
-        return self.watch(parent, name) if parent.alive and parent.adrift() is None else None
+        return self.watch(parent, name) if parent.alive and parent.detached() is None else None
 
     def _mark(self, folder: Folder, error: OSError | None) -> None:
-        before = self.blind.pop(folder, None)
+        before = self.degraded.pop(folder, None)
         if error is not None:
-            self.blind[folder] = error
+            self.degraded[folder] = error
         if (before is None) != (error is None):
             self._changes += 1
-        self.blind_changed = self.blind_changed or (before is None) != (error is None)
+        self.degraded_changed = self.degraded_changed or (before is None) != (error is None)
 
     def _open(self, path: str, mask: int) -> tuple[WatchDescriptor, CallbackId]:
         assert self.inotify is not None
@@ -365,8 +365,8 @@ class Tree:
         if len(watches) > _SLICE:
             # Left to the keeper: the one who wants it may be the reader, and must go on reading meanwhile. What they
             # still tell is of folders nobody knows.
-            self._shed.extend(watches)
-            self._nudge()
+            self._pending_removal.extend(watches)
+            self._wake()
         elif self.inotify is not None:
             self.inotify.remove_callbacks(watches)
 

@@ -10,13 +10,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.watch.event_translator import Translator
-from phsearch.adapters.watch.hang_probe import Prober
+from phsearch.adapters.watch.event_translator import EventTranslator
+from phsearch.adapters.watch.hang_probe import HangProbe
 from phsearch.adapters.watch.inotify_errors import FULL, explained
-from phsearch.adapters.watch.inotify_reader import Inotify, NoInotify
+from phsearch.adapters.watch.inotify_reader import Inotify, NullInotify
 from phsearch.adapters.watch.tree import Tree
-from phsearch.adapters.watch.watched_roots import Tops
-from phsearch.domain.types import Marked, MountsChanged, Overflowed
+from phsearch.adapters.watch.watched_roots import WatchedRoots
+from phsearch.domain.types import MountsChanged, Overflowed, SyncMark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, WatchDescriptor
 
     from phsearch.adapters.watch.tree import Folder
-    from phsearch.domain.roots.ignore_rules import Rules
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import FsEvent
 
@@ -46,7 +46,7 @@ class FolderWatcher:
     def __init__(
         self,
         roots: Roots,
-        rules: Rules,
+        rules: IgnoreRules,
         *,
         follow_symlinks: bool = False,
         inotify: type[Inotify] = Inotify,
@@ -55,7 +55,7 @@ class FolderWatcher:
     ) -> None:
         self._make_inotify = inotify
         self._lock = threading.RLock()
-        self._prober = Prober(patience)
+        self._prober = HangProbe(patience)
         self._tree = Tree(
             roots,
             rules,
@@ -63,16 +63,21 @@ class FolderWatcher:
             callback=self,
             lock=self._lock,
             remote=remote,
-            nudge=self._nudge,
+            nudge=self._wake_keeper,
         )
-        self._tops = Tops(self._tree, self._tell)
-        self._translator = Translator(
-            self._tree, self._tops, rules, follow=follow_symlinks, emit=self._tell, nudge=self._nudge
+        self._watched_roots = WatchedRoots(self._tree, self._emit_event)
+        self._translator = EventTranslator(
+            self._tree,
+            self._watched_roots,
+            rules,
+            follow=follow_symlinks,
+            emit=self._emit_event,
+            nudge=self._wake_keeper,
         )
         self._overflowed = False
         self._emit: Callable[[FsEvent], None] = lambda _event: None
         self._keeper: threading.Thread | None = None
-        self._dying: list[Inotify | NoInotify] = []
+        self._dying: list[Inotify | NullInotify] = []
         self._looking: dict[str, threading.Thread] = {}
         self._met: deque[int] = deque()
         self._wake = -1
@@ -86,7 +91,7 @@ class FolderWatcher:
         self._keeper = threading.Thread(target=self._keep, name="watch-keeper", daemon=True)
         self._keeper.start()
 
-    def add(self, root: str) -> None:
+    def add_root(self, root: str) -> None:
         """Watch everything below `root` from when this returns; takes about a second for 50,000 folders.
 
         May be repeated: it then makes sure of the watch, and tries again what could not be watched before. Folders
@@ -96,40 +101,40 @@ class FolderWatcher:
         try:
             identity = self._prober.identity(root)
         except OSError as error:
-            self.remove(root)
+            self.remove_root(root)
             raise explained(error, root) from None
         with self._lock:
             if self._keeper is None:
                 raise RuntimeError("the watcher is not running")
-            top = self._tops.get(root)
+            top = self._watched_roots.get(root)
             replaced = top is not None and top.identity != identity
             if top is not None and replaced:
-                self._tops.drop(top)
+                self._watched_roots.drop(top)
                 top = None
             if not isinstance(self._tree.inotify, Inotify):
                 self._tree.inotify = self._reader()
             try:
                 if top is None:
-                    top = self._tree.plant(root)
+                    top = self._tree.add_root(root)
                 else:
                     self._tree.rewatch(top)
             except OSError as error:
                 raise explained(error, root) from None
-            self._tops.put(top)
-        self._tree.survey(top)
+            self._watched_roots.put(top)
+        self._tree.sync(top)
         with self._lock:
-            self._tops.tell_blind()
+            self._watched_roots.report_degraded()
             if replaced and top.alive:
                 self._emit(Overflowed(root))
 
-    def remove(self, root: str) -> None:
+    def remove_root(self, root: str) -> None:
         """Stop watching `root`; nothing happens where it is not watched."""
         with self._lock:
-            top = self._tops.get(root)
+            top = self._watched_roots.get(root)
             if top is not None:
-                self._tops.drop(top)
+                self._watched_roots.drop(top)
 
-    def mark(self, token: int) -> bool:
+    def send_mark(self, token: int) -> bool:
         """Have `Marked(token)` told when all that happened up to now has been; False where events cannot say that."""
         with self._lock:
             if self._tree.inotify is None:
@@ -140,21 +145,21 @@ class FolderWatcher:
                 return False
         return True
 
-    def counts(self, root: str) -> tuple[int, int] | None:
+    def watch_counts(self, root: str) -> tuple[int, int] | None:
         """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            top = self._tops.get(root)
-            return (0, 0) if top is None else self._tree.counts(top)
+            top = self._watched_roots.get(root)
+            return (0, 0) if top is None else self._tree.watch_counts(top)
         finally:
             self._lock.release()
 
     def close(self) -> None:
         """Stop everything and join the threads, but for those that a hung file system holds."""
         with self._lock:
-            keeper, self._keeper = self._keeper, None
-            self._tops.clear()
+            monitor, self._keeper = self._keeper, None
+            self._watched_roots.clear()
             self._translator.clear()
             self._overflowed = False
             self._met.clear()
@@ -167,9 +172,9 @@ class FolderWatcher:
             ending.join()
         for thread in looking:
             thread.join(_LAST_LOOK)
-        if keeper is not None:
-            self._nudge()
-            keeper.join()
+        if monitor is not None:
+            self._wake_keeper()
+            monitor.join()
             os.close(self._wake)
             self._wake = -1
 
@@ -189,7 +194,7 @@ class FolderWatcher:
             if folder is None:
                 return
             if folder.parent is None:
-                self._tops.lose(folder, "its folder is gone")
+                self._watched_roots.lose(folder, "its folder is gone")
             else:
                 self._tree.forget(folder)
 
@@ -198,19 +203,19 @@ class FolderWatcher:
         self._overflowed = True
         if self._tree.inotify is not None:  # the ends of marks may be among what was lost; the scan covers them
             self._met.extend(self._tree.inotify.marks())
-        self._nudge()
+        self._wake_keeper()
 
     def _on_mark(self, token: int) -> None:
         with self._lock:
-            self._translator.hurry()
+            self._translator.flush_moves()
             self._met.append(token)
-        self._nudge()
+        self._wake_keeper()
 
     def _of(self, wd: WatchDescriptor) -> Folder | None:
         # Every reader counts its watches from 1: the last words of one that died must not be taken for the next one's.
-        return self._tree.of(wd) if threading.current_thread() is self._tree.inotify else None
+        return self._tree.folder_of(wd) if threading.current_thread() is self._tree.inotify else None
 
-    def _tell(self, event: FsEvent) -> None:
+    def _emit_event(self, event: FsEvent) -> None:
         self._emit(event)
 
     # --- the reader -------------------------------------------------------------------------------------------
@@ -220,21 +225,21 @@ class FolderWatcher:
             inotify = self._tree.clear()
             self._translator.clear()
             self._overflowed = False
-            self._tops.lose_all(f"its watch died: {error}")
+            self._watched_roots.lose_all(f"its watch died: {error}")
             if inotify is not None:
                 self._dying = [*(each for each in self._dying if _alive(each)), inotify]
                 self._met.extend(inotify.marks())
             while self._met:
-                self._emit(Marked(self._met.popleft()))
+                self._emit(SyncMark(self._met.popleft()))
         if inotify is not None:
             inotify.stop()
 
-    def _reader(self) -> Inotify | NoInotify:
+    def _reader(self) -> Inotify | NullInotify:
         try:
             inotify = self._make_inotify(self._died, self._on_mark)
         except OSError as error:
             if error.errno in FULL:
-                return NoInotify(error)
+                return NullInotify(error)
             raise explained(error, "") from None
         inotify.start()
         return inotify
@@ -244,16 +249,16 @@ class FolderWatcher:
     def _look(self) -> None:
         """Have every suspect looked at, each by one thread at a time."""
         with self._lock:
-            for root in list(self._tops.suspects):
+            for root in list(self._watched_roots.suspects):
                 if root not in self._looking:
-                    self._tops.suspects.discard(root)
+                    self._watched_roots.suspects.discard(root)
                     thread = threading.Thread(target=self._look_at, args=(root,), name=f"checks {root}", daemon=True)
                     self._looking[root] = thread
                     thread.start()
 
     def _look_at(self, root: str) -> None:
         with self._lock:
-            top = self._tops.get(root)
+            top = self._watched_roots.get(root)
         fault = None
         if top is not None:
             try:
@@ -264,15 +269,15 @@ class FolderWatcher:
             except OSError:
                 fault = "its folder is gone"
         with self._lock:
-            if top is not None and fault is not None and self._tops.get(root) is top:
-                self._tops.lose(top, fault)
+            if top is not None and fault is not None and self._watched_roots.get(root) is top:
+                self._watched_roots.lose(top, fault)
             del self._looking[root]
-            if self._tops.suspects and self._keeper is not None:
-                self._nudge()
+            if self._watched_roots.suspects and self._keeper is not None:
+                self._wake_keeper()
 
     # --- the keeper -------------------------------------------------------------------------------------------
 
-    def _nudge(self) -> None:
+    def _wake_keeper(self) -> None:
         if self._wake >= 0:
             os.eventfd_write(self._wake, 1)
 
@@ -291,7 +296,7 @@ class FolderWatcher:
                     if self._keeper is None:
                         return
                 try:
-                    self._housekeep(mounted=mounts in ready)
+                    self._run_due(mounted=mounts in ready)
                 except Exception as error:
                     log.exception("the watch-keeper failed")
                     self._died(error)
@@ -299,29 +304,29 @@ class FolderWatcher:
             if mounts is not None:
                 os.close(mounts)
 
-    def _housekeep(self, *, mounted: bool) -> None:
+    def _run_due(self, *, mounted: bool) -> None:
         with self._lock:
             # What was met first, then the overflow: the reader, which asks for no lock there, notes them the other way.
             met = [self._met.popleft() for _ in range(len(self._met))]
             overflowed, self._overflowed = self._overflowed, False
             self._translator.expire()
             if mounted:
-                self._tops.suspect("/")
+                self._watched_roots.suspect("/")
                 self._emit(MountsChanged())
-            self._tops.tell_blind()
-            tops = list(self._tops) if overflowed else []
+            self._watched_roots.report_degraded()
+            watched_roots = list(self._watched_roots) if overflowed else []
         self._look()
-        while self._tree.shed():
+        while self._tree.remove_pending():
             time.sleep(_BREATH)
-        for top in tops:
-            self._tree.survey(top)  # folders may have come whose events were lost
+        for top in watched_roots:
+            self._tree.sync(top)  # folders may have come whose events were lost
         with self._lock:
-            for top in tops:
+            for top in watched_roots:
                 if top.alive:
                     self._emit(Overflowed(top.name))
-            self._tops.tell_blind()
+            self._watched_roots.report_degraded()
             for token in met:
-                self._emit(Marked(token))
+                self._emit(SyncMark(token))
 
     def _milliseconds(self) -> int | None:
         with self._lock:
@@ -329,7 +334,7 @@ class FolderWatcher:
         return None if due is None else max(0, int((due - time.monotonic()) * 1000) + 1)
 
 
-def _alive(inotify: Inotify | NoInotify) -> bool:
+def _alive(inotify: Inotify | NullInotify) -> bool:
     return isinstance(inotify, Inotify) and inotify.is_alive()
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli import query_args as asked
-from phsearch.cli.options import asking, parted
-from phsearch.cli.render import table as output
+from phsearch.cli import exit_status, query_args
+from phsearch.cli.options import split_args, with_client
+from phsearch.cli.render import table
 from phsearch.cli.render.hits import JSON, NULL, TABLE
-from phsearch.cli.search_request import find, objection, pointing, wish
-from phsearch.cli.terminal import Screen
+from phsearch.cli.search_request import run_search, search_params, show_position, validate_query
+from phsearch.cli.terminal import Console
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -39,32 +38,32 @@ def albums(ctx: click.Context) -> int | None:
 
 @albums.command("list", short_help="List them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@asking
+@with_client
 def listing(client: Client, *, as_json: bool = False) -> int:
     """List the albums: name, photos where there is a folder, query, and the folder."""
-    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
     found = client.call("albums.list")["albums"]
     if as_json:
-        screen.write(b"".join(map(output.json_line, found)))
-        return exits.DONE
+        screen.write(b"".join(map(table.json_line, found)))
+        return exit_status.DONE
     rows = [(_fields(album), album["folder"] or "") for album in found]
     if screen.terminal:
-        screen.write(output.table(rows, screen))
+        screen.write(table.table(rows, screen))
     else:
-        screen.write(b"".join(output.tsv((*fields, place)) for fields, place in rows))
+        screen.write(b"".join(table.tsv((*fields, place)) for fields, place in rows))
     for album in found:
         if album["problem"]:
-            notes.say(f"{album['name']} keeps what it has: {album['problem']}")
+            notes.print_line(f"{album['name']} keeps what it has: {album['problem']}")
     if not found and screen.terminal:
-        notes.say("no query is kept: `phsearch-client albums save NAME QUERY...` keeps one", dim=True)
-    return exits.DONE
+        notes.print_line("no query is kept: `phsearch-client albums save NAME QUERY...` keeps one", dim=True)
+    return exit_status.DONE
 
 
 class _Terms(click.Command):
     """Takes terms of a query that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options, terms = parted(self, args)
+        options, terms = split_args(self, args)
         if len(terms) < 2:  # noqa: PLR2004 - a name and something to look for
             return super().parse_args(ctx, [*options, *terms])
         super().parse_args(ctx, [*options, terms[0], "query"])
@@ -89,45 +88,45 @@ class _Terms(click.Command):
     "--min", "band", type=click.Choice(_BANDS), default="weak", show_default=True, help="The lowest band that counts."
 )
 @click.option("--all", "everything", is_flag=True, help="Whatever fits best, however little.")
-@asking
+@with_client
 def save(
     client: Client, name: str, query: tuple[str, ...], limit: int, band: str, *, folder: bool, everything: bool
 ) -> int:
     """Keep QUERY under NAME, in the place of one of that name."""
-    text = asked.query_of(query, os.path.exists)
-    if wrong := objection(text):
+    text = query_args.query_of(query, os.path.exists)
+    if wrong := validate_query(text):
         raise click.UsageError(wrong)
     cut = {} if everything else {"min_band": band}
-    with pointing(text):
+    with show_position(text):
         made = client.call("albums.save", name=name, query=text, limit=limit, folder=folder, **cut)["album"]
     if made["folder"]:
-        Screen.of(sys.stdout, os.environ).say(made["folder"])
+        Console.of(sys.stdout, os.environ).print_line(made["folder"])
     if made["problem"]:
-        exits.complain(f"the query is kept, but not its folder: {made['problem']}")
-        return exits.FAILED
-    return exits.DONE
+        exit_status.print_error(f"the query is kept, but not its folder: {made['problem']}")
+        return exit_status.FAILED
+    return exit_status.DONE
 
 
 @albums.command("show", short_help="Show what one finds now.")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by a null character.")
-@asking
+@with_client
 def showing(client: Client, name: str, *, as_json: bool, null: bool) -> int:
     """Show the photos of the album NAME, as a search for its query does."""
     album = _one(client, name)
     cut: dict[str, Any] = {"min_band": album["min_band"]} if album["min_band"] else {}
     form = JSON if as_json else NULL if null else TABLE
-    return find(wish(album["query"], album["limit"], cut, collapse=False), form, client=client)
+    return run_search(search_params(album["query"], album["limit"], cut, collapse=False), form, client=client)
 
 
 @albums.command("remove", short_help="Forget one, and its links.")
 @click.argument("name")
-@asking
+@with_client
 def remove(client: Client, name: str) -> int:
     """Forget the album NAME and its folder of links; no photo is touched."""
     client.call("albums.remove", name=name)
-    return exits.DONE
+    return exit_status.DONE
 
 
 def _one(client: Client, name: str) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking, given
-from phsearch.cli.render import table as output
-from phsearch.cli.render.table import counted
-from phsearch.cli.terminal import Screen
+from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
+from phsearch.cli.render import table
+from phsearch.cli.render.table import plural
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,38 +26,38 @@ _PATIENCE = 600.0
 _FATES = ("grace", "keep", "forget")
 
 
-@click.command(cls=Wordless, short_help="Have the daemon read its settings again.")
+@click.command(cls=NoArgumentsCommand, short_help="Have the daemon read its settings again.")
 @click.option(
     "--removed",
     type=click.Choice(_FATES),
     help="What becomes of the photos of folders that are taken out: what the settings say (grace), kept, or forgotten.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asking
+@with_client
 def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
     """Have the daemon read its settings again, without a restart. Where there is a mistake in them nothing changes."""
-    screen = Screen.of(sys.stdout, os.environ)
-    if given("timeout") is None:
+    screen = Console.of(sys.stdout, os.environ)
+    if option_value("timeout") is None:
         client.timeout = _PATIENCE
     if removed is None and screen.terminal and not as_json and sys.stdin.isatty():
         removed = _ask([gone for gone in client.call("config.reload", check=True)["removed"] if gone["photos"]])
     answer = client.call("config.reload", removed=removed or "grace")
-    said = [output.cell(line) for line in _said(answer, forgotten=removed == "forget")] or ["nothing changed"]
-    screen.write(output.json_line(answer) if as_json else "".join(f"{line}\n" for line in said))
-    return exits.DONE
+    said = [table.cell(line) for line in _said(answer, forgotten=removed == "forget")] or ["nothing changed"]
+    screen.write(table.json_line(answer) if as_json else "".join(f"{line}\n" for line in said))
+    return exit_status.DONE
 
 
 @click.command(short_help="Forget the photos of a folder that is watched no longer.")
 @click.argument("root", type=click.Path())
-@asking
+@with_client
 def forget(client: Client, root: str) -> int:
     """Forget the photos of ROOT now, a folder that was taken out of the settings; `status` lists those."""
-    if given("timeout") is None:
+    if option_value("timeout") is None:
         client.timeout = _PATIENCE
     answer = client.call("library.forget", root=os.path.abspath(root))  # noqa: PTH100 - not resolved, as in rescan
-    notes = Screen.of(sys.stderr, os.environ)
-    notes.say(f"forgot {counted(answer['forgotten'], 'photo')} of {output.cell(answer['root'])}")
-    return exits.DONE
+    notes = Console.of(sys.stderr, os.environ)
+    notes.print_line(f"forgot {plural(answer['forgotten'], 'photo')} of {table.cell(answer['root'])}")
+    return exit_status.DONE
 
 
 def _ask(gone: list[dict[str, Any]]) -> str | None:
@@ -66,7 +65,7 @@ def _ask(gone: list[dict[str, Any]]) -> str | None:
         return None
     for each in gone:
         click.echo(
-            output.cell(f"{counted(each['photos'], 'photo')} of {each['path']} will no longer be shown."), err=True
+            table.cell(f"{plural(each['photos'], 'photo')} of {each['path']} will no longer be shown."), err=True
         )
     ends = gone[0]["forgotten_at"]
     grace = "keep them, as the settings say" if ends is None else f"forget them on {_day(ends)}, at no cost until then"
@@ -77,7 +76,7 @@ def _ask(gone: list[dict[str, Any]]) -> str | None:
 
 def _said(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
     for each in answer["added"]:
-        known = f": {counted(each['photos'], 'photo')} known already" if each["photos"] else ""
+        known = f": {plural(each['photos'], 'photo')} known already" if each["photos"] else ""
         yield f"watching {each['path']}{known}"
     for each in answer["removed"]:
         yield f"no longer watching {each['path']}"
@@ -93,7 +92,7 @@ def _said(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
 
 
 def _fate(gone: dict[str, Any], *, forgotten: bool) -> str:
-    photos, path = f"{counted(gone['photos'], 'photo')} of {gone['path']}", shlex.quote(gone["path"])
+    photos, path = f"{plural(gone['photos'], 'photo')} of {gone['path']}", shlex.quote(gone["path"])
     if forgotten:
         return f"{photos} are forgotten"
     now = f"forget now: {PROGRAM} forget {path}"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import asking
-from phsearch.cli.render import table as output
-from phsearch.cli.render.table import amount, counted
-from phsearch.cli.terminal import Screen
+from phsearch.cli import exit_status
+from phsearch.cli.options import with_client
+from phsearch.cli.render import table
+from phsearch.cli.render.table import format_bytes, plural
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ _SECONDS = 19  # of ISO 8601: all up to the seconds
 @click.option("--near", "kind", flag_value="near", help="Only bursts, edits, and a RAW with its JPEG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a group.")
 @click.option("-0", "--null", is_flag=True, help="Print the paths of all but the first of each group, for xargs -0.")
-@asking
+@with_client
 def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool, null: bool) -> int:
     """List photos that are there twice, or nearly, below FOLDER or everywhere. Nothing is ever deleted.
 
@@ -37,7 +37,7 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     """
     if as_json and null:
         raise click.UsageError("--json and --null exclude each other: choose one.")
-    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
     where = {"path": os.path.abspath(folder)} if folder else {}  # noqa: PTH100 - abspath keeps the name as typed
     count, spare, more = 0, 0, 0
     for number, group in enumerate(_groups(client, kind or "all", where), 1):
@@ -46,10 +46,12 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
         more += group["more"]
         screen.write(_shown(number, group, screen, as_json=as_json, null=null))
     if more:
-        notes.say(f"{counted(more, 'photo')} of large groups not listed: ask again when some are gone")
+        notes.print_line(f"{plural(more, 'photo')} of large groups not listed: ask again when some are gone")
     if notes.terminal:
-        notes.say(f"{counted(count, 'group')}; exact copies take {amount(spare)}; nothing was changed", dim=True)
-    return exits.DONE
+        notes.print_line(
+            f"{plural(count, 'group')}; exact copies take {format_bytes(spare)}; nothing was changed", dim=True
+        )
+    return exit_status.DONE
 
 
 def _groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -62,26 +64,24 @@ def _groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[s
             return
 
 
-def _shown(number: int, group: dict[str, Any], screen: Screen, *, as_json: bool, null: bool) -> str | bytes:
+def _shown(number: int, group: dict[str, Any], screen: Console, *, as_json: bool, null: bool) -> str | bytes:
     if as_json:
-        return output.json_line(group)
+        return table.json_line(group)
     if null:
         names = [photo["path"] for photo in group["photos"][1:]]
         return (
-            "".join(f"{output.cell(name)}\0" for name in names)
-            if screen.terminal
-            else b"".join(map(output.null, names))
+            "".join(f"{table.cell(name)}\0" for name in names) if screen.terminal else b"".join(map(table.null, names))
         )
     if not screen.terminal:
         lines = (
-            output.tsv((str(number), group["kind"], str(photo["size"]), photo["path"])) for photo in group["photos"]
+            table.tsv((str(number), group["kind"], str(photo["size"]), photo["path"])) for photo in group["photos"]
         )
         return b"".join(lines)
     rows = [(_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
-    return output.table(rows, screen) + "\n"
+    return table.table(rows, screen) + "\n"
 
 
 def _fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:
     size = f"{photo['width']}x{photo['height']}"
     mark = kind if place == 0 else "copy" if photo["copy"] else ""
-    return mark, size, amount(photo["size"]), (photo["taken_at"] or "")[:_SECONDS]
+    return mark, size, format_bytes(photo["size"]), (photo["taken_at"] or "")[:_SECONDS]

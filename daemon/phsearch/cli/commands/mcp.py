@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from phsearch import paths
-from phsearch.cli import PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking, given
-from phsearch.client import RESTART
+from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
+from phsearch.client import RESTART_HINT
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
@@ -37,30 +36,30 @@ _RESTART_SECONDS = 40.0
 _PAUSE = 0.2
 
 
-@click.command(cls=Wordless, short_help="Let an assistant search, by MCP on stdin and stdout.")
-@asking
+@click.command(cls=NoArgumentsCommand, short_help="Let an assistant search, by MCP on stdin and stdout.")
+@with_client
 def mcp(client: Client) -> int:
     """Speak the Model Context Protocol on stdin and stdout, for an assistant that starts this command.
 
     It offers the tools search, status and why, until stdin ends. Tell your assistant this command line.
     """
-    if given("timeout") is None:
+    if option_value("timeout") is None:
         client.timeout = _TIMEOUT
-    if given("socket") is None:
-        client.path = place(os.environ)
+    if option_value("socket") is None:
+        client.path = find_socket(os.environ)
     if sys.stdin is None:  # `<&-`
-        return exits.DONE
+        return exit_status.DONE
     if sys.stdin.isatty():
-        exits.complain(f"speaking MCP; to be started by an assistant, as `{PROGRAM} mcp`. Ctrl-D ends it")
+        exit_status.print_error(f"speaking MCP; to be started by an assistant, as `{PROGRAM} mcp`. Ctrl-D ends it")
     bridge = Bridge(client)
     for line in _lines(sys.stdin.buffer):
         if (answer := bridge.answer(line)) is not None:
             sys.stdout.buffer.write(answer + b"\n")
             sys.stdout.buffer.flush()
-    return exits.DONE
+    return exit_status.DONE
 
 
-def place(env: Mapping[str, str]) -> str:
+def find_socket(env: Mapping[str, str]) -> str:
     """Give the daemon's socket. Assistants start programs with a bare environment, without the session's place."""
     usual = paths.socket_path(env)
     session = f"/run/user/{os.getuid()}"
@@ -107,14 +106,16 @@ class Bridge:
         else:
             if method != "initialize" or b'"MethodNotFound"' not in answer:
                 return answer
-            problem = RpcError("MethodNotFound", "the daemon is older than this client and does not speak MCP", RESTART)
+            problem = RpcError(
+                "MethodNotFound", "the daemon is older than this client and does not speak MCP", RESTART_HINT
+            )
         return _problem(problem, jsonrpc.request_id(message))
 
     def _ask(self, line: bytes) -> bytes:
         deadline = time.monotonic() + min(self._patience, self._client.timeout)
         while True:
             try:
-                answer = self._client.pass_on(line)
+                answer = self._client.forward(line)
             except DaemonUnreachableError:
                 if time.monotonic() + _PAUSE > deadline:
                     raise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking
-from phsearch.cli.terminal import Screen
+from phsearch.cli import exit_status
+from phsearch.cli.options import NoArgumentsCommand, with_client
+from phsearch.cli.terminal import Console
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ _READABLE = 0o644
 """node_exporter runs as a user of its own."""
 
 
-@click.command(cls=Wordless, short_help="Print numbers for Prometheus.")
+@click.command(cls=NoArgumentsCommand, short_help="Print numbers for Prometheus.")
 @click.option(
     "--textfile",
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="Write them to FILE in one piece, for node_exporter; with phsearch_up 0 if the daemon does not answer.",
 )
-@asking
+@with_client
 def metrics(client: Client, textfile: str | None) -> int:
     """Print the daemon's numbers in Prometheus' text format."""
     if textfile is None:
-        Screen.of(sys.stdout, os.environ).write(client.call("metrics")["text"].encode())
-        return exits.DONE
+        Console.of(sys.stdout, os.environ).write(client.call("metrics")["text"].encode())
+        return exit_status.DONE
     try:
         text = client.call("metrics")["text"]
     except PhsearchError:
         _replace(textfile, _DOWN)
         raise
     _replace(textfile, text)
-    return exits.DONE
+    return exit_status.DONE
 
 
 def _replace(file: str, text: str) -> None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking
-from phsearch.cli.render import table as output
-from phsearch.cli.terminal import Screen
+from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli.options import NoArgumentsCommand, with_client
+from phsearch.cli.render import table
+from phsearch.cli.terminal import Console
 from phsearch.wire.methods import LONGEST
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def seconds(text: str) -> int | None:
 @click.command(short_help="Stop indexing, for a while or until resume; searching goes on.")
 @click.argument("duration", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asking
+@with_client
 def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:
     """Stop reading and embedding photos, for a DURATION such as 30m, 2h or 1h30m, or until `resume`.
 
@@ -52,13 +51,13 @@ def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:
         raise click.UsageError(f'"{words}" is no duration: {hint}. {way_out}')
     answer = client.call("library.pause", **({} if length is None else {"seconds": length}))
     _say(answer, as_json=as_json)
-    return exits.DONE
+    return exit_status.DONE
 
 
-@click.command(cls=Wordless, short_help="Go on indexing after a pause.")
+@click.command(cls=NoArgumentsCommand, short_help="Go on indexing after a pause.")
 @click.option("--force", is_flag=True, help="Also disregard battery and pressure, for as long as they are as now.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asking
+@with_client
 def resume(client: Client, *, force: bool, as_json: bool) -> int:
     """End the pause. The battery, or pressure on memory or disks, may still hold indexing back: --force overrides that.
 
@@ -67,13 +66,13 @@ def resume(client: Client, *, force: bool, as_json: bool) -> int:
     answer = client.call("library.resume", **({"force": True} if force else {}))
     _say(answer, as_json=as_json)
     if not as_json and not force and answer["pace"]["state"] != "full":
-        Screen.of(sys.stderr, os.environ).say(f"`{PROGRAM} resume --force` overrides that", dim=True)
-    return exits.DONE
+        Console.of(sys.stderr, os.environ).print_line(f"`{PROGRAM} resume --force` overrides that", dim=True)
+    return exit_status.DONE
 
 
 def _say(answer: dict[str, Any], *, as_json: bool) -> None:
-    screen = Screen.of(sys.stdout, os.environ)
-    screen.write(output.json_line(answer) if as_json else f"indexing is {output.cell(answer['pace']['text'])}\n")
+    screen = Console.of(sys.stdout, os.environ)
+    screen.write(table.json_line(answer) if as_json else f"indexing is {table.cell(answer['pace']['text'])}\n")
     if not answer["kept"]:
-        notes = Screen.of(sys.stderr, os.environ)
-        notes.say("this could not be saved, and does not outlive a restart of the daemon: its log says why")
+        notes = Console.of(sys.stderr, os.environ)
+        notes.print_line("this could not be saved, and does not outlive a restart of the daemon: its log says why")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import query_args as asked
-from phsearch.cli.options import asking, between, parted
-from phsearch.cli.render.hits import JSON, NULL, TABLE, compiled
-from phsearch.cli.search_request import CUT, LIMIT, find, objection, wish
+from phsearch.cli import query_args
+from phsearch.cli.options import in_range, split_args, with_client
+from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
+from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Search(click.Command):
     """Takes terms of the query wherever they stand, also those that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options, terms = parted(self, args, _WITH_VALUE)
+        options, terms = split_args(self, args, _WITH_VALUE)
         super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
         ctx.params["query"] = tuple(terms)
         return []
@@ -54,7 +54,7 @@ def _least(ctx: click.Context, param: click.Parameter, value: str | None) -> dic
 
 def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form | None:
     try:
-        return None if value is None else compiled(value)
+        return None if value is None else compile_template(value)
     except ValueError as problem:
         said = str(problem)
         raise click.BadParameter(said if said.endswith("?") else f"{said}.", ctx, param) from None
@@ -113,7 +113,7 @@ def _terms(command: Any) -> Any:
 @click.option(
     "--min-score",
     type=float,
-    callback=between(-1, 1),
+    callback=in_range(-1, 1),
     metavar="SCORE",
     help="Leave out photos with a cosine below this.",
 )
@@ -122,7 +122,7 @@ def _terms(command: Any) -> Any:
 @click.option(
     "--sync",
     type=float,
-    callback=between(0, _LONGEST),
+    callback=in_range(0, _LONGEST),
     metavar="[=SECONDS]",
     help=f"First wait, {_PATIENCE} s at most, until every photo that was there before can be found; 75 if that failed.",
 )
@@ -142,7 +142,7 @@ def _terms(command: Any) -> Any:
 @click.option(
     "--exec", "command", callback=_words, metavar="CMD", help="With --follow: run this for each, {} being its path."
 )
-@asking
+@with_client
 def search(
     client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **given: Any
 ) -> int:
@@ -150,16 +150,16 @@ def search(
 
     A table for a terminal; score, date and path for a pipe.
     """
-    words = asked.query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
-    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in asked.OPTIONS}
-    text = " ".join([words, *asked.terms_of(terms)]).strip()
-    if wrong := objection(text):
+    words = query_args.query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
+    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in query_args.OPTIONS}
+    text = " ".join([words, *query_args.terms_of(terms)]).strip()
+    if wrong := validate_query(text):
         raise click.UsageError(wrong)
     _exclude(given, least, sync)
-    cut = {} if given["everything"] else least or dict(CUT)
+    cut = {} if given["everything"] else least or dict(CUTOFF_PARAMS)
     if (score := given["min_score"]) is not None:
         cut = {"min_score": score} | (least or {})
-    params = wish(text, limit, cut, collapse=not given["expand"])
+    params = search_params(text, limit, cut, collapse=not given["expand"])
     form = JSON if given["as_json"] else NULL if given["null"] else given["form"] or TABLE
     if given["follow"]:
         from phsearch.cli.follow import follow  # noqa: PLC0415 - only here
@@ -170,12 +170,12 @@ def search(
         from phsearch.cli.render.images import pictures  # noqa: PLC0415 - only here
 
         show = pictures(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
-        return find(params, form, sync, client=client, show=show)
+        return run_search(params, form, sync, client=client, show=show)
     if given["opened"]:
-        from phsearch.cli.viewer import opening  # noqa: PLC0415 - only here
+        from phsearch.cli.viewer import viewer_printer  # noqa: PLC0415 - only here
 
-        return find(params, form, sync, client=client, show=opening(given["opened"], form, shares=shares))
-    return find(params, form, sync, client=client, shares=shares)
+        return run_search(params, form, sync, client=client, show=viewer_printer(given["opened"], form, shares=shares))
+    return run_search(params, form, sync, client=client, shares=shares)
 
 
 def _pictured(given: dict[str, Any]) -> bool:

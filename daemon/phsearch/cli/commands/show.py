@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import asking
+from phsearch.cli import exit_status
+from phsearch.cli.options import with_client
 from phsearch.cli.render.images import NO_PICTURES
 from phsearch.cli.render.images.detect import HOWS, cells, protocol
 from phsearch.cli.render.images.layout import alone
 from phsearch.cli.render.images.protocols import PROTOCOLS
-from phsearch.cli.terminal import Screen
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -45,7 +45,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     show_default=True,
     help="Which protocol the terminal speaks.",
 )
-@asking
+@with_client
 def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> int:
     """Draw the photo at PATH, which is in the library, in the terminal.
 
@@ -53,14 +53,14 @@ def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> i
       phsearch-client --format '{path}' --all beach |
         fzf --preview 'phsearch-client show {} --size ${FZF_PREVIEW_COLUMNS}x${FZF_PREVIEW_LINES}'
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    screen = Screen.of(sys.stdout, os.environ)
+    screen = Console.of(sys.stdout, os.environ)
     # A chooser reads the preview through a pipe, and passes on what it knows of the terminal.
     found = protocol(how, sys.stdout if size is None else sys.stderr, os.environ)
     if found is None:
-        exits.complain(f"{NO_PICTURES}; --thumbnails= says which it is, if it was not recognised")
-        return exits.FAILED
+        exit_status.print_error(f"{NO_PICTURES}; --thumbnails= says which it is, if it was not recognised")
+        return exit_status.FAILED
     room = cells(sys.stdout if size is None else sys.stderr)
     if size is not None:
         room = room._replace(columns=size[0], lines=size[1])
     path = os.path.abspath(path)  # noqa: PTH100 - abspath keeps the name as typed
-    return exits.DONE if alone(path, client, PROTOCOLS[found], room, screen) else exits.FAILED
+    return exit_status.DONE if alone(path, client, PROTOCOLS[found], room, screen) else exit_status.FAILED

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import get_completion_class
 
-from phsearch.cli import COMPLETE, PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking, given
-from phsearch.cli.render import table as output
-from phsearch.cli.render.status import report, until_done
-from phsearch.cli.terminal import Screen
+from phsearch.cli import COMPLETE, PROGRAM, exit_status
+from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
+from phsearch.cli.render import table
+from phsearch.cli.render.status import format_status, wait_until_indexed
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -27,40 +26,40 @@ _INSTALL = {
 }
 
 
-@click.command(cls=Wordless, short_help="Show how the daemon is and what it has done.")
+@click.command(cls=NoArgumentsCommand, short_help="Show how the daemon is and what it has done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--wait", is_flag=True, help="Wait until nothing is left to index; --timeout bounds it, if given.")
-@asking
+@with_client
 def status(client: Client, *, as_json: bool, wait: bool) -> int:
     """Show how the daemon is: its model, its folders, what is indexed and what went wrong."""
-    screen = Screen.of(sys.stdout, os.environ)
-    notes = Screen.of(sys.stderr, os.environ)
-    answer = until_done(client, given("timeout"), notes) if wait else client.call("status")
-    screen.write(output.json_line(answer) if as_json else report(answer, screen))
-    return exits.DONE
+    screen = Console.of(sys.stdout, os.environ)
+    notes = Console.of(sys.stderr, os.environ)
+    answer = wait_until_indexed(client, option_value("timeout"), notes) if wait else client.call("status")
+    screen.write(table.json_line(answer) if as_json else format_status(answer, screen))
+    return exit_status.DONE
 
 
-@click.command(cls=Wordless, short_help="Show what the daemon does, as it happens.")
+@click.command(cls=NoArgumentsCommand, short_help="Show what the daemon does, as it happens.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@asking
+@with_client
 def watch(client: Client, *, as_json: bool) -> int:
     """Show what the daemon does, as it happens, until Ctrl-C."""
-    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
     events = client.events()
     if screen.terminal:
-        notes.say("watching; Ctrl-C ends it", dim=True)
+        notes.print_line("watching; Ctrl-C ends it", dim=True)
     for event in events:
-        screen.write(output.json_line(event) if as_json else _line(event, screen))
-    return exits.DONE
+        screen.write(table.json_line(event) if as_json else _line(event, screen))
+    return exit_status.DONE
 
 
-def _line(event: dict[str, Any], screen: Screen) -> str | bytes:
+def _line(event: dict[str, Any], screen: Console) -> str | bytes:
     kind, path = str(event.get("type", "")), str(event.get("path") or "")
     detail = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("type", "path"))
     if not screen.terminal:
-        return output.tsv((kind, detail, path))
+        return table.tsv((kind, detail, path))
     fields = (time.strftime("%H:%M:%S"), kind) + ((detail,) if detail else ())
-    return output.table([(fields, path)], screen)
+    return table.table([(fields, path)], screen)
 
 
 @click.command(short_help="Print the shell's completion script.")
@@ -77,9 +76,9 @@ def completion(shell: str | None) -> int:
     maker = get_completion_class(shell) if shell in _INSTALL else None
     if maker is None:
         raise click.UsageError(f"Which shell? Name one of {', '.join(_INSTALL)}.")
-    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
+    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
     group = click.get_current_context().find_root().command
     screen.write(maker(group, {}, PROGRAM, COMPLETE).source() + "\n")
     if screen.terminal:
-        notes.say(f"to use it: {_INSTALL[shell]}", dim=True)
-    return exits.DONE
+        notes.print_line(f"to use it: {_INSTALL[shell]}", dim=True)
+    return exit_status.DONE

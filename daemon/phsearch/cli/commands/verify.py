@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import Wordless, asking, given
+from phsearch.cli import exit_status
+from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
 from phsearch.cli.render import table as output
-from phsearch.cli.render.table import counted
-from phsearch.cli.terminal import Screen
+from phsearch.cli.render.table import plural
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -30,7 +30,7 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int:
     raise click.BadParameter(f'{value} is neither a number of photos nor "all".', ctx, param)
 
 
-@click.command(cls=Wordless, short_help="Check that the index is right.")
+@click.command(cls=NoArgumentsCommand, short_help="Check that the index is right.")
 @click.option(
     "--sample",
     callback=_sample,
@@ -39,29 +39,29 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="How many photos, chosen at random, to read and embed again (200).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asking
+@with_client
 def verify(client: Client, sample: int, *, as_json: bool) -> int:
     """Compare the index on disk with what is searched and with the files, and embed a random sample again.
 
     Nothing is changed. It may take minutes; searches and indexing go on. The exit status is 1 if anything is wrong.
     """
-    screen, notes = Screen.of(sys.stdout, os.environ), Screen.of(sys.stderr, os.environ)
-    if given("timeout") is None:
+    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
+    if option_value("timeout") is None:
         client.timeout = _PATIENCE
     if notes.terminal and not as_json:
-        notes.say("comparing the index with the files; this may take minutes", dim=True)
+        notes.print_line("comparing the index with the files; this may take minutes", dim=True)
     found = client.call("library.verify", sample=sample)
     screen.write(output.json_line(found) if as_json else _verdict(found, screen))
-    return exits.DONE if found["ok"] else exits.FAILED
+    return exit_status.DONE if found["ok"] else exit_status.FAILED
 
 
-def _verdict(found: dict[str, Any], screen: Screen) -> bytes:
-    said = [f"{counted(found['rows'], 'row')}, {counted(found['checked'], 'photo')} compared with the files"]
+def _verdict(found: dict[str, Any], screen: Console) -> bytes:
+    said = [f"{plural(found['rows'], 'row')}, {plural(found['checked'], 'photo')} compared with the files"]
     if found["sampled"]:
-        said.append(f"{counted(found['sampled'], 'photo')} read again, {_cosine(found)}")
+        said.append(f"{plural(found['sampled'], 'photo')} read again, {_cosine(found)}")
     if found["not_checked"]:
         why = f"indexing is {output.cell(held)}" if (held := found.get("held")) else "offline, or not to be read now"
-        said.append(f"{counted(found['not_checked'], 'photo')} not checked: {why}")
+        said.append(f"{plural(found['not_checked'], 'photo')} not checked: {why}")
     if found["ok"]:
         said.append("the index is right")
         return _lines(said)
@@ -91,7 +91,7 @@ def _cosine(found: dict[str, Any]) -> str:
     return "none of them could be compared" if lowest is None else f"lowest cosine {lowest:.4f}"
 
 
-def _listed(found: dict[str, Any], screen: Screen) -> bytes:
+def _listed(found: dict[str, Any], screen: Console) -> bytes:
     rows = found["mismatches"]
     if not screen.terminal:
         return b"".join(output.tsv((row["kind"], row["detail"], row["path"])) for row in rows)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phsearch.cli import PROGRAM
-from phsearch.cli import exit_status as exits
-from phsearch.cli.options import asking
-from phsearch.cli.render import table as output
-from phsearch.cli.search_request import objection
-from phsearch.cli.terminal import Screen
+from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli.options import with_client
+from phsearch.cli.render import table
+from phsearch.cli.search_request import validate_query
+from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("path", type=click.Path())
 @click.argument("query", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asking
+@with_client
 def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> int:
     """Say where the photo at PATH is on its way into the index, and with a QUERY how well it matches.
 
@@ -34,17 +33,17 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
     params = {"path": os.path.abspath(path)}  # noqa: PTH100
     if query:
         params["query"] = " ".join(query)
-        if wrong := objection(params["query"]):
+        if wrong := validate_query(params["query"]):
             raise click.UsageError(wrong)
     answer = client.call("library.why", **params)
-    screen = Screen.of(sys.stdout, os.environ)
+    screen = Console.of(sys.stdout, os.environ)
     if as_json:
-        screen.write(output.json_line(answer))
+        screen.write(table.json_line(answer))
     else:
-        screen.say(f"{answer['path']}: {answer['text']}")
+        screen.print_line(f"{answer['path']}: {answer['text']}")
         if answer["match"]:
-            screen.say(answer["match"]["text"])
+            screen.print_line(answer["match"]["text"])
     if answer["verdict"] in {"missing", "outside"} and os.sep not in path:
         words = " ".join(("why", path, *query))
-        Screen.of(sys.stderr, os.environ).say(f"to search for these words: {PROGRAM} search {words}", dim=True)
-    return exits.DONE if answer["findable"] else exits.FAILED
+        Console.of(sys.stderr, os.environ).print_line(f"to search for these words: {PROGRAM} search {words}", dim=True)
+    return exit_status.DONE if answer["findable"] else exit_status.FAILED

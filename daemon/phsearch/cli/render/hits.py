@@ -6,14 +6,14 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli.render import table as output
+from phsearch.cli.render import table
 from phsearch.cli.terminal import DIM, GREEN, YELLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.cli.render.table import Field
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
 
 # What --format makes of a hit: "{path}\t{score}" and the like.
 #
@@ -46,7 +46,7 @@ _PARTS = re.compile(r"\{\{|\}\}|\{(\w*)\}|\\([tn0\\])|([{}])")
 _ESCAPES = {"t": "\t", "n": "\n", "0": "\0", "\\": "\\"}
 
 
-def compiled(template: str) -> Callable[[dict[str, Any]], bytes]:
+def compile_template(template: str) -> Callable[[dict[str, Any]], bytes]:
     """Give what writes a hit, with a newline after it unless the format ends in one or in a null.
 
     Raises ValueError with a sentence.
@@ -67,7 +67,7 @@ def compiled(template: str) -> Callable[[dict[str, Any]], bytes]:
     closing = "" if "".join(text for text, _ in parts[-2:]).endswith(("\n", "\0")) and not parts[-1][1] else "\n"
 
     def write(hit: dict[str, Any]) -> bytes:
-        return output.name_bytes(
+        return table.name_bytes(
             "".join(text or (_value(hit, field) if field else "") for text, field in parts) + closing
         )
 
@@ -91,7 +91,7 @@ def _value(hit: dict[str, Any], field: str) -> str:
         case bool():
             return "true" if value else "false"
         case _:
-            return output.escaped(str(value))
+            return table.escaped(str(value))
 
 
 TABLE, JSON, NULL = "table", "json", "null"
@@ -99,8 +99,8 @@ _COLOURS = {"strong": GREEN, "likely": YELLOW}
 _DATE = 10
 
 
-def shown(
-    hits: list[dict[str, Any]], form: str | Callable[[dict[str, Any]], bytes], screen: Screen, *, shares: bool = False
+def hit_printer(
+    hits: list[dict[str, Any]], form: str | Callable[[dict[str, Any]], bytes], screen: Console, *, shares: bool = False
 ) -> str | bytes:
     """Give hits in a form, or as a function of each makes them; a table becomes TSV where nobody looks.
 
@@ -109,19 +109,19 @@ def shown(
     if callable(form):
         return b"".join(map(form, hits))
     if form == JSON:
-        return b"".join(map(output.json_line, hits))
+        return b"".join(map(table.json_line, hits))
     if form == NULL:
         if screen.terminal:
-            return "".join(f"{output.cell(hit['path'])}\0" for hit in hits)
-        return b"".join(output.null(hit["path"]) for hit in hits)
+            return "".join(f"{table.cell(hit['path'])}\0" for hit in hits)
+        return b"".join(table.null(hit["path"]) for hit in hits)
     if not screen.terminal:
         return b"".join(_line(hit, shares=shares) for hit in hits)
-    return output.table([(_fields(hit, shares=shares), hit["path"]) for hit in hits], screen)
+    return table.table([(_fields(hit, shares=shares), hit["path"]) for hit in hits], screen)
 
 
 def _line(hit: dict[str, Any], *, shares: bool) -> bytes:
     number = hit["share"] if shares and hit.get("share") is not None else hit["score"]
-    return output.tsv((f"{number:.4f}", hit["taken_at"] or "", hit["path"]))
+    return table.tsv((f"{number:.4f}", hit["taken_at"] or "", hit["path"]))
 
 
 def _fields(hit: dict[str, Any], *, shares: bool) -> tuple[Field, ...]:

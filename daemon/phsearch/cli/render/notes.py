@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli.render import table as output
-from phsearch.cli.render.table import counted
+from phsearch.cli.render import table
+from phsearch.cli.render.table import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
 
 # A mistake in a query, shown under its place.
 
@@ -20,35 +20,35 @@ _INDENT = 4
 _AROUND = 20
 
 
-def pointed(query: str, place: tuple[int, int], screen: Screen) -> str:
+def caret_line(query: str, place: tuple[int, int], screen: Console) -> str:
     """Give the query and a line of carets under the characters from `place[0]` to before `place[1]`."""
     start, end = max(0, min(place[0], len(query))), max(0, min(place[1], len(query)))
     room = max(screen.width - _INDENT - 2, 2 * _AROUND)
     # A long query is shown from a little before the place on.
-    first = 0 if output.width(output.cell(query)) <= room else max(0, start - _AROUND)
-    before, wrong, after = (output.cell(part) for part in (query[first:start], query[start:end], query[end:]))
-    before = (output.ELLIPSIS if first else "") + before
-    line = output.keep_start(before + wrong + after, room)
-    column = min(output.width(before), room - 1)
-    carets = min(max(output.width(wrong), 1), room - column)
+    first = 0 if table.width(table.cell(query)) <= room else max(0, start - _AROUND)
+    before, wrong, after = (table.cell(part) for part in (query[first:start], query[start:end], query[end:]))
+    before = (table.ELLIPSIS if first else "") + before
+    line = table.keep_start(before + wrong + after, room)
+    column = min(table.width(before), room - 1)
+    carets = min(max(table.width(wrong), 1), room - column)
     return f"{' ' * _INDENT}{line}\n{' ' * (_INDENT + column)}{screen.bold('^' * carets)}\n"
 
 
-def remark(query: str, answer: Mapping[str, Any], notes: Screen, *, bounded: bool = False) -> None:
+def print_notes(query: str, answer: Mapping[str, Any], notes: Console, *, bounded: bool = False) -> None:
     """Say it; `bounded` where a --min-score was given."""
     if notes.terminal and (echo := understood(answer.get("understood") or {})):
-        notes.say(echo, dim=True)
+        notes.print_line(echo, dim=True)
     if not answer["hits"] and answer["photos"]:
-        notes.say(_nothing(query, answer, bounded=bounded))
+        notes.print_line(_nothing(query, answer, bounded=bounded))
     elif not answer["hits"]:
-        notes.say("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
+        notes.print_line("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
     if offline := [hit for hit in answer["hits"] if hit.get("offline")]:
-        notes.say(_away(offline), dim=True)
+        notes.print_line(_away(offline), dim=True)
     if notes.terminal and answer["hits"]:
-        notes.say("; ".join([_measure(answer), *_pending(answer)]), dim=True)
+        notes.print_line("; ".join([_measure(answer), *_pending(answer)]), dim=True)
     else:
         for line in _pending(answer):
-            notes.say(line, dim=True)
+            notes.print_line(line, dim=True)
 
 
 def understood(said: Mapping[str, Any]) -> str:
@@ -84,9 +84,9 @@ def _of(hidden: int) -> str:
 def _measure(answer: Mapping[str, Any]) -> str:
     took = answer["took_ms"]
     text = (
-        f"{counted(len(answer['hits']), 'photo')} in {took:.0f} ms"
+        f"{plural(len(answer['hits']), 'photo')} in {took:.0f} ms"
         if took >= 1
-        else f"{counted(len(answer['hits']), 'photo')} in 1 ms"
+        else f"{plural(len(answer['hits']), 'photo')} in 1 ms"
     )
     text += f", of {answer['photos']:,}"
     matching, hidden = answer.get("matching"), answer.get("hidden") or 0
@@ -105,11 +105,11 @@ def _pending(answer: Mapping[str, Any]) -> list[str]:
     if not photos:
         return []
     if held:
-        return [f"{counted(photos, 'photo')} {'waits' if photos == 1 else 'wait'}: indexing is {held}"]
-    return [f"{counted(photos, 'photo')} {'is' if photos == 1 else 'are'} still being indexed"]
+        return [f"{plural(photos, 'photo')} {'waits' if photos == 1 else 'wait'}: indexing is {held}"]
+    return [f"{plural(photos, 'photo')} {'is' if photos == 1 else 'are'} still being indexed"]
 
 
 def _away(hits: list[dict[str, Any]]) -> str:
     seen = [hit["last_seen"] for hit in hits if hit["last_seen"] is not None]
     since = time.strftime(", last seen %Y-%m-%d %H:%M", time.localtime(max(seen))) if seen else ""
-    return f"{counted(len(hits), 'photo')} offline{since}: `phsearch-client status` says why"
+    return f"{plural(len(hits), 'photo')} offline{since}: `phsearch-client status` says why"

@@ -6,13 +6,13 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.cli.render.table import cell, counted, duration, table
+from phsearch.cli.render.table import cell, format_duration, plural, table
 from phsearch.errors import AnswerTimeoutError, PhsearchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
     from phsearch.client import Client
 
 # `status --wait`: ask until nothing is left to do, with a bar for whoever is watching.
@@ -24,7 +24,7 @@ _STUCK = ("unavailable", "mismatch")
 _HANDLED = ("embedded", "reused", "failed")
 
 
-def until_done(client: Client, timeout: float | None, notes: Screen) -> dict[str, Any]:
+def wait_until_indexed(client: Client, timeout: float | None, notes: Console) -> dict[str, Any]:
     """Give the first status with nothing pending; raises when that cannot be, or when `timeout` seconds are over."""
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     patience = client.timeout
@@ -40,7 +40,7 @@ def until_done(client: Client, timeout: float | None, notes: Screen) -> dict[str
             if (held := _held(status)) and held != said:
                 # Once, since whoever sees no bar would take the wait for a hang.
                 said = held
-                notes.say(("\r\x1b[K" if notes.styled else "") + f"{held}; waiting")
+                notes.print_line(("\r\x1b[K" if notes.styled else "") + f"{held}; waiting")
             if time.monotonic() + _PAUSE > deadline:
                 raise _too_late(status, timeout)
             handled = sum(status["counters"][name] for name in _HANDLED)
@@ -62,7 +62,7 @@ def _bar(done: int, status: dict[str, Any]) -> str:
     if rate := status["rate"]:
         parts.append(f"{rate:.1f}/s")
     if status["eta"] is not None:
-        parts.append(f"{duration(status['eta'])} left")
+        parts.append(f"{format_duration(status['eta'])} left")
     return "  ".join(parts)
 
 
@@ -70,7 +70,7 @@ def _give_up_if_stuck(status: dict[str, Any]) -> None:
     model = status["model"]
     if status["pending"] and model["state"] in _STUCK:
         reason = model["reason"] or f"the model is {model['state']}"
-        raise PhsearchError(f"{counted(status['pending'], 'photo')} cannot be indexed: {reason}", model["hint"] or "")
+        raise PhsearchError(f"{plural(status['pending'], 'photo')} cannot be indexed: {reason}", model["hint"] or "")
 
 
 def _held(status: dict[str, Any]) -> str:
@@ -82,7 +82,7 @@ def _held(status: dict[str, Any]) -> str:
 
 
 def _too_late(status: dict[str, Any], timeout: float | None) -> AnswerTimeoutError:
-    left = f"{counted(status['pending'], 'photo')} pending" if status["pending"] else "still looking for photos"
+    left = f"{plural(status['pending'], 'photo')} pending" if status["pending"] else "still looking for photos"
     hint = _held(status) or "the daemon goes on; wait longer with --timeout"
     return AnswerTimeoutError(f"not done within {timeout:g} s, {left}", hint)
 
@@ -90,10 +90,10 @@ def _too_late(status: dict[str, Any], timeout: float | None) -> AnswerTimeoutErr
 _LABEL = 10  # columns
 
 
-def report(status: dict[str, Any], screen: Screen) -> str:
+def format_status(status: dict[str, Any], screen: Console) -> str:
     """Lay out a status."""
     name = screen.bold(f"phsearchd {cell(status['version'])}")
-    lines = [f"{name}  pid {status['pid']}, up {duration(status['uptime'])}"]
+    lines = [f"{name}  pid {status['pid']}, up {format_duration(status['uptime'])}"]
     lines += [screen.dim(f"{label:<{_LABEL}}") + text for label, text in _facts(status)]
     text = "\n".join(lines) + "\n"
     rows = [(_root(root), root["path"]) for root in status["roots"]]
@@ -109,8 +109,8 @@ def report(status: dict[str, Any], screen: Screen) -> str:
 
 def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", _model(status["model"])
-    if confinement := status["model"].get("confinement"):
-        yield "confined", f"by {cell(confinement)}"
+    if sandbox := status["model"].get("confinement"):
+        yield "confined", f"by {cell(sandbox)}"
     yield "photos", f"{status['photos']:,}, {_pending(status)}"
     # A daemon of an earlier version has no pace.
     if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):
@@ -120,7 +120,7 @@ def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     counters = status["counters"]
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
     if status["errors"]:
-        yield "errors", f"{counted(status['errors'], 'photo')} could not be read: see `phsearch-client errors`"
+        yield "errors", f"{plural(status['errors'], 'photo')} could not be read: see `phsearch-client errors`"
     if last := status["last_error"]:
         yield "last", _sentence(last["path"], last["reason"])
 
@@ -144,7 +144,7 @@ def _pending(status: dict[str, Any]) -> str:
     if status["rate"]:
         said += f", {status['rate']:.1f} a second"
     if status["eta"] is not None:
-        said += f", {duration(status['eta'])} left"
+        said += f", {format_duration(status['eta'])} left"
     return said
 
 
@@ -167,13 +167,13 @@ def _slowest(status: dict[str, Any]) -> str | None:
 def _root(root: dict[str, Any]) -> tuple[str, ...]:
     seen = root.get("last_seen")
     when = time.strftime("last seen %Y-%m-%d %H:%M", time.localtime(seen)) if seen is not None else ""
-    return root["state"], counted(root["photos"], "photo"), when, root["detail"] or ""
+    return root["state"], plural(root["photos"], "photo"), when, root["detail"] or ""
 
 
 def _removed(root: dict[str, Any]) -> tuple[str, ...]:
     ends = root["forgotten_at"]
     when = time.strftime("forgotten on %Y-%m-%d", time.localtime(ends)) if ends is not None else "kept"
-    return "removed", counted(root["photos"], "photo"), when, "not shown"
+    return "removed", plural(root["photos"], "photo"), when, "not shown"
 
 
 def _sentence(text: str, hint: str | None) -> str:

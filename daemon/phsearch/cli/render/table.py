@@ -20,7 +20,7 @@ from phsearch.text import file_uri, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
 
     Field = str | tuple[str, str]
     """A text, or a text and its style."""
@@ -32,12 +32,12 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _HUNDRED, _THOUSAND = 100, 1000
 
 
-def counted(count: int, thing: str) -> str:
+def plural(count: int, thing: str) -> str:
     """Say how many: "1 photo", "12,345 photos"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
-def amount(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Say how many bytes: "812 B", "3.4 MB"."""
     value, unit = float(size), "B"
     for larger in ("KB", "MB", "GB", "TB"):
@@ -47,7 +47,7 @@ def amount(size: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= _HUNDRED else f"{value:.1f} {unit}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Say how long, in at most two units: "8 s", "3 min 20 s", "2 h 5 min", "4 d 1 h"."""
     whole = max(round(seconds), 0)
     for size, big, small, name in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s")):
@@ -117,13 +117,13 @@ def link(path: str, text: str) -> str:
     return f"\x1b]8;;{file_uri(path, os.uname().nodename)}\x1b\\{text}\x1b]8;;\x1b\\"
 
 
-def path_cell(path: str, room: int, screen: Screen) -> str:
+def path_cell(path: str, room: int, screen: Console) -> str:
     """Give a path that fits into `room` columns and, where the terminal can, opens on a click."""
     text = keep_end(cell(path), room)
     return link(path, text) if screen.links else text
 
 
-def table(rows: Sequence[tuple[Sequence[Field], str]], screen: Screen) -> str:
+def table(rows: Sequence[tuple[Sequence[Field], str]], screen: Console) -> str:
     """Lay out rows of short texts and a path: columns in line, and no line wider than the screen.
 
     A text may come with the style it is to have; others are dim. Where there is too little room the texts before the
@@ -152,7 +152,7 @@ def _text(field: Field) -> str:
     return field if isinstance(field, str) else field[0]
 
 
-def _joined(texts: Sequence[str], styles: Sequence[str], screen: Screen) -> str:
+def _joined(texts: Sequence[str], styles: Sequence[str], screen: Console) -> str:
     """Join cells, with one change of style where neighbours have the same."""
     runs = itertools.groupby(zip(styles, texts, strict=True), key=operator.itemgetter(0))
     return "".join(screen.styled_as("".join(text for _, text in run), style) for style, run in runs)

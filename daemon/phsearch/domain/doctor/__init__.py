@@ -3,6 +3,6 @@
 Nothing here looks at anything; a fact that could not be had is a fact, too.
 """
 
-from phsearch.domain.doctor.check import Check, State, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, State, fail, ok, warn
 
-__all__ = ["Check", "State", "failed", "fine", "wrong"]
+__all__ = ["Check", "State", "fail", "ok", "warn"]

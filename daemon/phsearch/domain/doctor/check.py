@@ -22,21 +22,21 @@ class Check:
             raise ValueError(f"{self.name} names no remedy")
 
 
-def fine(name: str, text: str) -> Check:
+def ok(name: str, text: str) -> Check:
     """Give a line about what is well."""
     return Check(name, "ok", text)
 
 
-def wrong(name: str, text: str, remedy: str) -> Check:
+def warn(name: str, text: str, remedy: str) -> Check:
     """Give a line about what works, but not as well as it could."""
     return Check(name, "warn", text, remedy)
 
 
-def failed(name: str, text: str, remedy: str) -> Check:
+def fail(name: str, text: str, remedy: str) -> Check:
     """Give a line about what does not work, or lets others in."""
     return Check(name, "fail", text, remedy)
 
 
-def counted(count: int, thing: str) -> str:
+def plural(count: int, thing: str) -> str:
     """Say how many: "1 photo", "12,345 photos"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, fail, ok, plural, warn
 from phsearch.domain.doctor.file_checks import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from phsearch.domain.types import TableFigures, Why
+    from phsearch.domain.types import DeviceChoice, TableStats
 
 _LOG = "journalctl --user -u phsearch -n 50"
 _CROWDED = 0.8
@@ -25,7 +25,7 @@ _MOST_MEMORY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Inotify:
+class InotifyUse:
     """Watches and instances in use, by this daemon and by all of its user's programs, and the limits by sysctl name."""
 
     watches: int
@@ -36,7 +36,7 @@ class Inotify:
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class RootReport:
     """A watched folder as its keeper sees it."""
 
     path: str
@@ -51,50 +51,50 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkerReport:
     """One worker's life so far."""
 
     name: str
     running: bool
     starts: int
-    deaths: int
-    last_death: str
+    exits: int
+    last_exit: str
     died_at: float | None
 
 
-def watches(use: Inotify, unwatched: int) -> Check:
+def watches(use: InotifyUse, unwatched: int) -> Check:
     """Judge the number of watches; `unwatched` folders are those for which there was none."""
     name, limit = "inotify watches", _lowest(use.limits, "watches")
     text = f"{use.watches:,} here, {use.user_watches:,} of all your programs"
     if limit is None:
-        return fine(name, text)
+        return ok(name, text)
     sysctl, most = limit
     text += f", of {most:,} ({sysctl})"
     remedy = raised(sysctl, most, use.user_watches + unwatched)
     if unwatched:
-        missed = counted(unwatched, "folder")
-        return wrong(name, f"{text}: not watched but scanned on a timer: {missed}", remedy)
+        missed = plural(unwatched, "folder")
+        return warn(name, f"{text}: not watched but scanned on a timer: {missed}", remedy)
     if use.user_watches > _CROWDED * most:
-        return wrong(name, f"{text}: soon there are none left", remedy)
-    return fine(name, text)
+        return warn(name, f"{text}: soon there are none left", remedy)
+    return ok(name, text)
 
 
-def instances(use: Inotify) -> Check:
+def instances(use: InotifyUse) -> Check:
     """Judge the number of inotify instances."""
     name, limit = "inotify instances", _lowest(use.limits, "instances")
     text = f"{use.instances:,} here, {use.user_instances:,} of all your programs"
     if limit is None:
-        return fine(name, text)
+        return ok(name, text)
     sysctl, most = limit
     text += f", of {most:,} ({sysctl})"
     if use.instances == 0:
-        return wrong(name, f"{text}: nothing is watched", raised(sysctl, most, use.user_instances + 1))
+        return warn(name, f"{text}: nothing is watched", raised(sysctl, most, use.user_instances + 1))
     if use.user_instances > _CROWDED * most:
-        return wrong(name, f"{text}: soon there are none left", raised(sysctl, most, use.user_instances))
-    return fine(name, text)
+        return warn(name, f"{text}: soon there are none left", raised(sysctl, most, use.user_instances))
+    return ok(name, text)
 
 
-def queue(use: Inotify, overflows: int) -> Check | None:
+def queue(use: InotifyUse, overflows: int) -> Check | None:
     """Judge the length of the kernel's queue of events."""
     name, sysctl = "inotify queue", "fs.inotify.max_queued_events"
     if (length := use.limits.get(sysctl)) is None:
@@ -103,10 +103,10 @@ def queue(use: Inotify, overflows: int) -> Check | None:
     if overflows:
         times = "once" if overflows == 1 else f"{overflows:,} times"
         text += f", which overflowed {times} since the start; scans made it good"
-        return wrong(name, text, raised(sysctl, length, length))
+        return warn(name, text, raised(sysctl, length, length))
     if length < _QUEUE:
-        return wrong(name, f"{text}: fewer than usual", raised(sysctl, length, _QUEUE))
-    return fine(name, text)
+        return warn(name, f"{text}: fewer than usual", raised(sysctl, length, _QUEUE))
+    return ok(name, text)
 
 
 def raised(sysctl: str, now: int, needed: int) -> str:
@@ -117,20 +117,20 @@ def raised(sysctl: str, now: int, needed: int) -> str:
     return f"echo {sysctl}={enough} | sudo tee /etc/sysctl.d/60-{sysctl.replace('.', '-')}.conf && sudo sysctl --system"
 
 
-def root(root: Root) -> Check:
+def root(root: RootReport) -> Check:
     """Judge a watched folder."""
     name, path = "root", shlex.quote(root.path)
-    text = f"{root.path}: {root.state}, {counted(root.photos, 'photo')}"
+    text = f"{root.path}: {root.state}, {plural(root.photos, 'photo')}"
     rescan = f"phsearch-client rescan {path}"
     if root.state == "offline":
-        return wrong(name, f"{text}; {root.detail}", f"{root.hint or rescan}; mount it, and it comes back by itself")
+        return warn(name, f"{text}; {root.detail}", f"{root.hint or rescan}; mount it, and it comes back by itself")
     if root.missing:
-        return wrong(name, f"{text}; {root.detail}", root.hint or rescan)
+        return warn(name, f"{text}; {root.detail}", root.hint or rescan)
     if root.remote:
-        return wrong(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
+        return warn(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
     if root.unwatched:
-        return wrong(name, f"{text}; {counted(root.watched, 'folder')} watched, {root.unwatched:,} not", rescan)
-    return fine(name, f"{text}, {counted(root.watched, 'folder')} watched" if root.watched else text)
+        return warn(name, f"{text}; {plural(root.watched, 'folder')} watched, {root.unwatched:,} not", rescan)
+    return ok(name, f"{text}, {plural(root.watched, 'folder')} watched" if root.watched else text)
 
 
 def model(status: Mapping[str, object], weights: str, source: str) -> Check:
@@ -141,76 +141,76 @@ def model(status: Mapping[str, object], weights: str, source: str) -> Check:
         case "ready":
             text = f"{label}, {status['dim']} dimensions"
             text += f"; weights from {source}" if source else ""
-            return fine(name, f"{text}, sha256 {weights[:16]}" if weights else text)
+            return ok(name, f"{text}, sha256 {weights[:16]}" if weights else text)
         case "loading":
-            return wrong(name, f"{label} is still loading", "phsearch-client --timeout 60 doctor, in a moment")
+            return warn(name, f"{label} is still loading", "phsearch-client --timeout 60 doctor, in a moment")
         case _:
-            return failed(name, f"{status['reason']}", str(status["hint"] or _LOG))
+            return fail(name, f"{status['reason']}", str(status["hint"] or _LOG))
 
 
 def relevance(label: str, place: str, *, fitted: bool) -> Check:
     """Judge whether what hardly fits is known to; `place` is where a calibration of the model `label` goes."""
     if fitted:
-        return fine("relevance", "calibrated on captioned photos: what hardly fits is left out")
+        return ok("relevance", "calibrated on captioned photos: what hardly fits is left out")
     name, _, tag = label.partition("/")
     remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={place}, in a checkout"
-    return wrong("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
+    return warn("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
 
 
-def device(used: str | None, precision: str, why: Why) -> list[Check]:
+def device(used: str | None, precision: str, why: DeviceChoice) -> list[Check]:
     """Judge what photos are embedded on; None while that is not known."""
     if used is None:
-        return [fine("device", "not known yet: there was nothing to embed since the start")]
+        return [ok("device", "not known yet: there was nothing to embed since the start")]
     text = f"{used}: {why.device}" if why.device else used
-    found = wrong("device", text, why.remedy) if why.remedy else fine("device", text)
-    return [found, fine("precision", f"{precision}: {why.precision}" if why.precision else precision)]
+    found = warn("device", text, why.remedy) if why.remedy else ok("device", text)
+    return [found, ok("precision", f"{precision}: {why.precision}" if why.precision else precision)]
 
 
-def store(tables: Sequence[TableFigures], path: str, problem: tuple[str, str] | None) -> list[Check]:
+def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | None) -> list[Check]:
     """Judge the index on disk, from its tables."""
     name = "index"
     if problem is not None:
-        return [failed(name, problem[0], problem[1] or _LOG)]
+        return [fail(name, problem[0], problem[1] or _LOG)]
     own = [table for table in tables if not table.former]
     text = f"{path}: {in_bytes(sum(table.bytes for table in tables))}"
     for table in own:
         text += (
-            f"; {table.name} (schema {table.schema}): {counted(table.rows, 'row')} in "
-            f"{counted(table.fragments, 'fragment')}, {counted(table.versions, 'version')}"
+            f"; {table.name} (schema {table.schema}): {plural(table.rows, 'row')} in "
+            f"{plural(table.fragments, 'fragment')}, {plural(table.versions, 'version')}"
         )
     crowded = [table for table in own if table.fragments > _MANY_FRAGMENTS or table.versions > _MANY_FRAGMENTS]
-    checks = [wrong(name, f"{text}; maintenance lags behind", _LOG) if crowded else fine(name, text)]
+    checks = [warn(name, f"{text}; maintenance lags behind", _LOG) if crowded else ok(name, text)]
     former = [table for table in tables if table.former]
     if former:
         names = ", ".join(f"{table.name} ({in_bytes(table.bytes)})" for table in former)
         text = f"of models that are not in use: {names}; they make going back free, and may be removed by hand"
-        checks.append(fine("former models", text))
+        checks.append(ok("former models", text))
     return checks
 
 
 def maintenance(now: float, written: float | None, tidied: float | None, pending: int) -> Check:
     """Say when the index was last written and tidied."""
     text = f"last written {_ago(now, written)}, last tidied {_ago(now, tidied)}"
-    return fine("maintenance", f"{text}, {counted(pending, 'change')} to write" if pending else text)
+    return ok("maintenance", f"{text}, {plural(pending, 'change')} to write" if pending else text)
 
 
-def worker(work: Work) -> Check:
+def worker(work: WorkerReport) -> Check:
     """Judge a worker process."""
     name = f"{work.name} worker"
     text = f"{'running' if work.running else 'idle'}, started {_times(work.starts)}"
-    if work.deaths and work.died_at is not None:
+    if work.exits and work.died_at is not None:
         died = time.strftime("%Y-%m-%d %H:%M", time.localtime(work.died_at))
-        text += f", died {_times(work.deaths)}, last on {died}: {work.last_death}"
-    if work.deaths >= _MANY_DEATHS:
-        return wrong(name, text, f"phsearch-client errors, and {_LOG}")
-    return fine(name, text)
+        text += f", died {_times(work.exits)}, last on {died}: {work.last_exit}"
+    if work.exits >= _MANY_DEATHS:
+        return warn(name, text, f"phsearch-client errors, and {_LOG}")
+    return ok(name, text)
 
 
 def errors(unreadable: int) -> Check:
     """Judge the number of photos that could not be read."""
     if not unreadable:
-        return fine("errors", "every photo could be read")
-    return wrong("errors", f"{counted(unreadable, 'photo')} could not be read", "phsearch-client errors says why")
+        return ok("errors", "every photo could be read")
+    return warn("errors", f"{plural(unreadable, 'photo')} could not be read", "phsearch-client errors says why")
 
 
 def memory(used: Iterable[tuple[str, int]], machine: int) -> Check:
@@ -220,8 +220,8 @@ def memory(used: Iterable[tuple[str, int]], machine: int) -> Check:
     text = f"{in_bytes(total)} of {in_bytes(machine)}: " + ", ".join(f"{name} {in_bytes(size)}" for name, size in parts)
     if total > _MOST_MEMORY * machine:
         remedy = "set a smaller index.worker_memory_mb or index.decode_threads, or a smaller model"
-        return wrong("memory", f"{text}; that is more than half of it", remedy)
-    return fine("memory", text)
+        return warn("memory", f"{text}; that is more than half of it", remedy)
+    return ok("memory", text)
 
 
 def _lowest(limits: Mapping[str, int], what: str) -> tuple[str, int] | None:
@@ -242,4 +242,4 @@ def _ago(now: float, then: float | None) -> str:
     if then is None:
         return "not since the start"
     minutes = max(int(now - then) // 60, 0)
-    return f"{counted(minutes, 'minute')} ago" if minutes else "less than a minute ago"
+    return f"{plural(minutes, 'minute')} ago" if minutes else "less than a minute ago"

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from phsearch.domain.doctor.check import Check, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, fail, ok, warn
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +26,7 @@ _STICKY = 0o1000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileInfo:
     """What the file system says of a path; `problem` is why it says nothing."""
 
     path: str
@@ -50,66 +50,66 @@ class Space:
         return cls(path, found.f_frsize * found.f_bavail, found.f_frsize * found.f_blocks)
 
 
-def config(entry: Entry, uid: int, problem: str = "", hint: str = "") -> Check:
+def config(entry: FileInfo, uid: int, problem: str = "", hint: str = "") -> Check:
     """Judge the file of settings; `problem` is what is wrong with its content."""
     name, file, path = "config", entry.path, shlex.quote(entry.path)
     faults = (
-        (entry.problem, failed(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
-        (entry.kind == "absent", fine(name, f"{file} is not there: every setting has its default")),
-        (problem, failed(name, problem, hint or f"correct {path}")),
+        (entry.problem, fail(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
+        (entry.kind == "absent", ok(name, f"{file} is not there: every setting has its default")),
+        (problem, fail(name, problem, hint or f"correct {path}")),
         (
             entry.uid not in {uid, 0},
-            wrong(name, f"{file} belongs to user {entry.uid}, who may change it", f"sudo chown {uid} {path}"),
+            warn(name, f"{file} belongs to user {entry.uid}, who may change it", f"sudo chown {uid} {path}"),
         ),
-        (entry.mode & _WORLD_WRITES, wrong(name, f"{file} may be changed by everybody", f"chmod o-w {path}")),
+        (entry.mode & _WORLD_WRITES, warn(name, f"{file} may be changed by everybody", f"chmod o-w {path}")),
     )
-    return _first(faults, fine(name, file))
+    return _first(faults, ok(name, file))
 
 
-def private_folder(name: str, entry: Entry, uid: int) -> Check:
+def private_folder(name: str, entry: FileInfo, uid: int) -> Check:
     """Judge a folder that is to be its owner's alone."""
     folder, path, mode = entry.path, shlex.quote(entry.path), f"mode {entry.mode:04o}"
     own = "give phsearchd a folder of its own: see --state-dir and --socket in phsearchd --help"
     faults = (
-        (entry.problem, failed(name, f"{folder}: {entry.problem}", f"ls -ld {path}")),
-        (entry.kind == "absent", fine(name, f"{folder} is not there yet: phsearchd makes it")),
-        (entry.kind != "folder", failed(name, f"{folder} is not a folder", f"mv {path} {path}.old")),
+        (entry.problem, fail(name, f"{folder}: {entry.problem}", f"ls -ld {path}")),
+        (entry.kind == "absent", ok(name, f"{folder} is not there yet: phsearchd makes it")),
+        (entry.kind != "folder", fail(name, f"{folder} is not a folder", f"mv {path} {path}.old")),
         (
             entry.uid != uid or entry.mode & _STICKY,
-            failed(name, f"{folder} belongs to user {entry.uid}, {mode}", own),
+            fail(name, f"{folder} belongs to user {entry.uid}, {mode}", own),
         ),
-        (entry.mode & _OTHERS, failed(name, f"{folder} is open to others: {mode}", f"chmod 700 {path}")),
-        (entry.mode & _ALL != _ALL, failed(name, f"{folder} is closed to its owner: {mode}", f"chmod 700 {path}")),
+        (entry.mode & _OTHERS, fail(name, f"{folder} is open to others: {mode}", f"chmod 700 {path}")),
+        (entry.mode & _ALL != _ALL, fail(name, f"{folder} is closed to its owner: {mode}", f"chmod 700 {path}")),
     )
-    return _first(faults, fine(name, f"{folder}, {mode}"))
+    return _first(faults, ok(name, f"{folder}, {mode}"))
 
 
-def socket(entry: Entry, uid: int) -> Check | None:
+def socket(entry: FileInfo, uid: int) -> Check | None:
     """Judge the socket's file; None where there is none, which is the daemon's line to say."""
     name, file, path, mode = "socket", entry.path, shlex.quote(entry.path), f"mode {entry.mode:04o}"
     own = "ask as the user whose daemon it is, or give your own with --socket"
     faults = (
-        (entry.problem, failed(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
+        (entry.problem, fail(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
         (entry.kind == "absent", None),
-        (entry.kind != "socket", failed(name, f"{file} is not a socket", f"mv {path} {path}.old")),
-        (entry.uid != uid, failed(name, f"{file} belongs to user {entry.uid}", own)),
-        (entry.mode & _OTHERS, failed(name, f"{file} is open to others: {mode}", f"chmod 600 {path}")),
+        (entry.kind != "socket", fail(name, f"{file} is not a socket", f"mv {path} {path}.old")),
+        (entry.uid != uid, fail(name, f"{file} belongs to user {entry.uid}", own)),
+        (entry.mode & _OTHERS, fail(name, f"{file} is open to others: {mode}", f"chmod 600 {path}")),
     )
-    return _first(faults, fine(name, f"{file}, {mode}"))
+    return _first(faults, ok(name, f"{file}, {mode}"))
 
 
-def root(entry: Entry, *, readable: bool) -> Check:
+def root(entry: FileInfo, *, readable: bool) -> Check:
     """Judge a folder of photos by what a client sees of it."""
     name, folder, path = "root", entry.path, shlex.quote(entry.path)
     make = f"mount its disk or mkdir -p {path}; or change roots in the settings"
     faults = (
         # What is not there is offline: the daemon waits for it.
-        (entry.problem, wrong(name, f"{folder}: {entry.problem}", f"findmnt --target {path}")),
-        (entry.kind == "absent", wrong(name, f"{folder} is not there", make)),
-        (entry.kind != "folder", failed(name, f"{folder} is not a folder", "change roots in the settings")),
-        (not readable, failed(name, f"{folder} may not be read", f"chmod u+rx {path}")),
+        (entry.problem, warn(name, f"{folder}: {entry.problem}", f"findmnt --target {path}")),
+        (entry.kind == "absent", warn(name, f"{folder} is not there", make)),
+        (entry.kind != "folder", fail(name, f"{folder} is not a folder", "change roots in the settings")),
+        (not readable, fail(name, f"{folder} may not be read", f"chmod u+rx {path}")),
     )
-    return _first(faults, fine(name, folder))
+    return _first(faults, ok(name, folder))
 
 
 def space(name: str, space: Space) -> Check:
@@ -117,10 +117,10 @@ def space(name: str, space: Space) -> Check:
     text = f"{in_bytes(space.free)} free of {in_bytes(space.total)} at {space.path}"
     remedy = f"make room: du -xh --max-depth=1 {shlex.quote(space.path)} | sort -h shows what phsearch takes there"
     if space.free < NEXT_TO_NOTHING:
-        return failed(name, f"{text}: the index can hardly be written", remedy)
+        return fail(name, f"{text}: the index can hardly be written", remedy)
     if space.free < LITTLE:
-        return wrong(name, f"{text}: less than {in_bytes(LITTLE)}", remedy)
-    return fine(name, text)
+        return warn(name, f"{text}: less than {in_bytes(LITTLE)}", remedy)
+    return ok(name, text)
 
 
 def _first(faults: Iterable[tuple[object, _Judged]], well: _Judged) -> _Judged:

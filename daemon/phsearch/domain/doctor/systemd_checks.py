@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from phsearch.domain.doctor.check import Check, counted, failed, fine, wrong
+from phsearch.domain.doctor.check import Check, fail, ok, plural, warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,39 +64,39 @@ def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answere
     settings = "phsearch-client doctor names the setting that is wrong"
     # The first that applies.
     faults = (
-        (problem, wrong(name, problem, "export XDG_RUNTIME_DIR=/run/user/$(id -u); systemctl --user status")),
+        (problem, warn(name, problem, "export XDG_RUNTIME_DIR=/run/user/$(id -u); systemctl --user status")),
         (
             shown.get("LoadState") != "loaded",
-            wrong(name, f"there is no {UNIT}: phsearchd does not start at login", _INSTALL)
+            warn(name, f"there is no {UNIT}: phsearchd does not start at login", _INSTALL)
             if answered
-            else failed(name, f"there is no {UNIT}", _INSTALL),
+            else fail(name, f"there is no {UNIT}", _INSTALL),
         ),
-        (program is None, failed(name, f"{text}; its ExecStart names no program that is there", _INSTALL)),
+        (program is None, fail(name, f"{text}; its ExecStart names no program that is there", _INSTALL)),
         (
             active == "failed" or result != "success",
-            failed(name, ended, f"{settings if status == _EX_CONFIG else _LOG}; then {_RESTART}"),
+            fail(name, ended, f"{settings if status == _EX_CONFIG else _LOG}; then {_RESTART}"),
         ),
         (
             shown.get("NeedDaemonReload") == "yes",
-            wrong(name, f"{text}; changed since it was loaded", f"systemctl --user daemon-reload && {_RESTART}"),
+            warn(name, f"{text}; changed since it was loaded", f"systemctl --user daemon-reload && {_RESTART}"),
         ),
-        (active != "active" and answered, wrong(name, f"{text}: the phsearchd that answers is another", _START)),
-        (active not in _ALIVE, failed(name, text, _START)),
-        (enabled not in _AT_LOGIN, wrong(name, f"{text}: it does not start at login", _ENABLE)),
-        (restarts, wrong(name, f"{text}; it had to be restarted {counted(restarts, 'time')}", _LOG)),
+        (active != "active" and answered, warn(name, f"{text}: the phsearchd that answers is another", _START)),
+        (active not in _ALIVE, fail(name, text, _START)),
+        (enabled not in _AT_LOGIN, warn(name, f"{text}: it does not start at login", _ENABLE)),
+        (restarts, warn(name, f"{text}; it had to be restarted {plural(restarts, 'time')}", _LOG)),
     )
-    return next((check for applies, check in faults if applies), fine(name, text))
+    return next((check for applies, check in faults if applies), ok(name, text))
 
 
 def linger(shown: Mapping[str, str], *, graphical: bool) -> Check | None:
     """Judge whether the daemon outlives the last session of a user without a desktop; None where nobody can say."""
     match shown.get("Linger"):
         case "yes":
-            return fine("linger", "phsearchd runs whether or not anybody is logged in")
+            return ok("linger", "phsearchd runs whether or not anybody is logged in")
         case "no" if graphical or shown.get("Display"):
-            return fine("linger", "phsearchd runs while you are logged in")
+            return ok("linger", "phsearchd runs while you are logged in")
         case "no":
             text = "phsearchd ends when the last session does, and there is no desktop here"
-            return wrong("linger", text, "loginctl enable-linger")
+            return warn("linger", text, "loginctl enable-linger")
         case _:
             return None

@@ -14,17 +14,17 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing.worker_exit import PROOF
+from phsearch.domain.indexing.worker_exit import BLAME_THRESHOLD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from phsearch.domain.indexing.worker_exit import Cause, Death
+    from phsearch.domain.indexing.worker_exit import Cause, WorkerExit
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class EmbedJob:
     """A file to be decoded and embedded; a `check` only to compare the vector with the one that is known."""
 
     path: str
@@ -40,10 +40,10 @@ class Batcher:
     def __init__(self, size: int, ahead: int) -> None:
         self.size = size
         self._ahead = ahead
-        self._waiting: dict[str, Candidate] = {}
-        self._checks: dict[str, Candidate] = {}
-        self._suspects: deque[list[Candidate]] = deque()
-        self._held: dict[int, dict[str, Candidate]] = {}
+        self._waiting: dict[str, EmbedJob] = {}
+        self._checks: dict[str, EmbedJob] = {}
+        self._suspects: deque[list[EmbedJob]] = deque()
+        self._held: dict[int, dict[str, EmbedJob]] = {}
         self._decoding: dict[str, float] = {}
         self._decoded: set[str] = set()
         self._evidence: Counter[str] = Counter()
@@ -66,7 +66,7 @@ class Batcher:
 
     def position(self, path: str) -> int | None:
         """Give how many photos wait or are held before a waiting one; None for one that is held or not here."""
-        queue = (candidate.path for batch in self._suspects for candidate in batch)
+        queue = (job.path for batch in self._suspects for job in batch)
         for before, waiting in enumerate((*queue, *self._waiting), self.held):
             if waiting == path:
                 return before
@@ -87,11 +87,11 @@ class Batcher:
         """Whether the worker is decoding, as far as it has told."""
         return bool(self._decoding)
 
-    def add(self, candidate: Candidate) -> None:
+    def add_job(self, job: EmbedJob) -> None:
         """Queue a photo, a check behind all others; a newer version of the same path replaces the older."""
-        (self._checks if candidate.check else self._waiting)[candidate.path] = candidate
+        (self._checks if job.check else self._waiting)[job.path] = job
 
-    def next(self) -> tuple[int, list[Candidate]] | None:
+    def next_batch(self) -> tuple[int, list[EmbedJob]] | None:
         """Give the next numbered batch, None when the worker has enough or nothing waits."""
         if self._suspects:
             # Suspects go alone, so that the next death says more.
@@ -103,46 +103,46 @@ class Batcher:
         batch = self._take(self._waiting) or self._take(self._checks)
         return self._hold(batch) if batch else None
 
-    def begun(self, path: str, now: float) -> None:
+    def decode_started(self, path: str, now: float) -> None:
         """Note that the worker has begun to decode a photo."""
         self._decoding[path] = now
 
-    def decoded(self, path: str) -> None:
+    def decode_finished(self, path: str) -> None:
         """Note that the worker has decoded a photo; now the model has it."""
         if self._decoding.pop(path, None) is not None:
             self._decoded.add(path)
 
-    def late(self, before: float) -> list[str]:
+    def overdue(self, before: float) -> list[str]:
         """Give the photos whose decoding began at `before` or earlier and has not ended."""
         return [path for path, begun in self._decoding.items() if begun <= before]
 
-    def finished(self, path: str) -> Candidate | None:
+    def job_finished(self, path: str) -> EmbedJob | None:
         """Take a photo whose result has come; None for one nobody waits for."""
         self._forget([path])
         for batch in self._held.values():
-            candidate = batch.pop(path, None)
-            if candidate is not None:
+            job = batch.pop(path, None)
+            if job is not None:
                 del self._evidence[path]
-                return candidate
+                return job
         return None
 
-    def done(self, number: int) -> list[Candidate]:
+    def batch_done(self, number: int) -> list[EmbedJob]:
         """Close a batch; gives photos the worker said nothing about, which wait again."""
         forgotten = list(self._held.pop(number, {}).values())
-        self._forget(candidate.path for candidate in forgotten)
+        self._forget(job.path for job in forgotten)
         self._requeue(forgotten)
         return forgotten
 
     def release(self) -> None:
         """Have all photos of a worker that was sent away wait again; none of them is suspected of anything."""
         for number in list(self._held):
-            self.done(number)
+            self.batch_done(number)
 
     def drop_check(self, path: str) -> None:
         """Take out a check that waits."""
         self._checks.pop(path, None)
 
-    def withdraw(self, root: str) -> list[Candidate]:
+    def withdraw_root(self, root: str) -> list[EmbedJob]:
         """Take out all photos of a root that wait."""
         waiting = [each for queue in (self._waiting, self._checks) for each in queue.values() if each.root == root]
         for queue in (self._waiting, self._checks):
@@ -153,9 +153,9 @@ class Batcher:
         self._suspects = deque(batch for batch in rest if batch)
         return waiting
 
-    def recall(self, root: str) -> list[Candidate]:
+    def take_back(self, root: str) -> list[EmbedJob]:
         """Take out all photos of a root that the worker has."""
-        held: list[Candidate] = []
+        held: list[EmbedJob] = []
         for batch in self._held.values():
             gone = [each for each in batch.values() if each.root == root]
             for each in gone:
@@ -164,35 +164,35 @@ class Batcher:
         self._forget(each.path for each in held)
         return held
 
-    def died(self, death: Death, late: Collection[str] = ()) -> list[Candidate]:
+    def worker_exited(self, exit_: WorkerExit, late: Collection[str] = ()) -> list[EmbedJob]:
         """Sort out what a dead worker held; gives the culprits that are certain now.
 
         `late` are those it was ended for, if it was: each is found out by itself, and those it was decoding beside
         them are innocent.
         """
-        held = [candidate for batch in self._held.values() for candidate in batch.values()]
+        held = [job for batch in self._held.values() for job in batch.values()]
         suspected = set(late) or set(self._decoding) or self._decoded
-        suspects = [candidate for candidate in held if candidate.path in suspected]
-        self._requeue(candidate for candidate in held if candidate.path not in suspected)
+        suspects = [job for job in held if job.path in suspected]
+        self._requeue(job for job in held if job.path not in suspected)
         self._held.clear()
         self._decoding.clear()
         self._decoded.clear()
         if late or len(suspects) == 1:
-            return [suspect for suspect in suspects if self._blamed(suspect, death)]
+            return [suspect for suspect in suspects if self._blamed(suspect, exit_)]
         if suspects:
             middle = len(suspects) // 2
             self._suspects.extendleft((suspects[middle:], suspects[:middle]))
         return []
 
-    def _blamed(self, suspect: Candidate, death: Death) -> bool:
-        self._evidence[suspect.path] += death.evidence
-        if self._evidence[suspect.path] >= PROOF:
+    def _blamed(self, suspect: EmbedJob, exit_: WorkerExit) -> bool:
+        self._evidence[suspect.path] += exit_.evidence
+        if self._evidence[suspect.path] >= BLAME_THRESHOLD:
             del self._evidence[suspect.path]
             return True
         self._suspects.append([suspect])
         return False
 
-    def _take(self, queue: dict[str, Candidate]) -> list[Candidate]:
+    def _take(self, queue: dict[str, EmbedJob]) -> list[EmbedJob]:
         # Results are told apart by path, so the worker never has one twice: a photo and its check, say.
         held = {path for batch in self._held.values() for path in batch}
         paths: list[str] = []
@@ -203,9 +203,9 @@ class Batcher:
                     break
         return [queue.pop(path) for path in paths]
 
-    def _hold(self, batch: list[Candidate]) -> tuple[int, list[Candidate]]:
+    def _hold(self, batch: list[EmbedJob]) -> tuple[int, list[EmbedJob]]:
         self._number += 1
-        self._held[self._number] = {candidate.path: candidate for candidate in batch}
+        self._held[self._number] = {job.path: job for job in batch}
         return self._number, batch
 
     def _forget(self, paths: Iterable[str]) -> None:
@@ -213,10 +213,10 @@ class Batcher:
             self._decoding.pop(path, None)
             self._decoded.discard(path)
 
-    def _requeue(self, candidates: Iterable[Candidate]) -> None:
-        for candidate in candidates:
+    def _requeue(self, jobs: Iterable[EmbedJob]) -> None:
+        for job in jobs:
             # A newer version of the file may have been queued meanwhile.
-            (self._checks if candidate.check else self._waiting).setdefault(candidate.path, candidate)
+            (self._checks if job.check else self._waiting).setdefault(job.path, job)
 
 
 # What becomes of a photo that was given to the index worker.
@@ -226,7 +226,7 @@ class Batcher:
 class Embedded:
     """A photo has its vector, [dim]."""
 
-    photo: Candidate
+    photo: EmbedJob
     info: PhotoInfo
     vector: Vectors
 
@@ -239,7 +239,7 @@ class Unreadable:
     still the file that was meant, and still there, is to be looked at.
     """
 
-    photo: Candidate
+    photo: EmbedJob
     reason: str
     truncated: bool = False
     cause: Cause | None = None
@@ -249,7 +249,7 @@ class Unreadable:
 class ChangedMeanwhile:
     """A photo was rewritten while it was read: it must be looked at again."""
 
-    photo: Candidate
+    photo: EmbedJob
 
 
-Outcome = Embedded | Unreadable | ChangedMeanwhile
+EmbedResult = Embedded | Unreadable | ChangedMeanwhile

@@ -27,7 +27,7 @@ class _Waiting:
     looking: bool = False
 
 
-class Settler:
+class Debouncer:
     """Files that were touched lately, each with the time it deserves its next look."""
 
     def __init__(self, quiet: float) -> None:
@@ -40,11 +40,11 @@ class Settler:
     def __contains__(self, path: str) -> bool:
         return path in self._waiting
 
-    def touch(self, path: str, now: float, *, closed: bool) -> None:
+    def path_changed(self, path: str, now: float, *, closed: bool) -> None:
         """Note that `path` changed at `now` (seconds of a monotonic clock)."""
         self._waiting[path] = _Waiting(now + self._delay(closed=closed), closed, None)
 
-    def drop(self, path: str) -> None:
+    def drop_path(self, path: str) -> None:
         """Forget `path`."""
         self._waiting.pop(path, None)
 
@@ -56,13 +56,13 @@ class Settler:
         """Give the files that deserve a look at `now`."""
         return [path for path, waiting in self._waiting.items() if waiting.due <= now]
 
-    def look(self, paths: Iterable[str]) -> None:
+    def begin_stat(self, paths: Iterable[str]) -> None:
         """Note that a look at these files begins now."""
         for path in paths:
             if waiting := self._waiting.get(path):
                 waiting.looking = True
 
-    def looking(self, path: str) -> bool:
+    def is_stating(self, path: str) -> bool:
         """Tell whether a look at `path` is under way and nothing has happened to it since that began."""
         waiting = self._waiting.get(path)
         return waiting is not None and waiting.looking
@@ -71,7 +71,7 @@ class Settler:
         """Give the time of the next look, None when nothing waits."""
         return min((waiting.due for waiting in self._waiting.values()), default=None)
 
-    def looked(self, path: str, seen: Fingerprint, mtime_age: float, now: float) -> bool:
+    def stat_done(self, path: str, seen: Fingerprint, mtime_age: float, now: float) -> bool:
         """Take the look `seen` at `path`; True says it is settled and no longer waits here.
 
         `mtime_age` is how long ago, in seconds, the file says it was written: a file old enough needs no second look.

@@ -13,14 +13,14 @@ from typing import Literal
 
 Cause = Literal["crash", "hang", "memory", "killed", "outdated"]
 
-PROOF = 24
+BLAME_THRESHOLD = 24
 """How much evidence blames a photo."""
 
-_DEATHS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8, "outdated": PROOF + 1}
+_EXITS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8, "outdated": BLAME_THRESHOLD + 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class WorkerExit:
     """The end of a worker. `reason` completes "this photo cannot be had because"."""
 
     cause: Cause
@@ -29,46 +29,46 @@ class Death:
     @property
     def evidence(self) -> int:
         """What this death weighs against the photo that was being decoded, of `PROOF`."""
-        return PROOF // _DEATHS_TO_BLAME[self.cause]
+        return BLAME_THRESHOLD // _EXITS_TO_BLAME[self.cause]
 
 
-def ended(status: int) -> Death:
+def exited(status: int) -> WorkerExit:
     """Explain a worker that ended by itself; `status` as subprocess gives it, negative for a signal."""
     if status == -signal.SIGKILL:
-        return Death("killed", "each worker that decoded it was killed (SIGKILL): memory may have run out")
+        return WorkerExit("killed", "each worker that decoded it was killed (SIGKILL): memory may have run out")
     if status < 0:
-        return Death("crash", f"its decoder crashed ({_name(-status)})")
-    return Death("crash", f"its decoder ended the worker (exit status {status})")
+        return WorkerExit("crash", f"its decoder crashed ({_name(-status)})")
+    return WorkerExit("crash", f"its decoder ended the worker (exit status {status})")
 
 
-def plainly(status: int) -> str:
+def describe(status: int) -> str:
     """Say how a process ended that decodes nothing."""
     return f"killed ({_name(-status)})" if status < 0 else f"exit status {status}"
 
 
-def hung(seconds: float) -> Death:
+def decode_timeout(seconds: float) -> WorkerExit:
     """Explain a worker that was ended since it decoded a photo for longer than `seconds`."""
-    return Death("hang", f"decoding took longer than {seconds:g} s")
+    return WorkerExit("hang", f"decoding took longer than {seconds:g} s")
 
 
-def silent(seconds: float) -> Death:
+def model_timeout(seconds: float) -> WorkerExit:
     """Explain a worker that was ended since its model said nothing for `seconds`."""
-    return Death("hang", f"the model took longer than {seconds:g} s over it")
+    return WorkerExit("hang", f"the model took longer than {seconds:g} s over it")
 
 
-def overfed(limit: int) -> Death:
+def memory_exceeded(limit: int) -> WorkerExit:
     """Explain a worker that was ended since it took more memory than `limit` bytes."""
-    return Death("memory", f"it needs more than {limit >> 20:,} MB of memory to decode")
+    return WorkerExit("memory", f"it needs more than {limit >> 20:,} MB of memory to decode")
 
 
-def recalled() -> Death:
+def disk_stalled() -> WorkerExit:
     """Explain a worker that was ended since the disk its photos lie on does not answer, and so neither would it."""
-    return Death("hang", "its disk does not answer")
+    return WorkerExit("hang", "its disk does not answer")
 
 
-def outdated() -> Death:
+def sandbox_outdated() -> WorkerExit:
     """Explain a worker that was ended since a disk was mounted after it had been confined to what was there before."""
-    return Death("outdated", "a disk was mounted since the worker was started")
+    return WorkerExit("outdated", "a disk was mounted since the worker was started")
 
 
 def _name(number: int) -> str:

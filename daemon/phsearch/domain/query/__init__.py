@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from phsearch.domain.query.describe import Said, describe
+from phsearch.domain.query.describe import FilterText, describe
 from phsearch.domain.query.lexer import quoted
 from phsearch.domain.query.parser import parse
 
-__all__ = ["Said", "describe", "parse", "quoted"]
+__all__ = ["FilterText", "describe", "parse", "quoted"]

@@ -52,7 +52,7 @@ Aim = Phrase | Like
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenBetween:
     """Taken from `start` on and before `end`, by the clock of the camera; None is open."""
 
     start: datetime | None
@@ -122,7 +122,7 @@ class Size:
     exclusive: bool = False
 
 
-Test = Taken | Undated | Folder | Root | Camera | Format | Near | Orientation | Size
+Test = TakenBetween | Undated | Folder | Root | Camera | Format | Near | Orientation | Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Query:
 _LONGEST = 60
 
 
-def wrong(place: Place, message: str, hint: str) -> QueryError:
+def error_at(place: Place, message: str, hint: str) -> QueryError:
     """Make the error of what stands at `place`."""
     return QueryError(message, hint, start=place.start, end=place.end)
 
@@ -162,6 +162,6 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), known, 1)), None)
 
 
-def shown(text: str) -> str:
+def quoted_excerpt(text: str) -> str:
     """Give what was written, cut where it would make a sentence too long to read."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.query.ast import Taken, Undated, closest, shown, wrong
+from phsearch.domain.query.ast import TakenBetween, Undated, closest, error_at, quoted_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,36 +43,36 @@ class Dates:
     def __init__(self, today: dt.date) -> None:
         self._today = today
 
-    def taken(self, text: str, place: Place) -> Taken | Undated:
+    def taken(self, text: str, place: Place) -> TakenBetween | Undated:
         """Read a period, a range of two, open or not, or "none". Raises QueryError."""
         if text.strip().lower() == _NONE:
             return Undated()
         first, *others = (part.strip() for part in _RANGE.split(text))
         if not others:
             period = self._period(first, place, "date")
-            return Taken(_midnight(period.first), _midnight(period.after))
+            return TakenBetween(_midnight(period.first), _midnight(period.after))
         if len(others) > 1 or not (first or others[0]):
             hint = "write date:2023-06..2023-09, or date:2023.. or date:..2023, which are open on one side"
-            raise wrong(place, f'"{shown(text)}" is no range of dates', hint)
+            raise error_at(place, f'"{quoted_excerpt(text)}" is no range of dates', hint)
         last = others[0]
         start = self._period(first, place, "date").first if first else None
         end = self._period(last, place, "date").after if last else None
         if start and end and start >= end:
-            raise wrong(place, f'"{shown(text)}" ends before it begins', f"write date:{last}..{first}")
-        return Taken(_midnight(start) if start else None, _midnight(end) if end else None)
+            raise error_at(place, f'"{quoted_excerpt(text)}" ends before it begins', f"write date:{last}..{first}")
+        return TakenBetween(_midnight(start) if start else None, _midnight(end) if end else None)
 
-    def before(self, text: str, place: Place) -> Taken:
+    def before(self, text: str, place: Place) -> TakenBetween:
         """Read a period; what is meant is over when it begins. Raises QueryError."""
-        return Taken(None, _midnight(self._one(text, place, "before").first))
+        return TakenBetween(None, _midnight(self._one(text, place, "before").first))
 
-    def after(self, text: str, place: Place) -> Taken:
+    def after(self, text: str, place: Place) -> TakenBetween:
         """Read a period; what is meant begins when it is over. Raises QueryError."""
-        return Taken(_midnight(self._one(text, place, "after").after), None)
+        return TakenBetween(_midnight(self._one(text, place, "after").after), None)
 
     def _one(self, text: str, place: Place, key: str) -> Period:
         if _RANGE.search(text):
             hint = f"write {key}:2023-06, or date:2023-06..2023-09"
-            raise wrong(place, f'"{key}:" takes one date, not a range', hint)
+            raise error_at(place, f'"{key}:" takes one date, not a range', hint)
         return self._period(text.strip(), place, key)
 
     def _period(self, text: str, place: Place, key: str) -> Period:
@@ -83,17 +83,17 @@ class Dates:
             raise _no_date(text, place, key)
         year, month, day = int(found[1]), int(found[3] or 0), int(found[4] or 0)
         if not FIRST <= year <= LAST:
-            raise wrong(place, f"the year {year} is out of range", f"years go from {FIRST} to {LAST}")
+            raise error_at(place, f"the year {year} is out of range", f"years go from {FIRST} to {LAST}")
         if found[3] is None:
             return Period(dt.date(year, 1, 1), dt.date(year + 1, 1, 1))
         if not 1 <= month <= 12:  # noqa: PLR2004 - of a year
-            raise wrong(place, f'"{text}" has no such month', f"months go from 01 to 12, as in {key}:{year}-06")
+            raise error_at(place, f'"{text}" has no such month', f"months go from 01 to 12, as in {key}:{year}-06")
         days = calendar.monthrange(year, month)[1]
         if found[4] is None:
             return Period(dt.date(year, month, 1), dt.date(year, month, days) + dt.timedelta(days=1))
         if not 1 <= day <= days:
             last = f"{year}-{month:02}-{days}"
-            raise wrong(place, f'"{text}" has no such day', f"that month ends with {key}:{last}")
+            raise error_at(place, f'"{text}" has no such day', f"that month ends with {key}:{last}")
         return _day(dt.date(year, month, day))
 
 
@@ -107,7 +107,9 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 def _no_date(text: str, place: Place, key: str) -> QueryError:
     forms = list(_meant(text, key)) or ["2024", "2024-06", "2024-06-01", "today"]
-    return wrong(place, f'"{shown(text)}" is no date', f"write {' or '.join(f'{key}:{form}' for form in forms)}")
+    return error_at(
+        place, f'"{quoted_excerpt(text)}" is no date', f"write {' or '.join(f'{key}:{form}' for form in forms)}"
+    )
 
 
 def _meant(text: str, key: str) -> Iterator[str]:

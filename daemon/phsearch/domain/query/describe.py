@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.query.ast import Camera, Folder, Format, Near, Orientation, Root, Size, Taken, Undated
+from phsearch.domain.query.ast import Camera, Folder, Format, Near, Orientation, Root, Size, TakenBetween, Undated
 
 if TYPE_CHECKING:
     from phsearch.domain.query.ast import Query, Test
@@ -19,7 +19,7 @@ _OF_FILES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FilterText:
     """One filter in words: "when", "2024-06..2024-08"; `negated` where photos like that are left out."""
 
     key: str
@@ -27,17 +27,17 @@ class Said:
     negated: bool
 
 
-def describe(query: Query) -> tuple[Said, ...]:
+def describe(query: Query) -> tuple[FilterText, ...]:
     """Say what each filter of the query asks for, in their order."""
     return tuple(
-        Said(_KEYS.get(term.key, term.key), " or ".join(map(_worded, term.tests)), term.negated)
+        FilterText(_KEYS.get(term.key, term.key), " or ".join(map(_test_text, term.tests)), term.negated)
         for term in query.filters
     )
 
 
-def _worded(test: Test) -> str:
+def _test_text(test: Test) -> str:
     match test:
-        case Taken(start, end):
+        case TakenBetween(start, end):
             return _period(start, end)
         case Undated():
             return "no date known"

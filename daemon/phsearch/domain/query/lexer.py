@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.query.ast import Like, Phrase, Place, shown, wrong
+from phsearch.domain.query.ast import Like, Phrase, Place, error_at, quoted_excerpt
 from phsearch.domain.query.text import clean
 from phsearch.domain.query.values import weight
 
@@ -118,10 +118,10 @@ def _after_sign(text: str, start: int) -> int:
         return start
     if _blank(text, start + 1):
         hint = f"write {sign}word without a blank; to search for the sign itself, put it in quotes"
-        raise wrong(Place(start, start + 1), f'nothing follows the "{sign}"', hint)
+        raise error_at(Place(start, start + 1), f'nothing follows the "{sign}"', hint)
     if text[start + 1] in "+-":
         hint = "one is enough, as in -people; to search for the signs themselves, put them in quotes"
-        raise wrong(Place(start, start + 2), f'"{text[start : start + 2]}" is two signs', hint)
+        raise error_at(Place(start, start + 2), f'"{text[start : start + 2]}" is two signs', hint)
     return start + 1
 
 
@@ -136,7 +136,7 @@ def _phrase(text: str, start: int, at: int) -> Word | Phrase:
         if by is None and at == start:
             return Word(said, Place(start, end))
         if not said:
-            raise wrong(Place(at, end), 'nothing stands before the "^"', "write the word first, as in beach^2")
+            raise error_at(Place(at, end), 'nothing stands before the "^"', "write the word first, as in beach^2")
     return Phrase(clean(said), _signed(text, start, by), Place(start, end))
 
 
@@ -150,7 +150,7 @@ def _like(text: str, start: int, at: int) -> Like:
         path = text[at:end]
     by, end = _weight(text, end)
     if not path:
-        raise wrong(Place(start, end), '"like:" names no photo', "write its path, as in like:beach.jpg")
+        raise error_at(Place(start, end), '"like:" names no photo', "write its path, as in like:beach.jpg")
     return Like(path, _signed(text, start, by), Place(start, end))
 
 
@@ -167,7 +167,7 @@ def _term(text: str, start: int, named: int, at: int, key: str, example: str) ->
         end += 1
     if text.startswith("^", end):
         place = Place(end, _end(_WORD, text, end))
-        raise wrong(place, "a filter has no weight", f"write {shown(text[start:end])} alone")
+        raise error_at(place, "a filter has no weight", f"write {quoted_excerpt(text[start:end])} alone")
     return Term(key, tuple(values), text[start] == "-", text[at:end], Place(start, end), Place(named, at))
 
 
@@ -180,17 +180,19 @@ def _value(text: str, start: int, key: str) -> Value:
         return Value(text[start:end], Place(start, end))
     place = Place(start - 1, start + text.startswith(",", start))
     hint = f"write no blanks between values, as in {key}:a,b; one that has a comma or a blank in it wants quotes"
-    raise wrong(place, "a value is missing at the comma", hint)
+    raise error_at(place, "a value is missing at the comma", hint)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
     found = unquoted(text, start)
     if found is None:
         hint = 'put another at its end; to search for a quote itself, write \\" in quotes'
-        raise wrong(Place(start, len(text)), f"the quote {text[start]} is never closed", hint)
+        raise error_at(Place(start, len(text)), f"the quote {text[start]} is never closed", hint)
     said, end = found
     if not said.strip():
-        raise wrong(Place(start, end), "there is nothing in the quotes", "write something into them, or leave them out")
+        raise error_at(
+            Place(start, end), "there is nothing in the quotes", "write something into them, or leave them out"
+        )
     return said, end
 
 
@@ -209,16 +211,19 @@ def _signed(text: str, start: int, by: float | None) -> float:
 def _empty(text: str, start: int, at: int, key: str, example: str) -> QueryError:
     follower = _end(_BLANKS, text, at)
     value = text[follower : _end(_WORD, text, follower)] or example
-    hint = f"write {shown(text[start:at] + value)}, without a blank; to search for the word itself, put it in quotes"
-    return wrong(Place(start, at), f'nothing follows "{key}:"', hint)
+    meant = quoted_excerpt(text[start:at] + value)
+    hint = f"write {meant}, without a blank; to search for the word itself, put it in quotes"
+    return error_at(Place(start, at), f'nothing follows "{key}:"', hint)
 
 
 def _joined(text: str, at: int) -> QueryError:
     place = Place(at, max(_end(_WORD, text, at), at + 1))
     if text[at] in QUOTES:
         hint = 'put a blank before it, or quotes around all of it; to search for a quote itself, write \\" in quotes'
-        return wrong(place, "a quote begins inside a word", hint)
-    return wrong(place, f'"{shown(text[place.start : place.end])}" is joined to a quote', "put a blank between the two")
+        return error_at(place, "a quote begins inside a word", hint)
+    return error_at(
+        place, f'"{quoted_excerpt(text[place.start : place.end])}" is joined to a quote', "put a blank between the two"
+    )
 
 
 def _blank(text: str, at: int) -> bool:

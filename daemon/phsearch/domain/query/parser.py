@@ -15,8 +15,8 @@ from phsearch.domain.query.ast import (
     Query,
     Root,
     closest,
-    shown,
-    wrong,
+    error_at,
+    quoted_excerpt,
 )
 from phsearch.domain.query.dates import Dates
 from phsearch.domain.query.lexer import LIKE, Term, Word, tokens
@@ -45,7 +45,7 @@ EXAMPLES = {
 """Every filter's key -> an example of a value."""
 
 _KEYS = (LIKE, *EXAMPLES)
-_COUSINS = {
+_SYNONYMS = {
     "album": "in",
     "device": "camera",
     "dir": "in",
@@ -88,7 +88,7 @@ def parse(text: str, today: dt.date) -> Query:
                 parser.aims.append(token)
     parser.end_phrase()
     if not (parser.aims or parser.filters):
-        raise wrong(Place(0, len(text)), "the query is empty", "say what the photo shows, e.g. dog on a beach")
+        raise error_at(Place(0, len(text)), "the query is empty", "say what the photo shows, e.g. dog on a beach")
     return Query(tuple(parser.aims), tuple(parser.filters))
 
 
@@ -137,14 +137,14 @@ def _orientation(text: str, place: Place) -> Orientation:
         return Orientation(shape)
     meant = closest(text, _SHAPES)
     hint = f"did you mean orientation:{meant}?" if meant else f"there are {', '.join(_SHAPES)}"
-    raise wrong(place, f'"{shown(text)}" is no orientation', hint)
+    raise error_at(place, f'"{quoted_excerpt(text)}" is no orientation', hint)
 
 
 def _unknown(term: Term) -> QueryError:
-    key = _COUSINS.get(term.key) or closest(term.key, _KEYS)
+    key = _SYNONYMS.get(term.key) or closest(term.key, _KEYS)
     filters = f'did you mean "{key}:"?' if key else f"there are {', '.join(_KEYS)}."
-    return wrong(
+    return error_at(
         term.named,
-        f'there is no filter "{shown(term.key)}:"',
+        f'there is no filter "{quoted_excerpt(term.key)}:"',
         f"{filters} To search for the words themselves put them in quotes",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from phsearch.domain.query.ast import Format, Near, Size, closest, shown, wrong
+from phsearch.domain.query.ast import Format, Near, Size, closest, error_at, quoted_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def photo_format(text: str, place: Place) -> Format:
         return Format(name, FORMATS[name])
     meant = closest(name, FORMATS)
     hint = f"did you mean type:{meant}?" if meant else _KNOWN
-    raise wrong(place, f'"{shown(text)}" is no type of photo', hint)
+    raise error_at(place, f'"{quoted_excerpt(text)}" is no type of photo', hint)
 
 
 NUMBER = r"(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})"
@@ -77,12 +77,14 @@ def weight(text: str, place: Place) -> float:
     """Read what stands after a "^". Raises QueryError for what is no number from 0.01 to 10."""
     if not _NUMBER.fullmatch(text):
         hint = "to keep away write -beach^2" if text.startswith("-") else "write a number, as in beach^2 or beach^0.5"
-        raise wrong(
-            place, f'"^{shown(text)}" is no weight', f'{hint}; if the "^" itself is meant, put all of it in quotes'
+        raise error_at(
+            place,
+            f'"^{quoted_excerpt(text)}" is no weight',
+            f'{hint}; if the "^" itself is meant, put all of it in quotes',
         )
     if not LEAST_WEIGHT <= float(text) <= MOST_WEIGHT:
         hint = f"weights go from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}; without one it is 1"
-        raise wrong(place, f"the weight {shown(text)} is out of range", hint)
+        raise error_at(place, f"the weight {quoted_excerpt(text)} is out of range", hint)
     return float(text)
 
 
@@ -94,7 +96,7 @@ def size(text: str, place: Place) -> Size:
     number, unit = _amount(text.removeprefix(sign), place)
     if not unit:
         hint = f"write size:{sign or '>'}{number}MP for megapixels, or px for the longer side, KB, MB, GB for the file"
-        raise wrong(place, f'"{shown(text)}" has no unit', hint)
+        raise error_at(place, f'"{quoted_excerpt(text)}" has no unit', hint)
     of, one = _UNITS[unit]
     value, exclusive = float(number) * one, sign in {">", "<"}
     match _SIGNS.get(sign, "")[:1]:
@@ -104,7 +106,7 @@ def size(text: str, place: Place) -> Size:
             return Size(of, high=value, exclusive=exclusive)
         case _:
             hint = f"write size:>{text} for larger, size:<{text} for smaller, or a range such as size:12MP..24MP"
-            raise wrong(place, f'"{text}" says neither larger nor smaller', hint)
+            raise error_at(place, f'"{text}" says neither larger nor smaller', hint)
 
 
 def _between(text: str, place: Place) -> Size:
@@ -113,7 +115,9 @@ def _between(text: str, place: Place) -> Size:
     high, high_unit = _amount(last, place) if last else ("", "")
     low_unit = low_unit or high_unit  # 12..24MP
     if not (first or last) or (first and not low_unit) or (last and not high_unit):
-        raise wrong(place, f'"{shown(text)}" has no unit' if first or last else "the range has no ends", _RIGHT_SIZE)
+        raise error_at(
+            place, f'"{quoted_excerpt(text)}" has no unit' if first or last else "the range has no ends", _RIGHT_SIZE
+        )
     of, one = _UNITS[low_unit]
     least = float(low) * one if first else None
     if not last:
@@ -121,23 +125,29 @@ def _between(text: str, place: Place) -> Size:
     other, one = _UNITS[high_unit]
     most = float(high) * one
     if other != of:
-        raise wrong(place, f'"{shown(text)}" mixes two kinds of size', "write two filters, one for each of them")
+        raise error_at(
+            place, f'"{quoted_excerpt(text)}" mixes two kinds of size', "write two filters, one for each of them"
+        )
     if least is not None and least > most:
-        raise wrong(place, f'"{shown(text)}" ends before it begins', f"write size:{high}{high_unit}..{low}{low_unit}")
+        raise error_at(
+            place, f'"{quoted_excerpt(text)}" ends before it begins', f"write size:{high}{high_unit}..{low}{low_unit}"
+        )
     return Size(of, low=least, high=most)
 
 
 def _amount(text: str, place: Place) -> tuple[str, str]:
     found = _AMOUNT.fullmatch(text.strip())
     if found is None:
-        raise wrong(place, f'"{shown(text)}" is no size' if text.strip() else "the size has no number", _RIGHT_SIZE)
+        raise error_at(
+            place, f'"{quoted_excerpt(text)}" is no size' if text.strip() else "the size has no number", _RIGHT_SIZE
+        )
     if not found[2]:
         return found[1], ""
     unit = _WRITTEN.get(found[2].lower())
     if unit is None:
         meant = closest(found[2], _WRITTEN)
         hint = f"did you mean {found[1]}{_WRITTEN[meant]}?" if meant else "there are MP, px, KB, MB and GB"
-        raise wrong(place, f'"{shown(found[2])}" is no unit of size', hint)
+        raise error_at(place, f'"{quoted_excerpt(found[2])}" is no unit of size', hint)
     return found[1], unit
 
 
@@ -158,11 +168,11 @@ _RIGHT_PLACE = (
 def near(parts: Sequence[str], place: Place) -> Near:
     """Read latitude, longitude and perhaps a radius, 5 km without one. Raises QueryError."""
     if not 2 <= len(parts) <= 3:  # noqa: PLR2004 - a point, or a point and a radius
-        raise wrong(place, '"near:" takes a latitude and a longitude, and perhaps a radius', _RIGHT_PLACE)
+        raise error_at(place, '"near:" takes a latitude and a longitude, and perhaps a radius', _RIGHT_PLACE)
     lat, lon = (_degrees(part, place) for part in parts[:2])
     for name, value, most in (("latitude", lat, 90), ("longitude", lon, 180)):
         if abs(value) > most:
-            raise wrong(
+            raise error_at(
                 place,
                 f"the {name} {value:g} is out of range",
                 f"it goes from -{most} to {most}; the latitude comes first",
@@ -172,21 +182,23 @@ def near(parts: Sequence[str], place: Place) -> Near:
 
 def _degrees(text: str, place: Place) -> float:
     if not _DEGREES.fullmatch(text):
-        raise wrong(place, f'"{shown(text)}" is no number of degrees', _RIGHT_PLACE)
+        raise error_at(place, f'"{quoted_excerpt(text)}" is no number of degrees', _RIGHT_PLACE)
     return float(text.replace("−", "-"))  # noqa: RUF001 - as above
 
 
 def _radius(text: str, parts: Sequence[str], place: Place) -> float:
     found = _RADIUS.fullmatch(text)
     if found is None:
-        raise wrong(
-            place, f'"{shown(text)}" is no radius', f"write e.g. near:{parts[0]},{parts[1]},10km, or 500m or 3mi"
+        raise error_at(
+            place,
+            f'"{quoted_excerpt(text)}" is no radius',
+            f"write e.g. near:{parts[0]},{parts[1]},10km, or 500m or 3mi",
         )
     number, unit = found[1], found[2].lower()
     if unit not in _METRES:
-        message = f'"{shown(found[2])}" is no unit of a radius' if unit else f"the radius {number} has no unit"
-        raise wrong(place, message, f"write near:{parts[0]},{parts[1]},{number}km, or m or mi for metres or miles")
+        message = f'"{quoted_excerpt(found[2])}" is no unit of a radius' if unit else f"the radius {number} has no unit"
+        raise error_at(place, message, f"write near:{parts[0]},{parts[1]},{number}km, or m or mi for metres or miles")
     metres = float(number) * _METRES[unit]
     if not 0 < metres <= _FARTHEST:
-        raise wrong(place, f"the radius {shown(text)} is out of range", "it goes from 1 m to 20,038 km")
+        raise error_at(place, f"the radius {quoted_excerpt(text)} is out of range", "it goes from 1 m to 20,038 km")
     return metres

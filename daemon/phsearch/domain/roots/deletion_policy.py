@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Brake:
+class MassDeletionGuard:
     """Trips when more than `share` (0 to 1) of a root and at least `least` photos are missing at once."""
 
     share: float = 0.3
     least: int = 50
 
-    def trips(self, missing: int, known: int) -> bool:
+    def holds_back(self, missing: int, known: int) -> bool:
         """Tell whether so many of `known` photos are too many to be believed at once."""
         return missing >= self.least and missing > self.share * known
 
 
-def held_back(
-    missing: Collection[str], known: int, brake: Brake, held: frozenset[str], *, confirms: bool
+def deletions_to_hold(
+    missing: Collection[str], known: int, brake: MassDeletionGuard, held: frozenset[str], *, confirms: bool
 ) -> frozenset[str]:
     """Give those of the missing photos whose deletion has to wait.
 
     `held` are those that waited since an earlier pass; a pass that `confirms` lets them go.
     """
     doubtful = frozenset(missing) - held if confirms else frozenset(missing)
-    return doubtful if brake.trips(len(doubtful), known) else frozenset()
+    return doubtful if brake.holds_back(len(doubtful), known) else frozenset()
 
 
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedRoot:
     """One root that was removed, or was found to be, at `since` (seconds since the epoch)."""
 
     path: str
@@ -59,18 +59,18 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Grace:
+class RetentionPolicy:
     """What the settings say of removed roots."""
 
     then: Literal["forget", "keep"]
     days: float
 
-    def ends(self, removed: Removed) -> float | None:
+    def delete_at(self, removed: RemovedRoot) -> float | None:
         """Give when the photos of a removed root are to be forgotten; None for never."""
         return None if removed.keep or self.then == "keep" else removed.since + self.days * _DAY
 
 
-def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, Removed]) -> dict[str, set[str]]:
+def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, RemovedRoot]) -> dict[str, set[str]]:
     """Sort the paths of photos in no root, each with the root it had, by removed root.
 
     What is on record says best to which root a photo belonged: to the innermost that holds it.
@@ -78,12 +78,12 @@ def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, Removed]) -
     known = Roots(records)
     groups: dict[str, set[str]] = {}
     for path, root in photos:
-        groups.setdefault((known.of(path) if records else None) or root, set()).add(path)
+        groups.setdefault((known.root_of(path) if records else None) or root, set()).add(path)
     return groups
 
 
 def recorded(
-    groups: Iterable[str], records: Mapping[str, Removed], now: float, *, keep: bool = False
-) -> dict[str, Removed]:
+    groups: Iterable[str], records: Mapping[str, RemovedRoot], now: float, *, keep: bool = False
+) -> dict[str, RemovedRoot]:
     """Give the records for what is there: known ones as they are, new ones from `now` on, none of what is not."""
-    return {root: records.get(root) or Removed(root, now, keep) for root in groups}
+    return {root: records.get(root) or RemovedRoot(root, now, keep) for root in groups}

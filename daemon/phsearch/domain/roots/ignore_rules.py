@@ -29,7 +29,7 @@ PHOTO_SUFFIXES = frozenset(f".{suffix}" for suffix in _PICTURES.split())
 
 
 @dataclass(frozen=True)
-class Rules:
+class IgnoreRules:
     """The owner's ignore rules (in .gitignore syntax), hidden files, the smallest size, and the photo suffixes.
 
     Raises ConfigError for an ignore rule that cannot be understood.
@@ -52,11 +52,11 @@ class Rules:
     def _spec(self) -> GitIgnoreSpec:
         return _compile(self.ignore)
 
-    def keeps_folder(self, rel: str) -> bool:
+    def allows_folder_name(self, rel: str) -> bool:
         """Judge the last component of a folder whose parents are admitted."""
         return not rel or self._folder_fault(rel) is None
 
-    def keeps_file(self, rel: str) -> bool:
+    def allows_file_name(self, rel: str) -> bool:
         """Judge the last component of a file whose folders are admitted."""
         # A walk asks this for every file there is: the cheap questions come first and no reason is worded.
         name = rel.rpartition("/")[2]
@@ -66,15 +66,15 @@ class Rules:
             and not self._spec.match_file(rel)
         )
 
-    def admits_folder(self, rel: str) -> bool:
+    def allows_folder_path(self, rel: str) -> bool:
         """Judge a folder with all its parents."""
-        return all(self.keeps_folder(part) for part in _prefixes(rel))
+        return all(self.allows_folder_name(part) for part in _prefixes(rel))
 
-    def admits_file(self, rel: str) -> bool:
+    def allows_file_path(self, rel: str) -> bool:
         """Judge a file by its name and its folders'."""
-        return self.keeps_file(rel) and self.admits_folder(rel.rpartition("/")[0])
+        return self.allows_file_name(rel) and self.allows_folder_path(rel.rpartition("/")[0])
 
-    def admits_size(self, size: int) -> bool:
+    def allows_size(self, size: int) -> bool:
         """Judge a file by its size in bytes."""
         return size >= self.min_bytes
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.roots import below
+from phsearch.domain.roots.roots import dir_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -45,7 +45,7 @@ class Mounts:
         """Give the file system that holds the absolute, resolved `path`."""
         found: Mount | None = None
         for mount in self._mounts:
-            inside = path == mount.point or path.startswith(below(mount.point))
+            inside = path == mount.point or path.startswith(dir_prefix(mount.point))
             # ">=": a later mount on the same point covers the earlier one.
             if inside and (found is None or len(mount.point) >= len(found.point)):
                 found = mount
@@ -58,7 +58,7 @@ class Mounts:
 
     def around(self, real: str) -> tuple[Mount | None, ...]:
         """Give the very mounts that a folder lies on and that lie below it: the same disk mounted anew is another."""
-        return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(below(real))))
+        return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(dir_prefix(real))))
 
     def under(self, root: str, real: str) -> dict[str, str]:
         """Give the identities of the file system `root` lies on and of those mounted below it, by path.
@@ -68,12 +68,12 @@ class Mounts:
         own = self.over(real)
         identities = {root: f"{own.identity}{_AT}{own.point}" if own is not None else ""}
         for mount in self._mounts:
-            if mount.point.startswith(below(real)):
-                identities[below(root) + mount.point[len(below(real)) :]] = mount.identity
+            if mount.point.startswith(dir_prefix(real)):
+                identities[dir_prefix(root) + mount.point[len(dir_prefix(real)) :]] = mount.identity
         return identities
 
 
-def away(known: Mapping[str, Volume], now: Mapping[str, str]) -> list[str]:
+def missing(known: Mapping[str, Volume], now: Mapping[str, str]) -> list[str]:
     """Give the paths of the volumes that are not there now, the root's own among them."""
     return [path for path, volume in known.items() if now.get(path) != volume.identity]
 
@@ -84,9 +84,9 @@ def of_root(root: str, roots: Roots, volumes: Collection[Volume]) -> list[Volume
     Roots come and go inside one another, and the disks stay where they are: one that is mounted in a folder that became
     a root, or that is a root no longer, and the one on which a new root lies.
     """
-    mine = [known for volume in volumes if roots.of(volume.path) == root for known in _taken_over(volume, root)]
+    mine = [known for volume in volumes if roots.root_of(volume.path) == root for known in _taken_over(volume, root)]
     if not any(volume.path == root for volume in mine):
-        around = (volume for volume in volumes if root.startswith(below(volume.path)))
+        around = (volume for volume in volumes if root.startswith(dir_prefix(volume.path)))
         under = max(around, key=lambda volume: len(volume.path), default=None)
         if under is not None:
             own = under.path == under.root

@@ -22,9 +22,9 @@ class Roots:
     def __init__(self, paths: Iterable[str] = ()) -> None:
         self._paths: tuple[str, ...] = ()
         self._known: frozenset[str] = frozenset()
-        self.become(paths)
+        self.replace(paths)
 
-    def become(self, paths: Iterable[str]) -> None:
+    def replace(self, paths: Iterable[str]) -> None:
         """Be these from now on. A question asked meanwhile is answered from the old roots or from the new."""
         self._paths = tuple(dict.fromkeys(_normal(path) for path in paths))
         self._known = frozenset(self._paths)
@@ -41,7 +41,7 @@ class Roots:
     def __repr__(self) -> str:
         return f"Roots({list(self._paths)!r})"
 
-    def of(self, path: str) -> str | None:
+    def root_of(self, path: str) -> str | None:
         """Give the deepest root that holds `path` (or is it), None where none does."""
         known = self._known
         while path not in known:
@@ -51,19 +51,19 @@ class Roots:
             path = parent
         return path
 
-    def rel(self, path: str) -> str:
+    def rel_path(self, path: str) -> str:
         """Give `path` relative to its root, "" for the root itself. Raises ValueError outside every root."""
-        root = self.of(path)
+        root = self.root_of(path)
         if root is None:
             raise ValueError(f"{path} lies in no root")
         return path[len(root) :].lstrip("/")
 
-    def inner(self, root: str) -> frozenset[str]:
+    def nested(self, root: str) -> frozenset[str]:
         """Give the roots that lie inside `root`, at any depth."""
-        return frozenset(path for path in self._paths if path != root and path.startswith(below(root)))
+        return frozenset(path for path in self._paths if path != root and path.startswith(dir_prefix(root)))
 
 
-def below(folder: str) -> str:
+def dir_prefix(folder: str) -> str:
     """Give the prefix that every path inside `folder` starts with."""
     return folder if folder.endswith("/") else f"{folder}/"
 

@@ -27,7 +27,7 @@ _FIRST = 256
 _LEAST_NAMES = 1_000
 
 
-class Names:
+class StringDictionary:
     """Names that rows share. A name nobody uses any more stays until there are more of those than of others."""
 
     def __init__(self) -> None:
@@ -81,10 +81,10 @@ class Columns:
     """
 
     def __init__(self, photos: Sequence[Photo] = ()) -> None:
-        self.cameras, self.formats, self.folders = Names(), Names(), Names()
+        self.cameras, self.formats, self.folders = StringDictionary(), StringDictionary(), StringDictionary()
         self._count = len(photos)
         # Column by column: a million photos by rows would take a start several seconds longer.
-        told = zip(*map(self._told, photos), strict=True) if photos else ((),) * len(_KINDS)
+        told = zip(*map(self._row_values, photos), strict=True) if photos else ((),) * len(_KINDS)
         self._values: dict[Column, npt.NDArray[Any]] = {
             name: np.array(values, kind) for (name, kind), values in zip(_KINDS.items(), told, strict=True)
         }
@@ -96,22 +96,22 @@ class Columns:
         """Give one column, [n]; to be read only, and not kept."""
         return self._values[name][: self._count]
 
-    def put(self, row: int, photo: Photo) -> None:
+    def put_row(self, row: int, photo: Photo) -> None:
         """Write a row; one after the last is added."""
         if row >= len(self._values["taken"]):
             self._resize(max(_FIRST, row + row // 2 + 1))
         self._count = max(self._count, row + 1)
-        for values, value in zip(self._values.values(), self._told(photo), strict=True):
+        for values, value in zip(self._values.values(), self._row_values(photo), strict=True):
             values[row] = value
         if len(self.folders) > max(_LEAST_NAMES, 2 * self._count):
             self._compact("folder", self.folders)
 
-    def move(self, source: int, target: int) -> None:
+    def move_row(self, source: int, target: int) -> None:
         """Write one row over another."""
         for values in self._values.values():
             values[target] = values[source]
 
-    def pop(self) -> None:
+    def pop_row(self) -> None:
         """Take the last row away."""
         self._count -= 1
 
@@ -121,7 +121,7 @@ class Columns:
         self._compact("folder", self.folders)
         self._compact("camera", self.cameras)
 
-    def _told(self, photo: Photo) -> tuple[float, ...]:
+    def _row_values(self, photo: Photo) -> tuple[float, ...]:
         """Give a row's values, in the order of the columns."""
         info = photo.info
         return (
@@ -137,7 +137,7 @@ class Columns:
             self.folders.number(photo.path.rpartition("/")[0] or "/"),
         )
 
-    def _compact(self, name: Column, names: Names) -> None:
+    def _compact(self, name: Column, names: StringDictionary) -> None:
         self._values[name][: self._count] = names.compacted(self[name])
 
     def _resize(self, capacity: int) -> None:

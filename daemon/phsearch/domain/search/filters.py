@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pathspec import GitIgnoreSpec
 
-from phsearch.domain.query.ast import Camera, Folder, Format, Near, Orientation, Root, Size, Taken, Undated
+from phsearch.domain.query.ast import Camera, Folder, Format, Near, Orientation, Root, Size, TakenBetween, Undated
 from phsearch.domain.search.columns import UNDATED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from phsearch.domain.query.ast import Filter, Test
-    from phsearch.domain.search.columns import Column, Columns, Names
+    from phsearch.domain.search.columns import Column, Columns, StringDictionary
 
     Mask = npt.NDArray[np.bool_]
     """[n]."""
@@ -44,9 +44,9 @@ def matcher(pattern: str, root_of: Callable[[str], str | None], home: str) -> Ca
     """
     if pattern.startswith(("/", "~")) and not _GLOB & set(pattern):
         expanded = home + pattern[1:] if pattern == "~" or pattern.startswith("~/") else pattern
-        whole = folded(posixpath.normpath(expanded)).rstrip("/")
-        return lambda folder: folded(folder) == whole or folded(folder).startswith(f"{whole}/")
-    wanted = folded(pattern).strip("/")
+        whole = fold_name(posixpath.normpath(expanded)).rstrip("/")
+        return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
+    wanted = fold_name(pattern).strip("/")
     if _GLOB & set(pattern):
         spec = GitIgnoreSpec.from_lines([f"/{wanted}/" if pattern.startswith("/") else f"**/{wanted}/"])
         # A pattern for folders wants a slash at the end of what it is compared with.
@@ -55,7 +55,7 @@ def matcher(pattern: str, root_of: Callable[[str], str | None], home: str) -> Ca
     return lambda folder: inside in f"/{_named(folder, root_of)}/"
 
 
-def folded(text: str) -> str:
+def fold_name(text: str) -> str:
     """Give a name as it is compared."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
@@ -64,8 +64,8 @@ def _named(folder: str, root_of: Callable[[str], str | None]) -> str:
     """Give a folder's path from the name of its root on."""
     root = root_of(folder)
     if root is None:
-        return folded(folder).lstrip("/")
-    return folded(folder[len(root.rpartition("/")[0]) :]).lstrip("/")
+        return fold_name(folder).lstrip("/")
+    return fold_name(folder[len(root.rpartition("/")[0]) :]).lstrip("/")
 
 
 _EARTH = 6_371_008.8
@@ -76,14 +76,14 @@ _PANORAMA = 2
 _WORD = re.compile(r"[^\W_]+")
 
 
-class Masks:
+class FilterCompiler:
     """Makes masks; `root_of` gives the root a folder belongs to, `home` is what "~" stands for."""
 
     def __init__(self, root_of: Callable[[str], str | None], home: str) -> None:
         self._root_of = root_of
         self._home = home
 
-    def of(
+    def compile(
         self, filters: Sequence[Filter], indexed_after: float | None = None, indexed_until: float | None = None
     ) -> Callable[[Columns], Mask]:
         """Give what makes the mask of photos, [n], for which every filter holds."""
@@ -109,7 +109,7 @@ class Masks:
 
     def _test(self, test: Test, columns: Columns) -> Mask:
         match test:
-            case Taken():
+            case TakenBetween():
                 mask = _taken(test, columns)
             case Undated():
                 mask = columns["taken"] == UNDATED
@@ -127,7 +127,7 @@ class Masks:
                 mask = _size(test, columns)
         return mask
 
-    def _by_name(self, test: Test, columns: Columns, column: Column, names: Names) -> Mask:
+    def _by_name(self, test: Test, columns: Columns, column: Column, names: StringDictionary) -> Mask:
         """Ask each name once."""
         told = self._told(test)
         mask: Mask = np.array([told(name) for name in names.listed()], np.bool_)[columns[column]]
@@ -151,8 +151,8 @@ def is_root(root: str | None, name: str, home: str) -> bool:
     """Tell whether a root is meant by its path or by its last part."""
     if root is None:
         return False
-    wanted = folded(home + name[1:] if name.startswith("~/") else name).rstrip("/")
-    return wanted in (folded(root), folded(root.rpartition("/")[2]))
+    wanted = fold_name(home + name[1:] if name.startswith("~/") else name).rstrip("/")
+    return wanted in (fold_name(root), fold_name(root.rpartition("/")[2]))
 
 
 def is_camera(camera: str, words: str) -> bool:
@@ -160,9 +160,9 @@ def is_camera(camera: str, words: str) -> bool:
 
     "pixel 8" is a Google Pixel 8 and a Pixel 8 Pro, not a Pixel 3 of the year 8.
     """
-    name, wanted = _WORD.findall(folded(camera)), _WORD.findall(folded(words))
+    name, wanted = _WORD.findall(fold_name(camera)), _WORD.findall(fold_name(words))
     if not wanted:
-        return folded(words).strip() == folded(camera)
+        return fold_name(words).strip() == fold_name(camera)
     for start in range(len(name) - len(wanted) + 1):
         *first, last = name[start : start + len(wanted)]
         if first == wanted[:-1] and _begins(last, wanted[-1]):
@@ -175,7 +175,7 @@ def _begins(word: str, wanted: str) -> bool:
     return word == wanted or (word.startswith(wanted) and not (wanted[-1].isdigit() and word[len(wanted)].isdigit()))
 
 
-def _taken(test: Taken, columns: Columns) -> Mask:
+def _taken(test: TakenBetween, columns: Columns) -> Mask:
     taken = columns["taken"]
     mask: Mask = taken != UNDATED
     if test.start is not None:

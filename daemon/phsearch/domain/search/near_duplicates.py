@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     """Paths to unit vectors, [k, dim]; zeros for one that is not known."""
 
 BURST_SECONDS = 10
-CROWD = 20
+MAX_GROUP = 20
 """Moments with one sign in common. Where there are more, as all photos of a camera without a clock have the same time,
 the sign tells nothing: who comes later is compared with these alone, and the work stays in proportion to the photos.
 """
@@ -51,7 +51,7 @@ _SHORTEST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Closeness:
+class SimilarityThresholds:
     """From which cosine on two photos are close: `by_name` if their names surely are related, else `by_time`."""
 
     by_name: float
@@ -81,23 +81,23 @@ class Closeness:
         return cls.above(float(cosines.mean()), float(cosines.std()))
 
 
-class Moments:
+class NearDuplicateGrouper:
     """Photos as they fall into moments, added best first. `groups` has their places, best first in each."""
 
-    def __init__(self, closeness: Closeness, vectors: VectorsOf) -> None:
+    def __init__(self, thresholds: SimilarityThresholds, vectors: VectorsOf) -> None:
         self.groups: list[list[int]] = []
-        self._closeness = closeness
+        self._closeness = thresholds
         self._vectors = vectors
         self._count = 0
         self._best: list[str] = []
         self._same: dict[bytes, int] = {}
         # What has a sign, by moment: the name's first photo, or the first and the last time.
-        self._named: dict[Hashable, dict[int, _Named]] = {}
+        self._named: dict[Hashable, dict[int, _PhotoKey]] = {}
         self._timed: dict[Hashable, dict[int, tuple[int, int]]] = {}
 
-    def add(self, photo: Photo) -> None:
+    def add_photo(self, photo: Photo) -> None:
         """Add the next best one."""
-        name, taken = _Named.of(photo), seconds(photo.info.taken_at)
+        name, taken = _PhotoKey.of(photo), seconds(photo.info.taken_at)
         moment = self._same.get(photo.digest)
         if moment is None:
             moment = self._closest(photo, name, taken)
@@ -108,17 +108,17 @@ class Moments:
         self.groups[moment].append(self._count)
         self._count += 1
         self._same.setdefault(photo.digest, moment)
-        for sign in name.signs():
+        for sign in name.group_keys():
             named = self._named.setdefault(sign, {})
-            if len(named) < CROWD:
+            if len(named) < MAX_GROUP:
                 named.setdefault(moment, name)
         for sign in _slots(photo, taken):
             timed = self._timed.setdefault(sign, {})
-            if moment in timed or len(timed) < CROWD:
+            if moment in timed or len(timed) < MAX_GROUP:
                 first, last = timed.get(moment, (taken, taken))
                 timed[moment] = min(first, taken), max(last, taken)
 
-    def _closest(self, photo: Photo, name: _Named, taken: int) -> int | None:
+    def _closest(self, photo: Photo, name: _PhotoKey, taken: int) -> int | None:
         """Give the moment whose best photo is the closest, of those that the photo is related and close to."""
         least: dict[int, float] = {}
         for sign in _slots(photo, taken):
@@ -126,7 +126,7 @@ class Moments:
                 # Those of one sign lie within twice the seconds: who comes between two of them is near to one.
                 if first - BURST_SECONDS <= taken <= last + BURST_SECONDS:
                     least[moment] = self._closeness.by_time
-        for sign in name.signs():
+        for sign in name.group_keys():
             for moment, other in self._named.get(sign, {}).items():
                 if name.surely(other):
                     least[moment] = self._closeness.by_name
@@ -140,14 +140,14 @@ class Moments:
         return min(close)[1] if close else None
 
 
-def collapse(photos: Sequence[Photo], vectors: VectorsOf, closeness: Closeness) -> list[list[int]]:
+def collapse(photos: Sequence[Photo], vectors: VectorsOf, thresholds: SimilarityThresholds) -> list[list[int]]:
     """Group `photos`, best first; gives moments in the order of their best photos.
 
     A moment is the places of its photos, best first; every photo is in one.
     """
-    moments = Moments(closeness, vectors)
+    moments = NearDuplicateGrouper(thresholds, vectors)
     for photo in photos:
-        moments.add(photo)
+        moments.add_photo(photo)
     return moments.groups
 
 
@@ -163,7 +163,7 @@ def related(photos: Sequence[Photo]) -> list[list[int]]:
 
     first: dict[Hashable, int] = {}
     for place, photo in enumerate(photos):
-        for sign in (photo.digest, *_Named.of(photo).signs(), *_slots(photo, seconds(photo.info.taken_at))):
+        for sign in (photo.digest, *_PhotoKey.of(photo).group_keys(), *_slots(photo, seconds(photo.info.taken_at))):
             group[head(place)] = head(first.setdefault(sign, place))
     groups: dict[int, list[int]] = {}
     for place in range(len(photos)):
@@ -183,7 +183,7 @@ def stem(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _PhotoKey:
     """What a photo's name and place say, and how surely: a number in parentheses may count copies or a whole album."""
 
     folder: str
@@ -197,13 +197,13 @@ class _Named:
         counted = _COUNTER.search(_bare(name)) is not None
         return cls(folder, stem(name), counted, seconds(photo.info.taken_at))
 
-    def signs(self) -> Iterator[Hashable]:
+    def group_keys(self) -> Iterator[Hashable]:
         if self.stem:
             # Edits and RAW files often lie in a folder of their own below or beside.
             yield self.folder, self.stem
             yield self.folder.rpartition("/")[0], self.stem
 
-    def surely(self, other: _Named) -> bool:
+    def surely(self, other: _PhotoKey) -> bool:
         """Tell whether one is made of the other: cameras begin anew to count, so times that differ say no."""
         if self.counted or other.counted:
             return False

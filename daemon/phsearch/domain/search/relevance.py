@@ -100,7 +100,7 @@ def logits(curve: Curve, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return found
 
 
-def spreads(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors:
+def score_std(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors:
     """Give the standard deviation, [m], of what photos in general score for `aims`, [m, dim].
 
     `scores`, [n, m], are those of the library, which stands for photos in general where there is no reference.

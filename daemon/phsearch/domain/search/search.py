@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LEAST = 1e-6
 
 
-def combined(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vectors | None:
+def combine_vectors(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vectors | None:
     """Give the [dim] unit vector of `aims` ([m, dim], unit rows) with their weights.
 
     `spreads` ([m]) are the standard deviations of the scores that photos in general have for each aim. None where the
@@ -53,7 +53,7 @@ def combined(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vecto
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Cutoff:
     """What is left out: photos below this cosine, or less probable than this."""
 
     score: float | None = None
@@ -61,7 +61,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RankedPhoto:
     """One photo as it ranks; `relevance` is None where nothing can be said of it."""
 
     path: str
@@ -70,31 +70,31 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ranking:
     """`best` first; `matching` photos pass the filters, of which the cut leaves out `hidden`, at best `closest`."""
 
-    best: list[Candidate]
+    best: list[RankedPhoto]
     matching: int
     hidden: int = 0
     closest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Rank:
     """Where one photo ranks, from 1, of how many that pass the filters; `passes` says whether it does."""
 
     rank: int
-    of: int
-    candidate: Candidate
+    total: int
+    photo: RankedPhoto
     passes: bool
 
 
-def ranked(
-    index: VectorIndex, query: Vectors, kind: Kind, calibration: Calibration, where: Where, cut: Cut, most: int
-) -> Outcome:
+def rank(
+    index: VectorIndex, query: Vectors, kind: Kind, calibration: Calibration, where: Where, cut: Cutoff, most: int
+) -> Ranking:
     """Give the `most` photos nearest to `query` ([dim], unit length), ties by path."""
     if not len(index):
-        return Outcome([], 0)
+        return Ranking([], 0)
     scores = index.scores(query)
     chances = probabilities(calibration, query, scores, kind)
     passing = where(index.columns)
@@ -107,21 +107,21 @@ def ranked(
     hidden = int(np.count_nonzero(left))
     closest = float(chances[left].max()) if hidden and chances is not None else None
     rows = index.best(scores, kept, most)
-    return Outcome([_candidate(index, row, scores, chances) for row in rows], matching, hidden, closest)
+    return Ranking([_candidate(index, row, scores, chances) for row in rows], matching, hidden, closest)
 
 
-def listed(index: VectorIndex, where: Where, most: int) -> Outcome:
+def list_by_date(index: VectorIndex, where: Where, most: int) -> Ranking:
     """Give the `most` newest photos, for a query that only filters."""
     if not len(index):
-        return Outcome([], 0)
+        return Ranking([], 0)
     passing = where(index.columns)
     rows = index.newest(passing, most)
-    return Outcome([Candidate(index.path(row), 0.0, None) for row in rows], int(np.count_nonzero(passing)))
+    return Ranking([RankedPhoto(index.path(row), 0.0, None) for row in rows], int(np.count_nonzero(passing)))
 
 
-def standing(
+def rank_of(
     index: VectorIndex, path: str, query: Vectors, kind: Kind, calibration: Calibration, where: Where
-) -> Standing | None:
+) -> Rank | None:
     """Say where one photo stands; None where it is not here."""
     row = index.row(path)
     if row is None:
@@ -132,10 +132,10 @@ def standing(
     ties = sum(index.path(tie) < path for tie in np.flatnonzero(passing & (scores == scores[row])).tolist())
     candidate = _candidate(index, row, scores, probabilities(calibration, query, scores, kind))
     rank = int(np.count_nonzero(above)) + ties + 1
-    return Standing(rank, int(np.count_nonzero(passing)), candidate, bool(passing[row]))
+    return Rank(rank, int(np.count_nonzero(passing)), candidate, bool(passing[row]))
 
 
-def shares(scores: Sequence[float], scale: float) -> list[float]:
+def softmax_shares(scores: Sequence[float], scale: float) -> list[float]:
     """Give the softmax of cosines under the model's own logit scale: what it would say if it had to choose one."""
     if not scores:
         return []
@@ -144,5 +144,5 @@ def shares(scores: Sequence[float], scale: float) -> list[float]:
     return [float(share) for share in weights / weights.sum()]
 
 
-def _candidate(index: VectorIndex, row: int, scores: Vectors, chances: npt.NDArray[np.float64] | None) -> Candidate:
-    return Candidate(index.path(row), float(scores[row]), None if chances is None else float(chances[row]))
+def _candidate(index: VectorIndex, row: int, scores: Vectors, chances: npt.NDArray[np.float64] | None) -> RankedPhoto:
+    return RankedPhoto(index.path(row), float(scores[row]), None if chances is None else float(chances[row]))

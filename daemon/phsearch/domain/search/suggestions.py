@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.query import quoted
 from phsearch.domain.query.ast import Camera, Folder, Root
-from phsearch.domain.search.filters import folded
+from phsearch.domain.search.filters import fold_name
 from phsearch.errors import QueryError
 
 if TYPE_CHECKING:
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from phsearch.domain.query.ast import Filter
     from phsearch.domain.search.columns import Columns
-    from phsearch.domain.search.filters import Masks
+    from phsearch.domain.search.filters import FilterCompiler
 
 _COMPARED = 5_000
 _SIMILAR = 0.5
 
 
-def check(filters: Sequence[Filter], columns: Columns, masks: Masks, roots: Iterable[str]) -> None:
+def check_names(
+    filters: Sequence[Filter], columns: Columns, filter_compiler: FilterCompiler, roots: Iterable[str]
+) -> None:
     """Raise QueryError for a name that fits nothing in the library; in an empty library every name is fine."""
     if not len(columns):
         return
@@ -30,20 +32,20 @@ def check(filters: Sequence[Filter], columns: Columns, masks: Masks, roots: Iter
             match test:
                 case Camera(words):
                     known = [name for name in columns.cameras.listed() if name]
-                    if not masks.fits_any(test, known):
+                    if not filter_compiler.fits_any(test, known):
                         raise _unknown(
                             term, f"no photo was taken with a camera called {quoted(words)}", _nearest(words, known)
                         )
                 case Folder(pattern):
                     folders = columns.folders.listed()
-                    if not masks.fits_any(test, folders):
+                    if not filter_compiler.fits_any(test, folders):
                         raise _unknown(
                             term,
                             f"there are no photos in a folder {quoted(pattern)}",
                             _nearest(pattern, _parts(folders)),
                         )
                 case Root(name):
-                    if not masks.fits_any(test, roots):
+                    if not filter_compiler.fits_any(test, roots):
                         raise _unknown(
                             term, f"no watched folder is called {quoted(name)}", _nearest(name, _parts(roots))
                         )
@@ -58,8 +60,8 @@ def _parts(folders: Iterable[str]) -> list[str]:
 
 def _nearest(wanted: str, known: Sequence[str]) -> str:
     """Give the most similar name, "" where none is."""
-    last = folded(wanted).strip("/").rpartition("/")[2]
-    by_fold = {folded(name): name for name in known[:_COMPARED]}
+    last = fold_name(wanted).strip("/").rpartition("/")[2]
+    by_fold = {fold_name(name): name for name in known[:_COMPARED]}
     inside = [name for name in by_fold if last in name or name in last]
     near = difflib.get_close_matches(last, by_fold, 1, _SIMILAR) or inside[:1]
     if not near:

@@ -46,12 +46,12 @@ class VectorIndex:
 
     def load(self, photos: Sequence[Photo], vectors: Vectors) -> None:
         """Replace everything by `photos` and their vectors, [n, dim]."""
-        self._rows = rounded(vectors)
+        self._rows = round_to_float16(vectors)
         self._paths = [photo.path for photo in photos]
         self._row_of = {path: row for row, path in enumerate(self._paths)}
         self.columns = Columns(photos)
 
-    def put(self, photo: Photo, vector: Vectors) -> None:
+    def put_vector(self, photo: Photo, vector: Vectors) -> None:
         """Add or replace one photo's vector, [dim]."""
         row = self._row_of.get(photo.path)
         if row is None:
@@ -59,10 +59,10 @@ class VectorIndex:
             self._reserve(row + 1, vector.shape[0])
             self._paths.append(photo.path)
             self._row_of[photo.path] = row
-        self._rows[row] = rounded(vector)
-        self.columns.put(row, photo)
+        self._rows[row] = round_to_float16(vector)
+        self.columns.put_row(row, photo)
 
-    def put_all(self, photos: Sequence[Photo], vectors: Sequence[Vectors]) -> None:
+    def put_vectors(self, photos: Sequence[Photo], vectors: Sequence[Vectors]) -> None:
         """Add or replace photos, each [dim]."""
         if not photos:
             return
@@ -72,16 +72,16 @@ class VectorIndex:
         self._paths += fresh
         for start in range(0, len(photos), _AT_ONCE):
             rows = [self._row_of[photo.path] for photo in photos[start : start + _AT_ONCE]]
-            self._rows[rows] = rounded(np.stack(vectors[start : start + _AT_ONCE]))
+            self._rows[rows] = round_to_float16(np.stack(vectors[start : start + _AT_ONCE]))
         for photo in photos:
-            self.columns.put(self._row_of[photo.path], photo)
+            self.columns.put_row(self._row_of[photo.path], photo)
 
-    def remove_all(self, paths: Iterable[str]) -> None:
+    def remove_paths(self, paths: Iterable[str]) -> None:
         """Take photos out."""
         for path in paths:
-            self.remove(path)
+            self.remove_path(path)
 
-    def remove(self, path: str) -> None:
+    def remove_path(self, path: str) -> None:
         """Take a photo out; the last row moves into its place."""
         row = self._row_of.pop(path, None)
         if row is None:
@@ -91,29 +91,29 @@ class VectorIndex:
             self._rows[row] = self._rows[last]
             self._paths[row] = self._paths[last]
             self._row_of[self._paths[row]] = row
-            self.columns.move(last, row)
+            self.columns.move_row(last, row)
         self._paths.pop()
-        self.columns.pop()
+        self.columns.pop_row()
         if last < self._rows.shape[0] * _SHRINK and self._rows.shape[0] > _FIRST_ROWS:
             self._resize(last)
             self.columns.shrink()
 
-    def rename(self, source: str, target: Photo) -> Vectors | None:
+    def rename_path(self, source: str, target: Photo) -> Vectors | None:
         """Give a photo's row another name, replacing what had it; gives a copy of its vector, [dim]."""
         if source not in self._row_of:
             return None
         if source != target.path:
-            self.remove(target.path)
+            self.remove_path(target.path)
         row = self._row_of.pop(source)
         self._row_of[target.path] = row
         self._paths[row] = target.path
-        self.columns.put(row, target)
+        self.columns.put_row(row, target)
         return self.vector(target.path)
 
-    def take(self, path: str) -> Vectors | None:
+    def pop_vector(self, path: str) -> Vectors | None:
         """Remove a photo and give the vector it had, [dim]."""
         vector = self.vector(path)
-        self.remove(path)
+        self.remove_path(path)
         return vector
 
     def vector(self, path: str) -> Vectors | None:
@@ -133,7 +133,7 @@ class VectorIndex:
             found[list(places)] = self._rows[list(rows)]
         return found
 
-    def some(self) -> Vectors:
+    def sample(self) -> Vectors:
         """Give the vectors of some photos, [k, dim]: enough to know what photos here have in common."""
         return self._rows[: min(len(self._paths), _SOME)]
 
@@ -179,6 +179,6 @@ class VectorIndex:
         self._rows = rows
 
 
-def rounded(vectors: Vectors) -> Vectors:
+def round_to_float16(vectors: Vectors) -> Vectors:
     """Give the vectors as the store keeps them: rounded to float16, in float32 again."""
     return vectors.astype(np.float16).astype(np.float32)

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from phsearch.domain.throttle.pressure import SharedStrain, Strain
+from phsearch.domain.throttle.pressure import PressureDetector, SystemWidePressureDetector
 
 if TYPE_CHECKING:
     from phsearch.config import CourtesyConfig
@@ -25,7 +25,7 @@ _LONGEST = 60.0
 """A piece of work that took minutes (a disk that woke up, a model that was loaded) is not paid for with an hour."""
 
 
-class Duty:
+class DutyCycle:
     """One worker's turns, by any clock that the caller keeps."""
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class Duty:
         self._ended = float("-inf")
         self._worked = 0.0
 
-    def begin(self, now: float) -> None:
+    def begin_work(self, now: float) -> None:
         """Note that work begins; once it has, nothing happens."""
         if self._begun is None:
             self._begun = now
 
-    def end(self, now: float) -> None:
+    def end_work(self, now: float) -> None:
         """Note that the work has ended."""
         if self._begun is not None:
             self._worked, self._ended, self._begun = now - self._begun, now, None
 
-    def rest(self, share: float, now: float) -> float:
+    def rest_needed(self, share: float, now: float) -> float:
         """Give the seconds to rest before the next piece of work, where it may take `share` (0 to 1) of the time."""
         if share <= 0:
             return float("inf")
@@ -81,7 +81,7 @@ class Pressure:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ThrottleState:
     """How much of the time indexing may take, and why not all of it; `until` where a pause has an end."""
 
     state: State = "full"
@@ -102,29 +102,29 @@ class Pace:
                 return f"throttled: {self.reason}"
 
 
-FULL = Pace()
+FULL = ThrottleState()
 
 
-class Courtesy:
+class ThrottlePolicy:
     """Makes up its mind at each look."""
 
     def __init__(self, rules: CourtesyConfig) -> None:
-        self.take(rules)
+        self.reconfigure(rules)
         self._paused = False
         self._until: float | None = None
-        self._pace = FULL
+        self._state = FULL
         self._forced: dict[Cause, float] = {}
 
-    def take(self, rules: CourtesyConfig) -> None:
+    def reconfigure(self, rules: CourtesyConfig) -> None:
         """Keep to these rules from the next look on; a pause and what is disregarded stay as they are."""
         self._rules = rules
         self._low = False
-        self._memory = Strain(rules.memory_pressure)
-        self._io: Strain = Strain(rules.io_pressure)
+        self._memory = PressureDetector(rules.memory_pressure)
+        self._io: PressureDetector = PressureDetector(rules.io_pressure)
         self._others = True
 
     @property
-    def owners(self) -> tuple[bool, float | None]:
+    def user_pause(self) -> tuple[bool, float | None]:
         """Whether the owner has paused indexing, and until when (seconds since the epoch)."""
         return self._paused, self._until
 
@@ -141,12 +141,12 @@ class Courtesy:
         """End the owner's pause; by `force` also disregard what holds indexing back now, for as long as that lasts."""
         self._paused, self._until = False, None
         if force:
-            self._forced |= {cause: now for cause in self._pace.causes if cause != "owner"}
+            self._forced |= {cause: now for cause in self._state.causes if cause != "owner"}
             # A battery that is low is in use, too.
             if "low battery" in self._forced:
                 self._forced["battery"] = now
 
-    def decide(self, power: Power, pressure: Pressure, now: float, wall: float) -> Pace:
+    def decide(self, power: Power, pressure: Pressure, now: float, wall: float) -> ThrottleState:
         """Take a look's findings at two clocks: `now` never jumps, `wall` is the owner's."""
         self.expire(wall)
         held = self._held(power, pressure, now)
@@ -156,21 +156,21 @@ class Courtesy:
             elif now - seen >= (0 if "battery" in cause else _CALM_SECONDS):
                 del self._forced[cause]
         causes = tuple(cause for cause in held if cause not in self._forced)
-        self._pace = self._paced(causes, held)
+        self._state = self._state_for(causes, held)
         if self._paused:
-            return Pace("paused", 0.0, ("owner",), _until(self._until, wall), self._until)
-        return self._pace
+            return ThrottleState("paused", 0.0, ("owner",), _until(self._until, wall), self._until)
+        return self._state
 
-    def _paced(self, causes: tuple[Cause, ...], held: dict[Cause, str]) -> Pace:
+    def _state_for(self, causes: tuple[Cause, ...], held: dict[Cause, str]) -> ThrottleState:
         if not causes:
             return FULL
         reason = "; ".join(held[cause] for cause in causes)
         if "low battery" in causes:
-            return Pace("paused", 0.0, causes, held["low battery"])
+            return ThrottleState("paused", 0.0, causes, held["low battery"])
         if "battery" in causes and self._rules.on_battery == "pause":
-            return Pace("paused", 0.0, causes, held["battery"])
-        share = 0.0 if "io" in causes and self._io.breathless else self._rules.share
-        return Pace("throttled", share, causes, reason)
+            return ThrottleState("paused", 0.0, causes, held["battery"])
+        share = 0.0 if "io" in causes and self._io.probing else self._rules.share
+        return ThrottleState("throttled", share, causes, reason)
 
     def _held(self, power: Power, pressure: Pressure, now: float) -> dict[Cause, str]:
         """Give what holds indexing back, in words."""
@@ -181,12 +181,12 @@ class Courtesy:
             held["low battery"] = f"battery at {power.percent} %"
         elif power.on_battery and self._rules.on_battery != "run":
             held["battery"] = f"on battery{charge}"
-        if self._memory.update(pressure.memory, now):
+        if self._memory.update_pressure(pressure.memory, now):
             held["memory"] = f"memory pressure {pressure.memory:.0f} %"
         if pressure.others != self._others:
             self._others = pressure.others
-            self._io = (Strain if pressure.others else SharedStrain)(self._rules.io_pressure)
-        if self._io.update(pressure.io, now):
+            self._io = (PressureDetector if pressure.others else SystemWidePressureDetector)(self._rules.io_pressure)
+        if self._io.update_pressure(pressure.io, now):
             held["io"] = f"IO pressure {pressure.io:.0f} %"
         return held
 

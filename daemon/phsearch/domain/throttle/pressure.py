@@ -22,7 +22,7 @@ _DEAF_FIRST = 60.0
 _DEAF_LAST = 600.0
 
 
-class Strain:
+class PressureDetector:
     """Pressure on others, from 0 to 100; a threshold of 0 means that it does not matter."""
 
     def __init__(self, threshold: float) -> None:
@@ -30,11 +30,11 @@ class Strain:
         self._since: float | None = None
 
     @property
-    def breathless(self) -> bool:
+    def probing(self) -> bool:
         """Whether not even a share of the time may be used just now."""
         return False
 
-    def update(self, value: float | None, now: float) -> bool:
+    def update_pressure(self, value: float | None, now: float) -> bool:
         """Take a reading, None where there is none; tells whether to hold back."""
         if value is None or not self._threshold:
             self._since = None
@@ -45,7 +45,7 @@ class Strain:
         return self._since is not None
 
 
-class SharedStrain(Strain):
+class SystemWidePressureDetector(PressureDetector):
     """Pressure of which our own cannot be told from that of others."""
 
     def __init__(self, threshold: float) -> None:
@@ -57,11 +57,11 @@ class SharedStrain(Strain):
         self._deaf_until = float("-inf")
 
     @property
-    def breathless(self) -> bool:
+    def probing(self) -> bool:
         """Whether the breath is held."""
         return self._breath is not None
 
-    def update(self, value: float | None, now: float) -> bool:
+    def update_pressure(self, value: float | None, now: float) -> bool:
         """Take a reading, None where there is none; tells whether to hold back."""
         if value is None or now < self._deaf_until:
             self._since = self._breath = None
@@ -78,7 +78,7 @@ class SharedStrain(Strain):
                 return False
             self._deaf = 0.0
         began = self._since is None
-        held = super().update(value, now)
+        held = super().update_pressure(value, now)
         # Again after a while: what is measured has our own in it, so that it might never end.
         if held and (began or now - self._breathed >= _REST):
             self._breath, self._peak = now, value

@@ -9,44 +9,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from phsearch.service.health.throughput import Load
-    from phsearch.service.indexing.photo_index import Catalog
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.indexing.store_writer import Figures, Writer
-    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.health.throughput import ThroughputMonitor
+    from phsearch.service.indexing.photo_index import PhotoIndex
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.indexing.store_writer import StoreStats, StoreWriter
+    from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.search.searcher import Searcher
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.on_demand import Summoned
-    from phsearch.service.workers.supervision import Career
-    from phsearch.service.workers.text_worker import TextTowerProcess
+    from phsearch.service.workers.on_demand import OnDemandWorker
+    from phsearch.service.workers.supervision import WorkerStats
+    from phsearch.service.workers.text_worker import TextWorker
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """The parts of a running daemon."""
 
-    catalog: Catalog
-    pipelines: Pipelines
-    embedder: Embedder
-    text_tower: TextTowerProcess
-    writer: Writer
+    photo_index: PhotoIndex
+    router: PipelineRouter
+    image_worker: ImageWorker
+    text_worker: TextWorker
+    writer: StoreWriter
     model: ModelState
-    keepers: Mapping[str, RootKeeper]
+    monitors: Mapping[str, RootMonitor]
     searcher: Searcher
-    load: Load
-    figures: Figures
-    summoned: Mapping[str, Summoned]
+    throughput: ThroughputMonitor
+    store_stats: StoreStats
+    on_demand: Mapping[str, OnDemandWorker]
     """Workers that are there only while they are wanted, by name."""
 
     @property
-    def careers(self) -> dict[str, Career]:
+    def worker_stats(self) -> dict[str, WorkerStats]:
         """The workers, by name."""
-        steady = {"index": self.embedder.career, "query": self.text_tower.career}
-        return steady | {name: each.career for name, each in self.summoned.items() if each.career.starts}
+        steady = {"index": self.image_worker.worker_stats, "query": self.text_worker.worker_stats}
+        return steady | {name: each.worker_stats for name, each in self.on_demand.items() if each.worker_stats.starts}
 
     @property
     def processes(self) -> dict[str, int]:
         """The processes there are, by name."""
-        workers = {name: career.pid for name, career in self.careers.items() if career.pid is not None}
+        workers = {name: stats.pid for name, stats in self.worker_stats.items() if stats.pid is not None}
         return {"daemon": os.getpid()} | workers

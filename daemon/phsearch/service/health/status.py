@@ -10,27 +10,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
-from phsearch.text import printable
+from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from phsearch.service.health.throughput import Load
-    from phsearch.service.indexing.photo_index import Catalog
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.health.throughput import ThroughputMonitor
+    from phsearch.service.indexing.photo_index import PhotoIndex
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.roots.removed_roots import RemovedRoots
-    from phsearch.service.throttle import Governor
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
 
 _WINDOW = 10.0
 _STEP = 0.5
 
 
-class Rate:
+class RateMeter:
     """Photos a second over the last ten seconds of work."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,114 +55,118 @@ class Rate:
         return self.last
 
 
-class Status:
+class StatusReporter:
     """Asks every part."""
 
     def __init__(
         self,
-        catalog: Catalog,
-        pipelines: Pipelines,
-        embedder: Embedder,
-        writer: Writer,
+        photo_index: PhotoIndex,
+        router: PipelineRouter,
+        image_worker: ImageWorker,
+        writer: StoreWriter,
         model: ModelState,
-        keepers: Mapping[str, RootKeeper],
+        monitors: Mapping[str, RootMonitor],
         removed: RemovedRoots,
-        governor: Governor,
-        load: Load,
+        throttle: IndexingThrottle,
+        load: ThroughputMonitor,
     ) -> None:
-        self._catalog = catalog
-        self._pipelines = pipelines
-        self._embedder = embedder
+        self._photo_index = photo_index
+        self._router = router
+        self._image_worker = image_worker
         self._writer = writer
         self._model = model
-        self._keepers = keepers
+        self._monitors = monitors
         self._removed = removed
-        self._governor = governor
-        self._load = load
+        self._throttle = throttle
+        self._throughput = load
         self._started = time.monotonic()
-        self._rate = Rate()
+        self._rate = RateMeter()
 
     @property
-    def unsearchable(self) -> int:
+    def pending_photos(self) -> int:
         """Photos seen but not yet searchable."""
-        return self._pipelines.pending
+        return self._router.pending
 
     @property
     def pending(self) -> int:
         """Photos seen but not yet searchable, and changes not yet on disk."""
-        return self._pipelines.pending + self._writer.pending
+        return self._router.pending + self._writer.pending
 
     @property
     def scanning(self) -> bool:
         """Whether a root is being compared with the index."""
-        return any(keeper.busy for keeper in self._keepers.values())
+        return any(monitor.busy for monitor in self._monitors.values())
 
     def sample(self) -> float:
         """Measure the rate now; call it about once a second."""
-        counters = self._catalog.counters
-        self._load.sample()
+        counters = self._photo_index.counters
+        self._throughput.sample()
         return self._rate.sample(counters.embedded + counters.reused + counters.failed)
 
     def report(self) -> dict[str, Any]:
         """Give the whole status."""
         rate = self.sample()
-        failure = self._catalog.last_failure
+        failure = self._photo_index.last_failure
         return {
             "version": __version__,
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 1),
-            "model": self._model.status() | {"image_worker": "running" if self._embedder.running else "idle"},
-            "photos": len(self._catalog.library),
+            "model": self._model.status() | {"image_worker": "running" if self._image_worker.running else "idle"},
+            "photos": len(self._photo_index.library),
             "pending": self.pending,
             "scanning": self.scanning,
-            "errors": self._catalog.library.failed,
-            "counters": dataclasses.asdict(self._catalog.counters),
+            "errors": self._photo_index.library.failed,
+            "counters": dataclasses.asdict(self._photo_index.counters),
             "roots": [
                 {
-                    "path": keeper.root,
-                    "state": keeper.state,
-                    "photos": self._catalog.library.count(keeper.root),
-                    "missing": keeper.missing,
-                    "last_seen": keeper.last_seen,
-                    "detail": keeper.detail,
-                    "overflows": keeper.overflows,
-                    "watched": keeper.folders[0],
-                    "unwatched": keeper.folders[1],
+                    "path": monitor.root,
+                    "state": monitor.state,
+                    "photos": self._photo_index.library.count(monitor.root),
+                    "missing": monitor.missing,
+                    "last_seen": monitor.last_seen,
+                    "detail": monitor.detail,
+                    "overflows": monitor.overflows,
+                    "watched": monitor.folders[0],
+                    "unwatched": monitor.folders[1],
                 }
-                for keeper in self._keepers.values()
+                for monitor in self._monitors.values()
             ],
             "rate": round(rate, 2),
-            "eta": round(self.pending / rate) if rate > 0 and self.pending and not self._governor.held else None,
-            "pace": self._governor.report(),
+            "eta": round(self.pending / rate)
+            if rate > 0 and self.pending and not self._throttle.pause_reason
+            else None,
+            "pace": self._throttle.report(),
             "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
-            "bottleneck": dataclasses.asdict(self._load.sample()),
+            "bottleneck": dataclasses.asdict(self._throughput.sample()),
             "notices": self._notices(),
             "removed": self._removed.report(),
         }
 
-    def line(self) -> str:
+    def summary(self) -> str:
         """Give one line for systemd's STATUS."""
-        parts = [f"{len(self._catalog.library):,} photos"]
+        parts = [f"{len(self._photo_index.library):,} photos"]
         if self.pending:
             rate = self._rate.last
-            left = timedelta(seconds=round(self.pending / rate)) if rate > 0 and not self._governor.held else None
+            left = (
+                timedelta(seconds=round(self.pending / rate)) if rate > 0 and not self._throttle.pause_reason else None
+            )
             speed = f" ({rate:.1f}/s, {left} left)" if left is not None else ""
             parts.append(f"{self.pending:,} pending{speed}")
         elif self.scanning:
             parts.append("scanning")
         # Of the owner's pause people want to know in any case.
-        pace = self._governor.pace
+        pace = self._throttle.state
         if pace.state != "full" and (self.pending or pace.causes == ("owner",)):
             parts.append(f"indexing {pace}")
         parts += [notice["text"] for notice in self._notices()][:1]
-        return printable(", ".join(parts))
+        return escape_control_chars(", ".join(parts))
 
     def _notices(self) -> list[dict[str, str]]:
         notices = [
-            {"text": f"{keeper.root}: {keeper.detail}", "hint": keeper.hint}
-            for keeper in self._keepers.values()
-            if keeper.detail
+            {"text": f"{monitor.root}: {monitor.detail}", "hint": monitor.hint}
+            for monitor in self._monitors.values()
+            if monitor.detail
         ]
         notices += [
             {"text": str(problem), "hint": problem.hint}

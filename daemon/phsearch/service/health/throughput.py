@@ -7,56 +7,56 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from phsearch.domain.throttle.policy import FULL
-from phsearch.domain.throughput import Backlog, Bottleneck, Machine, Work, bottleneck
+from phsearch.domain.throughput import Backlog, Bottleneck, Capacity, StageCounts, bottleneck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.domain.throttle.policy import Pace
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.domain.throttle.policy import ThrottleState
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.workers.image_worker import ImageWorker
 
 _WINDOW = 60.0
 _STEP = 1.0
 _STALE = 15.0
 
 
-class Load:
+class ThroughputMonitor:
     """Looks at everybody's clocks, about once a second."""
 
     def __init__(
         self,
-        pipelines: Pipelines,
-        embedder: Embedder,
-        writer: Writer,
-        machine: Callable[[], Machine],
-        slowed: Callable[[], Pace] = lambda: FULL,
+        router: PipelineRouter,
+        image_worker: ImageWorker,
+        writer: StoreWriter,
+        machine: Callable[[], Capacity],
+        slowed: Callable[[], ThrottleState] = lambda: FULL,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pipelines = pipelines
-        self._embedder = embedder
+        self._router = router
+        self._image_worker = image_worker
         self._writer = writer
-        self._machine = machine
+        self._capacity = machine
         self._slowed = slowed
         self._now = now
-        self._samples: deque[tuple[float, Work]] = deque()
-        self._latest = (0.0, Work())
+        self._samples: deque[tuple[float, StageCounts]] = deque()
+        self._latest = (0.0, StageCounts())
 
     @property
-    def total(self) -> Work:
+    def total(self) -> StageCounts:
         """Everything since the start."""
-        return self._pipelines.work.plus(self._embedder.clocks.work).plus(self._writer.clocks.work)
+        return self._router.total_work.plus(self._image_worker.stage_totals.work).plus(self._writer.stage_totals.work)
 
     def sample(self) -> Bottleneck:
         """Look now; gives the bottleneck."""
         now, work = self._now(), self.total
-        unembedded = self._embedder.pending
-        unread = max(self._pipelines.queued - unembedded, 0)
+        unembedded = self._image_worker.pending
+        unread = max(self._router.queued - unembedded, 0)
         backlog = Backlog(unread, unembedded, self._writer.pending, self._slowed())
         # While nothing waits, or the worker is still loading its model, nobody holds up anybody: the clock starts
         # when it can begin.
-        resting = backlog.slowed.state != "full" or (unembedded and not self._embedder.running)
+        resting = backlog.slowed.state != "full" or (unembedded and not self._image_worker.running)
         if resting or not unread + unembedded + backlog.unwritten:
             self._samples.clear()
             self._latest = (now, work)
@@ -69,4 +69,4 @@ class Load:
             self._latest = (now, work)
         then, before = self._samples[0]
         until, after = self._latest if self._latest[0] > then else (now, work)
-        return bottleneck(after.since(before), until - then, backlog, self._machine())
+        return bottleneck(after.since(before), until - then, backlog, self._capacity())

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from phsearch.domain.search.vector_index import rounded
+from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.types import Failure, Photo
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
-    from phsearch.service.events import Events
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.threads import Lane
+    from phsearch.service.events import EventBus
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.threads import SerialExecutor
 
 log = logging.getLogger("phsearch.index")
 
-_REMEMBERED = 2_000
+_RECENT = 2_000
 """About 5 MB. They need only bridge the seconds until the store has them, but for contents that were overwritten."""
 _Kept = TypeVar("_Kept")
 
@@ -46,16 +46,16 @@ class Counters:
     failed: int = 0
 
 
-class Catalog:
+class PhotoIndex:
     """All changes of the index go through here."""
 
     def __init__(
         self,
         library: Library,
         index: VectorIndex,
-        rank_lane: Lane,
-        writer: Writer,
-        events: Events,
+        rank_executor: SerialExecutor,
+        writer: StoreWriter,
+        events: EventBus,
         roots: Roots,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,32 +65,32 @@ class Catalog:
         """How many of the `reused` were renames and moves."""
         self.last_failure: Failure | None = None
         self._index = index
-        self._lane = rank_lane
+        self._executor = rank_executor
         self._writer = writer
         self._events = events
         self._roots = roots
         self._clock = clock
-        self._condemned: OrderedDict[bytes, Failure] = OrderedDict()
-        self._remembered: OrderedDict[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = OrderedDict()
+        self._failed_digests: OrderedDict[bytes, Failure] = OrderedDict()
+        self._recent_vectors: OrderedDict[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = OrderedDict()
 
-    def add(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+    def add_photo(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Make a freshly embedded photo findable; `vector` is [dim]."""
         self.counters.embedded += 1
-        self._put(path, fingerprint, digest, info, rounded(vector))
+        self._put(path, fingerprint, digest, info, round_to_float16(vector))
         self._events.publish("indexed", path)
 
-    async def reuse(self, path: str, fingerprint: Fingerprint, digest: bytes) -> bool:
+    async def reuse_vector(self, path: str, fingerprint: Fingerprint, digest: bytes) -> bool:
         """Make a photo findable whose content is known already; False when it is not known (any more)."""
-        twin = self.library.twin(digest)
-        if twin is not None:
-            vector = await self._lane.run(self._index.vector, twin.path)
-            info: PhotoInfo | None = twin.info
+        duplicate = self.library.photo_by_digest(digest)
+        if duplicate is not None:
+            vector = await self._executor.submit(self._index.vector, duplicate.path)
+            info: PhotoInfo | None = duplicate.info
         else:
-            info, leaving = self._remembered.get(digest, (None, None))
+            info, leaving = self._recent_vectors.get(digest, (None, None))
             # Shielded: whoever asks may be cancelled with its root, and others may ask for the same content.
             vector = await asyncio.shield(leaving) if leaving is not None else None
         if vector is None or info is None:
-            known_once = await self._writer.recall(digest)
+            known_once = await self._writer.find_deleted(digest)
             if known_once is None:
                 return False
             info, vector = known_once
@@ -101,63 +101,65 @@ class Catalog:
             self._events.publish("reused", path)
         return True
 
-    def move(self, source: str, target: str) -> bool:
+    def move_photo(self, source: str, target: str) -> bool:
         """Rename a photo without reading it; False when `source` is not an indexed photo or `target` in no root."""
-        root = self._roots.of(target)
+        root = self._roots.root_of(target)
         photo = self.library.get(source)
         if root is None or photo is None:
             return False
-        self._retire(target)
-        moved = self.library.move(source, target, root)
+        self._cache_current_vector(target)
+        moved = self.library.move_photo(source, target, root)
         assert moved is not None
-        future = self._lane.run(self._index.rename, source, moved)
+        future = self._executor.submit(self._index.rename_path, source, moved)
         future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
         self.counters.reused += 1
         self.moved += 1
         self._events.publish("moved", target, source=source)
         return True
 
-    def remove(self, path: str) -> None:
+    def remove_photo(self, path: str) -> None:
         """Forget a file that is gone."""
-        self._retire(path)
+        self._cache_current_vector(path)
         failure = self.library.failure(path)
         if failure is not None and failure.digest is not None:
-            _keep(self._condemned, failure.digest, failure)
-        self._writer.delete(path)
-        if self.library.remove(path) is None:
+            _cache(self._failed_digests, failure.digest, failure)
+        self._writer.delete_photo(path)
+        if self.library.remove_photo(path) is None:
             return
-        self._lane.post(self._index.remove, path)
+        self._executor.submit_logged(self._index.remove_path, path)
         self.counters.removed += 1
         self._events.publish("removed", path)
 
-    def fail(self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None) -> None:
+    def record_failure(
+        self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None
+    ) -> None:
         """Note that a file cannot be made findable; `digest` where it is its content that is at fault."""
         before = self.library.failure(path)
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
-        self._retire(path)
+        self._cache_current_vector(path)
         failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)
-        self.library.fail(failure)
-        self._lane.post(self._index.remove, path)
-        self._writer.fail(failure)
+        self.library.put_failure(failure)
+        self._executor.submit_logged(self._index.remove_path, path)
+        self._writer.put_failure(failure)
         self.last_failure = failure
         self.counters.failed += 1
         log.warning("%s: %s", path, reason)
         self._events.publish("failed", path, reason=reason)
 
-    def keep(self, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+    def cache_vector(self, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Remember a content nobody has a use for just now; `vector` is [dim]."""
         self.counters.embedded += 1
         known: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
-        known.set_result(rounded(vector))
-        _keep(self._remembered, digest, (info, known))
+        known.set_result(round_to_float16(vector))
+        _cache(self._recent_vectors, digest, (info, known))
 
     # --- roots come and go ------------------------------------------------------------------------------------
 
-    async def settled(self) -> None:
+    async def drain_renames(self) -> None:
         """Wait until renames under way have been passed on to the writer."""
-        await self._lane.run(int)
+        await self._executor.submit(int)
 
-    def rehome(self) -> dict[str, list[str]]:
+    def reassign_roots(self) -> dict[str, list[str]]:
         """Give every photo to the root it lies in now; gives the paths in none, by folder: they are shown no longer.
 
         Nothing is written: the store keeps what is in no root, and a path says by itself in which root it lies.
@@ -165,63 +167,65 @@ class Catalog:
         outside: dict[str, list[str]] = {}
         # By folders: nothing else can be done while this is done, and there may be a million photos.
         for folder, paths in self.library.folders():
-            root = self._roots.of(folder)
+            root = self._roots.root_of(folder)
             for path in paths:
                 photo = self.library.get(path)
                 if root is None:
-                    self.library.remove(path)
+                    self.library.remove_photo(path)
                     outside.setdefault(folder, []).append(path)
                 elif photo is not None and photo.root != root:
-                    self.library.put(replace(photo, root=root))
-        self._lane.post(self._index.remove_all, [path for paths in outside.values() for path in paths])
+                    self.library.put_photo(replace(photo, root=root))
+        self._executor.submit_logged(self._index.remove_paths, [path for paths in outside.values() for path in paths])
         return outside
 
-    def welcome(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
+    def restore(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
         """Show what the store kept while it was in no root; roots are those of today, vectors are [dim]."""
         back = [(photo, vector) for photo, vector in photos if photo.path not in self.library]
         for failure in failures:
             if failure.path not in self.library:
-                self.library.fail(failure)
+                self.library.put_failure(failure)
         for photo, _ in back:
-            self.library.put(photo)
-        self._lane.post(self._index.put_all, [photo for photo, _ in back], [vector for _, vector in back])
+            self.library.put_photo(photo)
+        self._executor.submit_logged(
+            self._index.put_vectors, [photo for photo, _ in back], [vector for _, vector in back]
+        )
 
-    def failed_as(self, digest: bytes, decoder: str) -> Failure | None:
+    def failure_of_digest(self, digest: bytes, decoder: str) -> Failure | None:
         """Give a failure of this very content with this decoder, be it of a file that is gone by now."""
-        gone = self._condemned.get(digest)
-        return self.library.failed_as(digest, decoder) or (gone if gone and gone.decoder == decoder else None)
+        gone = self._failed_digests.get(digest)
+        return self.library.failure_of_digest(digest, decoder) or (gone if gone and gone.decoder == decoder else None)
 
     def _put(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
-        root = self._roots.of(path)
+        root = self._roots.root_of(path)
         if root is None:
             return
-        self._retire(path)
+        self._cache_current_vector(path)
         known = self.library.get(path)
         # What was only touched has been here before: whoever asks for what is new is not to find it.
         since = known.indexed_at if known is not None and known.digest == digest else self._clock()
         photo = Photo(path, root, fingerprint, digest, info, since)
-        self.library.put(photo)
-        self._lane.post(self._index.put, photo, vector)
-        self._writer.put(photo, vector)
+        self.library.put_photo(photo)
+        self._executor.submit_logged(self._index.put_vector, photo, vector)
+        self._writer.put_photo(photo, vector)
 
-    def _retire(self, path: str) -> None:
+    def _cache_current_vector(self, path: str) -> None:
         """Remember the content that is at a path now: it may well turn up elsewhere, or have done so a moment ago."""
         photo = self.library.get(path)
         if photo is None:
             return
         # At once, while the vector is still on its way: the photo's new name may be read this very moment.
-        _keep(self._remembered, photo.digest, (photo.info, self._lane.run(self._index.vector, path)))
+        _cache(self._recent_vectors, photo.digest, (photo.info, self._executor.submit(self._index.vector, path)))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:
-            self._writer.delete(source)
+            self._writer.delete_photo(source)
         current = self.library.get(photo.path)
         if vector is not None and current is not None and current.digest == photo.digest:
-            self._writer.put(current, vector)
+            self._writer.put_photo(current, vector)
 
 
-def _keep(memory: OrderedDict[bytes, _Kept], digest: bytes, what: _Kept) -> None:
+def _cache(memory: OrderedDict[bytes, _Kept], digest: bytes, what: _Kept) -> None:
     memory[digest] = what
     memory.move_to_end(digest)
-    if len(memory) > _REMEMBERED:
+    if len(memory) > _RECENT:
         memory.popitem(last=False)

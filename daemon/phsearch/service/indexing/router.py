@@ -8,29 +8,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing.batching import Embedded
-from phsearch.domain.throughput import Work
+from phsearch.domain.throughput import StageCounts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from phsearch.domain.indexing.batching import Candidate, Outcome
+    from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import Digested, PhotoInfo, Vectors
-    from phsearch.service.indexing.pipeline import Pipeline, Seen
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.domain.types import ContentDigest, PhotoInfo, Vectors
+    from phsearch.service.indexing.pipeline import RootPipeline, Seen
+    from phsearch.service.workers.image_worker import ImageWorker
 
 
 @dataclass(slots=True)
-class _Flight:
+class _InFlight:
     """A content that is being embedded: for whom, who waits for it, and whether its outcome has come."""
 
-    photo: Candidate
-    owner: Pipeline
-    twins: list[tuple[Pipeline, Candidate]] = field(default_factory=list)
+    photo: EmbedJob
+    owner: RootPipeline
+    duplicates: list[tuple[RootPipeline, EmbedJob]] = field(default_factory=list)
     answered: bool = False
 
 
-class Pipelines:
+class PipelineRouter:
     """The pipelines of all roots, and the one embedder they share. A path outside every root is passed over.
 
     A pipeline may be taken out while photos of it are being embedded. What becomes of those is of use still: their
@@ -38,31 +38,34 @@ class Pipelines:
     """
 
     def __init__(
-        self, roots: Roots, embedder: Embedder, keep: Callable[[bytes, PhotoInfo, Vectors], None] = lambda *_: None
+        self,
+        roots: Roots,
+        image_worker: ImageWorker,
+        keep: Callable[[bytes, PhotoInfo, Vectors], None] = lambda *_: None,
     ) -> None:
         self._roots = roots
-        self._embedder = embedder
-        self._keep = keep
-        self._pipelines: dict[str, Pipeline] = {}
-        self._flights: dict[bytes, _Flight] = {}
-        self._former = Work()
-        self.stirred = asyncio.Event()
+        self._image_worker = image_worker
+        self._cache_vector = keep
+        self._pipelines: dict[str, RootPipeline] = {}
+        self._in_flight: dict[bytes, _InFlight] = {}
+        self._removed = StageCounts()
+        self.activity = asyncio.Event()
         """Set when there is something to do, for those who rest meanwhile."""
-        embedder.on_outcome = self._take
+        image_worker.on_result = self._on_embed_result
 
-    def add(self, root: str, pipeline: Pipeline) -> None:
+    def add_pipeline(self, root: str, pipeline: RootPipeline) -> None:
         """Take a root's pipeline in."""
         self._pipelines[root] = pipeline
 
-    def remove(self, root: str, *, hung: bool) -> None:
+    def remove_pipeline(self, root: str, *, hung: bool) -> None:
         """Take a root's pipeline out, whose `run` has ended; `hung` says that its disk does not answer."""
         pipeline = self._pipelines.pop(root)
         pipeline.close()
-        self._former = self._former.plus(pipeline.clocks.work)
-        self._embedder.withdraw(root, hung=hung)
-        for flight in list(self._flights.values()):
+        self._removed = self._removed.plus(pipeline.stage_totals.work)
+        self._image_worker.withdraw_root(root, hung=hung)
+        for flight in list(self._in_flight.values()):
             if flight.owner is pipeline and flight.answered:
-                self.concluded(flight.photo)
+                self.finished(flight.photo)
 
     @property
     def pending(self) -> int:
@@ -80,111 +83,111 @@ class Pipelines:
         return sum(pipeline.queued for pipeline in self._pipelines.values())
 
     @property
-    def work(self) -> Work:
+    def total_work(self) -> StageCounts:
         """What all of them have done, and those that were taken out."""
         return functools.reduce(
-            Work.plus, (pipeline.clocks.work for pipeline in self._pipelines.values()), self._former
+            StageCounts.plus, (pipeline.stage_totals.work for pipeline in self._pipelines.values()), self._removed
         )
 
-    def place(self, path: str) -> str | None:
+    def stage_of(self, path: str) -> str | None:
         """Say where a path is on its way, None where it is not."""
         pipeline = self._of(path)
-        return pipeline.place(path) if pipeline is not None else None
+        return pipeline.stage_of(path) if pipeline is not None else None
 
-    def position(self, path: str) -> tuple[int, int] | None:
+    def embed_position(self, path: str) -> tuple[int, int] | None:
         """Give the place of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
         pipeline = self._of(path)
-        return pipeline.position(path) if pipeline is not None else None
+        return pipeline.embed_position(path) if pipeline is not None else None
 
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
         return [path for pipeline in self._pipelines.values() for path in pipeline.under(folder)]
 
-    def on_their_way(self) -> list[str]:
+    def pending_paths(self) -> list[str]:
         """Give all paths that are on their way."""
-        return [path for pipeline in self._pipelines.values() for path in pipeline.on_their_way()]
+        return [path for pipeline in self._pipelines.values() for path in pipeline.pending_paths()]
 
-    def touch(self, path: str, *, closed: bool) -> None:
+    def file_changed(self, path: str, *, closed: bool) -> None:
         """Look at a path once it has settled."""
         if (pipeline := self._of(path)) is not None:
-            pipeline.touch(path, closed=closed)
+            pipeline.file_changed(path, closed=closed)
 
-    def offer(self, path: str) -> None:
+    def check_now(self, path: str) -> None:
         """Look at a path now."""
         if (pipeline := self._of(path)) is not None:
-            pipeline.offer(path)
+            pipeline.check_now(path)
 
-    def drop(self, path: str) -> None:
+    def drop_path(self, path: str) -> None:
         """Let go of a path that is gone."""
         if (pipeline := self._of(path)) is not None:
-            pipeline.drop(path)
+            pipeline.drop_path(path)
 
-    def retry(self, path: str) -> None:
+    def retry_path(self, path: str) -> None:
         """Try a failed file again though nothing changed."""
         if (pipeline := self._of(path)) is not None:
-            pipeline.retry(path)
+            pipeline.retry_path(path)
 
-    async def look(self, paths: list[str]) -> list[tuple[str, Seen]]:
+    async def stat_paths(self, paths: list[str]) -> list[tuple[str, Seen]]:
         """Look at files of any roots now."""
-        roots: dict[Pipeline, list[str]] = {}
+        roots: dict[RootPipeline, list[str]] = {}
         for path in paths:
             if (pipeline := self._of(path)) is not None:
                 roots.setdefault(pipeline, []).append(path)
-        return [look for pipeline, own in roots.items() for look in await pipeline.look(own)]
+        return [look for pipeline, own in roots.items() for look in await pipeline.stat_paths(own)]
 
-    async def read(self, path: str) -> Digested | None:
+    async def digest_path(self, path: str) -> ContentDigest | None:
         """Read one file and give its digest, None where it changes meanwhile. Raises OSError, UnreadableImageError."""
         pipeline = self._of(path)
-        return await pipeline.read(path) if pipeline is not None else None
+        return await pipeline.digest_path(path) if pipeline is not None else None
 
     # --- what the pipelines share -----------------------------------------------------------------------------
 
-    def embed(self, candidate: Candidate, by: Pipeline) -> None:
+    def embed_job(self, job: EmbedJob, by: RootPipeline) -> None:
         """Embed a photo, unless one of the same content is being embedded: then it waits for what becomes of that."""
-        flight = self._flights.get(candidate.digest)
+        flight = self._in_flight.get(job.digest)
         if flight is not None:
-            flight.twins.append((by, candidate))
+            flight.duplicates.append((by, job))
             return
-        self._flights[candidate.digest] = _Flight(candidate, by)
-        self._embedder.submit(candidate)
+        self._in_flight[job.digest] = _InFlight(job, by)
+        self._image_worker.submit_job(job)
 
-    def concluded(self, candidate: Candidate) -> None:
+    def finished(self, job: EmbedJob) -> None:
         """Let those go on that waited for this photo."""
-        flight = self._flights.pop(candidate.digest, None)
-        for pipeline, twin in flight.twins if flight is not None else ():
+        flight = self._in_flight.pop(job.digest, None)
+        for pipeline, duplicate in flight.duplicates if flight is not None else ():
             if self._serves(pipeline):
-                pipeline.again(twin)
+                pipeline.on_duplicate_done(duplicate)
 
-    def before(self, path: str) -> int | None:
+    def ahead_of(self, path: str) -> int | None:
         """Give how many photos are embedded before one that waits; None for one that does not wait."""
-        return self._embedder.position(path)
+        return self._image_worker.embed_position(path)
 
     def withdraw(self, root: str, *, hung: bool) -> None:
         """Let go of what waits to be embedded in a root that is gone; its files are found again when it is back."""
-        self._embedder.withdraw(root, hung=hung)
-        self.stir()
+        self._image_worker.withdraw_root(root, hung=hung)
+        self.wake()
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Wake those who rest while there is nothing to do."""
-        self.stirred.set()
+        self.activity.set()
 
-    def room(self, most: int) -> Awaitable[None]:
+    def wait_for_space(self, most: int) -> Awaitable[None]:
         """Wait until fewer than `most` photos wait."""
-        return self._embedder.room(most)
+        return self._image_worker.wait_for_space(most)
 
-    def _take(self, outcome: Outcome) -> None:
-        flight = self._flights[outcome.photo.digest]
+    def _on_embed_result(self, result: EmbedResult) -> None:
+        flight = self._in_flight[result.photo.digest]
         flight.answered = True
         if self._serves(flight.owner):
-            flight.owner.take(outcome)
+            flight.owner.on_embed_result(result)
             return
-        if isinstance(outcome, Embedded):
-            self._keep(outcome.photo.digest, outcome.info, outcome.vector)
-        self.concluded(outcome.photo)
+        if isinstance(result, Embedded):
+            self._cache_vector(result.photo.digest, result.info, result.vector)
+        self.finished(result.photo)
 
-    def _serves(self, pipeline: Pipeline) -> bool:
+    def _serves(self, pipeline: RootPipeline) -> bool:
         return any(pipeline is each for each in self._pipelines.values())
 
-    def _of(self, path: str) -> Pipeline | None:
-        root = self._roots.of(path)
+    def _of(self, path: str) -> RootPipeline | None:
+        root = self._roots.root_of(path)
         return self._pipelines[root] if root is not None else None

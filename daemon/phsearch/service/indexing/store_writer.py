@@ -13,7 +13,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.domain.throughput import Clocks
+from phsearch.domain.throughput import StageTotals
 from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, PhotoInfo, TableFigures, Vectors, Volume
-    from phsearch.service.threads import Lane
+    from phsearch.domain.types import Photo, PhotoInfo, TableStats, Vectors, Volume
+    from phsearch.service.threads import SerialExecutor
 
 # The index's figures on disk, for whoever asks, without ever waiting long for the store.
 #
@@ -35,17 +35,17 @@ _FRESH = 10.0
 _PATIENCE = 0.5
 
 
-class Figures:
+class StoreStats:
     """Measured when asked for, at most every ten seconds."""
 
-    def __init__(self, store: Store, lane: Lane) -> None:
+    def __init__(self, store: Store, executor: SerialExecutor) -> None:
         self._store = store
-        self._lane = lane
-        self._known: list[TableFigures] = []
+        self._executor = executor
+        self._known: list[TableStats] = []
         self._measured = float("-inf")
         self._measuring: asyncio.Task[None] | None = None
 
-    async def latest(self) -> list[TableFigures]:
+    async def latest(self) -> list[TableStats]:
         """Give the newest figures to be had now; none before they could ever be measured."""
         if self._measuring is None and time.monotonic() - self._measured > _FRESH:
             self._measuring = asyncio.create_task(self._measure())
@@ -57,7 +57,7 @@ class Figures:
 
     async def _measure(self) -> None:
         try:
-            self._known = await self._lane.run(self._store.figures)
+            self._known = await self._executor.submit(self._store.stats)
             self._measured = time.monotonic()
         except StoreError as error:
             log.debug("the index's figures cannot be had: %s", error)
@@ -70,7 +70,7 @@ _LATEST = 2.0
 _GATHER = 0.05
 _RETRY_FIRST = 1.0
 _RETRY_LAST = 60.0
-_TIDY_AFTER_IDLE = 30.0
+_OPTIMIZE_AFTER_IDLE = 30.0
 _SLACK = 1.0
 """Old versions are dropped when they are older than they are kept, not at that very moment."""
 
@@ -78,27 +78,31 @@ Change = tuple["Photo", "Vectors"] | Failure | None
 """What a path is to become: a photo with its vector, a failure, or nothing."""
 
 
-class Writer:
+class StoreWriter:
     """The only one who writes the store."""
 
     def __init__(
-        self, store: Store, lane: Lane, idle: Callable[[], bool], give_back: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        executor: SerialExecutor,
+        idle: Callable[[], bool],
+        give_back: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
-        self._lane = lane
+        self._executor = executor
         self._idle = idle
-        self._give_back = give_back
-        self.clocks = Clocks()
+        self._malloc_trim = give_back
+        self.stage_totals = StageTotals()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
         self._turn = asyncio.Lock()
         self._writing = 0
         # A start may follow a kill: what that left is tidied up even if nothing is ever written.
-        self._tidy_in: float | None = _TIDY_AFTER_IDLE
+        self._optimize_in: float | None = _OPTIMIZE_AFTER_IDLE
         self.problem: StoreError | None = None
         self.written_at: float | None = None
-        self.tidied_at: float | None = None
+        self.optimized_at: float | None = None
         """When that was last done, seconds since the epoch."""
 
     @property
@@ -106,19 +110,19 @@ class Writer:
         """Changes not yet on disk."""
         return len(self._changes) + self._writing
 
-    def put(self, photo: Photo, vector: Vectors) -> None:
+    def put_photo(self, photo: Photo, vector: Vectors) -> None:
         """Write a photo soon."""
         self._change(photo.path, (photo, vector))
 
-    def fail(self, failure: Failure) -> None:
+    def put_failure(self, failure: Failure) -> None:
         """Write a failure soon."""
         self._change(failure.path, failure)
 
-    def delete(self, path: str) -> None:
+    def delete_photo(self, path: str) -> None:
         """Forget a path soon."""
         self._change(path, None)
 
-    def remember(self, volume: Volume) -> None:
+    def put_volume(self, volume: Volume) -> None:
         """Write what is known of a volume soon."""
         self._volumes[volume.path] = volume
         self._changed.set()
@@ -137,11 +141,11 @@ class Writer:
         delay = _RETRY_FIRST
         while True:
             await self._wait_for_changes()
-            await self._gather()
+            await self._wait_for_batch()
             try:
                 await self.flush()
-                if self._store.untidy:
-                    await self._tidy()
+                if self._store.needs_optimize:
+                    await self._optimize()
             except StoreError as error:
                 if self.problem is None:
                     log.error("%s", error.sentence())
@@ -149,15 +153,15 @@ class Writer:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _RETRY_LAST)
             else:
-                self._well()
+                self._recovered()
                 delay = _RETRY_FIRST
 
-    async def recall(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+    async def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Give what the store knows of a deleted photo by its content; None too where it cannot be read."""
-        if not self._store.retired(digest):
+        if not self._store.has_deleted(digest):
             return None
         try:
-            return await self._lane.run(self._store.recall, digest)
+            return await self._executor.submit(self._store.find_deleted, digest)
         except StoreError as error:
             log.warning("%s", error.sentence())
             return None
@@ -180,8 +184,8 @@ class Writer:
         photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
         failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
         try:
-            await self._lane.run(self._store.apply, photos.values(), changes.keys() - photos.keys())
-            await self._lane.run(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
+            await self._executor.submit(self._store.apply, photos.values(), changes.keys() - photos.keys())
+            await self._executor.submit(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
             await self._flush_volumes()
         except BaseException:
             # What came meanwhile is newer.
@@ -190,9 +194,9 @@ class Writer:
             raise
         finally:
             self._writing = 0
-        self._tidy_in = _TIDY_AFTER_IDLE
+        self._optimize_in = _OPTIMIZE_AFTER_IDLE
         self.written_at = time.time()
-        self.clocks.add(writing=time.monotonic() - start, written=len(changes))
+        self.stage_totals.add_stage(writing=time.monotonic() - start, written=len(changes))
 
     async def _flush_volumes(self) -> None:
         volumes, self._volumes = self._volumes, {}
@@ -200,7 +204,7 @@ class Writer:
             return
         upserts = [volume for volume in volumes.values() if volume is not None]
         try:
-            await self._lane.run(
+            await self._executor.submit(
                 self._store.apply_volumes, upserts, [path for path in volumes if volumes[path] is None]
             )
         except BaseException:
@@ -211,30 +215,30 @@ class Writer:
         """Wait for something to write; tidy up when nothing comes for a while, and then rest for as long as need be."""
         while not self._changed.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._tidy_in):
+                async with asyncio.timeout(self._optimize_in):
                     await self._changed.wait()
                 return
-            self._tidy_in = None
+            self._optimize_in = None
             try:
-                left = await self._tidy()
+                left = await self._optimize()
             except StoreError as error:
                 log.warning("%s", error.sentence())
             else:
-                self._well()
-                self._tidy_in = left + _SLACK if left is not None else None
+                self._recovered()
+                self._optimize_in = left + _SLACK if left is not None else None
 
-    async def _tidy(self) -> float | None:
-        left = await self._lane.run(self._store.tidy)
-        self.tidied_at = time.time()
-        await self._lane.run(self._give_back)
+    async def _optimize(self) -> float | None:
+        left = await self._executor.submit(self._store.optimize)
+        self.optimized_at = time.time()
+        await self._executor.submit(self._malloc_trim)
         return left
 
-    def _well(self) -> None:
+    def _recovered(self) -> None:
         if self.problem is not None:
             log.info("the index can be written again")
         self.problem = None
 
-    async def _gather(self) -> None:
+    async def _wait_for_batch(self) -> None:
         """Let a batch grow, for a bounded time, unless there is nothing left to wait for."""
         deadline = asyncio.get_running_loop().time() + _LATEST
         while asyncio.get_running_loop().time() < deadline:

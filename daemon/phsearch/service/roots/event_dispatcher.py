@@ -5,52 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import (
-    Blind,
+    Changed,
+    Deleted,
     FolderAppeared,
     FolderMoved,
     FsEvent,
-    Gone,
-    Marked,
     MountsChanged,
     Moved,
     Overflowed,
     RootLost,
-    Touched,
+    SyncMark,
+    WatchDegraded,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from phsearch.domain.roots.roots import Roots
-    from phsearch.service.indexing.photo_index import Catalog
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.indexing.photo_index import PhotoIndex
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.roots.monitor import RootMonitor
 
 
-class Intake:
+class FsEventDispatcher:
     """Takes one event at a time, on the event loop."""
 
     def __init__(
         self,
         roots: Roots,
-        keepers: Mapping[str, RootKeeper],
-        catalog: Catalog,
-        pipelines: Pipelines,
+        monitors: Mapping[str, RootMonitor],
+        photo_index: PhotoIndex,
+        router: PipelineRouter,
         marked: Callable[[int], None],
     ) -> None:
         self._roots = roots
-        self._keepers = keepers
-        self._catalog = catalog
-        self._pipelines = pipelines
-        self._marked = marked
+        self._monitors = monitors
+        self._photo_index = photo_index
+        self._router = router
+        self._on_mark = marked
 
-    def take(self, event: FsEvent) -> None:
+    def dispatch(self, event: FsEvent) -> None:
         """Do what the event calls for."""
         match event:
-            case Touched(path, closed):
-                self._pipelines.touch(path, closed=closed)
-            case Gone(path):
-                self._gone(path)
+            case Changed(path, closed):
+                self._router.file_changed(path, closed=closed)
+            case Deleted(path):
+                self._deleted(path)
             case Moved(source, target):
                 self._moved(source, target)
             case FolderAppeared(path):
@@ -58,49 +58,49 @@ class Intake:
             case FolderMoved(source, target):
                 self._folder_moved(source, target)
             case _:
-                self._take_state(event)
+                self._dispatch_state(event)
 
-    def _take_state(self, event: FsEvent) -> None:
+    def _dispatch_state(self, event: FsEvent) -> None:
         match event:
-            case Overflowed(root=root) | Blind(root=root) | RootLost(root=root) if root not in self._keepers:
+            case Overflowed(root=root) | WatchDegraded(root=root) | RootLost(root=root) if root not in self._monitors:
                 pass  # the last words of a watch whose root was removed
             case Overflowed(root):
-                self._keepers[root].overflowed()
-            case Blind(root, folders, reason, watched):
-                self._keepers[root].blinded(folders, reason, watched)
+                self._monitors[root].overflowed()
+            case WatchDegraded(root, folders, reason, watched):
+                self._monitors[root].watch_degraded(folders, reason, watched)
             case RootLost(root, reason):
-                self._keepers[root].lost(reason)
+                self._monitors[root].watch_lost(reason)
             case MountsChanged():
-                for keeper in self._keepers.values():
-                    keeper.remounted()
-            case Marked(token):
-                self._marked(token)
+                for monitor in self._monitors.values():
+                    monitor.remounted()
+            case SyncMark(token):
+                self._on_mark(token)
 
-    def _gone(self, path: str) -> None:
-        library = self._catalog.library
-        if path in library or library.failure(path) is not None or self._pipelines.place(path):
-            self._pipelines.offer(path)
+    def _deleted(self, path: str) -> None:
+        library = self._photo_index.library
+        if path in library or library.failure(path) is not None or self._router.stage_of(path):
+            self._router.check_now(path)
             return
         # Not a file we know, so it may have been a folder: everything in it deserves a look.
-        for inside in [*library.under(path), *self._pipelines.under(path)]:
-            self._pipelines.offer(inside)
+        for inside in [*library.under(path), *self._router.under(path)]:
+            self._router.check_now(inside)
 
     def _moved(self, source: str, target: str) -> None:
-        known = self._catalog.move(source, target)
+        known = self._photo_index.move_photo(source, target)
         if known:
-            self._pipelines.drop(source)
+            self._router.drop_path(source)
             # The look finds it unchanged, unless it was written just before it was renamed.
-            self._pipelines.offer(target)
+            self._router.check_now(target)
         else:
-            self._pipelines.touch(target, closed=True)
-        self._pipelines.offer(source)
+            self._router.file_changed(target, closed=True)
+        self._router.check_now(source)
 
     def _folder_moved(self, source: str, target: str) -> None:
-        for path in [*self._catalog.library.under(source), *self._pipelines.under(source)]:
+        for path in [*self._photo_index.library.under(source), *self._router.under(source)]:
             self._moved(path, target + path[len(source) :])
         # Whatever else lies in it is covered by the FolderAppeared that always follows.
 
     def _scan(self, folder: str) -> None:
-        root = self._roots.of(folder)
+        root = self._roots.root_of(folder)
         if root is not None:
-            self._keepers[root].scan(folder)
+            self._monitors[root].scan(folder)

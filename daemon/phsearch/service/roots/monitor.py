@@ -14,7 +14,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Literal
 
-from phsearch.domain.roots.roots import below
+from phsearch.domain.roots.roots import dir_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from phsearch.config import WatchConfig
     from phsearch.domain.ports import Watcher
     from phsearch.domain.roots.roots import Roots
-    from phsearch.service.events import Events
-    from phsearch.service.indexing.photo_index import Catalog
-    from phsearch.service.indexing.router import Pipelines
+    from phsearch.service.events import EventBus
+    from phsearch.service.indexing.photo_index import PhotoIndex
+    from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.reconciler import Reconciler
-    from phsearch.service.roots.volume_tracker import Presence
-    from phsearch.service.threads import RootDisk
+    from phsearch.service.roots.volume_tracker import VolumeTracker
+    from phsearch.service.threads import TimeoutExecutor
 
 log = logging.getLogger("phsearch.watch")
 
@@ -41,7 +41,7 @@ _OVERFLOW_FIRST = 1.0
 _OVERFLOW_LAST = 120.0
 
 
-class RootKeeper:
+class RootMonitor:
     """One root."""
 
     def __init__(
@@ -49,12 +49,12 @@ class RootKeeper:
         root: str,
         roots: Roots,
         watcher: Watcher,
-        disk: RootDisk,
-        presence: Presence,
+        disk: TimeoutExecutor,
+        volume_tracker: VolumeTracker,
         reconciler: Reconciler,
-        catalog: Catalog,
-        pipelines: Pipelines,
-        events: Events,
+        photo_index: PhotoIndex,
+        router: PipelineRouter,
+        events: EventBus,
         settings: WatchConfig,
     ) -> None:
         self.root = root
@@ -62,23 +62,23 @@ class RootKeeper:
         self._roots = roots
         self._watcher = watcher
         self._disk = disk
-        self._presence = presence
+        self._volume_tracker = volume_tracker
         self._reconciler = reconciler
-        self._catalog = catalog
-        self._pipelines = pipelines
+        self._photo_index = photo_index
+        self._router = router
         self._events = events
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self.take(settings)
+        self.reconfigure(settings)
         self._overflow_delay = _OVERFLOW_FIRST
         self._last_pass = 0.0
         self._losses = 0
         self._online = False
-        self._left = False
+        self._detached = False
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
-        disk.on_hang = lambda: self.lost("its disk does not answer")
+        disk.on_hang = lambda: self.watch_lost("its disk does not answer")
         self._due: asyncio.TimerHandle | None = None
         self._folders = (0, 0)
         self.overflows = 0
@@ -88,18 +88,18 @@ class RootKeeper:
     @property
     def busy(self) -> bool:
         """Whether a scan is running or waiting."""
-        if self._left:
+        if self._detached:
             return False
         return self.state in {"starting", "scanning"} or (bool(self._wanted) and self.state != "offline")
 
-    def take(self, settings: WatchConfig) -> None:
+    def reconfigure(self, settings: WatchConfig) -> None:
         """Keep to these settings from now on."""
         self._rescan_seconds = settings.rescan_minutes * 60
         self._poll_seconds = settings.poll_minutes * 60
         self._wake.set()
 
     @property
-    def blind(self) -> str:
+    def unwatched_reason(self) -> str:
         """Why changes of this root may go unseen until its next scan, if they may."""
         return self._remote or self._unwatched
 
@@ -113,7 +113,7 @@ class RootKeeper:
         """What there is to say of the root, in a clause."""
         if self.state == "offline":
             return self._fault
-        return "; ".join(filter(None, (self.blind, self._reconciler.detail)))
+        return "; ".join(filter(None, (self.unwatched_reason, self._reconciler.detail)))
 
     @property
     def hint(self) -> str:
@@ -125,20 +125,20 @@ class RootKeeper:
     @property
     def missing(self) -> int:
         """Number of photos that are kept although their files are not there."""
-        return self._catalog.library.count(self.root) if self.state == "offline" else self._reconciler.missing
+        return self._photo_index.library.count(self.root) if self.state == "offline" else self._reconciler.missing
 
     @property
     def last_seen(self) -> float | None:
         """When the root was last there, seconds since the epoch; None while it is there, or when it never was."""
-        return self._presence.last_seen(self.root) if self.state == "offline" else None
+        return self._volume_tracker.last_seen(self.root) if self.state == "offline" else None
 
     def offline(self, path: str) -> bool:
         """Tell whether a photo of this root is kept although its file is not there."""
-        return self.state == "offline" or self._reconciler.keeps(path)
+        return self.state == "offline" or self._reconciler.is_held(path)
 
     def seen_at(self, path: str) -> float | None:
         """Give when the disk of a photo of this root was last there, seconds since the epoch."""
-        return self._presence.last_seen(path)
+        return self._volume_tracker.last_seen(path)
 
     def scan(self, folder: str) -> None:
         """Scan `folder` of this root soon."""
@@ -152,7 +152,7 @@ class RootKeeper:
         self.scan(self.root)
         return missing
 
-    def lost(self, reason: str) -> None:
+    def watch_lost(self, reason: str) -> None:
         """Take the watch's word that the root is gone."""
         self._losses += 1
         self._unwatched = ""
@@ -169,18 +169,18 @@ class RootKeeper:
         log.warning("%s: too many changes at once, some events were lost; scanning it", self.root)
         self.overflows += 1
         if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(self._overflow_delay, self.catch_up)
+            self._due = asyncio.get_running_loop().call_later(self._overflow_delay, self.rescan_if_stale)
         self._overflow_delay = min(self._overflow_delay * 2, _OVERFLOW_LAST)
 
-    def catch_up(self, *, everything: bool = False) -> None:
+    def rescan_if_stale(self, *, everything: bool = False) -> None:
         """Scan at once what events did not tell: after an overflow, where the watch is `blind`, or all of it."""
         due, self._due = self._due, None
         if due is not None:
             due.cancel()
-        if self.state != "offline" and (due is not None or self.blind or everything):
+        if self.state != "offline" and (due is not None or self.unwatched_reason or everything):
             self.scan(self.root)
 
-    def blinded(self, folders: int, reason: str, watched: int) -> None:
+    def watch_degraded(self, folders: int, reason: str, watched: int) -> None:
         """Note that some folders cannot be watched (0: all can again); until then they are scanned on a timer."""
         self._unwatched = f"watching {watched:,} of {watched + folders:,} folders: {reason}" if folders else ""
         if folders:
@@ -190,7 +190,7 @@ class RootKeeper:
     @property
     def folders(self) -> tuple[int, int]:
         """How many folders are watched and how many are not, as of when that could last be counted."""
-        self._folders = self._watcher.counts(self.root) or self._folders
+        self._folders = self._watcher.watch_counts(self.root) or self._folders
         return self._folders
 
     async def run(self) -> None:
@@ -198,22 +198,22 @@ class RootKeeper:
         self.scan(self.root)
         while True:
             await self._scan_wanted()
-            await self._rest()
+            await self._wait()
 
     def close(self) -> None:
         """Remember that the root was there until now."""
         if self._online:
-            self._presence.touch(self._reconciler.away, time.time())
+            self._volume_tracker.mark_seen(self._reconciler.away, time.time())
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Have nothing to do with the root any more; whoever waits for a scan of it waits no longer."""
-        self._left = True
+        self._detached = True
         self._disk.on_hang = lambda: None
         if self._due is not None:
             self._due.cancel()
         self.close()
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Wait for something to scan; the timer is the safety net under everything else."""
         # Counted from the last pass over all of it: scans of single folders, however many, do not put it off.
         seconds = self._interval() * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
@@ -234,7 +234,7 @@ class RootKeeper:
                 seconds = min(self._poll_seconds, self._rescan_seconds)
             case _:
                 seconds = self._rescan_seconds
-        return min(seconds, _CONFIRM) if self._reconciler.held else seconds
+        return min(seconds, _CONFIRM) if self._reconciler.held_deletions else seconds
 
     async def _scan_wanted(self) -> None:
         self._wake.clear()
@@ -242,16 +242,16 @@ class RootKeeper:
             # A root that was away is seen as a whole first.
             folder = self.root if self.state == "offline" else next(iter(self._wanted))
             self._wanted.pop(folder, None)
-            if any(folder.startswith(below(other)) for other in self._wanted):
+            if any(folder.startswith(dir_prefix(other)) for other in self._wanted):
                 continue
             losses = self._losses
             try:
                 whole = await self._scan(folder)
             except OSError as error:
                 # A folder may well vanish between its event and its scan; a root that cannot be listed is offline.
-                fault = error if folder == self.root else await self._reconciler.fault()
+                fault = error if folder == self.root else await self._reconciler.list_error()
                 if fault is not None:
-                    await self._lose(_reason(fault))
+                    await self._handle_loss(_reason(fault))
                     return
                 self._reconciler.offer_missing(folder)
                 continue
@@ -262,7 +262,7 @@ class RootKeeper:
                 return
             if folder == self.root and whole:
                 self._come_online()
-        self.state = "polling" if self.blind else "watching"
+        self.state = "polling" if self.unwatched_reason else "watching"
         self.passes += 1
 
     async def _scan(self, folder: str) -> bool:
@@ -272,8 +272,8 @@ class RootKeeper:
             self.state = "scanning"
         if folder == self.root:
             # Watch before scanning, so that nothing falls between; for a root that is watched this mends what broke.
-            await self._disk.ask(self._watch)
-            filesystem = await self._disk.ask(self._presence.resolve)
+            await self._disk.run(self._watch)
+            filesystem = await self._disk.run(self._volume_tracker.resolve)
             self._remote = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
         whole = await self._reconciler.scan(folder, doubtful=offline)
         if not whole:
@@ -281,21 +281,21 @@ class RootKeeper:
         return whole
 
     def _watch(self, _tick: Callable[[], None]) -> None:
-        self._watcher.add(self.root)
+        self._watcher.add_root(self.root)
         if self.root not in self._roots:
             # It was removed while its disk kept us waiting, and nobody else would end this watch.
-            self._watcher.remove(self.root)
+            self._watcher.remove_root(self.root)
 
-    async def _lose(self, reason: str) -> None:
+    async def _handle_loss(self, reason: str) -> None:
         if self._reconciler.confirmed:
             # The owner knows: what cannot be reached is to be forgotten.
             self._reconciler.confirmed = False
             log.info("%s: its photos are forgotten, as its owner wishes", self.root)
-            for path in self._reconciler.everything():
-                self._catalog.remove(path)
-            self._presence.forget([self.root])
-        if not self._disk.hangs:
-            await asyncio.to_thread(self._watcher.remove, self.root)
+            for path in self._reconciler.all_paths():
+                self._photo_index.remove_photo(path)
+            self._volume_tracker.forget([self.root])
+        if not self._disk.stalled:
+            await asyncio.to_thread(self._watcher.remove_root, self.root)
         self._go_offline(reason)
 
     def _come_online(self) -> None:
@@ -307,11 +307,11 @@ class RootKeeper:
 
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
-        self._reconciler.emptied = True
-        self._pipelines.withdraw(self.root, hung=self._disk.hangs)
+        self._reconciler.suspect_empty = True
+        self._router.withdraw(self.root, hung=self._disk.stalled)
         if self._online:
             self._online = False
-            self._presence.touch(self._reconciler.away, time.time())
+            self._volume_tracker.mark_seen(self._reconciler.away, time.time())
         if self.state != "offline":
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._events.publish("root", self.root, state="offline", reason=reason)

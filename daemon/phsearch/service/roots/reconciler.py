@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.deletion_policy import Brake, held_back
-from phsearch.domain.roots.roots import below
-from phsearch.domain.types import Unlistable
+from phsearch.domain.roots.deletion_policy import MassDeletionGuard, deletions_to_hold
+from phsearch.domain.roots.roots import dir_prefix
+from phsearch.domain.types import UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Scanner
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Fingerprint, ScanItem
-    from phsearch.service.indexing.pipeline import Pipeline
-    from phsearch.service.roots.volume_tracker import Presence
-    from phsearch.service.threads import RootDisk
+    from phsearch.service.indexing.pipeline import RootPipeline
+    from phsearch.service.roots.volume_tracker import VolumeTracker
+    from phsearch.service.threads import TimeoutExecutor
 
 log = logging.getLogger("phsearch.watch")
 
@@ -34,7 +34,7 @@ _CHUNK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class _Sight:
+class ScanResult:
     """What one scan saw."""
 
     paths: set[str] = field(default_factory=set)
@@ -56,63 +56,63 @@ class Reconciler:
         root: str,
         roots: Roots,
         scanner: Scanner,
-        disk: RootDisk,
-        presence: Presence,
+        disk: TimeoutExecutor,
+        volume_tracker: VolumeTracker,
         library: Library,
-        pipeline: Pipeline,
-        brake: Brake,
+        pipeline: RootPipeline,
+        brake: MassDeletionGuard,
     ) -> None:
         self._root = root
         self._roots = roots
         self._scanner = scanner
         self._disk = disk
-        self._presence = presence
+        self._volume_tracker = volume_tracker
         self._library = library
         self._pipeline = pipeline
-        self.brake = brake
+        self.deletion_guard = brake
         self._here: dict[str, str] = {}
-        self.emptied = False
+        self.suspect_empty = False
         self.confirmed = False
         self.confirms = False
-        self.held: frozenset[str] = frozenset()
+        self.held_deletions: frozenset[str] = frozenset()
         self.away: tuple[str, ...] = ()
 
     @property
     def remounted(self) -> bool:
         """Whether what is mounted at or below the root is not what the last scan found."""
-        return self._presence.here() != self._here
+        return self._volume_tracker.mounted() != self._here
 
     @property
     def missing(self) -> int:
         """Number of photos that are kept although their files are not there."""
-        return len(self.held) + sum(1 for path in self.away for _ in self._library.under(path))
+        return len(self.held_deletions) + sum(1 for path in self.away for _ in self._library.under(path))
 
     @property
     def detail(self) -> str:
         """What is missing and why that is kept, in a clause; empty when nothing is."""
         away = f"not mounted: {', '.join(self.away)}; its photos are kept" if self.away else ""
         total = self._library.count(self._root)
-        count = f"{len(self.held):,} of {total:,} photos are missing at once"
-        held = f"{count}; they are kept until a scan in ten minutes misses them, too" if self.held else ""
+        count = f"{len(self.held_deletions):,} of {total:,} photos are missing at once"
+        held = f"{count}; they are kept until a scan in ten minutes misses them, too" if self.held_deletions else ""
         return "; ".join(filter(None, (away, held)))
 
-    def keeps(self, path: str) -> bool:
+    def is_held(self, path: str) -> bool:
         """Tell whether a photo is kept although its file is not there."""
-        return path in self.held or self._is_away(path)
+        return path in self.held_deletions or self._is_away(path)
 
-    def succeed(self, former: Reconciler) -> None:
+    def copy_state(self, former: Reconciler) -> None:
         """Know what an earlier one for the same root knew of it."""
-        self.emptied, self.confirmed = former.emptied, former.confirmed
+        self.suspect_empty, self.confirmed = former.suspect_empty, former.confirmed
 
-    def everything(self) -> list[str]:
+    def all_paths(self) -> list[str]:
         """Give the paths of all photos and failures of the root."""
         return self._missing(self._root, set(), [])
 
-    async def fault(self) -> OSError | None:
+    async def list_error(self) -> OSError | None:
         """Say why the root cannot be listed; None where it can."""
         try:
-            items = await self._disk.ask(self._begin, self._root)
-            await self._disk.ask(lambda _tick: next(items, None))
+            items = await self._disk.run(self._begin, self._root)
+            await self._disk.run(lambda _tick: next(items, None))
         except OSError as error:
             return error
         return None
@@ -128,79 +128,83 @@ class Reconciler:
         says nothing of the root as a whole, because something was mounted meanwhile: then it is to be scanned again.
         """
         whole = folder == self._root
-        before = self._presence.here()
-        doubtful = doubtful or self._root in self._presence.away()
-        sight = _Sight()
-        items = await self._disk.ask(self._begin, folder)
-        while chunk := await self._disk.ask(_take, items):
+        before = self._volume_tracker.mounted()
+        doubtful = doubtful or self._root in self._volume_tracker.unmounted()
+        status = ScanResult()
+        items = await self._disk.run(self._begin, folder)
+        while chunk := await self._disk.run(_next_items, items):
             for item in chunk:
-                self._see(item, sight)
+                self._classify(item, status)
             if not doubtful:
-                self._offer(sight.changed)
-                sight.changed.clear()
-        missing = self._missing(folder, sight.paths, sight.unlisted)
+                self._offer(status.changed)
+                status.changed.clear()
+        missing = self._missing(folder, status.paths, status.unlisted)
         if whole:
-            here = self._presence.here()
+            here = self._volume_tracker.mounted()
             if here.get(self._root) != before.get(self._root):
                 raise OSError(None, "its disk was just mounted or unmounted")
             if here != before:
                 return False
             self._here = here
-            missing = self._believable(sight, missing)
-        self._offer(sight.changed)
+            missing = self._confirm_missing(status, missing)
+        self._offer(status.changed)
         self._offer(missing)
         return True
 
-    def _see(self, item: ScanItem, sight: _Sight) -> None:
-        if isinstance(item, Unlistable):
-            sight.unlisted.append(below(item.path))
+    def _classify(self, item: ScanItem, status: ScanResult) -> None:
+        if isinstance(item, UnreadableDir):
+            status.unlisted.append(dir_prefix(item.path))
             log.warning("%s: cannot be listed: %s", item.path, item.reason)
             return
-        sight.paths.add(item.path)
+        status.paths.add(item.path)
         if self._pipeline.current(item.path, item.fingerprint):
             return
-        sight.changed.append(item.path)
+        status.changed.append(item.path)
         photo = self._library.get(item.path)
         if photo is None:
-            sight.new.add(item.fingerprint)
+            status.new.add(item.fingerprint)
         elif photo.fingerprint.size != item.fingerprint.size:
-            sight.other.add(item.path)
+            status.other.add(item.path)
 
-    def _believable(self, sight: _Sight, missing: list[str]) -> list[str]:
+    def _confirm_missing(self, status: ScanResult, missing: list[str]) -> list[str]:
         """Say which of the missing photos may be looked for; raises OSError where the root is not what it was."""
         if self.confirmed:
-            self._presence.forget(self._presence.away())
+            self._volume_tracker.forget(self._volume_tracker.unmounted())
         else:
-            self._check(sight)
-        gone = [path for path in self._presence.away() if not self._replaced(path, sight)]
+            self._check(status)
+        gone = [path for path in self._volume_tracker.unmounted() if not self._replaced(path, status)]
         self.away = tuple(path for path in gone if any(self._library.under(path)))
-        self._presence.forget(path for path in gone if path not in self.away)
+        self._volume_tracker.forget(path for path in gone if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
         # A file of the same size and time under a new name is where the photo went.
-        lost = [path for path in missing if self._fingerprint(path) not in sight.new]
+        lost = [path for path in missing if self._fingerprint(path) not in status.new]
         known = self._library.count(self._root)
-        waiting = held_back(lost, known, self.brake, self.held, confirms=self.confirms)
-        self.held = frozenset() if self.confirmed else waiting
-        self.emptied = self.confirms = self.confirmed = False
-        self._presence.seen(self.away, time.time())
-        return [path for path in missing if path not in self.held]
+        waiting = deletions_to_hold(lost, known, self.deletion_guard, self.held_deletions, confirms=self.confirms)
+        self.held_deletions = frozenset() if self.confirmed else waiting
+        self.suspect_empty = self.confirms = self.confirmed = False
+        self._volume_tracker.seen(self.away, time.time())
+        return [path for path in missing if path not in self.held_deletions]
 
-    def _check(self, sight: _Sight) -> None:
+    def _check(self, status: ScanResult) -> None:
         known = self._library.count(self._root)
-        if self._root in self._presence.away() and not self._replaced(self._root, sight):
-            instead = "another file system" if sight.paths else "an empty folder"
+        if self._root in self._volume_tracker.unmounted() and not self._replaced(self._root, status):
+            instead = "another file system" if status.paths else "an empty folder"
             raise OSError(None, f"its disk is not mounted, {instead} is in its place")
-        if not sight.paths and not sight.unlisted and known >= (1 if self.emptied else self.brake.least):
+        if (
+            not status.paths
+            and not status.unlisted
+            and known >= (1 if self.suspect_empty else self.deletion_guard.least)
+        ):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
-    def _replaced(self, path: str, sight: _Sight) -> bool:
+    def _replaced(self, path: str, status: ScanResult) -> bool:
         """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name.
 
         A file of the same name and size counts as the photo: a copy need not have kept its time.
         """
-        known = [each for each in self._library.under(path) if self._roots.of(each) == self._root]
-        alike = [each for each in known if each in self._library and each in sight.paths and each not in sight.other]
-        return path in self._presence.here() and 2 * len(alike) >= len(known)
+        known = [each for each in self._library.under(path) if self._roots.root_of(each) == self._root]
+        alike = [each for each in known if each in self._library and each in status.paths and each not in status.other]
+        return path in self._volume_tracker.mounted() and 2 * len(alike) >= len(known)
 
     def _fingerprint(self, path: str) -> Fingerprint | None:
         known = self._library.get(path) or self._library.failure(path)
@@ -211,21 +215,21 @@ class Reconciler:
         return [
             path
             for path in self._library.under(folder)
-            if path not in seen and self._roots.of(path) == self._root and not path.startswith(unknown)
+            if path not in seen and self._roots.root_of(path) == self._root and not path.startswith(unknown)
         ]
 
     def _is_away(self, path: str) -> bool:
-        return any(path.startswith(below(each)) for each in self.away)
+        return any(path.startswith(dir_prefix(each)) for each in self.away)
 
     def _offer(self, paths: list[str]) -> None:
         for path in paths:
-            self._pipeline.offer(path)
+            self._pipeline.check_now(path)
 
     def _begin(self, tick: Callable[[], None], folder: str) -> Iterator[ScanItem]:
         return self._scanner.scan(self._root, folder, tick)
 
 
-def _take(tick: Callable[[], None], items: Iterator[ScanItem]) -> list[ScanItem]:
+def _next_items(tick: Callable[[], None], items: Iterator[ScanItem]) -> list[ScanItem]:
     """Take some items, fewer where they come slowly, so that what was found is worked on meanwhile."""
     until = time.monotonic() + _CHUNK_SECONDS
     chunk: list[ScanItem] = []

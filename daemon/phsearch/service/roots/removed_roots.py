@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from phsearch.domain.roots.deletion_policy import Grace, Removed, grouped, recorded
+from phsearch.domain.roots.deletion_policy import RemovedRoot, RetentionPolicy, grouped, recorded
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Store
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Failure, Photo, Vectors
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.threads import Lane
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.threads import SerialExecutor
 
 log = logging.getLogger("phsearch.watch")
 
@@ -34,13 +34,13 @@ _RETRY_SECONDS = 60.0
 Rows = tuple[list[tuple["Photo", "Vectors"]], list["Failure"]]
 
 
-class Records(Protocol):
+class RemovedRootsFile(Protocol):
     """Where the list of removed roots outlives the daemon."""
 
-    def load(self) -> list[Removed]:
+    def load(self) -> list[RemovedRoot]:
         """Give what is on record."""
 
-    def save(self, records: Iterable[Removed]) -> None:
+    def save(self, records: Iterable[RemovedRoot]) -> None:
         """Put these in its place. Raises StoreError."""
 
 
@@ -49,23 +49,23 @@ class RemovedRoots:
 
     def __init__(
         self,
-        records: Records,
+        records: RemovedRootsFile,
         settings: WatchConfig,
         outside: Iterable[tuple[str, str]],
         store: Store,
-        lane: Lane,
-        writer: Writer,
+        executor: SerialExecutor,
+        writer: StoreWriter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Start with the paths of photos and failures in no root, each with the root it had."""
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self._file = records
         self._store = store
-        self._lane = lane
+        self._lane = executor
         self._writer = writer
         self._clock = clock
-        self._grace = _grace(settings)
-        self._stirred = asyncio.Event()
+        self._retention = _grace(settings)
+        self._changed = asyncio.Event()
         on_record = {each.path: each for each in records.load()}
         self._photos = grouped(outside, on_record)
         self._records = recorded(self._photos, on_record, clock())
@@ -81,10 +81,10 @@ class RemovedRoots:
         """Give the paths of the photos and failures of a removed root."""
         return frozenset(self._photos.get(root, ()))
 
-    def take(self, settings: WatchConfig) -> None:
+    def reconfigure(self, settings: WatchConfig) -> None:
         """Keep to these settings from now on."""
-        self._grace = _grace(settings)
-        self._stirred.set()
+        self._retention = _grace(settings)
+        self._changed.set()
 
     def report(self) -> list[dict[str, Any]]:
         """Give {path, photos, since, forgotten_at} of each; forgotten_at is None where they are kept."""
@@ -93,40 +93,40 @@ class RemovedRoots:
                 "path": root,
                 "photos": len(photos),
                 "since": self._records[root].since,
-                "forgotten_at": self._grace.ends(self._records[root]),
+                "forgotten_at": self._retention.delete_at(self._records[root]),
             }
             for root, photos in self._photos.items()
         ]
 
-    def expect(self, root: str, photos: int, fate: Literal["grace", "keep", "forget"]) -> dict[str, Any]:
+    def preview(self, root: str, photos: int, fate: Literal["grace", "keep", "forget"]) -> dict[str, Any]:
         """Give what `report` would say of a root if it were removed now, with so many photos."""
         now = self._clock()
-        ends = now if fate == "forget" else self._grace.ends(Removed(root, now, fate == "keep"))
+        ends = now if fate == "forget" else self._retention.delete_at(RemovedRoot(root, now, fate == "keep"))
         return {"path": root, "photos": photos, "since": now, "forgotten_at": ends}
 
-    def inside(self, roots: Roots) -> set[str]:
+    def covered_by(self, roots: Roots) -> set[str]:
         """Give the paths that these roots would hold."""
         paths = [path for photos in self._photos.values() for path in photos]
         folders = {path.rpartition("/")[0] or "/" for path in paths}
-        watched = {folder for folder in folders if roots.of(folder) is not None}
+        watched = {folder for folder in folders if roots.root_of(folder) is not None}
         return {path for path in paths if (path.rpartition("/")[0] or "/") in watched}
 
-    def leave(self, outside: Iterable[tuple[str, str]], *, keep: bool) -> None:
+    def add(self, outside: Iterable[tuple[str, str]], *, keep: bool) -> None:
         """Take paths that are in no root any more, each with the root it had."""
         # One by one: what is on record of a root around it says nothing of one that is removed just now.
         groups = grouped(outside, {})
         for root, paths in groups.items():
             self._photos.setdefault(root, set()).update(paths)
         self._records |= recorded(groups, self._records, self._clock(), keep=keep)
-        self._stirred.set()
+        self._changed.set()
 
-    def welcome(self, paths: Collection[str]) -> None:
+    def restore(self, paths: Collection[str]) -> None:
         """Let go of paths that are in a root again."""
         for photos in self._photos.values():
             photos.difference_update(paths)
         self._photos = {root: photos for root, photos in self._photos.items() if photos}
         self._records = recorded(self._photos, self._records, self._clock())
-        self._stirred.set()
+        self._changed.set()
 
     async def rows(self, paths: Collection[str], roots: Roots) -> Rows:
         """Read what the store has of these paths, as photos of these roots. Raises StoreError."""
@@ -136,32 +136,32 @@ class RemovedRoots:
             await self._writer.flush()  # where that fails, what was not written is found again
         found: dict[str, tuple[Photo, Vectors]] = {}
         chunks = self._store.rows()
-        while (chunk := await self._lane.run(next, chunks, None)) is not None:
+        while (chunk := await self._lane.submit(next, chunks, None)) is not None:
             for photo, vector in zip(*chunk, strict=True):
                 known = found.get(photo.path)
                 if photo.path in paths and (known is None or known[0].indexed_at <= photo.indexed_at):
-                    found[photo.path] = (replace(photo, root=roots.of(photo.path) or photo.root), vector.copy())
-        failures = await self._lane.run(self._store.load_failures)
+                    found[photo.path] = (replace(photo, root=roots.root_of(photo.path) or photo.root), vector.copy())
+        failures = await self._lane.submit(self._store.load_failures)
         return list(found.values()), [failure for failure in failures if failure.path in paths]
 
     async def forget(self, root: str) -> int:
         """Forget the photos of a removed root now; gives how many. Raises StoreError: the rest is tried again."""
         forgotten = 0
         while True:
-            async with self.turn:
+            async with self.lock:
                 some = list(itertools.islice(self._photos.get(root, ()), _AT_ONCE))
                 if not some:
                     return forgotten
-                self.welcome(some)
+                self.restore(some)
                 for path in some:
-                    self._writer.delete(path)
+                    self._writer.delete_photo(path)
                 forgotten += len(some)
                 await self._writer.flush()
 
     async def run(self) -> None:
         """Forget what is due and keep the record, until cancelled."""
         while True:
-            self._stirred.clear()
+            self._changed.clear()
             try:
                 await self.save()
                 for root in [root for root, end in self._ends().items() if end <= self._clock()]:
@@ -174,19 +174,19 @@ class RemovedRoots:
                 seconds = _RETRY_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds and min(seconds, _LOOK_SECONDS)):
-                    await self._stirred.wait()
+                    await self._changed.wait()
 
     async def save(self) -> None:
         """Write the record if it changed. Raises StoreError."""
         records = dict(self._records)
         if records != self._saved:
-            await self._lane.run(self._file.save, list(records.values()))
+            await self._lane.submit(self._file.save, list(records.values()))
             self._saved = records
 
     def _ends(self) -> dict[str, float]:
-        ends = {root: self._grace.ends(record) for root, record in self._records.items()}
+        ends = {root: self._retention.delete_at(record) for root, record in self._records.items()}
         return {root: end for root, end in ends.items() if end is not None}
 
 
-def _grace(settings: WatchConfig) -> Grace:
-    return Grace("keep" if settings.removed_roots == "keep" else "forget", settings.grace_days)
+def _grace(settings: WatchConfig) -> RetentionPolicy:
+    return RetentionPolicy("keep" if settings.removed_roots == "keep" else "forget", settings.grace_days)

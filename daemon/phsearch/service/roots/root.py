@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing.settle import Settler
-from phsearch.domain.roots.deletion_policy import Brake
-from phsearch.service.indexing.pipeline import Pipeline, Questions
-from phsearch.service.roots.monitor import RootKeeper
+from phsearch.domain.indexing.settle import Debouncer
+from phsearch.domain.roots.deletion_policy import MassDeletionGuard
+from phsearch.service.indexing.pipeline import DiskIO, RootPipeline
+from phsearch.service.roots.monitor import RootMonitor
 from phsearch.service.roots.reconciler import Reconciler
-from phsearch.service.roots.volume_tracker import Presence
-from phsearch.service.threads import RootDisk
+from phsearch.service.roots.volume_tracker import VolumeTracker
+from phsearch.service.threads import TimeoutExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Scanner, Watcher
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.throttle.policy import Duty
-    from phsearch.domain.types import Digested, Volume
-    from phsearch.service.events import Events
-    from phsearch.service.indexing.photo_index import Catalog
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.indexing.store_writer import Writer
+    from phsearch.domain.throttle.policy import DutyCycle
+    from phsearch.domain.types import ContentDigest, Volume
+    from phsearch.service.events import EventBus
+    from phsearch.service.indexing.photo_index import PhotoIndex
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.indexing.store_writer import StoreWriter
 
-_AT_ONCE = 4
+_MAX_CONCURRENT = 4
 
 
 @dataclass(slots=True)
-class Home:
+class WatchedRoot:
     """The parts of one root."""
 
     root: str
-    disk: RootDisk
-    presence: Presence
-    settler: Settler
-    pipeline: Pipeline
+    disk: TimeoutExecutor
+    volume_tracker: VolumeTracker
+    debouncer: Debouncer
+    pipeline: RootPipeline
     reconciler: Reconciler
-    keeper: RootKeeper
+    monitor: RootMonitor
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
-    def lives(self) -> bool:
+    def running(self) -> bool:
         """Whether it has begun to work."""
         return bool(self._tasks)
 
-    def take(self, watch: WatchConfig) -> None:
+    def reconfigure(self, watch: WatchConfig) -> None:
         """Keep to these settings from now on."""
-        self.disk.patience = watch.disk_seconds
-        self.settler.quiet = watch.settle_seconds
-        self.reconciler.brake = _brake(watch)
-        self.keeper.take(watch)
+        self.disk.timeout = watch.disk_seconds
+        self.debouncer.quiet = watch.settle_seconds
+        self.reconciler.deletion_guard = _mass_deletion_guard(watch)
+        self.monitor.reconfigure(watch)
 
-    def live(self, group: asyncio.TaskGroup) -> None:
+    def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to work."""
-        self._tasks = [group.create_task(self.pipeline.run()), group.create_task(self.keeper.run())]
+        self._tasks = [group.create_task(self.pipeline.run()), group.create_task(self.monitor.run())]
 
-    async def rest(self) -> None:
+    async def stop(self) -> None:
         """Stop working. Threads that a disk keeps waiting are left behind."""
         for task in self._tasks:
             task.cancel()
@@ -72,10 +72,10 @@ class Home:
     @property
     def volumes(self) -> list[Volume]:
         """What is remembered of its file systems."""
-        return self.presence.volumes
+        return self.volume_tracker.volumes
 
 
-class Builder:
+class WatchedRootFactory:
     """Makes homes, from what all roots share."""
 
     def __init__(
@@ -83,46 +83,48 @@ class Builder:
         roots: Roots,
         watcher: Watcher,
         mounts: Callable[[], Mounts],
-        digest: Callable[..., Digested | None],
+        digest: Callable[..., ContentDigest | None],
         decoder: str,
-        catalog: Catalog,
-        pipelines: Pipelines,
-        writer: Writer,
-        events: Events,
-        turn: Callable[[Duty], Awaitable[None]],
+        photo_index: PhotoIndex,
+        router: PipelineRouter,
+        writer: StoreWriter,
+        events: EventBus,
+        turn: Callable[[DutyCycle], Awaitable[None]],
     ) -> None:
         self._roots = roots
         self._watcher = watcher
         self._mounts = mounts
         self._digest = digest
         self._decoder = decoder
-        self._catalog = catalog
-        self._pipelines = pipelines
+        self._photo_index = photo_index
+        self._router = router
         self._writer = writer
         self._events = events
-        self._turn = turn
+        self._throttle_turn = turn
 
-    def build(
-        self, root: str, watch: WatchConfig, scanner: Scanner, volumes: list[Volume], former: Home | None
-    ) -> Home:
+    def build_root(
+        self, root: str, watch: WatchConfig, scanner: Scanner, volumes: list[Volume], former: WatchedRoot | None
+    ) -> WatchedRoot:
         """Make a home; it knows what the former one of the same root knew."""
-        roots, catalog, pipelines = self._roots, self._catalog, self._pipelines
-        disk = RootDisk(f"disk {root}", watch.disk_seconds, _AT_ONCE)
-        presence = Presence(root, roots, self._mounts, scanner.look, volumes, self._writer)
+        roots, photo_index, router = self._roots, self._photo_index, self._router
+        disk = TimeoutExecutor(f"disk {root}", watch.disk_seconds, _MAX_CONCURRENT)
+        volume_tracker = VolumeTracker(root, roots, self._mounts, scanner.check_path, volumes, self._writer)
         # Whoever may write into the folder may swap a link in between the look and the read.
         read = functools.partial(self._digest, root=None if watch.follow_symlinks else root)
-        ask = Questions(presence.look_all, read, time.time_ns)
-        settler = Settler(watch.settle_seconds)
-        pipeline = Pipeline(root, disk, ask, settler, catalog, pipelines, self._decoder, self._turn)
-        pipelines.add(root, pipeline)
-        reconciler = Reconciler(root, roots, scanner, disk, presence, catalog.library, pipeline, _brake(watch))
-        if former is not None:
-            reconciler.succeed(former.reconciler)
-        keeper = RootKeeper(
-            root, roots, self._watcher, disk, presence, reconciler, catalog, pipelines, self._events, watch
+        ask = DiskIO(volume_tracker.stat_all, read, time.time_ns)
+        debouncer = Debouncer(watch.settle_seconds)
+        pipeline = RootPipeline(root, disk, ask, debouncer, photo_index, router, self._decoder, self._throttle_turn)
+        router.add_pipeline(root, pipeline)
+        reconciler = Reconciler(
+            root, roots, scanner, disk, volume_tracker, photo_index.library, pipeline, _mass_deletion_guard(watch)
         )
-        return Home(root, disk, presence, settler, pipeline, reconciler, keeper)
+        if former is not None:
+            reconciler.copy_state(former.reconciler)
+        monitor = RootMonitor(
+            root, roots, self._watcher, disk, volume_tracker, reconciler, photo_index, router, self._events, watch
+        )
+        return WatchedRoot(root, disk, volume_tracker, debouncer, pipeline, reconciler, monitor)
 
 
-def _brake(watch: WatchConfig) -> Brake:
-    return Brake(watch.brake_share, watch.brake_photos)
+def _mass_deletion_guard(watch: WatchConfig) -> MassDeletionGuard:
+    return MassDeletionGuard(watch.brake_share, watch.brake_photos)

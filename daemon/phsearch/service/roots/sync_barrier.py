@@ -18,15 +18,15 @@ import itertools
 import logging
 from typing import TYPE_CHECKING
 
-from phsearch.service.threads import RootDisk
+from phsearch.service.threads import TimeoutExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phsearch.domain.ports import Watcher
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.roots.monitor import RootKeeper
-    from phsearch.service.throttle import Governor
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.roots.monitor import RootMonitor
+    from phsearch.service.throttle import IndexingThrottle
 
 log = logging.getLogger("phsearch.watch")
 
@@ -36,23 +36,27 @@ _HELD_SECONDS = 1.0
 """Time for what was under way when the pause began."""
 
 
-class Barrier:
+class SyncBarrier:
     """Knows when everything that happened before a question has been dealt with."""
 
     def __init__(
-        self, watcher: Watcher, keepers: Mapping[str, RootKeeper], pipelines: Pipelines, governor: Governor
+        self,
+        watcher: Watcher,
+        monitors: Mapping[str, RootMonitor],
+        router: PipelineRouter,
+        throttle: IndexingThrottle,
     ) -> None:
         self._watcher = watcher
-        self._keepers = keepers
-        self._pipelines = pipelines
-        self._governor = governor
-        self._lane = RootDisk("mark", _MARK_SECONDS, 1)
+        self._monitors = monitors
+        self._router = router
+        self._throttle = throttle
+        self._lock = TimeoutExecutor("mark", _MARK_SECONDS, 1)
         self._tokens = itertools.count(1)
         self._met: dict[int, asyncio.Event] = {}
-        self._running: asyncio.Task[_Leaving] | None = None
-        self._next: asyncio.Task[_Leaving] | None = None
+        self._running: asyncio.Task[_PendingPaths] | None = None
+        self._next: asyncio.Task[_PendingPaths] | None = None
 
-    async def passed(self, seconds: float) -> bool:
+    async def wait_for_sync(self, seconds: float) -> bool:
         """Wait until every file closed before now is findable or known not to be.
 
         False after `seconds`, and in a pause as soon as it is clear that something is held up.
@@ -62,8 +66,8 @@ class Barrier:
                 leaving = await asyncio.shield(self._coming_round())
                 held = 0.0
                 # A photo leaves in many ways; asking is cheap.
-                while not leaving.done(self._pipelines):
-                    held = held + _PAUSE if self._governor.held and leaving.queued(self._pipelines) else 0.0
+                while not leaving.done(self._router):
+                    held = held + _PAUSE if self._throttle.pause_reason and leaving.queued(self._router) else 0.0
                     if held > _HELD_SECONDS:
                         return False
                     await asyncio.sleep(_PAUSE)
@@ -71,36 +75,36 @@ class Barrier:
             return False
         return True
 
-    def marked(self, token: int) -> None:
+    def on_mark(self, token: int) -> None:
         """Take the watcher's word that all before the mark has been told."""
         met = self._met.get(token)
         if met is not None:
             met.set()
 
-    def _coming_round(self) -> asyncio.Task[_Leaving]:
+    def _coming_round(self) -> asyncio.Task[_PendingPaths]:
         if self._next is None:
             self._next = asyncio.create_task(self._round(self._running), name="barrier")
         return self._next
 
-    async def _round(self, before: asyncio.Task[_Leaving] | None) -> _Leaving:
+    async def _round(self, before: asyncio.Task[_PendingPaths] | None) -> _PendingPaths:
         if before is not None:
             await asyncio.wait((before,))
         self._running, self._next = self._next, None  # who asks from here on is too late for this one
-        told = await self._told()
-        passes = {keeper: keeper.passes for keeper in self._keepers.values()}
-        for keeper in passes:
-            keeper.catch_up(everything=not told)
+        told = await self._events_delivered()
+        passes = {monitor: monitor.passes for monitor in self._monitors.values()}
+        for monitor in passes:
+            monitor.rescan_if_stale(everything=not told)
         # Those that are there now: a root may be added meanwhile, or begin anew with other settings.
-        while any(keeper.busy and keeper.passes == passes.get(keeper, 0) for keeper in self._keepers.values()):  # noqa: ASYNC110 - as above
+        while any(monitor.busy and monitor.passes == passes.get(monitor, 0) for monitor in self._monitors.values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE)
-        return _Leaving(self._pipelines.on_their_way())
+        return _PendingPaths(self._router.pending_paths())
 
-    async def _told(self) -> bool:
+    async def _events_delivered(self) -> bool:
         """Wait until the watcher has told what happened before now; False where it cannot say."""
         token = next(self._tokens)
         met = self._met[token] = asyncio.Event()
         try:
-            if not await self._lane.ask(lambda _tick: self._watcher.mark(token)):
+            if not await self._lock.run(lambda _tick: self._watcher.send_mark(token)):
                 return False
             async with asyncio.timeout(_MARK_SECONDS):
                 await met.wait()
@@ -112,18 +116,18 @@ class Barrier:
         return True
 
 
-class _Leaving:
+class _PendingPaths:
     """Paths that have to leave the pipeline, each once."""
 
     def __init__(self, paths: list[str]) -> None:
         self._paths = paths
 
-    def done(self, pipelines: Pipelines) -> bool:
+    def done(self, router: PipelineRouter) -> bool:
         """Tell whether all have left; cheap to ask often, since one that is still there answers for all."""
-        while self._paths and pipelines.place(self._paths[-1]) is None:
+        while self._paths and router.stage_of(self._paths[-1]) is None:
             self._paths.pop()
         return not self._paths
 
-    def queued(self, pipelines: Pipelines) -> bool:
+    def queued(self, router: PipelineRouter) -> bool:
         """Tell whether the next that has to leave has settled, and would be read or embedded if it may."""
-        return bool(self._paths) and pipelines.place(self._paths[-1]) in {"queued", "being indexed"}
+        return bool(self._paths) and router.stage_of(self._paths[-1]) in {"queued", "being indexed"}

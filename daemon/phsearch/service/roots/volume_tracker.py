@@ -11,8 +11,8 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.mounts import away, of_root
-from phsearch.domain.roots.roots import below
+from phsearch.domain.roots.mounts import missing, of_root
+from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.types import Volume
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import Found, Refused
-    from phsearch.service.indexing.store_writer import Writer
+    from phsearch.domain.types import NotAFile, PhotoFile
+    from phsearch.service.indexing.store_writer import StoreWriter
 
 
 _NOTE_SECONDS = 86_400.0
@@ -29,7 +29,7 @@ _NOTE_SECONDS = 86_400.0
 disks are left to sleep."""
 
 
-class Presence:
+class VolumeTracker:
     """The volumes of one root. `look_all` and `resolve` run in threads, all else on the event loop."""
 
     def __init__(
@@ -37,14 +37,14 @@ class Presence:
         root: str,
         roots: Roots,
         mounts: Callable[[], Mounts],
-        look: Callable[[str], Found | Refused | None],
+        look: Callable[[str], PhotoFile | NotAFile | None],
         known: Collection[Volume],
-        writer: Writer,
+        writer: StoreWriter,
     ) -> None:
         self.root = root
         self._roots = roots
         self._mounts = mounts
-        self._look = look
+        self._stat_path = look
         self._real = root
         self._known = {volume.path: volume for volume in of_root(root, roots, known)}
         self._noted = dict(self._known)
@@ -61,48 +61,50 @@ class Presence:
         tick()
         return self._mounts().remote(self._real) or ""
 
-    def look_all(
+    def stat_all(
         self, tick: Callable[[], None], paths: list[str]
-    ) -> list[tuple[str, Found | Refused | OSError | None]]:
+    ) -> list[tuple[str, PhotoFile | NotAFile | OSError | None]]:
         """Look at files; None is said of one only where its disk is there."""
         before = self._mounts()
         looks = []
         for path in paths:
-            looks.append((path, self._look_at(path)))
+            looks.append((path, self._stat(path)))
             tick()
         if all(seen is not None for _, seen in looks):
             return looks
         after = self._mounts()
         steady = after is before or after.around(self._real) == before.around(self._real)
-        missing = [] if steady else [self.root]
-        missing += away(dict(self._known), self._under(after))
-        hidden = tuple(below(path) for path in missing)
+        away = [] if steady else [self.root]
+        away += missing(dict(self._known), self._under(after))
+        hidden = tuple(dir_prefix(path) for path in away)
         unknown = OSError(errno.ENODEV, "its disk is not mounted")
         return [(path, unknown if seen is None and path.startswith(hidden) else seen) for path, seen in looks]
 
-    def here(self) -> dict[str, str]:
+    def mounted(self) -> dict[str, str]:
         """Give the identities of what is mounted now at and below the root, by path."""
         return self._under(self._mounts())
 
-    def away(self) -> list[str]:
+    def unmounted(self) -> list[str]:
         """Give the paths of the volumes that are not there now."""
-        return away(self._known, self.here())
+        return missing(self._known, self.mounted())
 
     def last_seen(self, path: str) -> float | None:
         """Give when the volume that holds `path` was last there, seconds since the epoch; None when never."""
-        volume = self._known.get(self._home(path))
+        volume = self._known.get(self._volume_of(path))
         return volume.seen_at if volume is not None else None
 
     def seen(self, away: Collection[str], now: float) -> None:
         """Note that the root was just seen with all that is mounted now, except where something else is `away`."""
-        volumes = [Volume(path, self.root, identity, now) for path, identity in self.here().items() if path not in away]
+        volumes = [
+            Volume(path, self.root, identity, now) for path, identity in self.mounted().items() if path not in away
+        ]
         self._known.update({volume.path: volume for volume in volumes})
         for volume in volumes:
             noted = self._noted.get(volume.path)
             if noted is None or noted.identity != volume.identity or now - noted.seen_at >= _NOTE_SECONDS:
                 self._note(volume)
 
-    def touch(self, away: Collection[str], now: float) -> None:
+    def mark_seen(self, away: Collection[str], now: float) -> None:
         """Note that all volumes but those `away` were there until now."""
         for volume in list(self._known.values()):
             if volume.path not in away:
@@ -118,19 +120,19 @@ class Presence:
 
     def _note(self, volume: Volume) -> None:
         self._noted[volume.path] = volume
-        self._writer.remember(volume)
+        self._writer.put_volume(volume)
 
     def _under(self, mounts: Mounts) -> dict[str, str]:
         # What is mounted in another root that lies within this one is that root's concern.
         found = mounts.under(self.root, self._real).items()
-        return {path: identity for path, identity in found if self._roots.of(path) == self.root}
+        return {path: identity for path, identity in found if self._roots.root_of(path) == self.root}
 
-    def _home(self, path: str) -> str:
-        inside = (each for each in self._known if path == each or path.startswith(below(each)))
+    def _volume_of(self, path: str) -> str:
+        inside = (each for each in self._known if path == each or path.startswith(dir_prefix(each)))
         return max(inside, key=len, default=self.root)
 
-    def _look_at(self, path: str) -> Found | Refused | OSError | None:
+    def _stat(self, path: str) -> PhotoFile | NotAFile | OSError | None:
         try:
-            return self._look(path)
+            return self._stat_path(path)
         except OSError as error:
             return error

@@ -27,7 +27,7 @@ _LONGEST = 0.05
 _SHORTEST = 0.001
 
 
-class Turns:
+class FairQueue:
     """One line, first come, first served."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Turns:
         self._taken = False
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def acquire(self) -> AsyncIterator[None]:
         """Wait for one's turn, and keep it while the context lasts, or for a moment."""
         loop = asyncio.get_running_loop()
         if self._taken:
@@ -48,7 +48,7 @@ class Turns:
                     self._next()
                 raise
         self._taken = True
-        kept = _Kept(self._next)
+        kept = _Slot(self._next)
         limit = loop.call_later(_LONGEST, kept.release)
         began = loop.time()
         try:
@@ -66,7 +66,7 @@ class Turns:
         self._taken = False
 
 
-class _Kept:
+class _Slot:
     """A turn that can be given up once."""
 
     def __init__(self, following: Callable[[], None]) -> None:
@@ -78,7 +78,7 @@ class _Kept:
             following()
 
 
-class Ration:
+class ReadScheduler:
     """Long requests are read a piece at a time, and one of all connections' after the other."""
 
     def __init__(self) -> None:
@@ -99,80 +99,80 @@ class Ration:
 _STEPS = 32
 
 
-class Guest(Protocol):
+class Evictable(Protocol):
     """A connection, as far as it takes room."""
 
     @property
-    def silent_since(self) -> tuple[int, float] | None:
+    def eviction_key(self) -> tuple[int, float] | None:
         """Since when it may be asked to leave, the least to go first; None while it waits for something."""
 
     @property
-    def held(self) -> int:
+    def buffered_bytes(self) -> int:
         """Bytes kept for it: requests not answered and answers not taken."""
 
-    def dismiss(self, reason: str) -> None:
+    def close_with_error(self, reason: str) -> None:
         """Hang up, after saying why if the client listens."""
 
 
-class Crowd:
+class ConnectionLimiter:
     """Counts connections and bytes. Making room for one costs a look at all, and only happens when there is none."""
 
     def __init__(self, most: int, most_bytes: int, most_subscribers: int) -> None:
         self.most = most
         self._most_bytes = most_bytes
         self._most_subscribers = most_subscribers
-        self._guests: set[Guest] = set()
-        self._subscribers: set[Guest] = set()
+        self._connections: set[Evictable] = set()
+        self._subscribers: set[Evictable] = set()
         self._unweighed = 0
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self._connections)
 
-    def __iter__(self) -> Iterator[Guest]:
-        return iter(list(self._guests))
+    def __iter__(self) -> Iterator[Evictable]:
+        return iter(list(self._connections))
 
-    def enter(self, guest: Guest) -> bool:
+    def admit(self, connection: Evictable) -> bool:
         """Let one in, if need be for another; False when all that are there wait for something."""
-        if len(self._guests) >= self.most and not self._make_room(
-            self._guests, f"{self.most} clients are connected already"
+        if len(self._connections) >= self.most and not self._make_room(
+            self._connections, f"{self.most} clients are connected already"
         ):
             return False
-        self._guests.add(guest)
+        self._connections.add(connection)
         return True
 
-    def leave(self, guest: Guest) -> None:
+    def release(self, connection: Evictable) -> None:
         """Forget one."""
-        self._guests.discard(guest)
-        self._subscribers.discard(guest)
+        self._connections.discard(connection)
+        self._subscribers.discard(connection)
 
-    def subscribe(self, guest: Guest) -> bool:
+    def subscribe(self, connection: Evictable) -> bool:
         """Let one stay for events; False when there are enough of those."""
         if len(self._subscribers) >= self._most_subscribers and not self._make_room(
             self._subscribers, "too many follow"
         ):
             return False
-        self._subscribers.add(guest)
+        self._subscribers.add(connection)
         return True
 
-    def weigh(self, more: int) -> None:
+    def account(self, more: int) -> None:
         """Dismiss those who hold the most until what is held is bearable; `more` bytes came for one who holds much."""
         self._unweighed += more
         if self._unweighed < self._most_bytes // _STEPS:
             return
         self._unweighed = 0
-        total = sum(guest.held for guest in self._guests)
-        for guest in sorted(self._guests, key=lambda guest: guest.held, reverse=True):
+        total = sum(connection.buffered_bytes for connection in self._connections)
+        for connection in sorted(self._connections, key=lambda connection: connection.buffered_bytes, reverse=True):
             if total <= self._most_bytes:
                 return
-            total -= guest.held
-            self.leave(guest)
-            guest.dismiss("the daemon holds too much for its clients")
+            total -= connection.buffered_bytes
+            self.release(connection)
+            connection.close_with_error("the daemon holds too much for its clients")
 
-    def _make_room(self, among: set[Guest], reason: str) -> bool:
-        silent = ((since, guest) for guest in among if (since := guest.silent_since) is not None)
+    def _make_room(self, among: set[Evictable], reason: str) -> bool:
+        silent = ((since, connection) for connection in among if (since := connection.eviction_key) is not None)
         # Some at once: looking at all of them for each that comes would be what holds up the others.
         longest = heapq.nsmallest(max(self.most // _STEPS, 1), silent, key=lambda each: each[0])
-        for _, guest in longest:
-            self.leave(guest)
-            guest.dismiss(reason)
+        for _, connection in longest:
+            self.release(connection)
+            connection.close_with_error(reason)
         return bool(longest)

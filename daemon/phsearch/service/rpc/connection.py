@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.service.rpc.dispatcher import busy, too_long
 from phsearch.wire import framing, jsonrpc
-from phsearch.wire.line_buffer import TOO_LONG, Lines
+from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 if TYPE_CHECKING:
-    from phsearch.service.events import Events
-    from phsearch.service.rpc.admission import Crowd, Ration, Turns
-    from phsearch.service.rpc.dispatcher import Answers
+    from phsearch.service.events import EventBus
+    from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
+    from phsearch.service.rpc.dispatcher import Dispatcher
 
 log = logging.getLogger("phsearch.server")
 
-FIRST_SECONDS = 60.0
+FIRST_REQUEST_SECONDS = 60.0
 """Until a client has asked something. One that has may be silent for as long as there is room."""
-LINE_SECONDS = 30.0
+REQUEST_SECONDS = 30.0
 """From the first byte of a request to its last."""
-TAKE_SECONDS = 30.0
+WRITE_SECONDS = 30.0
 """Until an answer has been taken."""
-FOLLOW_SECONDS = 600.0
+STREAM_WRITE_SECONDS = 600.0
 """The same for events: somebody may have stopped his terminal for a while."""
-GRACE_SECONDS = 1.0
+EVICTION_GRACE_SECONDS = 1.0
 """In which nobody is useless: what he says may be on its way."""
-PATIENCE_SECONDS = 30.0
+ANSWER_TIMEOUT_SECONDS = 30.0
 """Before somebody who waits for an answer may have to make room for others."""
 
 _MUCH = 64 << 10
@@ -42,19 +42,21 @@ _MUCH = 64 << 10
 class Connection(asyncio.Protocol):
     """Serves one client; fills `crowd.Guest`."""
 
-    def __init__(self, answers: Answers, events: Events, crowd: Crowd, turns: Turns, ration: Ration) -> None:
-        self._answers = answers
+    def __init__(
+        self, answers: Dispatcher, events: EventBus, limiter: ConnectionLimiter, turns: FairQueue, ration: ReadScheduler
+    ) -> None:
+        self._dispatcher = answers
         self._events = events
-        self._crowd = crowd
+        self._limiter = limiter
         self._turns = turns
         self._ration = ration
         self._loop = asyncio.get_running_loop()
-        self._lines = Lines()
+        self._line_buffer = LineBuffer()
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
         self._taken.set()
-        self._deaf = False  # nothing the client still says is a request
-        self._follows = False
+        self._input_closed = False  # nothing the client still says is a request
+        self._streaming = False
         self._asked = False
         self._since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -67,42 +69,42 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=_MUCH)
-        if not self._crowd.enter(self):
-            self.dismiss(f"{self._crowd.most} clients are connected already")
+        if not self._limiter.admit(self):
+            self.close_with_error(f"{self._limiter.most} clients are connected already")
             return
-        self._allow(FIRST_SECONDS, "nothing was asked")
+        self._start_timer(FIRST_REQUEST_SECONDS, "nothing was asked")
         self.served = self._loop.create_task(self._serve())
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the client."""
-        self._crowd.leave(self)
-        self._disarm()
+        self._limiter.release(self)
+        self._cancel_timer()
         if self.served is not None:
             self.served.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client says."""
-        if self._deaf:
+        if self._input_closed:
             return
-        before = self._lines.begun
-        self._lines.feed(data)
-        if self._lines.whole:
+        before = self._line_buffer.begun
+        self._line_buffer.feed_bytes(data)
+        if self._line_buffer.whole:
             self._arrived.set()
-            if len(self._lines) > _MUCH:
+            if len(self._line_buffer) > _MUCH:
                 self._transport.pause_reading()
-        elif not before and self._lines.begun and not self.answering:
-            self._allow(LINE_SECONDS, "a request was not finished")
-        if len(self._lines) > _MUCH or self._lines.skipping:
-            self._crowd.weigh(len(data))
-            if not self._lines.whole:
+        elif not before and self._line_buffer.begun and not self.answering:
+            self._start_timer(REQUEST_SECONDS, "a request was not finished")
+        if len(self._line_buffer) > _MUCH or self._line_buffer.skipping:
+            self._limiter.account(len(data))
+            if not self._line_buffer.whole:
                 self._transport.pause_reading()
                 self._ration.queue(self._transport.resume_reading)
 
     def eof_received(self) -> bool:
         """Keep the line open: what was asked is still answered."""
-        if self._deaf:
+        if self._input_closed:
             return False
-        self._deaf = True
+        self._input_closed = True
         self._arrived.set()
         return True
 
@@ -115,20 +117,20 @@ class Connection(asyncio.Protocol):
         self._taken.set()
 
     @property
-    def silent_since(self) -> tuple[int, float] | None:
+    def eviction_key(self) -> tuple[int, float] | None:
         """Since when the client may be asked to leave, the first to go first; None while it waits for something."""
         age = self._loop.time() - self._since
         if not self.answering or not self._taken.is_set():
-            useful = self._asked and self._taken.is_set() and not self._lines.begun
-            return (1 if useful or age < GRACE_SECONDS else 0), self._since
-        return (2, self._since) if age > PATIENCE_SECONDS and not self._follows else None
+            useful = self._asked and self._taken.is_set() and not self._line_buffer.begun
+            return (1 if useful or age < EVICTION_GRACE_SECONDS else 0), self._since
+        return (2, self._since) if age > ANSWER_TIMEOUT_SECONDS and not self._streaming else None
 
     @property
-    def held(self) -> int:
+    def buffered_bytes(self) -> int:
         """Bytes kept for the client."""
-        return len(self._lines) + self._transport.get_write_buffer_size()
+        return len(self._line_buffer) + self._transport.get_write_buffer_size()
 
-    def dismiss(self, reason: str) -> None:
+    def close_with_error(self, reason: str) -> None:
         """Hang up, after saying why if the client listens."""
         if self.served is not None:
             self.served.cancel()
@@ -159,18 +161,18 @@ class Connection(asyncio.Protocol):
         """Wait for a line; None once there will be no more. Whoever has one waiting already waits for a turn."""
         self.answering = False
         self._since = self._loop.time()
-        if self._lines.begun:
-            self._allow(LINE_SECONDS, "a request was not finished")
-        while not self._lines.whole:
+        if self._line_buffer.begun:
+            self._start_timer(REQUEST_SECONDS, "a request was not finished")
+        while not self._line_buffer.whole:
             self._arrived.clear()
-            if self._deaf:
+            if self._input_closed:
                 return None
             await self._arrived.wait()
-        self._disarm()
+        self._cancel_timer()
         self.answering = self._asked = True
         self._since = self._loop.time()
-        line = self._lines.take()
-        if len(self._lines) <= _MUCH or not self._lines.whole:
+        line = self._line_buffer.pop_line()
+        if len(self._line_buffer) <= _MUCH or not self._line_buffer.whole:
             self._transport.resume_reading()
         return line
 
@@ -181,11 +183,11 @@ class Connection(asyncio.Protocol):
         assert isinstance(line, bytes)
         if not line.strip():
             return
-        if self._lines.whole:
-            async with self._turns.turn():
-                answer = await self._answers.to(line)
+        if self._line_buffer.whole:
+            async with self._turns.acquire():
+                answer = await self._dispatcher.handle_line(line)
         else:
-            answer = await self._answers.to(line)
+            answer = await self._dispatcher.handle_line(line)
         if answer is None:
             return
         if answer.get("result", {}).get("subscribed"):
@@ -195,18 +197,18 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, answer: dict[str, Any]) -> None:
         """Send events until the client hangs up; whatever it still says is not read as a request."""
-        if not self._crowd.subscribe(self):
+        if not self._limiter.subscribe(self):
             await self._send(busy("too many clients follow events already"))
             return
         with self._events.subscribe() as subscription:
             await self._send(answer)
-            if self._deaf:  # it has hung up already, and would not be noticed to be gone
+            if self._input_closed:  # it has hung up already, and would not be noticed to be gone
                 return
-            self._deaf = self._follows = True
-            self._lines = Lines()
+            self._input_closed = self._streaming = True
+            self._line_buffer = LineBuffer()
             self._transport.resume_reading()
             while True:
-                await self._send(jsonrpc.notification("event", await subscription.next()), FOLLOW_SECONDS)
+                await self._send(jsonrpc.notification("event", await subscription.next()), STREAM_WRITE_SECONDS)
 
     async def _send(self, message: dict[str, Any], patience: float | None = None) -> None:
         """Send, and wait until most of it is taken. Raises TimeoutError."""
@@ -214,15 +216,15 @@ class Connection(asyncio.Protocol):
         if self._taken.is_set():
             return
         self._since = self._loop.time()
-        self._crowd.weigh(_MUCH)
-        async with asyncio.timeout(TAKE_SECONDS if patience is None else patience):
+        self._limiter.account(_MUCH)
+        async with asyncio.timeout(WRITE_SECONDS if patience is None else patience):
             await self._taken.wait()
 
-    def _allow(self, seconds: float, otherwise: str) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, self.dismiss, f"{otherwise} within {seconds:g} s")
+    def _start_timer(self, seconds: float, otherwise: str) -> None:
+        self._cancel_timer()
+        self._timer = self._loop.call_later(seconds, self.close_with_error, f"{otherwise} within {seconds:g} s")
 
-    def _disarm(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

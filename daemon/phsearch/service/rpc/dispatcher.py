@@ -26,7 +26,7 @@ from phsearch.wire.methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Calls = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
+Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
 """Method -> what it does with its checked parameters."""
 
 _OF = {"protocol": PROTOCOL}
@@ -46,17 +46,17 @@ _KINDS: dict[type[PhsearchError], str] = {
 }
 
 
-class Caller(Protocol):
+class Handler(Protocol):
     """Whatever the server can hand its requests to."""
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Call one method. Raises RpcError."""
 
 
-class Api:
+class MethodTable:
     """Whoever speaks to the socket gets what these give."""
 
-    def __init__(self, groups: Iterable[Calls]) -> None:
+    def __init__(self, groups: Iterable[Handlers]) -> None:
         self._calls = {name: call for group in groups for name, call in group.items()}
         assert self._calls.keys() == METHODS.keys()
 
@@ -80,13 +80,13 @@ class Api:
 log = logging.getLogger("phsearch.server")
 
 
-class Answers:
+class Dispatcher:
     """One request in, one answer out."""
 
-    def __init__(self, api: Caller) -> None:
+    def __init__(self, api: Handler) -> None:
         self._api = api
 
-    async def to(self, line: bytes) -> dict[str, Any] | None:
+    async def handle_line(self, line: bytes) -> dict[str, Any] | None:
         """Answer one line; None for a notification, which gets no answer."""
         message: Any = None
         try:

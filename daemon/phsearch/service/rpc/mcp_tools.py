@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from phsearch import __version__
-from phsearch.text import whole
+from phsearch.text import replace_surrogates
 from phsearch.wire import framing, mcp
 from phsearch.wire.jsonrpc import RETRYABLE, RpcError
 
 if TYPE_CHECKING:
-    from phsearch.service.rpc.dispatcher import Caller
+    from phsearch.service.rpc.dispatcher import Handler
     from phsearch.wire.schema import Method
 
 # Answers in words, for an assistant that reads them aloud or reasons about them.
@@ -71,10 +71,10 @@ _PAUSE = 0.25
 _ENVELOPE = 8192
 
 
-class Assistant:
+class McpAdapter:
     """Takes every call: those of MCP it answers itself, the others it hands on."""
 
-    def __init__(self, api: Caller, patience: float = _PATIENCE) -> None:
+    def __init__(self, api: Handler, patience: float = _PATIENCE) -> None:
         self._api = api
         self._patience = patience
 
@@ -83,27 +83,29 @@ class Assistant:
         match name:
             case "tools/call":
                 mcp.check_version(params)
-                return await self._use(*mcp.called(params))
+                return await self._call_tool(*mcp.called(params))
             case _ if (answer := mcp.answer(name, params, __version__)) is not None:
                 return answer
             case _:
                 return await self._api.call(name, params)
 
-    async def _use(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
+    async def _call_tool(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
         given = {name: _path(value) if name == "path" else value for name, value in given.items()}
         try:
-            found = await self._patiently(tool, given)
+            found = await self._call_with_retry(tool, given)
         except RpcError as problem:
             return mcp.failed(problem)
         match tool.tool:
             case "search":
                 return _hits(given["query"], found)
             case "status":
-                return mcp.said(whole(format_status(found)), _clean(found), [])
+                return mcp.said(replace_surrogates(format_status(found)), _strip_surrogates(found), [])
             case _:
-                return mcp.said(whole(format_why(found)), _clean(found), [mcp.link(found["path"])])
+                return mcp.said(
+                    replace_surrogates(format_why(found)), _strip_surrogates(found), [mcp.link(found["path"])]
+                )
 
-    async def _patiently(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
+    async def _call_with_retry(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
         """Call, and again while the answer is "not ready": an assistant would give up where a person asks again."""
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
@@ -127,8 +129,8 @@ def _hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
     lines, links, rows = [], [], []
     room = framing.MAX_LINE - _ENVELOPE
     for number, hit in enumerate(found["hits"], 1):
-        line, link = whole(format_hit(number, hit)), mcp.link(hit["path"], hit["format"])
-        row = _clean(hit | {"uri": link["uri"]})
+        line, link = replace_surrogates(format_hit(number, hit)), mcp.link(hit["path"], hit["format"])
+        row = _strip_surrogates(hit | {"uri": link["uri"]})
         room -= sum(len(framing.encode(each)) for each in (line, link, row))
         if room < 0:
             break
@@ -136,20 +138,20 @@ def _hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
         links.append(link)
         rows.append(row)
     text = "\n".join([format_summary(query, found, len(rows)), *lines])
-    return mcp.said(whole(text), _clean(found | {"hits": rows}), links)
+    return mcp.said(replace_surrogates(text), _strip_surrogates(found | {"hits": rows}), links)
 
 
-def _clean(value: Any) -> Any:
+def _strip_surrogates(value: Any) -> Any:
     """Give JSON that strict parsers accept: they refuse the lone surrogates that stand for bytes which are not UTF-8.
 
     The links have every byte.
     """
     match value:
         case str():
-            return whole(value)
+            return replace_surrogates(value)
         case dict():
-            return {key: _clean(each) for key, each in value.items()}
+            return {key: _strip_surrogates(each) for key, each in value.items()}
         case list():
-            return [_clean(each) for each in value]
+            return [_strip_surrogates(each) for each in value]
         case _:
             return value

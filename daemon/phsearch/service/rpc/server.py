@@ -18,9 +18,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from phsearch.errors import AlreadyRunningError, PhsearchError
-from phsearch.service.rpc.admission import Crowd, Ration, Turns
+from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
 from phsearch.service.rpc.connection import Connection
-from phsearch.service.rpc.dispatcher import Answers
+from phsearch.service.rpc.dispatcher import Dispatcher
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from phsearch.service.events import Events
-    from phsearch.service.rpc.dispatcher import Caller
+    from phsearch.service.events import EventBus
+    from phsearch.service.rpc.dispatcher import Handler
 
 # What clients are told when systemd holds the socket and the daemon they woke cannot start.
 #
@@ -41,7 +41,7 @@ _PATIENCE = 0.5
 _REQUEST = 1 << 16
 
 
-def refuse(listener: socket.socket, problem: PhsearchError) -> int:
+def reject_waiting_clients(listener: socket.socket, problem: PhsearchError) -> int:
     """Tell everyone who waits what is wrong, and hang up; gives their number."""
     refused = 0
     with contextlib.suppress(OSError):  # BlockingIOError, in the end: nobody waits any more
@@ -76,7 +76,7 @@ _UCRED = struct.Struct("3i")
 
 
 @contextlib.contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
+def bound_socket(path: Path) -> Iterator[socket.socket]:
     """Bind the socket, and take it away at the end. Raises as `listen`."""
     listener = listen(path)
     ours = path.stat().st_ino
@@ -160,15 +160,15 @@ def _answers(path: Path) -> bool:
 class Server:
     """Serves the API on a listening socket. `descriptors` is how many files this process may have open."""
 
-    def __init__(self, api: Caller, events: Events, descriptors: int = 1024) -> None:
-        self._answers = Answers(api)
+    def __init__(self, api: Handler, events: EventBus, descriptors: int = 1024) -> None:
+        self._answers = Dispatcher(api)
         self._events = events
         # The store opens many files at once; whatever clients do, it must find descriptors.
         most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
-        self._crowd = Crowd(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
-        self._turns, self._ration = Turns(), Ration()
+        self._limiter = ConnectionLimiter(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
+        self._turns, self._ration = FairQueue(), ReadScheduler()
         self._connections: set[Connection] = set()
-        self._welcoming: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._listener: socket.socket
 
@@ -197,9 +197,9 @@ class Server:
         tasks = [each.served for each in self._connections if each.served is not None]
         for connection in list(self._connections):
             connection.close()
-        for task in (*tasks, *self._welcoming):
+        for task in (*tasks, *self._handshakes):
             task.cancel()
-        await asyncio.gather(*tasks, *self._welcoming, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._handshakes, return_exceptions=True)
 
     def _accept(self) -> None:
         """Take a few of those who wait: a storm of them must not keep the loop from those who are in."""
@@ -209,19 +209,19 @@ class Server:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._rest(error)
+                self._pause_accept(error)
                 return
             if not _same_user(peer):
                 log.warning("refused a connection of another user")
                 peer.close()
                 continue
-            task = asyncio.get_running_loop().create_task(self._welcome(peer))
-            self._welcoming.add(task)
-            task.add_done_callback(self._welcoming.discard)
+            task = asyncio.get_running_loop().create_task(self._handshake(peer))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
 
-    async def _welcome(self, peer: socket.socket) -> None:
+    async def _handshake(self, peer: socket.socket) -> None:
         peer.setblocking(False)
-        make = lambda: Connection(self._answers, self._events, self._crowd, self._turns, self._ration)  # noqa: E731 - typed by use
+        make = lambda: Connection(self._answers, self._events, self._limiter, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
             _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
         except OSError:
@@ -231,7 +231,7 @@ class Server:
             self._connections.add(connection)
             served.add_done_callback(lambda _: self._connections.discard(connection))
 
-    def _rest(self, error: OSError) -> None:
+    def _pause_accept(self, error: OSError) -> None:
         """Accept nobody for a moment, or the loop would turn for nothing: out of descriptors, say."""
         log.warning("cannot take another connection for now: %s", error.strerror)
         loop = asyncio.get_running_loop()

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 from phsearch.domain.albums import Album, check_name
 from phsearch.domain.search.relevance import Band
 from phsearch.errors import AlbumError, ModelUnavailableError, NotReadyError, PhsearchError, StoreError
-from phsearch.service.search.searcher import Ask
+from phsearch.service.search.searcher import SearchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from phsearch.service.events import Events, Subscription
+    from phsearch.service.events import EventBus, Subscription
     from phsearch.service.search.searcher import Searcher
 
 log = logging.getLogger("phsearch.albums")
@@ -33,22 +33,22 @@ _CHANGES = frozenset({"indexed", "reused", "moved", "removed", "failed", "root",
 _MOST = 200
 
 
-class Files(Protocol):
+class AlbumStorage(Protocol):
     """Where albums outlive the daemon."""
 
-    def load(self) -> list[Album]:
+    def load_albums(self) -> list[Album]:
         """Give what is on record."""
 
-    def save(self, albums: Iterable[Album]) -> None:
+    def save_albums(self, albums: Iterable[Album]) -> None:
         """Put these in its place. Raises StoreError."""
 
-    def place(self, name: str) -> str:
+    def folder_path(self, name: str) -> str:
         """Give the folder of an album."""
 
-    def link(self, name: str, paths: Sequence[str]) -> None:
+    def link_photos(self, name: str, paths: Sequence[str]) -> None:
         """Make an album's folder hold links to just these photos. Raises StoreError."""
 
-    def forget(self, name: str) -> None:
+    def forget_album(self, name: str) -> None:
         """Remove an album's links. Raises StoreError."""
 
 
@@ -56,18 +56,18 @@ class Albums:
     """All albums, by name."""
 
     def __init__(
-        self, files: Files, searcher: Searcher, events: Events, today: Callable[[], dt.date] = dt.date.today
+        self, files: AlbumStorage, searcher: Searcher, events: EventBus, today: Callable[[], dt.date] = dt.date.today
     ) -> None:
-        self._files = files
+        self._storage = files
         self._searcher = searcher
         self._events = events
         self._today = today
-        self._albums = {album.name: album for album in files.load()}
+        self._albums = {album.name: album for album in files.load_albums()}
         self._problems: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    def listed(self) -> list[dict[str, Any]]:
+    def list_albums(self) -> list[dict[str, Any]]:
         """Describe all albums; `photos` and `problem` are of the last time its folder was brought up to date."""
         return [
             {
@@ -75,40 +75,40 @@ class Albums:
                 "query": album.query,
                 "limit": album.limit,
                 "min_band": album.band or None,
-                "folder": self._files.place(album.name) if album.folder else None,
+                "folder": self._storage.folder_path(album.name) if album.folder else None,
                 "photos": self._counts.get(album.name),
                 "problem": self._problems.get(album.name),
             }
             for album in sorted(self._albums.values(), key=lambda album: album.name)
         ]
 
-    async def save(self, album: Album) -> None:
+    async def save_album(self, album: Album) -> None:
         """Keep an album, instead of one of the same name; where its folder cannot be made, `listed` says why.
 
         Raises AlbumError, StoreError, or what is wrong with its query.
         """
         check_name(album.name)
-        async with self._turn:
+        async with self._lock:
             if album.name not in self._albums and len(self._albums) >= _MOST:
                 raise AlbumError(f"there are {_MOST} albums already", "remove one first")
             paths = await self._paths(album)
             former = self._albums.get(album.name)
-            await self._become(self._albums | {album.name: album}, album.name)
+            await self._replace(self._albums | {album.name: album}, album.name)
             if album.folder:
-                await self._bring(album, paths)
+                await self._sync_links(album, paths)
             elif former is not None and former.folder:
-                await asyncio.to_thread(self._files.forget, album.name)
+                await asyncio.to_thread(self._storage.forget_album, album.name)
 
-    async def remove(self, name: str) -> None:
+    async def remove_album(self, name: str) -> None:
         """Forget an album and its links; no photo is touched. Raises AlbumError, StoreError."""
-        async with self._turn:
+        async with self._lock:
             former = self._albums.get(name)
             if former is None:
                 known = ", ".join(sorted(self._albums)) or "none"
                 raise AlbumError(f'there is no album "{name}"', f"there are: {known}")
-            await self._become({key: album for key, album in self._albums.items() if key != name}, name)
+            await self._replace({key: album for key, album in self._albums.items() if key != name}, name)
             if former.folder:
-                await asyncio.to_thread(self._files.forget, name)
+                await asyncio.to_thread(self._storage.forget_album, name)
 
     async def run(self) -> None:
         """Keep folders up to date until cancelled."""
@@ -119,7 +119,7 @@ class Albums:
                 ready = await self.refresh()
                 await asyncio.sleep(_REST * (loop.time() - begun))
                 if ready:
-                    await self._stirred(subscription, day)
+                    await self._wait_for_change(subscription, day)
                 else:
                     await asyncio.sleep(_RETRY_SECONDS)
 
@@ -128,7 +128,7 @@ class Albums:
         ready = True
         for album in list(self._albums.values()):
             # One turn each: who saves an album does not wait for all others.
-            async with self._turn:
+            async with self._lock:
                 if album.folder and self._albums.get(album.name) is album:
                     ready &= await self._refresh(album)
         return ready
@@ -142,22 +142,22 @@ class Albums:
             self._note(album, problem)
             # Nothing in the library tells when there is a model again.
             return not isinstance(problem, ModelUnavailableError)
-        return await self._bring(album, paths)
+        return await self._sync_links(album, paths)
 
     async def _paths(self, album: Album) -> list[str]:
         band = next((band for band in get_args(Band) if band == album.band), None)
-        found = await self._searcher.search(Ask(album.query, album.limit, min_band=band))
+        found = await self._searcher.search(SearchRequest(album.query, album.limit, min_band=band))
         return [hit.photo.path for hit in found.hits]
 
-    async def _become(self, albums: Mapping[str, Album], changed: str) -> None:
-        await asyncio.to_thread(self._files.save, albums.values())
+    async def _replace(self, albums: Mapping[str, Album], changed: str) -> None:
+        await asyncio.to_thread(self._storage.save_albums, albums.values())
         self._albums = dict(albums)
         self._problems.pop(changed, None)
         self._counts.pop(changed, None)
 
-    async def _bring(self, album: Album, paths: list[str]) -> bool:
+    async def _sync_links(self, album: Album, paths: list[str]) -> bool:
         try:
-            await asyncio.to_thread(self._files.link, album.name, paths)
+            await asyncio.to_thread(self._storage.link_photos, album.name, paths)
         except StoreError as problem:
             self._note(album, problem)
             return False
@@ -170,18 +170,18 @@ class Albums:
             log.warning("the album %s keeps what it has: %s", album.name, problem.sentence())
         self._problems[album.name] = problem.sentence()
 
-    async def _stirred(self, subscription: Subscription, day: dt.date) -> None:
+    async def _wait_for_change(self, subscription: Subscription, day: dt.date) -> None:
         """Wait for a change, and then until there is quiet; or for another day: "today" in a query is then another."""
-        while not await _happens(subscription, _HOUR, _CHANGES):
+        while not await _wait_for_event(subscription, _HOUR, _CHANGES):
             if self._today() != day:
                 return
         loop = asyncio.get_running_loop()
         last = loop.time() + _LONGEST_SECONDS
-        while loop.time() < last and await _happens(subscription, _QUIET_SECONDS):
+        while loop.time() < last and await _wait_for_event(subscription, _QUIET_SECONDS):
             pass
 
 
-async def _happens(subscription: Subscription, seconds: float, kinds: Collection[str] = ()) -> bool:
+async def _wait_for_event(subscription: Subscription, seconds: float, kinds: Collection[str] = ()) -> bool:
     """Wait for an event, of these kinds if any are named; False when none comes for so long."""
     try:
         async with asyncio.timeout(seconds):

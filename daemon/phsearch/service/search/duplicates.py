@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from phsearch.domain.roots.roots import below
-from phsearch.domain.search.near_duplicates import Closeness, Moments, related
+from phsearch.domain.roots.roots import dir_prefix
+from phsearch.domain.search.near_duplicates import NearDuplicateGrouper, SimilarityThresholds, related
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Photo
-    from phsearch.service.threads import Lane
+    from phsearch.service.threads import SerialExecutor
 
 Kind = Literal["all", "exact", "near"]
 
@@ -26,7 +26,7 @@ _TURN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DuplicateGroup:
     """Photos of one moment, the one to keep first."""
 
     photos: tuple[Photo, ...]
@@ -36,29 +36,33 @@ class Group:
         """Whether all have the same bytes."""
         return len({photo.digest for photo in self.photos}) == 1
 
-    def copies(self) -> list[Group]:
+    def copies(self) -> list[DuplicateGroup]:
         """Give those that have the same bytes, two or more."""
         same: dict[bytes, list[Photo]] = {}
         for photo in self.photos:
             same.setdefault(photo.digest, []).append(photo)
-        return [Group(tuple(photos)) for photos in same.values() if len(photos) > 1]
+        return [DuplicateGroup(tuple(photos)) for photos in same.values() if len(photos) > 1]
 
 
-class Dupes:
+class DuplicateFinder:
     """Looks for them; what it found holds until the library is another."""
 
     def __init__(
-        self, library: Library, index: VectorIndex, rank_lane: Lane, calibration: Callable[[], Calibration]
+        self,
+        library: Library,
+        index: VectorIndex,
+        rank_executor: SerialExecutor,
+        calibration: Callable[[], Calibration],
     ) -> None:
         self._library = library
         self._index = index
-        self._lane = rank_lane
+        self._executor = rank_executor
         self._calibration = calibration
         self._one = asyncio.Lock()
         self._of: list[Photo] = []
-        self._groups: list[Group] = []
+        self._groups: list[DuplicateGroup] = []
 
-    async def find(self, kind: Kind = "all", under: str | None = None) -> list[Group]:
+    async def find_duplicates(self, kind: Kind = "all", under: str | None = None) -> list[DuplicateGroup]:
         """Give the groups of a kind, by the path of their first photo; only those with a photo at or below `under`."""
         async with self._one:  # a list that is read in pages is made once
             photos = self._library.photos()
@@ -68,31 +72,35 @@ class Dupes:
             groups = self._groups
         return await asyncio.to_thread(_chosen, groups, kind, under)
 
-    async def _found(self, photos: Sequence[Photo]) -> list[Group]:
+    async def _found(self, photos: Sequence[Photo]) -> list[DuplicateGroup]:
         photos, parts = await asyncio.to_thread(_parts, photos)
-        closeness = await self._lane.run(lambda: Closeness.known(self._calibration(), self._index.some()))
-        groups: list[Group] = []
-        steps = self._steps(photos, parts, closeness)
-        while (some := await self._lane.run(_turn, steps)) is not None:
+        thresholds = await self._executor.submit(
+            lambda: SimilarityThresholds.known(self._calibration(), self._index.sample())
+        )
+        groups: list[DuplicateGroup] = []
+        steps = self._steps(photos, parts, thresholds)
+        while (some := await self._executor.submit(_turn, steps)) is not None:
             groups += some
         return groups
 
     def _steps(
-        self, photos: Sequence[Photo], parts: Sequence[Sequence[int]], closeness: Closeness
-    ) -> Iterator[Group | None]:
+        self, photos: Sequence[Photo], parts: Sequence[Sequence[int]], thresholds: SimilarityThresholds
+    ) -> Iterator[DuplicateGroup | None]:
         """Give the groups, and None after each photo, for one may take a while."""
         for part in parts:
-            moments = Moments(closeness, self._index.vectors)
+            moments = NearDuplicateGrouper(thresholds, self._index.vectors)
             for place in part:
-                moments.add(photos[place])
+                moments.add_photo(photos[place])
                 yield None
-            yield from (Group(tuple(photos[part[at]] for at in group)) for group in moments.groups if len(group) > 1)
+            yield from (
+                DuplicateGroup(tuple(photos[part[at]] for at in group)) for group in moments.groups if len(group) > 1
+            )
 
 
-def _turn(steps: Iterator[Group | None]) -> list[Group] | None:
+def _turn(steps: Iterator[DuplicateGroup | None]) -> list[DuplicateGroup] | None:
     """Go on for a while; gives what was found, None at the end."""
     until = time.monotonic() + _TURN
-    found: list[Group] | None = None
+    found: list[DuplicateGroup] | None = None
     for step in steps:
         found = found or []
         if step is not None:
@@ -108,7 +116,7 @@ def _parts(photos: Sequence[Photo]) -> tuple[list[Photo], list[list[int]]]:
     return ordered, related(ordered)
 
 
-def _chosen(groups: Sequence[Group], kind: Kind, under: str | None) -> list[Group]:
+def _chosen(groups: Sequence[DuplicateGroup], kind: Kind, under: str | None) -> list[DuplicateGroup]:
     match kind:
         case "all":
             chosen = list(groups)
@@ -127,4 +135,4 @@ def _worth(photo: Photo) -> tuple[int, int, int, str]:
 
 
 def _inside(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(below(folder))
+    return path == folder or path.startswith(dir_prefix(folder))

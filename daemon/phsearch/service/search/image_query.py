@@ -18,21 +18,21 @@ import numpy as np
 from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelMismatchError, UnreadableImageError
 from phsearch.safe_open import open_regular
-from phsearch.service.threads import RootDisk
+from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.workers import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.types import ModelIdentity, Vectors
-    from phsearch.service.workers.on_demand import Summoned
-    from phsearch.service.workers.process import Ready
+    from phsearch.service.workers.on_demand import OnDemandWorker
+    from phsearch.service.workers.process import WorkerInfo
 
-AT_ONCE = 2
+MAX_CONCURRENT = 2
 """Photos whose bytes are in memory, the one that is decoded and the next."""
 
 _PATIENCE = 10.0
-_MOST_SILENT = 16
+_MAX_STALLED = 16
 _LARGEST = 256 << 20
 _PIECE = 1 << 20
 _REMEMBERED = 100
@@ -40,28 +40,28 @@ _UNIT = 1e-2
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have folders of its own
 
 
-class Glance:
+class ImageQueryEmbedder:
     """Path -> vector, for as long as the file stays the same; `bound` gives the model of the index."""
 
     def __init__(
-        self, worker: Summoned, bound: Callable[[], ModelIdentity | None], patience: float = _PATIENCE
+        self, worker: OnDemandWorker, bound: Callable[[], ModelIdentity | None], patience: float = _PATIENCE
     ) -> None:
         self._worker = worker
         self._bound = bound
         self._patience = patience
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self._silent: dict[str, RootDisk] = {}
+        self._room = asyncio.Semaphore(MAX_CONCURRENT)
+        self._stalled_dirs: dict[str, TimeoutExecutor] = {}
         self._known: OrderedDict[tuple[ModelIdentity | None, str, Fingerprint], Vectors] = OrderedDict()
 
-    async def vector(self, path: str) -> Vectors:
+    async def image_vector(self, path: str) -> Vectors:
         """Give the [dim] unit vector of the photo in a file. Raises UnreadableImageError, naming it and why."""
         try:
             async with self._room:
-                fingerprint, data = await self._disk(path).ask(read, path)
+                fingerprint, data = await self._disk(path).run(read_regular_file, path)
                 key = self._bound(), path, fingerprint
                 if (known := self._known.get(key)) is None:
                     header = {"op": "look", "path": path}
-                    known = self._known[key] = await self._worker.ask(header, data, partial(_vector, key[0]))
+                    known = self._known[key] = await self._worker.request(header, data, partial(_vector, key[0]))
         except OSError as error:
             raise UnreadableImageError(f"{path} cannot be read: {_reason(error)}", _hint(path)) from None
         except UnreadableImageError as error:
@@ -71,20 +71,20 @@ class Glance:
             self._known.popitem(last=False)
         return known
 
-    def _disk(self, path: str) -> RootDisk:
+    def _disk(self, path: str) -> TimeoutExecutor:
         """Give whom to ask; a folder whose disk does not answer fails at once, and holds no other folder up."""
-        self._silent = {folder: disk for folder, disk in self._silent.items() if disk.hangs}
+        self._stalled_dirs = {folder: disk for folder, disk in self._stalled_dirs.items() if disk.stalled}
         folder = posixpath.dirname(path)
-        if len(self._silent) >= _MOST_SILENT:  # each has a thread that hangs
-            folder = next(iter(self._silent))
-        if (known := self._silent.get(folder)) is not None:
+        if len(self._stalled_dirs) >= _MAX_STALLED:  # each has a thread that hangs
+            folder = next(iter(self._stalled_dirs))
+        if (known := self._stalled_dirs.get(folder)) is not None:
             return known
-        disk = RootDisk("like", self._patience)
-        disk.on_hang = lambda: self._silent.update({folder: disk})
+        disk = TimeoutExecutor("like", self._patience)
+        disk.on_hang = lambda: self._stalled_dirs.update({folder: disk})
         return disk
 
 
-def read(
+def read_regular_file(
     tick: Callable[[], None], path: str, root: str | None = None, largest: int = _LARGEST
 ) -> tuple[Fingerprint, bytearray]:
     """Give what is in a regular file; with `root` no link below that is followed. Calls `tick` as it gets on.
@@ -105,7 +105,7 @@ def read(
     return Fingerprint(status.st_size, status.st_mtime_ns), data
 
 
-def _vector(bound: ModelIdentity | None, ready: Ready, answer: frames.Frame) -> Vectors:
+def _vector(bound: ModelIdentity | None, ready: WorkerInfo, answer: frames.Frame) -> Vectors:
     """Give the vector in an answer. Raises ModelMismatchError, or ValueError where it is none."""
     if ready.identity != bound:
         raise ModelMismatchError("the model has changed since the photos were indexed", "restart the daemon")

@@ -16,8 +16,8 @@ import numpy as np
 
 from phsearch.domain.query import text as queries
 from phsearch.domain.query.ast import Like, Phrase
-from phsearch.domain.search.relevance import SHORT, spreads
-from phsearch.domain.search.search import combined
+from phsearch.domain.search.relevance import SHORT, score_std
+from phsearch.domain.search.search import combine_vectors
 from phsearch.errors import QueryError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Vectors
-    from phsearch.service.threads import Lane
+    from phsearch.service.threads import SerialExecutor
     from phsearch.service.workers.model_state import ModelState
 
 # Vectors of phrases that were asked for before: a query asked again, or followed, costs no pass of the model.
@@ -37,86 +37,86 @@ _REMEMBERED = 1_000
 """About 4 MB where a vector has 1,024 numbers."""
 
 
-class Tower(Protocol):
+class TextEmbedder(Protocol):
     """Turns one text into a vector."""
 
     async def embed(self, text: str) -> Vectors:
         """Embed one text: [dim] unit vector. Raises NotReadyError."""
 
 
-class Phrases:
+class TextVectorCache:
     """Text -> vector of one model; vectors are shared, and must not be changed."""
 
-    def __init__(self, tower: Tower) -> None:
-        self._tower = tower
-        self._known: OrderedDict[tuple[str, Sequence[str]], Vectors] = OrderedDict()
+    def __init__(self, tower: TextEmbedder) -> None:
+        self._embedder = tower
+        self._vectors: OrderedDict[tuple[str, Sequence[str]], Vectors] = OrderedDict()
 
-    async def vector(self, text: str, templates: Sequence[str]) -> Vectors:
+    async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Give the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
         if len(text.split()) > SHORT:
             templates = ("{}",)
         key = text, templates
-        if (known := self._known.get(key)) is not None:
-            self._known.move_to_end(key)
+        if (known := self._vectors.get(key)) is not None:
+            self._vectors.move_to_end(key)
             return known
         # Asked for at once they are embedded in one pass.
-        vectors = await asyncio.gather(*(self._tower.embed(form.replace("{}", text)) for form in templates))
+        vectors = await asyncio.gather(*(self._embedder.embed(form.replace("{}", text)) for form in templates))
         vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
-        self._known[key] = vector = vector / np.linalg.norm(vector)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._vectors[key] = vector = vector / np.linalg.norm(vector)
+        if len(self._vectors) > _REMEMBERED:
+            self._vectors.popitem(last=False)
         return vector
 
 
-class Glance(Protocol):
+class ImageEmbedder(Protocol):
     """Understands a photo that is not in the library."""
 
-    async def vector(self, path: str) -> Vectors:
+    async def image_vector(self, path: str) -> Vectors:
         """Give the [dim] unit vector of a file. Raises UnreadableImageError."""
 
 
-class Aimer:
+class QueryEmbedder:
     """Aims in, a vector out."""
 
     def __init__(
         self,
-        phrases: Phrases,
+        text_vectors: TextVectorCache,
         model: ModelState,
         index: VectorIndex,
-        rank_lane: Lane,
-        glance: Glance,
+        rank_executor: SerialExecutor,
+        image_embedder: ImageEmbedder,
         calibration: Callable[[], Calibration],
         home: str,
     ) -> None:
-        self._phrases = phrases
+        self._text_vectors = text_vectors
         self._model = model
         self._index = index
-        self._lane = rank_lane
-        self._glance = glance
+        self._executor = rank_executor
+        self._image_embedder = image_embedder
         self._calibration = calibration
         self._home = home
 
-    def check(self, aims: Sequence[Aim]) -> None:
+    def check_aims(self, aims: Sequence[Aim]) -> None:
         """Raise what stands in the way of these aims, as far as that is known at once."""
-        self._model.require()
+        self._model.check_ready()
         if self._model.english_only:
             for aim in aims:
                 if isinstance(aim, Phrase):
                     queries.check_script(aim.text, self._model.name)
 
-    async def vector(self, aims: Sequence[Aim], cwd: str | None) -> Vectors:
+    async def query_vector(self, aims: Sequence[Aim], cwd: str | None) -> Vectors:
         """Give the [dim] unit vector that photos are to be near to.
 
         Raises QueryError, UnsupportedQueryError, NotReadyError, UnreadableImageError or what is wrong with the model.
         """
-        self.check(aims)
-        vectors = np.stack(await asyncio.gather(*(self._one(aim, cwd) for aim in aims)))
+        self.check_aims(aims)
+        vectors = np.stack(await asyncio.gather(*(self._aim_vector(aim, cwd) for aim in aims)))
         if len(aims) == 1:
             single: Vectors = vectors[0] * np.sign(np.float32(aims[0].weight))
             return single
         calibration = self._calibration()
-        spread = await self._lane.run(lambda: spreads(calibration, vectors, self._index.scores(vectors)))
-        whole = combined(vectors, [aim.weight for aim in aims], spread)
+        spread = await self._executor.submit(lambda: score_std(calibration, vectors, self._index.scores(vectors)))
+        whole = combine_vectors(vectors, [aim.weight for aim in aims], spread)
         if whole is None:
             start, end = aims[0].place.start, aims[-1].place.end
             raise QueryError(
@@ -124,19 +124,19 @@ class Aimer:
             )
         return whole
 
-    async def _one(self, aim: Aim, cwd: str | None) -> Vectors:
+    async def _aim_vector(self, aim: Aim, cwd: str | None) -> Vectors:
         match aim:
             case Phrase(text):
-                return await self._phrases.vector(text, self._calibration().templates)
+                return await self._text_vectors.text_vector(text, self._calibration().templates)
             case Like():
-                return await self._photo(located(aim, cwd, self._home))
+                return await self._photo(resolve_like_path(aim, cwd, self._home))
 
     async def _photo(self, path: str) -> Vectors:
-        known = await self._lane.run(self._index.vector, path)
-        return known if known is not None else await self._glance.vector(path)
+        known = await self._executor.submit(self._index.vector, path)
+        return known if known is not None else await self._image_embedder.image_vector(path)
 
 
-def located(aim: Like, cwd: str | None, home: str) -> str:
+def resolve_like_path(aim: Like, cwd: str | None, home: str) -> str:
     """Give the absolute path that is meant; "~" is `home`. Raises QueryError where nobody knows what it begins at."""
     path = aim.path
     if path.startswith("file:///"):

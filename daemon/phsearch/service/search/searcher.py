@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from phsearch.domain.prometheus import Histogram
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
-from phsearch.domain.search.near_duplicates import Closeness, collapse
+from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 from phsearch.domain.search.relevance import UNCALIBRATED
-from phsearch.domain.search.search import Cut, listed, ranked, shares, standing
-from phsearch.domain.search.suggestions import check
+from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_of, softmax_shares
+from phsearch.domain.search.suggestions import check_names
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.query.ast import Query
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.search.filters import Masks
+    from phsearch.domain.search.filters import FilterCompiler
     from phsearch.domain.search.relevance import Band, Calibration, Kind
-    from phsearch.domain.search.search import Candidate, Outcome, Standing, Where
+    from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import ModelIdentity, Photo
-    from phsearch.service.search.query_embedder import Aimer
-    from phsearch.service.threads import Lane
+    from phsearch.service.search.query_embedder import QueryEmbedder
+    from phsearch.service.threads import SerialExecutor
 
 # Which calibration judges the hits: that of the model the index is bound to, if there is one.
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.query")
 
 
-class Calibrated:
+class CalibrationCache:
     """Looked up once for each model; `load` gives None where there is none for it."""
 
     def __init__(
@@ -47,17 +47,17 @@ class Calibrated:
         self._bound = bound
         self._load = load
         self._of: ModelIdentity | None = None
-        self._found = UNCALIBRATED
+        self._calibration = UNCALIBRATED
 
     def __call__(self) -> Calibration:
         """Give it."""
         identity = self._bound()
         if identity is not None and identity != self._of:
             self._of = identity
-            self._found = self._load(identity) or UNCALIBRATED
-            if not self._found.fitted:
+            self._calibration = self._load(identity) or UNCALIBRATED
+            if not self._calibration.fitted:
                 log.info("the model is not calibrated: hits have scores but no relevance, and none are cut off")
-        return self._found
+        return self._calibration
 
 
 _BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -66,7 +66,7 @@ _BURST, _SPARE, _MOST = 8, 50, 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SearchRequest:
     """One question, as the wire has it."""
 
     query: str
@@ -81,7 +81,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class RankedHit:
     """One photo that is shown; `more` near-duplicates stand behind it, `share` is its part of the model's softmax."""
 
     photo: Photo
@@ -93,11 +93,11 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResults:
     """What a question found; see `Outcome`."""
 
     query: Query
-    hits: list[Hit]
+    hits: list[RankedHit]
     matching: int
     hidden: int
     closest: float | None
@@ -108,22 +108,22 @@ class Searcher:
 
     def __init__(
         self,
-        aimer: Aimer,
+        query_embedder: QueryEmbedder,
         library: Library,
         index: VectorIndex,
-        rank_lane: Lane,
+        rank_executor: SerialExecutor,
         roots: Roots,
-        masks: Masks,
+        filter_compiler: FilterCompiler,
         calibration: Callable[[], Calibration],
         logit_scale: Callable[[], float],
         today: Callable[[], dt.date] = dt.date.today,
     ) -> None:
-        self._aimer = aimer
+        self._query_embedder = query_embedder
         self._library = library
         self._index = index
-        self._lane = rank_lane
+        self._executor = rank_executor
         self._roots = roots
-        self._masks = masks
+        self._filters = filter_compiler
         self.calibration = calibration
         self._logit_scale = logit_scale
         self._today = today
@@ -131,7 +131,7 @@ class Searcher:
         """Seconds of the searches that were answered."""
         self.refused = 0
 
-    async def search(self, ask: Ask) -> Found:
+    async def search(self, ask: SearchRequest) -> SearchResults:
         """Answer one question.
 
         Raises QueryError, UnsupportedQueryError, UnreadableImageError, NotReadyError or what is wrong with the model.
@@ -145,11 +145,11 @@ class Searcher:
         self.durations.observe(time.monotonic() - start)
         return found
 
-    def check(self, ask: Ask) -> None:
+    def check(self, ask: SearchRequest) -> None:
         """Raise what a search would raise at once."""
-        self._aimer.check(parse(ask.query, self._today()).aims)
+        self._query_embedder.check_aims(parse(ask.query, self._today()).aims)
 
-    async def standing(self, text: str, path: str) -> tuple[Standing, Band | None] | None:
+    async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None] | None:
         """Say where one photo stands for a query, and in which band; None where it is not here, or nothing ranks.
 
         Raises as `search`.
@@ -157,45 +157,51 @@ class Searcher:
         query = parse(text, self._today())
         if not query.aims:
             return None
-        where = await self._where(query, Ask(text))
-        vector = await self._aimer.vector(query.aims, None)
+        where = await self._where(query, SearchRequest(text))
+        vector = await self._query_embedder.query_vector(query.aims, None)
         calibration = self.calibration()
-        found = await self._lane.run(standing, self._index, path, vector, _kind(query), calibration, where)
+        found = await self._executor.submit(rank_of, self._index, path, vector, _kind(query), calibration, where)
         if found is None:
             return None
-        relevance = found.candidate.relevance
+        relevance = found.photo.relevance
         return found, None if relevance is None else calibration.band(relevance)
 
-    async def _search(self, ask: Ask) -> Found:
+    async def _search(self, ask: SearchRequest) -> SearchResults:
         query = parse(ask.query, self._today())
         where = await self._where(query, ask)
         calibration = self.calibration()
         most = min(ask.limit * _BURST + _SPARE, _MOST) if ask.collapse else ask.limit
         if query.aims:
-            vector = await self._aimer.vector(query.aims, ask.cwd)
-            cut = Cut(ask.min_score, _least(ask, calibration))
-            judged = partial(ranked, self._index, vector, _kind(query), calibration)
-            outcome: Outcome = await self._lane.run(judged, where, cut, most)
+            vector = await self._query_embedder.query_vector(query.aims, ask.cwd)
+            cut = Cutoff(ask.min_score, _min_relevance(ask, calibration))
+            judged = partial(rank, self._index, vector, _kind(query), calibration)
+            result: Ranking = await self._executor.submit(judged, where, cut, most)
         else:
-            outcome = await self._lane.run(listed, self._index, where, most)
-        hits = await self._hits(outcome.best, ask, calibration, ranks=bool(query.aims))
-        return Found(query, hits, outcome.matching, outcome.hidden, outcome.closest)
+            result = await self._executor.submit(list_by_date, self._index, where, most)
+        hits = await self._hits(result.best, ask, calibration, ranks=bool(query.aims))
+        return SearchResults(query, hits, result.matching, result.hidden, result.closest)
 
-    async def _where(self, query: Query, ask: Ask) -> Where:
-        await self._lane.run(check, query.filters, self._index.columns, self._masks, tuple(self._roots))
-        return self._masks.of(query.filters, ask.indexed_after, ask.indexed_until)
+    async def _where(self, query: Query, ask: SearchRequest) -> Where:
+        await self._executor.submit(check_names, query.filters, self._index.columns, self._filters, tuple(self._roots))
+        return self._filters.compile(query.filters, ask.indexed_after, ask.indexed_until)
 
-    async def _hits(self, best: Sequence[Candidate], ask: Ask, calibration: Calibration, *, ranks: bool) -> list[Hit]:
+    async def _hits(
+        self, best: Sequence[RankedPhoto], ask: SearchRequest, calibration: Calibration, *, ranks: bool
+    ) -> list[RankedHit]:
         known = [(photo, each) for each in best if (photo := self._library.get(each.path)) is not None]
         groups = [(photo, each, 0) for photo, each in known[: ask.limit]]
         if ask.collapse:
             photos = [photo for photo, _ in known]
-            moments = await self._lane.run(self._collapsed, photos, calibration)
+            moments = await self._executor.submit(self._collapsed, photos, calibration)
             moments = moments[: ask.limit]
             groups = [(*known[moment[0]], len(moment) - 1) for moment in moments]
-        parts = shares([each.score for _, each, _ in groups], self._logit_scale()) if ranks else [None] * len(groups)
+        parts = (
+            softmax_shares([each.score for _, each, _ in groups], self._logit_scale())
+            if ranks
+            else [None] * len(groups)
+        )
         return [
-            Hit(
+            RankedHit(
                 photo,
                 each.score,
                 each.relevance,
@@ -207,8 +213,8 @@ class Searcher:
         ]
 
     def _collapsed(self, photos: Sequence[Photo], calibration: Calibration) -> list[list[int]]:
-        closeness = Closeness.known(calibration, self._index.some())
-        return collapse(photos, self._index.vectors, closeness)
+        thresholds = SimilarityThresholds.known(calibration, self._index.sample())
+        return collapse(photos, self._index.vectors, thresholds)
 
 
 def _kind(query: Query) -> Kind:
@@ -216,7 +222,7 @@ def _kind(query: Query) -> Kind:
     return "photo" if all(isinstance(aim, Like) for aim in query.aims) else "words"
 
 
-def _least(ask: Ask, calibration: Calibration) -> float | None:
+def _min_relevance(ask: SearchRequest, calibration: Calibration) -> float | None:
     wanted = [] if ask.min_relevance is None else [ask.min_relevance]
     if ask.min_band is not None:
         wanted.append(calibration.threshold(ask.min_band))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
-from phsearch.service.search.image_query import AT_ONCE, read
-from phsearch.service.threads import RootDisk
+from phsearch.service.search.image_query import MAX_CONCURRENT, read_regular_file
+from phsearch.service.threads import TimeoutExecutor
 from phsearch.wire import framing
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from phsearch.domain.library import Library
     from phsearch.service.workers.frames import Frame
-    from phsearch.service.workers.on_demand import Summoned
-    from phsearch.service.workers.process import Ready
+    from phsearch.service.workers.on_demand import OnDemandWorker
+    from phsearch.service.workers.process import WorkerInfo
 
 _PATIENCE = 10.0
 _KEPT_BYTES = 32 << 20
@@ -49,16 +49,16 @@ class Thumbnail:
 class Thumbnails:
     """Path and size -> picture; `follow` says whether photos may be links."""
 
-    def __init__(self, worker: Summoned, library: Library, follow: Callable[[], bool]) -> None:
+    def __init__(self, worker: OnDemandWorker, library: Library, follow: Callable[[], bool]) -> None:
         self._worker = worker
         self._library = library
         self._follow = follow
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self._disks: dict[str, RootDisk] = {}
+        self._room = asyncio.Semaphore(MAX_CONCURRENT)
+        self._disks: dict[str, TimeoutExecutor] = {}
         self._kept: OrderedDict[tuple[bytes, int, int, str], Thumbnail] = OrderedDict()
         self._bytes = 0
 
-    async def of(self, path: str, width: int, height: int, form: str) -> Thumbnail:
+    async def get(self, path: str, width: int, height: int, form: str) -> Thumbnail:
         """Give a picture of at most this size. Raises OutsideLibraryError, UnreadableImageError with the reason."""
         photo = self._library.get(path)
         if photo is None:
@@ -67,11 +67,11 @@ class Thumbnails:
         if (known := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return known
-        disk = self._disks.setdefault(photo.root, RootDisk(f"pictures of {photo.root}", _PATIENCE))
+        disk = self._disks.setdefault(photo.root, TimeoutExecutor(f"pictures of {photo.root}", _PATIENCE))
         root = None if self._follow() else photo.root
         try:
             async with self._room:
-                fingerprint, data = await disk.ask(read, path, root)
+                fingerprint, data = await disk.run(read_regular_file, path, root)
                 made = await self._made(path, data, width, height, form)
         except OSError as error:
             raise UnreadableImageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
@@ -84,7 +84,7 @@ class Thumbnails:
     async def _made(self, path: str, data: bytearray, width: int, height: int, form: str) -> Thumbnail:
         """Have it made, smaller than asked for if it would not fit into a line of the protocol."""
 
-        def understood(_ready: Ready, answer: Frame) -> Thumbnail:
+        def understood(_ready: WorkerInfo, answer: Frame) -> Thumbnail:
             match answer:
                 case ({"width": int(wide), "height": int(high)}, picture) if (
                     0 < wide <= width and 0 < high <= height and _SOUND[form].match(picture)
@@ -94,7 +94,7 @@ class Thumbnails:
 
         while True:
             header = {"op": "thumbnail", "path": path, "width": width, "height": height, "format": form}
-            made = await self._worker.ask(header, data, understood)
+            made = await self._worker.request(header, data, understood)
             if len(made.data) <= _LARGEST:
                 return made
             width, height = (max(side * 3 // 4, 1) for side in (made.width, made.height))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import Found
+from phsearch.domain.types import PhotoFile
 from phsearch.domain.verification import Mismatch
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Photo
-    from phsearch.domain.verification import Findings
+    from phsearch.domain.verification import Report
     from phsearch.service.indexing.pipeline import Seen
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.roots.monitor import RootKeeper
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.roots.monitor import RootMonitor
 
 GRACE = 1.5
 """Seconds after which what happened on the disk has been heard of: it is pending, or its root is offline."""
@@ -32,28 +32,28 @@ class FileCheck:
     def __init__(
         self,
         library: Library,
-        pipelines: Pipelines,
+        router: PipelineRouter,
         roots: Roots,
-        keepers: Mapping[str, RootKeeper],
+        monitors: Mapping[str, RootMonitor],
     ) -> None:
         self._library = library
-        self._pipelines = pipelines
+        self._router = router
         self._roots = roots
-        self._keepers = keepers
+        self._monitors = monitors
 
     def offline(self, path: str) -> bool:
         """Tell whether the root of a path is not there now."""
-        keeper = self._keeper(path)
-        return keeper is None or keeper.offline(path)
+        monitor = self._monitor(path)
+        return monitor is None or monitor.offline(path)
 
     async def scanned(self) -> None:
         """Wait a while for scans under way: they will find what changed while nobody watched."""
         for _ in range(round(_SCAN_SECONDS / GRACE)):
-            if not any(keeper.busy for keeper in self._keepers.values()):
+            if not any(monitor.busy for monitor in self._monitors.values()):
                 return
             await asyncio.sleep(GRACE)
 
-    async def check(self, photos: Sequence[Photo], findings: Findings) -> list[Photo]:
+    async def check(self, photos: Sequence[Photo], findings: Report) -> list[Photo]:
         """Compare photos with their files; gives those that are as they were."""
         sound: list[Photo] = []
         doubtful: list[Photo] = []
@@ -68,33 +68,33 @@ class FileCheck:
                 self._judge(photo, mismatch, findings)
         return sound
 
-    def _judge(self, photo: Photo, mismatch: Mismatch | None, findings: Findings) -> None:
+    def _judge(self, photo: Photo, mismatch: Mismatch | None, findings: Report) -> None:
         if mismatch is not None and self._unsure(photo.path):
             findings.not_checked += 1
             return
         findings.checked += 1
-        noticed = self._library.get(photo.path) is not photo or self._pipelines.place(photo.path) is not None
+        noticed = self._library.get(photo.path) is not photo or self._router.stage_of(photo.path) is not None
         if mismatch is not None and not noticed:
             findings.mismatches.append(mismatch)
 
     async def _look_all(self, photos: Sequence[Photo]) -> list[tuple[Photo, Mismatch | None]]:
-        seen = dict(await self._pipelines.look([photo.path for photo in photos]))
+        seen = dict(await self._router.stat_paths([photo.path for photo in photos]))
         return [(photo, _compared(photo, seen.get(photo.path))) for photo in photos]
 
     def _unsure(self, path: str) -> bool:
         """Tell whether a change of this file may go unseen for a while without anything being wrong."""
-        keeper = self._keeper(path)
-        return keeper is None or keeper.offline(path) or keeper.busy or bool(keeper.blind)
+        monitor = self._monitor(path)
+        return monitor is None or monitor.offline(path) or monitor.busy or bool(monitor.unwatched_reason)
 
-    def _keeper(self, path: str) -> RootKeeper | None:
-        root = self._roots.of(path)
-        return None if root is None else self._keepers.get(root)
+    def _monitor(self, path: str) -> RootMonitor | None:
+        root = self._roots.root_of(path)
+        return None if root is None else self._monitors.get(root)
 
 
 def _compared(photo: Photo, seen: Seen) -> Mismatch | None:
     """Compare a photo with a look at its file; None where it is as it was indexed."""
     match seen:
-        case Found(_, fingerprint) if fingerprint == photo.fingerprint:
+        case PhotoFile(_, fingerprint) if fingerprint == photo.fingerprint:
             return None
         case None:
             return Mismatch(photo.path, "file missing", "the file is gone and nothing has noticed")

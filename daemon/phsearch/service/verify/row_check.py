@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Photo, Vectors
-    from phsearch.domain.verification import Findings
-    from phsearch.service.indexing.store_writer import Writer
-    from phsearch.service.threads import Lane
+    from phsearch.domain.verification import Report
+    from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.threads import SerialExecutor
 
 
 class RowCheck:
@@ -25,33 +25,33 @@ class RowCheck:
     def __init__(
         self,
         store: Store,
-        store_lane: Lane,
-        writer: Writer,
+        store_executor: SerialExecutor,
+        writer: StoreWriter,
         library: Library,
         index: VectorIndex,
-        rank_lane: Lane,
+        rank_executor: SerialExecutor,
         roots: Roots,
-        lane: Lane,
+        executor: SerialExecutor,
     ) -> None:
         self._store = store
-        self._store_lane = store_lane
+        self._store_executor = store_executor
         self._writer = writer
         self._library = library
         self._index = index
-        self._rank_lane = rank_lane
+        self._rank_executor = rank_executor
         self._roots = roots
-        self._lane = lane
+        self._executor = executor
 
-    async def check(self, findings: Findings) -> None:
+    async def check(self, findings: Report) -> None:
         """Note what differs, twice in a row. Raises StoreError."""
         differing = await self._differing(findings)
         if differing:
             differing &= await self._differing(findings)
         findings.mismatches += sorted(differing, key=lambda each: each.path)
 
-    async def _differing(self, findings: Findings) -> set[Mismatch]:
+    async def _differing(self, findings: Report) -> set[Mismatch]:
         # A photo being renamed tells the writer only when the rank lane has had its turn.
-        await self._rank_lane.run(int)
+        await self._rank_executor.submit(int)
         await self._writer.flush()
         known = {photo.path: photo for photo in self._library.photos()}
         unwritten = self._writer.unwritten()
@@ -59,13 +59,13 @@ class RowCheck:
         found: set[Mismatch] = set()
         findings.rows = 0
         chunks = self._store.rows()
-        while (chunk := await self._store_lane.run(next, chunks, None)) is not None:
+        while (chunk := await self._store_executor.submit(next, chunks, None)) is not None:
             rows, vectors = chunk
             findings.rows += len(rows)
-            resident = await self._rank_lane.run(_vectors, self._index, rows)
-            found |= set(await self._lane.run(list, compare_rows(rows, vectors, resident, known, seen)))
+            resident = await self._rank_executor.submit(_vectors, self._index, rows)
+            found |= set(await self._executor.submit(list, compare_rows(rows, vectors, resident, known, seen)))
         found |= {Mismatch(path, "not stored", "it has no row on disk") for path in known.keys() - seen}
-        ranked = set(await self._rank_lane.run(self._index.paths))
+        ranked = set(await self._rank_executor.submit(self._index.paths))
         found |= {Mismatch(path, "left over", "it is ranked but not in the library") for path in ranked - known.keys()}
         return {each for each in found if each.path not in unwritten and self._concerns(each.path, known)}
 
@@ -74,7 +74,7 @@ class RowCheck:
 
         Photos of folders that are not watched any more stay in the store for the day that they are.
         """
-        return self._library.get(path) is known.get(path) and self._roots.of(path) is not None
+        return self._library.get(path) is known.get(path) and self._roots.root_of(path) is not None
 
 
 def _vectors(index: VectorIndex, photos: Iterable[Photo]) -> list[Vectors | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing.batching import Candidate, Embedded, Unreadable
+from phsearch.domain.indexing.batching import Embedded, EmbedJob, Unreadable
 from phsearch.domain.verification import Mismatch, compare_vectors
 from phsearch.errors import UnreadableImageError
 from phsearch.service.verify.file_check import GRACE
@@ -13,15 +13,15 @@ from phsearch.service.verify.file_check import GRACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from phsearch.domain.indexing.batching import Outcome
+    from phsearch.domain.indexing.batching import EmbedResult
     from phsearch.domain.library import Library
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Photo, Vectors
-    from phsearch.domain.verification import Findings
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.threads import Lane
-    from phsearch.service.throttle import Governor
-    from phsearch.service.workers.image_worker import Embedder
+    from phsearch.domain.verification import Report
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.threads import SerialExecutor
+    from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
 
 _AT_ONCE = 48
@@ -35,25 +35,25 @@ class SampleCheck:
 
     def __init__(
         self,
-        pipelines: Pipelines,
+        router: PipelineRouter,
         library: Library,
         index: VectorIndex,
-        rank_lane: Lane,
-        embedder: Embedder,
+        rank_executor: SerialExecutor,
+        image_worker: ImageWorker,
         model: ModelState,
-        governor: Governor,
+        throttle: IndexingThrottle,
     ) -> None:
-        self._pipelines = pipelines
+        self._router = router
         self._library = library
         self._index = index
-        self._rank_lane = rank_lane
-        self._embedder = embedder
+        self._rank_executor = rank_executor
+        self._image_worker = image_worker
         self._model = model
-        self._governor = governor
+        self._throttle = throttle
 
-    async def check(self, photos: Iterable[Photo], findings: Findings, offline: Callable[[str], bool]) -> None:
+    async def check(self, photos: Iterable[Photo], findings: Report, offline: Callable[[str], bool]) -> None:
         """Check photos, some at a time; `offline` says whether the root of a path is not there now."""
-        await self._governor.look()
+        await self._throttle.poll()
         rest = iter(photos)
 
         async def work() -> None:
@@ -68,9 +68,9 @@ class SampleCheck:
             for _ in range(_AT_ONCE):
                 group.create_task(work())
 
-    async def _read(self, photo: Photo, findings: Findings) -> Mismatch | None:
+    async def _read(self, photo: Photo, findings: Report) -> Mismatch | None:
         try:
-            content = await self._pipelines.read(photo.path)
+            content = await self._router.digest_path(photo.path)
         except (FileNotFoundError, UnreadableImageError):
             content = None  # a moment ago it was there, and no empty file
         except OSError as error:
@@ -84,37 +84,37 @@ class SampleCheck:
         detail = "its bytes changed, but not its size and time: the disk or what wrote to it may be failing"
         return Mismatch(photo.path, "other bytes", detail)
 
-    async def _embed(self, photo: Photo, findings: Findings) -> Mismatch | None:
+    async def _embed(self, photo: Photo, findings: Report) -> Mismatch | None:
         match await self._outcome(photo):
             case Embedded() as embedded:
                 findings.sampled += 1
-                known = await self._rank_lane.run(self._index.vector, photo.path)
+                known = await self._rank_executor.submit(self._index.vector, photo.path)
                 return self._compared(photo, embedded.vector, known, findings)
             case Unreadable() as failed:
                 findings.sampled += 1
                 return Mismatch(photo.path, "unreadable", failed.reason)
             case None:
                 findings.not_checked += 1
-                findings.held = findings.held or self._governor.held
+                findings.held = findings.held or self._throttle.pause_reason
         return None
 
-    async def _outcome(self, photo: Photo) -> Outcome | None:
+    async def _outcome(self, photo: Photo) -> EmbedResult | None:
         """Embed a photo; None when there is no model any more that could, or a pause: that may last for hours."""
-        if self._governor.held:
+        if self._throttle.pause_reason:
             return None
         checking = asyncio.ensure_future(
-            self._embedder.check(Candidate(photo.path, photo.root, photo.fingerprint, photo.digest))
+            self._image_worker.check_photo(EmbedJob(photo.path, photo.root, photo.fingerprint, photo.digest))
         )
         try:
             while not checking.done():
                 await asyncio.wait({checking}, timeout=_MODEL_SECONDS)
-                if not checking.done() and (self._model.problem is not None or self._governor.held):
+                if not checking.done() and (self._model.problem is not None or self._throttle.pause_reason):
                     return None
             return checking.result()
         finally:
             checking.cancel()
 
-    def _compared(self, photo: Photo, now: Vectors, known: Vectors | None, findings: Findings) -> Mismatch | None:
+    def _compared(self, photo: Photo, now: Vectors, known: Vectors | None, findings: Report) -> Mismatch | None:
         if known is None or self._library.get(photo.path) is not photo:
             return None
         cosine, mismatch = compare_vectors(photo.path, now, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from phsearch.domain.verification import Findings
+from phsearch.domain.verification import Report
 
 if TYPE_CHECKING:
     from phsearch.domain.library import Library
@@ -27,13 +27,13 @@ class Verifier:
         self._files = files
         self._sample = sample
 
-    async def verify(self, sample: int) -> Findings:
+    async def verify(self, sample: int) -> Report:
         """Verify all rows and files, and embed `sample` photos again (all if there are no more).
 
         Raises StoreError when the store cannot be written or read, and what is wrong with the model.
         """
-        self._model.require()
-        findings = Findings()
+        self._model.check_ready()
+        findings = Report()
         await self._rows.check(findings)
         await self._files.scanned()
         photos = self._library.photos()

@@ -24,19 +24,19 @@ _LARGEST = 64 << 20
 Frame = tuple[dict[str, Any], bytes]
 
 
-def pack(header: dict[str, Any], payload: bytes = b"") -> bytes:
+def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """Give one frame."""
-    return head(header, len(payload)) + payload
+    return encode_header(header, len(payload)) + payload
 
 
-def head(header: dict[str, Any], size: int) -> bytes:
+def encode_header(header: dict[str, Any], size: int) -> bytes:
     """Give a frame without its payload of `size` bytes, which may be too large to be copied for nothing."""
     # ASCII, so that a path with undecodable bytes travels as an escape.
     text = json.dumps(header).encode("ascii")
     return _LENGTHS.pack(len(text), size) + text
 
 
-def take(buffer: bytearray) -> Frame | None:
+def decode(buffer: bytearray) -> Frame | None:
     """Take the first frame out of what has arrived; None while it is not whole. Raises ValueError for what is none."""
     if len(buffer) < _LENGTHS.size:
         return None
@@ -54,7 +54,7 @@ def take(buffer: bytearray) -> Frame | None:
     raise ValueError("no header")
 
 
-class Channel:
+class WorkerChannel:
     """The worker's end: blocking, and safe to send on from several threads."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -62,12 +62,12 @@ class Channel:
         self._file = connection.makefile("rb")
         self._lock = threading.Lock()
 
-    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def send_message(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """Send one frame."""
         with self._lock:
-            self._connection.sendall(pack(header, payload))
+            self._connection.sendall(encode(header, payload))
 
-    def receive(self) -> Frame | None:
+    def receive_message(self) -> Frame | None:
         """Wait for one frame; None when the daemon is gone."""
         try:
             lengths = self._file.read(_LENGTHS.size)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from phsearch.domain.indexing import worker_exit as deaths
+from phsearch.domain.indexing import worker_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from phsearch.domain.indexing.batching import Batcher
-    from phsearch.domain.indexing.worker_exit import Death
+    from phsearch.domain.indexing.worker_exit import WorkerExit
 
 # Patience with a worker process that owes an answer: as long as it does anything, and no longer.
 #
@@ -38,7 +38,7 @@ class StalledError(Exception):
     """The process does nothing, or what it does leads nowhere; `str` says which."""
 
 
-async def patiently(answer: Coroutine[Any, Any, _T], pid: int, still: float, longest: float = math.inf) -> _T:
+async def wait_while_active(answer: Coroutine[Any, Any, _T], pid: int, still: float, longest: float = math.inf) -> _T:
     """Give what `answer` gives. Raises StalledError when the process has done nothing for `still` seconds.
 
     Also when it has been at it for `longest`. Looks are counted instead of time, so that a daemon that was stopped for
@@ -48,7 +48,7 @@ async def patiently(answer: Coroutine[Any, Any, _T], pid: int, still: float, lon
     before, quiet, looks = None, 0, 0  # most answers come before the first look, and are not to pay for one
     try:
         while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
-            now, looks = signs(pid), looks + 1
+            now, looks = cpu_and_faults(pid), looks + 1
             quiet = quiet + 1 if now == before else 0
             before = now
             if quiet * _LOOK_SECONDS >= still:
@@ -62,7 +62,7 @@ async def patiently(answer: Coroutine[Any, Any, _T], pid: int, still: float, lon
             await asyncio.wait({task})
 
 
-def signs(pid: int) -> tuple[int, int, int] | None:
+def cpu_and_faults(pid: int) -> tuple[int, int, int] | None:
     """Give page faults served from disk and the processor time in ticks; None without the process."""
     try:
         # The name in parentheses may hold anything, spaces and parentheses, too.
@@ -104,7 +104,7 @@ _MODEL_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkerLimits:
     """What a worker may take. `memory` gives a process's bytes, `allowed` the most it may have from what it has now."""
 
     patience: float
@@ -117,10 +117,12 @@ class Limits:
         return self.patience * _MODEL_PATIENCE
 
 
-class Overseer:
+class LimitMonitor:
     """One worker's."""
 
-    def __init__(self, pid: int, limits: Limits, batcher: Batcher, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, pid: int, limits: WorkerLimits, batcher: Batcher, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pid = pid
         self._limits = limits
         self._batcher = batcher
@@ -129,9 +131,9 @@ class Overseer:
         self._now = 0.0
         self._heard = 0.0
         self.allowed = limits.allowed(limits.memory(pid))
-        self.late: list[str] = []
+        self.overdue: list[str] = []
         """Photos that the last sentence was for, where they are known."""
-        self.talked = False
+        self.responded = False
         """Whether the worker ever gave a sign of life."""
 
     @property
@@ -141,25 +143,25 @@ class Overseer:
         self._now += min(self._last - before, _LONGEST_STEP)
         return self._now
 
-    def given(self) -> None:
+    def batch_sent(self) -> None:
         """Note that the worker got something to do."""
         self._heard = self.now
 
-    def heard(self) -> None:
+    def message_seen(self) -> None:
         """Note a sign of life."""
         self._heard = self.now
-        self.talked = True
+        self.responded = True
 
-    def sentence(self) -> Death | None:
+    def violation(self) -> WorkerExit | None:
         """Look once; gives why the worker must be ended, if it must."""
-        self.late = []
+        self.overdue = []
         now = self.now
         if not self._batcher.busy:
             return None
         if self._limits.memory(self._pid) > self.allowed:
-            return deaths.overfed(self.allowed)
-        self.late = self._batcher.late(now - self._limits.patience)
-        if self.late:
-            return deaths.hung(self._limits.patience)
+            return worker_exit.memory_exceeded(self.allowed)
+        self.overdue = self._batcher.overdue(now - self._limits.patience)
+        if self.overdue:
+            return worker_exit.decode_timeout(self._limits.patience)
         silent = not self._batcher.decoding and now - self._heard > self._limits.longest
-        return deaths.silent(self._limits.longest) if silent else None
+        return worker_exit.model_timeout(self._limits.longest) if silent else None

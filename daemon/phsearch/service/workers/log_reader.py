@@ -31,7 +31,7 @@ _TRACE_LINES = 200
 _TRACE = "Traceback (most recent call last):"
 
 
-class WorkerLog:
+class StderrLogger:
     """One worker's; reads `fd`, the end of a pipe, until `close`."""
 
     def __init__(self, fd: int, name: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +46,7 @@ class WorkerLog:
         os.set_blocking(fd, False)
         asyncio.get_running_loop().add_reader(fd, self._read)
 
-    def explain(self) -> None:
+    def log_tail(self) -> None:
         """Log the last lines once more, as an error: the worker ended, and they may say why."""
         for line in self._last:
             log.error("%s: %s", self._name, line)
@@ -58,10 +58,10 @@ class WorkerLog:
             return
         while self._read():
             pass
-        self._take(b"\n")
+        self._on_data(b"\n")
         self._end_trace()
         self._sum_up()
-        self._hang_up()
+        self._on_end()
 
     def _read(self) -> bool:
         """Read once; gives whether there may be more."""
@@ -73,22 +73,22 @@ class WorkerLog:
         except BlockingIOError:
             return False
         except OSError:
-            self._hang_up()
+            self._on_end()
             return False
         if not data:
             # A loop goes on calling for a pipe whose other end is closed.
             asyncio.get_running_loop().remove_reader(self._fd)
             return False
-        self._take(data)
+        self._on_data(data)
         return True
 
-    def _hang_up(self) -> None:
+    def _on_end(self) -> None:
         fd, self._fd = self._fd, -1
         with contextlib.suppress(RuntimeError):  # no loop runs any more
             asyncio.get_running_loop().remove_reader(fd)
         os.close(fd)
 
-    def _take(self, data: bytes) -> None:
+    def _on_data(self, data: bytes) -> None:
         # Progress bars end their lines with a carriage return.
         *lines, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = rest[-_LONGEST:]

@@ -14,8 +14,8 @@ from phsearch.errors import ModelMismatchError, NotReadyError, PhsearchError
 if TYPE_CHECKING:
     from phsearch.domain.ports import Store
     from phsearch.domain.types import ModelIdentity
-    from phsearch.service.threads import Lane
-    from phsearch.service.workers.process import Ready
+    from phsearch.service.threads import SerialExecutor
+    from phsearch.service.workers.process import WorkerInfo
 
 
 _LOGIT_SCALE = 100.0
@@ -25,32 +25,32 @@ _LOGIT_SCALE = 100.0
 class ModelState:
     """Bound once, then asked by everyone."""
 
-    def __init__(self, name: str, pretrained: str, store: Store, lane: Lane) -> None:
+    def __init__(self, name: str, pretrained: str, store: Store, executor: SerialExecutor) -> None:
         self.name = name
         self.english_only = False  # nobody knows before the first report, and until then no query is answered
         self._pretrained = pretrained
         self._store = store
-        self._lane = lane
+        self._executor = executor
         self._bound: ModelIdentity | None = None
         self._problem: PhsearchError | None = None
-        self._ready: Ready | None = None
-        self.photos_by: Ready | None = None
+        self._ready: WorkerInfo | None = None
+        self.image_worker_info: WorkerInfo | None = None
         """What the last index worker said of itself."""
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def report(self, ready: Ready, *, image: bool) -> None:
+    async def bind(self, ready: WorkerInfo, *, image: bool) -> None:
         """Take a worker's report. Raises ModelMismatchError when the index is not this model's, StoreError."""
-        async with self._turn:
+        async with self._lock:
             self.english_only = not ready.multilingual
             if image:
-                self.photos_by = ready
+                self.image_worker_info = ready
             if image or self._ready is None:
                 self._ready = ready
             if self._bound == ready.identity:
                 self._problem = None
                 return
             try:
-                await self._lane.run(self._store.bind, ready.identity)
+                await self._executor.submit(self._store.create_or_check, ready.identity)
             except PhsearchError as error:
                 self._problem = error
                 raise
@@ -61,7 +61,7 @@ class ModelState:
         """Note why there is no model."""
         self._problem = error
 
-    def require(self) -> None:
+    def check_ready(self) -> None:
         """Raise what stands in the way of answering a query."""
         if self._problem is not None:
             raise self._problem
@@ -114,7 +114,7 @@ class ModelState:
             "device": self._ready.device if self._ready else None,
             "precision": self._ready.precision if self._ready else None,
             "dim": self._bound.dim if self._bound else None,
-            "confinement": (self._ready.confinement or None) if self._ready else None,
+            "confinement": (self._ready.sandbox or None) if self._ready else None,
             "reason": str(self._problem) if self._problem else None,
             "hint": self._problem.hint if self._problem else None,
         }

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.types import ModelIdentity, Why
+from phsearch.domain.types import DeviceChoice, ModelIdentity
 from phsearch.errors import ModelUnavailableError
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import patiently
-from phsearch.service.workers.log_reader import WorkerLog
+from phsearch.service.workers.limits import wait_while_active
+from phsearch.service.workers.log_reader import StderrLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 
 
-class Pipe:
+class FrameSocket:
     """Frames over one socket. One task at a time may receive, and one may send."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -43,16 +43,16 @@ class Pipe:
         self._connection = connection
         self._buffer = bytearray()
 
-    async def send(self, data: bytes | bytearray) -> None:
+    async def send_frame(self, data: bytes | bytearray) -> None:
         """Send bytes. Raises OSError when the other side is gone."""
         await asyncio.get_running_loop().sock_sendall(self._connection, data)
 
-    async def receive(self) -> frames.Frame:
+    async def receive_frame(self) -> frames.Frame:
         """Wait for one frame; cancelling loses nothing.
 
         Raises EOFError or OSError once there are no more, ValueError for what is none.
         """
-        while (frame := frames.take(self._buffer)) is None:
+        while (frame := frames.decode(self._buffer)) is None:
             await self._readable()
             with contextlib.suppress(BlockingIOError):
                 chunk = self._connection.recv(_CHUNK)
@@ -96,12 +96,12 @@ class WorkerDiedError(Exception):
     """The worker process ended, by itself or by force; `status` as subprocess gives it, None while nobody knows."""
 
     def __init__(self, status: int | None = None) -> None:
-        super().__init__(_ending(status))
+        super().__init__(_exit_text(status))
         self.status = status
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class WorkerInfo:
     """What a worker says once its tower is loaded."""
 
     identity: ModelIdentity
@@ -110,12 +110,12 @@ class Ready:
     multilingual: bool
     pid: int
     batch_size: int = 1
-    why: Why = field(default_factory=Why)
+    device_choice: DeviceChoice = field(default_factory=DeviceChoice)
     source: str = ""
     """Where its weights are."""
     logit_scale: float = 100.0
     """What the model multiplies its cosines with before a softmax."""
-    confinement: str = ""
+    sandbox: str = ""
     """What keeps hostile photos from doing harm, in words."""
 
 
@@ -131,7 +131,7 @@ class WorkerCommand:
     env: Mapping[str, str]
     program: tuple[str, ...]
     nice: int = 0
-    expendable: int = 0
+    oom_score_adj: int = 0
     roots: Callable[[], Sequence[str]] = tuple
     """The photo folders that are there now: what a worker may read is settled when it starts."""
 
@@ -141,14 +141,14 @@ class WorkerCommand:
         return {"text": "query", "image": "index"}.get(str(self.setup.get("tower")), str(self.setup.get("tower")))
 
 
-class Worker:
+class WorkerProcess:
     """A running worker whose tower is loaded."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, said: WorkerLog) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, said: StderrLogger) -> None:
         self._process = process
-        self._pipe = Pipe(connection)
-        self._said = said
-        self.ready: Ready
+        self._socket = FrameSocket(connection)
+        self._stderr = said
+        self.info: WorkerInfo
 
     @property
     def pid(self) -> int:
@@ -156,7 +156,7 @@ class Worker:
         return self._process.pid
 
     @classmethod
-    async def start(cls, command: WorkerCommand) -> Worker:
+    async def start_process(cls, command: WorkerCommand) -> WorkerProcess:
         """Start a worker and wait for its tower. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
         ours, theirs = socket.socketpair()
         said, says = os.pipe2(os.O_CLOEXEC)
@@ -170,14 +170,14 @@ class Worker:
         finally:
             theirs.close()
             os.close(says)
-        worker = cls(process, ours, WorkerLog(said, f"{command.name} worker {process.pid}"))
+        worker = cls(process, ours, StderrLogger(said, f"{command.name} worker {process.pid}"))
         setup = {**command.setup, "roots": list(command.roots())}
         try:
-            header, _ = await patiently(worker.ask(setup), worker.pid, _STILL_SECONDS)
+            header, _ = await wait_while_active(worker.request(setup), worker.pid, _STILL_SECONDS)
         except WorkerDiedError:
-            status = await worker.ended()
+            status = await worker.wait()
             await worker.kill()
-            worker.explain()
+            worker.log_stderr_tail()
             raise WorkerDiedError(status) from None
         except BaseException:
             await worker.kill()
@@ -186,63 +186,63 @@ class Worker:
             await worker.stop()
             raise ModelUnavailableError(header["reason"], header["hint"])
         del header["op"]
-        values = {"identity": ModelIdentity(**header["identity"]), "why": Why(**header.get("why", {}))}
-        worker.ready = Ready(**header | values)
+        values = {"identity": ModelIdentity(**header["identity"]), "why": DeviceChoice(**header.get("why", {}))}
+        worker.info = WorkerInfo(**header | values)
         return worker
 
-    async def send(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
+    async def send_message(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
         """Send one frame. Raises WorkerDiedError."""
         try:
-            await self._pipe.send(frames.head(header, len(payload)))
+            await self._socket.send_frame(frames.encode_header(header, len(payload)))
             if payload:
-                await self._pipe.send(payload)
+                await self._socket.send_frame(payload)
         except OSError:
             raise WorkerDiedError from None
 
-    async def receive(self) -> frames.Frame:
+    async def receive_message(self) -> frames.Frame:
         """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read; nonsense ends it."""
         try:
-            return await self._pipe.receive()
+            return await self._socket.receive_frame()
         except (EOFError, OSError):
             raise WorkerDiedError from None
         except (ValueError, RecursionError):
-            self.end()  # nobody knows where its next frame begins
+            self.kill_nowait()  # nobody knows where its next frame begins
             raise WorkerDiedError from None
 
-    async def ask(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
+    async def request(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
         """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
-        await self.send(header, payload)
-        return await self.receive()
+        await self.send_message(header, payload)
+        return await self.receive_message()
 
-    def explain(self) -> None:
+    def log_stderr_tail(self) -> None:
         """Log what the worker said last, as it may say why it ended."""
-        self._said.explain()
+        self._stderr.log_tail()
 
-    async def ended(self, seconds: float = _STOP_SECONDS) -> int | None:
+    async def wait(self, seconds: float = _STOP_SECONDS) -> int | None:
         """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return await asyncio.to_thread(self._process.wait, seconds)
         return None
 
-    def end(self) -> None:
+    def kill_nowait(self) -> None:
         """End the worker at once; what it has sent may still be received."""
         self._process.kill()
 
     async def stop(self) -> None:
         """End the worker kindly: it exits when its connection closes."""
-        self._pipe.close()
-        if await self.ended() is None:
+        self._socket.close()
+        if await self.wait() is None:
             await self.kill()
-        self._said.close()
+        self._stderr.close()
 
     async def kill(self) -> None:
         """End the worker at once, and hang up."""
         self._process.kill()
-        self._pipe.close()
-        if await self.ended(_KILL_SECONDS) is None:
+        self._socket.close()
+        if await self.wait(_KILL_SECONDS) is None:
             # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
             log.warning("worker %d was killed but does not end: what it reads from may not answer", self._process.pid)
-        self._said.close()
+        self._stderr.close()
 
 
 def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> subprocess.Popen[bytes]:
@@ -263,13 +263,13 @@ def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> su
         # within one: beside two busy programs of another session a worker with 19 took 72 % of the time.
         with contextlib.suppress(OSError):
             Path(f"/proc/{process.pid}/autogroup").write_text(str(min(command.nice, _SESSION_NICE)))
-    if command.expendable:
+    if command.oom_score_adj:
         with contextlib.suppress(OSError):
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.expendable))
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.oom_score_adj))
     return process
 
 
-def _ending(status: int | None) -> str:
+def _exit_text(status: int | None) -> str:
     if status is None:
         return "it ended"
     if status >= 0:

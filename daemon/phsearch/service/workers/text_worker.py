@@ -11,18 +11,18 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing import worker_exit as deaths
+from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError
-from phsearch.service.liveness import Job
+from phsearch.service.liveness import Activity
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import StalledError, patiently
+from phsearch.service.workers.limits import StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerDiedError
-from phsearch.service.workers.supervision import Career, hire
+from phsearch.service.workers.supervision import WorkerStats, start_worker
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.process import Worker, WorkerCommand
+    from phsearch.service.workers.process import WorkerCommand, WorkerProcess
 
 log = logging.getLogger("phsearch.query")
 
@@ -31,28 +31,28 @@ _STILL_SECONDS = 5.0
 """A query worker that has texts and does nothing for this long hangs."""
 _LONGEST_SECONDS = 300.0
 """The largest text towers there are take two or three minutes for 64 texts on two slow cores; more never ends."""
-_HOPELESS = 2
+_HANG_FACTOR = 2
 """Once a pass takes so many times the longest, this process has failed to notice."""
 
 
-class TextTowerProcess:
+class TextWorker:
     """The query worker, kept alive: embeds one text per call, many calls in one pass."""
 
     def __init__(self, command: WorkerCommand, model: ModelState) -> None:
         self._command = command
         self._model = model
         self._waiting: asyncio.Queue[tuple[str, asyncio.Future[Vectors]]] = asyncio.Queue()
-        self._up = False
+        self._running = False
         self._passes = 0
         self.name = "the query worker"
-        self.patience = _HOPELESS * _LONGEST_SECONDS
-        self.job: Job | None = None
-        self.career = Career()
+        self.hang_timeout = _HANG_FACTOR * _LONGEST_SECONDS
+        self.activity: Activity | None = None
+        self.worker_stats = WorkerStats()
 
     async def embed(self, text: str) -> Vectors:
         """Embed one text: [dim] unit vector. Raises NotReadyError while the worker (re)starts."""
-        self._model.require()
-        if not self._up:
+        self._model.check_ready()
+        if not self._running:
             raise NotReadyError("the text model is starting", "ask again in a few seconds")
         future: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((text, future))
@@ -61,9 +61,9 @@ class TextTowerProcess:
     async def run(self) -> None:
         """Keep a worker running until cancelled."""
         while True:
-            worker = await hire(self._command, self._model, image=False)
-            self._up, died = True, False
-            self.career.began(worker.ready.pid)
+            worker = await start_worker(self._command, self._model, image=False)
+            self._running, died = True, False
+            self.worker_stats.started(worker.info.pid)
             try:
                 await self._serve(worker)
             except WorkerDiedError:
@@ -71,46 +71,46 @@ class TextTowerProcess:
                 log.warning("query worker ended; starting another")
             except StalledError as error:
                 log.warning("the query worker is ended: %s; starting another", error)
-                worker.end()
+                worker.kill_nowait()
             finally:
-                self._up = False
-                self.job = None
-                self.career.ended()
+                self._running = False
+                self.activity = None
+                self.worker_stats.stopped()
                 self._fail_waiting()
                 await worker.stop()
             if died:
-                status = await worker.ended() or 0
-                self.career.died(deaths.ended(status).cause, deaths.plainly(status))
+                status = await worker.wait() or 0
+                self.worker_stats.failed(worker_exit.exited(status).cause, worker_exit.describe(status))
 
-    async def _serve(self, worker: Worker) -> None:
+    async def _serve(self, worker: WorkerProcess) -> None:
         while True:
             batch = [await self._next(worker)]
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._passes += 1
-            self.job = Job(f"{len(batch)} queries", self._passes)
-            asking = worker.ask({"op": "embed", "texts": [text for text, _ in batch]})
+            self.activity = Activity(f"{len(batch)} queries", self._passes)
+            asking = worker.request({"op": "embed", "texts": [text for text, _ in batch]})
             try:
-                _, payload = await patiently(asking, worker.pid, _STILL_SECONDS, _LONGEST_SECONDS)
+                _, payload = await wait_while_active(asking, worker.pid, _STILL_SECONDS, _LONGEST_SECONDS)
             except (WorkerDiedError, StalledError):
                 for _, future in batch:
-                    _refuse(future)
+                    _fail_not_ready(future)
                 raise
-            self.job = None
+            self.activity = None
             for (_, future), vector in zip(batch, frames.vectors_from_bytes(payload, len(batch)), strict=True):
                 if not future.done():
                     future.set_result(vector)
 
-    async def _next(self, worker: Worker) -> tuple[str, asyncio.Future[Vectors]]:
+    async def _next(self, worker: WorkerProcess) -> tuple[str, asyncio.Future[Vectors]]:
         """Wait for a text, and notice if the worker ends meanwhile."""
         taking = asyncio.ensure_future(self._waiting.get())
-        dying = asyncio.ensure_future(worker.receive())
+        dying = asyncio.ensure_future(worker.receive_message())
         try:
             await asyncio.wait({taking, dying}, return_when=asyncio.FIRST_COMPLETED)
             if dying.done():
                 dying.exception()  # taken note of, or asyncio logs a traceback of it
                 if taking.done():
-                    _refuse(taking.result()[1])
+                    _fail_not_ready(taking.result()[1])
                 raise WorkerDiedError
             return taking.result()
         finally:
@@ -122,9 +122,9 @@ class TextTowerProcess:
 
     def _fail_waiting(self) -> None:
         while not self._waiting.empty():
-            _refuse(self._waiting.get_nowait()[1])
+            _fail_not_ready(self._waiting.get_nowait()[1])
 
 
-def _refuse(future: asyncio.Future[Vectors]) -> None:
+def _fail_not_ready(future: asyncio.Future[Vectors]) -> None:
     if not future.done():
         future.set_exception(NotReadyError("the text model is restarting", "ask again in a few seconds"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import exit_status as exits
-from phsearch.cli.render.hits import TABLE, shown
+from phsearch.cli import exit_status
+from phsearch.cli.render.hits import TABLE, hit_printer
 from phsearch.cli.render.images.detect import HOWS, cells, protocol
 from phsearch.cli.render.images.layout import grid as in_grid
 from phsearch.cli.render.images.layout import listed
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.cli.render.images.protocols import Draw
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
     from phsearch.client import Client
 
 
 def pictures(
     client: Client, how: str, *, grid: bool, shares: bool = False
-) -> Callable[[list[dict[str, Any]], Screen], None]:
+) -> Callable[[list[dict[str, Any]], Console], None]:
     """Give what prints hits with their pictures, or without them and why, where the terminal can show none."""
     if how not in HOWS:
         raise click.BadParameter(f'"{how}" is none of {", ".join(HOWS)}.', param_hint="--thumbnails")
 
-    def show(hits: list[dict[str, Any]], screen: Screen) -> None:
+    def show(hits: list[dict[str, Any]], screen: Console) -> None:
         found = protocol(how, sys.stdout, os.environ)
         if found is None:
-            screen.write(shown(hits, TABLE, screen, shares=shares))
+            screen.write(hit_printer(hits, TABLE, screen, shares=shares))
             if screen.terminal:
-                exits.complain(NO_PICTURES)
+                exit_status.print_error(NO_PICTURES)
             return
         draw: Draw = PROTOCOLS[found]
         layout = in_grid if grid else listed

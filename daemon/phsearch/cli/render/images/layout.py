@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from phsearch.cli.render import table as output
+from phsearch.cli.render import table
 from phsearch.cli.render.hits import ranking
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from phsearch.cli.render.images.detect import Cells
     from phsearch.cli.render.images.protocols import Draw
-    from phsearch.cli.terminal import Screen
+    from phsearch.cli.terminal import Console
     from phsearch.client import Client
 
 _TILE = 24
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 
 
 def grid(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Screen, *, shares: bool = False
+    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Console, *, shares: bool = False
 ) -> None:
     """Print pictures in rows as wide as the terminal, each with a line of how well it fits, and one of its name."""
     across = max((cells.columns + _GAP) // (_TILE + _GAP), 1)
@@ -49,12 +49,12 @@ def grid(
         height = max(each.lines for each in made)
         _place([(each, place * (tile + _GAP)) for place, each in enumerate(made)], height, screen)
         for caption in ([_fit(hit, shares=shares) for hit in row], [_name(hit) for hit in row]):
-            cut = [output.padded(output.keep_start(text, tile), tile + _GAP) for text in caption]
+            cut = [table.padded(table.keep_start(text, tile), tile + _GAP) for text in caption]
             screen.write(screen.dim("".join(cut).rstrip()) + "\n")
 
 
 def listed(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Screen, *, shares: bool = False
+    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Console, *, shares: bool = False
 ) -> None:
     """Print a picture beside each hit's line."""
     lines = max(_bounded(_LISTED_LINES, cells), _CAPTIONS)
@@ -67,17 +67,17 @@ def listed(
             lines,
             screen,
             [
-                screen.dim(output.keep_start(_fit(hit, shares=shares), room)),
-                output.path_cell(hit["path"], room, screen),
+                screen.dim(table.keep_start(_fit(hit, shares=shares), room)),
+                table.path_cell(hit["path"], room, screen),
             ],
         )
 
 
-def alone(path: str, client: Client, draw: Draw, cells: Cells, screen: Screen) -> bool:
+def alone(path: str, client: Client, draw: Draw, cells: Cells, screen: Console) -> bool:
     """Print one picture as large as it fits, or why there is none; tells whether there is one."""
     made = picture(path, client, draw, cells, cells.columns, max(cells.lines - 1, 1))
     if made.problem:
-        screen.say(made.problem)
+        screen.print_line(made.problem)
         return False
     _place([(made, 0)], made.lines, screen)
     return True
@@ -91,21 +91,19 @@ def picture(path: str, client: Client, draw: Draw, cells: Cells, columns: int, l
     except DaemonUnreachableError:
         raise
     except PhsearchError as problem:
-        return Picture(b"", columns, 1, output.cell(str(problem)))
+        return Picture(b"", columns, 1, table.cell(str(problem)))
     wide = min(math.ceil(got["width"] / cells.width), columns)
     high = min(math.ceil(got["height"] / cells.height), lines)
     return Picture(draw.put(got["data"], wide, high), wide, high)
 
 
-def _place(made: Sequence[tuple[Picture, int]], height: int, screen: Screen, texts: Sequence[str] = ()) -> None:
+def _place(made: Sequence[tuple[Picture, int]], height: int, screen: Console, texts: Sequence[str] = ()) -> None:
     """Draw pictures at their columns, and texts to the right of the first one, and go on below them all."""
     screen.write(b"\n" * height + f"\x1b[{height}A".encode())
     for each, column in made:
         screen.write(b"\r" + (f"\x1b[{column}C".encode() if column else b""))
         if each.problem:
-            screen.write(
-                b"\x1b7" + screen.dim(output.keep_start(f"[{each.problem}]", each.columns)).encode() + b"\x1b8"
-            )
+            screen.write(b"\x1b7" + screen.dim(table.keep_start(f"[{each.problem}]", each.columns)).encode() + b"\x1b8")
         else:
             screen.write(each.data)
     for text in texts:
@@ -122,7 +120,7 @@ def _fit(hit: dict[str, Any], *, shares: bool) -> str:
 
 
 def _name(hit: dict[str, Any]) -> str:
-    return output.cell(hit["path"].rpartition("/")[2])
+    return table.cell(hit["path"].rpartition("/")[2])
 
 
 def _bounded(lines: int, cells: Cells, below: int = 0) -> int:

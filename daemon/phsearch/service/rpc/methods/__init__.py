@@ -1,21 +1,21 @@
 """What the methods of the protocol do, one class for each kind; `calls` gives its methods by name."""
 
-from phsearch.service.rpc.methods.albums import Keeping
-from phsearch.service.rpc.methods.daemon import About, Configuring
-from phsearch.service.rpc.methods.doctor import Diagnosis, Looks
-from phsearch.service.rpc.methods.library import Picturing, Reviewing, Upkeep
-from phsearch.service.rpc.methods.metrics import Metering
-from phsearch.service.rpc.methods.search import Finding
+from phsearch.service.rpc.methods.albums import AlbumMethods
+from phsearch.service.rpc.methods.daemon import ConfigMethods, DaemonMethods
+from phsearch.service.rpc.methods.doctor import DoctorMethods, SystemProbes
+from phsearch.service.rpc.methods.library import DuplicateMethods, LibraryMethods, ThumbnailMethods
+from phsearch.service.rpc.methods.metrics import MetricsMethods
+from phsearch.service.rpc.methods.search import SearchMethods
 
 __all__ = [
-    "About",
-    "Configuring",
-    "Diagnosis",
-    "Finding",
-    "Keeping",
-    "Looks",
-    "Metering",
-    "Picturing",
-    "Reviewing",
-    "Upkeep",
+    "AlbumMethods",
+    "ConfigMethods",
+    "DaemonMethods",
+    "DoctorMethods",
+    "DuplicateMethods",
+    "LibraryMethods",
+    "MetricsMethods",
+    "SearchMethods",
+    "SystemProbes",
+    "ThumbnailMethods",
 ]

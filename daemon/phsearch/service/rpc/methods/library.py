@@ -8,10 +8,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.roots.roots import below
+from phsearch.domain.roots.roots import dir_prefix
 from phsearch.errors import StoreError
 from phsearch.wire.jsonrpc import RpcError
-from phsearch.wire.pages import fitting
+from phsearch.wire.pages import fit_to_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,51 +19,53 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Photo
-    from phsearch.service.indexing.router import Pipelines
-    from phsearch.service.roots.monitor import RootKeeper
-    from phsearch.service.rpc.dispatcher import Calls
-    from phsearch.service.search.duplicates import Dupes, Group
+    from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.roots.monitor import RootMonitor
+    from phsearch.service.rpc.dispatcher import Handlers
+    from phsearch.service.search.duplicates import DuplicateFinder, DuplicateGroup
     from phsearch.service.search.thumbnails import Thumbnails
-    from phsearch.service.throttle import Governor
+    from phsearch.service.throttle import IndexingThrottle
     from phsearch.service.verify import Verifier
 
 # Duplicates, for review.
 
 
-class Reviewing:
+class DuplicateMethods:
     """`library.dupes`."""
 
-    def __init__(self, dupes: Dupes, roots: Roots) -> None:
+    def __init__(self, dupes: DuplicateFinder, roots: Roots) -> None:
         self._dupes = dupes
         self._roots = roots
 
     @property
-    def calls(self) -> Calls:
+    def handlers(self) -> Handlers:
         """The methods by name."""
         return {"library.dupes": self._find}
 
     async def _find(self, params: dict[str, Any]) -> dict[str, Any]:
         self._check(params["path"])
-        groups = await self._dupes.find(params["kind"], params["path"])
+        groups = await self._dupes.find_duplicates(params["kind"], params["path"])
         page = groups[params["offset"] : params["offset"] + params["limit"]]
-        return {"groups": fitting(map(_group, page)), "total": len(groups)}
+        return {"groups": fit_to_line(map(_group, page)), "total": len(groups)}
 
     def _check(self, path: str | None) -> None:
-        if path is None or self._roots.of(path) is not None:
+        if path is None or self._roots.root_of(path) is not None:
             return
-        if not any(root.startswith(below(path)) for root in self._roots):  # a folder above a root holds photos, too
+        if not any(
+            root.startswith(dir_prefix(path)) for root in self._roots
+        ):  # a folder above a root holds photos, too
             hint = f"watched: {', '.join(self._roots)}"
             raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
 
 
-def _group(group: Group) -> dict[str, Any]:
+def _group(group: DuplicateGroup) -> dict[str, Any]:
     kind = "exact" if group.exact else "near"
     # One group alone may be too much for a line: a thousand copies of one photo.
-    photos = fitting(_photos(group), spare=1024)
+    photos = fit_to_line(_photos(group), spare=1024)
     return {"kind": kind, "photos": photos, "more": len(group.photos) - len(photos)}
 
 
-def _photos(group: Group) -> Iterator[dict[str, Any]]:
+def _photos(group: DuplicateGroup) -> Iterator[dict[str, Any]]:
     seen: set[bytes] = set()
     for photo in group.photos:
         yield _photo(photo, copy=photo.digest in seen)
@@ -79,19 +81,19 @@ def _photo(photo: Photo, *, copy: bool) -> dict[str, Any]:
 # Pictures of photos.
 
 
-class Picturing:
+class ThumbnailMethods:
     """`library.thumbnail`."""
 
     def __init__(self, thumbnails: Thumbnails) -> None:
         self._thumbnails = thumbnails
 
     @property
-    def calls(self) -> Calls:
+    def handlers(self) -> Handlers:
         """The methods by name."""
         return {"library.thumbnail": self._thumbnail}
 
     async def _thumbnail(self, params: dict[str, Any]) -> dict[str, Any]:
-        made = await self._thumbnails.of(params["path"], params["width"], params["height"], params["format"])
+        made = await self._thumbnails.get(params["path"], params["width"], params["height"], params["format"])
         about = {"path": params["path"], "width": made.width, "height": made.height, "format": params["format"]}
         return about | {"data": base64.b64encode(made.data).decode()}
 
@@ -99,27 +101,27 @@ class Picturing:
 _MISMATCHES = 1000
 
 
-class Upkeep:
+class LibraryMethods:
     """`library.rescan`, `library.retry`, `library.confirm_deletions`, `library.verify`, `library.pause`, `.resume`."""
 
     def __init__(
         self,
         library: Library,
         roots: Roots,
-        keepers: Mapping[str, RootKeeper],
-        pipelines: Pipelines,
+        monitors: Mapping[str, RootMonitor],
+        router: PipelineRouter,
         verifier: Verifier,
-        governor: Governor,
+        throttle: IndexingThrottle,
     ) -> None:
         self._library = library
         self._roots = roots
-        self._keepers = keepers
-        self._pipelines = pipelines
+        self._keepers = monitors
+        self._pipelines = router
         self._verifier = verifier
-        self._governor = governor
+        self._governor = throttle
 
     @property
-    def calls(self) -> Calls:
+    def handlers(self) -> Handlers:
         """The methods by name."""
         return {
             "library.rescan": self._rescan,
@@ -133,11 +135,11 @@ class Upkeep:
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
         if params["path"] is not None:
             root = self._root_of(params["path"])
-            self._pipelines.offer(params["path"])
+            self._pipelines.check_now(params["path"])
             self._keepers[root].scan(params["path"])
             return {"roots": [root]}
-        for root, keeper in self._keepers.items():
-            keeper.scan(root)
+        for root, monitor in self._keepers.items():
+            monitor.scan(root)
         return {"roots": list(self._keepers)}
 
     async def _confirm_deletions(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +150,7 @@ class Upkeep:
         return {"root": root, "missing": self._keepers[root].confirm_deletions()}
 
     def _root_of(self, path: str) -> str:
-        root = self._roots.of(path)
+        root = self._roots.root_of(path)
         if root is None:
             hint = f"watched: {', '.join(self._roots)}"
             raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
@@ -156,15 +158,15 @@ class Upkeep:
 
     async def _retry(self, params: dict[str, Any]) -> dict[str, Any]:
         path = params["path"]
-        inside = None if path is None else below(path)
+        inside = None if path is None else dir_prefix(path)
         # A folder above a root holds failures, too.
         if inside is not None and not any(root.startswith(inside) for root in self._roots):
             self._root_of(path)
         failed = [failure.path for failure in self._library.failures()]
         chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
         for each in chosen:
-            self._pipelines.retry(each)
-        return {"retried": len(chosen), "held": self._governor.held}
+            self._pipelines.retry_path(each)
+        return {"retried": len(chosen), "held": self._governor.pause_reason}
 
     async def _pause(self, params: dict[str, Any]) -> dict[str, Any]:
         kept = await self._governor.pause(params["seconds"])
@@ -191,6 +193,6 @@ class Upkeep:
             "held": findings.held,
             "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
             "mismatched": len(findings.mismatches),
-            "mismatches": fitting(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
+            "mismatches": fit_to_line(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         }

@@ -8,46 +8,46 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.query import describe
 from phsearch.domain.query.ast import Phrase
-from phsearch.service.search.searcher import Ask
-from phsearch.wire.pages import fitting
+from phsearch.service.search.searcher import SearchRequest
+from phsearch.wire.pages import fit_to_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phsearch.domain.library import Library
     from phsearch.domain.query.ast import Query
-    from phsearch.service.health.status import Status
-    from phsearch.service.roots.monitor import RootKeeper
-    from phsearch.service.roots.sync_barrier import Barrier
-    from phsearch.service.rpc.dispatcher import Calls
-    from phsearch.service.search.explain import Why
-    from phsearch.service.search.searcher import Hit, Searcher
-    from phsearch.service.throttle import Governor
+    from phsearch.service.health.status import StatusReporter
+    from phsearch.service.roots.monitor import RootMonitor
+    from phsearch.service.roots.sync_barrier import SyncBarrier
+    from phsearch.service.rpc.dispatcher import Handlers
+    from phsearch.service.search.explain import PathExplainer
+    from phsearch.service.search.searcher import RankedHit, Searcher
+    from phsearch.service.throttle import IndexingThrottle
 
 
-class Finding:
+class SearchMethods:
     """`search`, `library.errors`, `library.why`."""
 
     def __init__(
         self,
         searcher: Searcher,
-        status: Status,
+        status: StatusReporter,
         library: Library,
-        keepers: Mapping[str, RootKeeper],
-        why: Why,
-        barrier: Barrier,
-        governor: Governor,
+        monitors: Mapping[str, RootMonitor],
+        why: PathExplainer,
+        sync_barrier: SyncBarrier,
+        throttle: IndexingThrottle,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
-        self._keepers = keepers
+        self._keepers = monitors
         self._why = why
-        self._barrier = barrier
-        self._governor = governor
+        self._barrier = sync_barrier
+        self._governor = throttle
 
     @property
-    def calls(self) -> Calls:
+    def handlers(self) -> Handlers:
         """The methods by name."""
         return {"search": self._search, "library.errors": self._errors, "library.why": self._explain}
 
@@ -55,27 +55,27 @@ class Finding:
         start = time.perf_counter()
         synced = {}
         sync = params.pop("sync")
-        ask = Ask(**params)
+        ask = SearchRequest(**params)
         if sync is not None:
             self._searcher.check(ask)  # nobody waits half a minute for a refusal
-            synced["synced"] = await self._barrier.passed(sync)
+            synced["synced"] = await self._barrier.wait_for_sync(sync)
         found = await self._searcher.search(ask)
         return {
-            "hits": fitting(map(self._hit, found.hits)),
-            "understood": _understood(found.query),
+            "hits": fit_to_line(map(self._hit, found.hits)),
+            "understood": _query_answer(found.query),
             "matching": found.matching,
             "hidden": found.hidden,
             "closest": _rounded(found.closest),
-            "pending": self._status.unsearchable,
-            "held": self._governor.held,
+            "pending": self._status.pending_photos,
+            "held": self._governor.pause_reason,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         } | synced
 
-    def _hit(self, hit: Hit) -> dict[str, Any]:
+    def _hit(self, hit: RankedHit) -> dict[str, Any]:
         photo = hit.photo
-        keeper = self._keepers[photo.root]
-        offline = keeper.offline(photo.path)
+        monitor = self._keepers[photo.root]
+        offline = monitor.offline(photo.path)
         return {
             "path": photo.path,
             "score": round(hit.score, 4),
@@ -91,7 +91,7 @@ class Finding:
             "camera": photo.info.camera,
             "indexed_at": photo.indexed_at,
             "offline": offline,
-            "last_seen": keeper.seen_at(photo.path) if offline else None,
+            "last_seen": monitor.seen_at(photo.path) if offline else None,
         }
 
     async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -106,13 +106,13 @@ class Finding:
             }
             for failure in page
         )
-        return {"errors": fitting(rows), "total": len(failures)}
+        return {"errors": fit_to_line(rows), "total": len(failures)}
 
     async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
         return await self._why.explain(params["path"], params["query"])
 
 
-def _understood(query: Query) -> dict[str, Any]:
+def _query_answer(query: Query) -> dict[str, Any]:
     """Say how the query was read."""
     aims = [
         {"text" if isinstance(aim, Phrase) else "like": aim.text if isinstance(aim, Phrase) else aim.path}
