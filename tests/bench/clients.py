@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench import library
 from bench.kit import running, warm
 from bench.table import Aim, Figure
-from harness import PHSEARCH_CLIENT
+from support.harness import PHSEARCH_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -24,15 +24,15 @@ from bench.kit import INDEX, LONG, processes, running, say, warm
 from bench.photos import Feed
 from bench.queries import distinct_texts
 from bench.table import Aim, Figure, percentile
-from harness import wait_until
-from machine import VARIABLE, Machine
 from phsearch.client import Client
+from support.fake_power import VARIABLE, Machine
+from support.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 _PAUSE = 0.02
 _COMPUTES = """

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.table import Aim, Figure
-from photos import photo
 from phsearch.domain.query import parse
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve
 from phsearch.domain.search.search import Cutoff, rank
 from phsearch.domain.search.vector_index import VectorIndex
+from support.photos import photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

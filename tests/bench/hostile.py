@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from attackers import ATTACKS
 from bench.kit import LONG, idle, running, warm
 from bench.queries import distinct_texts
 from bench.table import Aim, Figure, percentile
-from harness import TESTS
 from phsearch.client import Client
+from support.attackers import ATTACKS
+from support.harness import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 _PAUSE = 0.03
 _PHOTOS = 16
@@ -74,7 +74,7 @@ def _memory(daemon: Daemon) -> float:
 
 @contextlib.contextmanager
 def _attack(name: str, daemon: Daemon) -> Iterator[None]:
-    command = [sys.executable, str(TESTS / "attackers.py"), name, str(daemon.socket)]
+    command = [sys.executable, str(TESTS / "support" / "attackers.py"), name, str(daemon.socket)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as attacker:
         assert attacker.stdout is not None
         attacker.stdout.readline()

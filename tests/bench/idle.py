@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 _ROOTS = (1, 10, 100)
 _PER_FOLDER = 100

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 _BARE = Path(__file__).with_name("bare.py")
 _WARM_UP = 32

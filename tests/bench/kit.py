@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness import EASYD, Daemon, wait_until
 from phsearch.client import Client
 from phsearch.errors import RemoteError
+from support.harness import NO_POWER_DAEMON, Daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Kit:
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         home = self.folder / name
         home.mkdir()
-        return Daemon(home, EASYD, "\n".join(lines) + "\n")
+        return Daemon(home, NO_POWER_DAEMON, "\n".join(lines) + "\n")
 
     def learn(self, daemon: Daemon) -> None:
         """Remember what the model runs on."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 SIZE = 10_000
 _WRITE = 256

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.kit import Kit
-    from harness import Daemon
+    from support.harness import Daemon
 
 _MB = 1e6
 _CORES = 2

@@ -12,8 +12,8 @@ from bench import library
 from bench.kit import LONG, idle, running, warm
 from bench.photos import Feed
 from bench.table import Aim, Figure, percentile
-from harness import wait_until
 from phsearch.client import Client
+from support.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -29,7 +29,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from harness import PHSEARCH_CLIENT, PHSEARCHD, Daemon, running
+from support.harness import PHSEARCH_CLIENT, PHSEARCHD, Daemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from harness import Daemon, running
+from support.harness import Daemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

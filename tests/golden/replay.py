@@ -18,7 +18,7 @@ from golden.library import EVENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness import Daemon
+    from support.harness import Daemon
 
 TRANSCRIPT = Path(__file__).with_name("protocol-1.jsonl")
 PHOTOS = "PHOTOS"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.photos import Photos
-from harness import PHSEARCHD, running, wait_until
 from phsearch.errors import ModelUnavailableError
+from support.harness import PHSEARCHD, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

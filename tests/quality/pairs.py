@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from photos import photo
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
+from support.photos import photo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

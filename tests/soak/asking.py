@@ -12,7 +12,7 @@ from bench.queries import distinct_texts
 from phsearch.client import Client
 
 if TYPE_CHECKING:
-    from harness import Daemon
+    from support.harness import Daemon
 
 _PAUSE = 0.1
 _STATUS_EVERY = 10

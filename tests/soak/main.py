@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 from bench import machine
 from bench.kit import LONG, running, say, warm
 from bench.table import percentile
-from harness import Daemon, wait_until
 from soak import table
 from soak.asking import Asking
 from soak.churn import Churn
 from soak.sample import sample
+from support.harness import Daemon, wait_until
 from torture.photos import photographs
 
 if TYPE_CHECKING:
     from types import FrameType
 
-SOAKD = (sys.executable, str(Path(__file__).with_name("soakd.py")))
+SHORT_MEMORY_DAEMON = (sys.executable, str(Path(__file__).with_name("short_memory_daemon.py")))
 _WARM = 0.3
 _WARM_MOST = 25.0
 """Share of the time, and most minutes, after which growth is measured."""
@@ -88,7 +88,7 @@ def _soak(folder: Path, options: argparse.Namespace) -> Any:
 
 def _daemon(folder: Path, options: argparse.Namespace) -> Daemon:
     settings = f"[index]\nkeep_alive_seconds = {options.keep_alive}\n"
-    daemon = Daemon(folder, SOAKD, settings)
+    daemon = Daemon(folder, SHORT_MEMORY_DAEMON, settings)
     daemon.env |= {
         "PHSEARCH_SOAK_COLOURS": str(int(options.colours)),
         "PHSEARCH_SOAK_BOUND": str(options.bound or 2 * options.batch),

@@ -14,7 +14,7 @@ from bench.kit import INDEX, MAIN, QUERY, processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness import Daemon
+    from support.harness import Daemon
 
 _MB = 1e6
 

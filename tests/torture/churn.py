@@ -15,8 +15,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from torture.expected import on_disk
 from torture.photos import salted
-from torture.truth import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

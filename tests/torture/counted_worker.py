@@ -57,7 +57,7 @@ if __name__ == "__main__":
     WorkerChannel.send_message = _noting_send  # type: ignore[method-assign, assignment]
     WorkerChannel.receive_message = _noting_receive  # type: ignore[method-assign, assignment]
     if os.environ.get(MODEL) == "colour":
-        from colour_worker import main
+        from support.workers.colour import main
     else:
         from phsearch.worker.__main__ import main
     with contextlib.suppress(BrokenPipeError):  # the daemon was killed

@@ -23,9 +23,9 @@ if __name__ == "__main__":
 
 import psutil
 
-from fuzzing import Fuzzer, conversation
-from harness import Daemon, photo, running
 from phsearch.client import Client
+from support.fuzzing import Fuzzer, conversation
+from support.harness import Daemon, photo, running
 
 _GROWTH_MB = 10
 _AT_ONCE = 50

@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torture import private
-from torture.siege import Plan, Siege
+from torture.run_kills import Plan, Siege
 
 
 def main(words: list[str] | None = None) -> int:

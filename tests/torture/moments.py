@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from torture.victim import Victim
+    from torture.daemon import Victim
 
 _POLL = 0.005
 

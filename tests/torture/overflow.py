@@ -17,7 +17,7 @@ if __name__ == "__main__":
     # In place of this folder, whose modules are not to be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import Daemon, photo, running, wait_until
+from support.harness import Daemon, photo, running, wait_until
 
 _QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 _ORIGINALS = 50

@@ -11,13 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import wait_until
 from phsearch.errors import PhsearchError
+from support.harness import wait_until
 from torture import table
+from torture.daemon import Victim
 from torture.disks import Disk, Mounted, Renamed
+from torture.expected import ColourModel, Verdict, judge
 from torture.photos import photographs
-from torture.truth import ColourModel, Verdict, judge
-from torture.victim import Victim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

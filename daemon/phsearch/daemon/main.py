@@ -22,7 +22,7 @@ from phsearch.text import escape_control_chars, one_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 log = logging.getLogger("phsearch")
@@ -33,10 +33,14 @@ EX_FAILED = 1
 EX_CONFIG = 78
 
 
-def main() -> NoReturn:
-    """Run the daemon in the foreground until it is told to stop."""
+def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = None) -> NoReturn:
+    """Run the daemon in the foreground until it is told to stop.
+
+    `argv` are the words of the command line: those of this process where it is None. `worker` is the program of a
+    worker process, for tests that need no model.
+    """
     parser = _parser()
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
     if sys.stderr is not None:
         faulthandler.enable()
@@ -59,7 +63,7 @@ def main() -> NoReturn:
             _discard_index(settings.paths.state)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
-        status = run.run(settings, source.read, env, listener)
+        status = run.run(settings, source.read, env, listener, worker)
         os.close(lock)
     except PhsearchError as error:
         _print_error(error, env, listener)

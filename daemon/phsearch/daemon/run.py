@@ -46,12 +46,12 @@ def run(
     read: Callable[[], Settings],
     env: Mapping[str, str],
     inherited: socket.socket | None,
-    worker: tuple[str, ...] = worker_commands.PROGRAM,
+    worker: tuple[str, ...] | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
 
     `read` reads the settings again; `inherited` is the listening socket where systemd holds one for us; `worker` is the
-    program of a tower worker, and a test may give its own.
+    program of a worker process where it is not ours.
     """
     config, places = settings.config, settings.paths
     os.umask(0o077)
@@ -67,7 +67,7 @@ def run(
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
         with contextlib.nullcontext(inherited) if inherited else bound_socket(places.socket) as listener:
-            asyncio.run(_serve(settings, read, env, store, listener, worker))
+            asyncio.run(_serve(settings, read, env, store, listener, worker or worker_commands.PROGRAM))
     finally:
         store.close()
     return 0

@@ -1,0 +1,105 @@
+"""Models by configuration: the bundled one, any open_clip folder, and every way a model cannot be had."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.harness import PHSEARCHD, TESTS, Daemon, photo, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
+"""A pickle that runs a command when it is loaded."""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two tiny models of one shape with different weights."""
+    folder = tmp_path_factory.mktemp("models")
+    for seed in ("1", "2"):
+        subprocess.run([sys.executable, TESTS / "support" / "tiny_model.py", folder / seed, seed], check=True)
+    return folder / "1", folder / "2"
+
+
+def test_any_open_clip_folder_serves_and_other_weights_in_its_place_are_refused_until_rebuilt(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = models
+    model = tmp_path / "model"
+    model.symlink_to(first)
+    settings = f'[model]\nname = "local-dir:{model}"\n[watch]\nsettle_seconds = 0.2\n'
+    daemon = Daemon(tmp_path, PHSEARCHD, settings)
+    for name in ("red", "green", "blue"):
+        photo(daemon.photos / f"{name}.jpg", name)
+    daemon.start()
+    status = daemon.becomes(photos=3, pending=0, seconds=90)
+    assert (status["model"]["state"], status["model"]["dim"]) == ("ready", 16)
+    assert len(daemon.found("anything")) == 3
+    daemon.stop()
+
+    model.unlink()
+    model.symlink_to(second)
+    daemon.start()
+    wait_until(lambda: daemon.status()["model"]["state"] == "mismatch", "the other weights are noticed", 60)
+    photo(daemon.photos / "later.jpg", "white")
+    done = daemon.cli("a", "cat", check=False)
+    assert done.returncode == 1
+    assert "other weights" in done.stderr
+    assert "phsearchd --rebuild" in done.stderr
+    assert daemon.status()["photos"] == 3
+    daemon.stop()
+
+    daemon.start("--rebuild")
+    assert daemon.becomes(photos=4, pending=0, seconds=90)["counters"]["embedded"] == 4
+    daemon.stop()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("no folder", "open_clip_config.json cannot be used"),
+        ("no weights", "cannot be loaded"),
+        ("damaged weights", "cannot be loaded"),
+        ("pickled weights", "open_clip_pytorch_model.bin is a pickle"),
+        ("pickle before safetensors", "weights are a pickle"),
+        ("no weights chosen", "no weights are chosen"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_one_sentence_with_a_remedy(
+    models: tuple[Path, Path], tmp_path: Path, damage: str, said: str
+) -> None:
+    model = tmp_path / "model"
+    name = f"local-dir:{model}"
+    match damage:
+        case "no weights" | "damaged weights" | "pickled weights" | "pickle before safetensors":
+            model.mkdir()
+            (model / "open_clip_config.json").write_bytes((models[0] / "open_clip_config.json").read_bytes())
+            if damage == "damaged weights":
+                (model / "open_clip_model.safetensors").write_bytes(b"not weights")
+            if "pickle" in damage:
+                (model / "open_clip_pytorch_model.bin").write_bytes(PICKLED % str(tmp_path / "ran").encode())
+            if damage == "pickle before safetensors":
+                shutil.copy(models[0] / "open_clip_model.safetensors", model / "other.safetensors")
+        case "no weights chosen":
+            name = "ViT-B-32"
+    daemon = Daemon(tmp_path, PHSEARCHD).start("--model", name)
+    try:
+        reason = wait_until(lambda: daemon.status()["model"]["reason"], "the reason is in status", 60)
+        assert said in reason
+        assert (
+            "set model." in daemon.status()["model"]["hint"]
+            or "point model.name" in daemon.status()["model"]["hint"]
+            or "convert it to safetensors" in daemon.status()["model"]["hint"]
+        )
+        assert not (tmp_path / "ran").exists()
+        assert daemon.status()["model"]["state"] == "unavailable"
+        assert daemon.cli("status").stdout
+        assert "Traceback" not in daemon.log.read_text()
+    finally:
+        daemon.stop()

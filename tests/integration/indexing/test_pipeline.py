@@ -1,0 +1,152 @@
+"""Looks take their time, and what happens meanwhile is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from phsearch.domain.indexing.settle import Debouncer
+from phsearch.domain.library import Library
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.domain.types import ContentDigest, Fingerprint, PhotoFile, PhotoInfo
+from phsearch.errors import UnreadableImageError
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.pipeline import DiskIO, RootPipeline
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor, TimeoutExecutor
+from support.fake_power import at_ease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.domain.indexing.batching import EmbedJob
+
+PHOTO = "/photos/a.png"
+OLD, NEW = Fingerprint(1, 1), Fingerprint(2, 2)
+
+
+class SlowDisk:
+    """A disk with one file, whose first answer says what was there when it was asked and comes when it may."""
+
+    def __init__(self, state: Fingerprint | None) -> None:
+        self.state = state
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+        self.truncated = False
+        """Whether the next reader finds it empty, an instant before its new content is written."""
+
+    def stat_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
+        seen = None if self.state is None else PhotoFile(PHOTO, self.state)
+        self.asked.set()
+        assert self.may_answer.wait(10)
+        return [(path, seen) for path in paths]
+
+    def digest(self, _path: str, _tick: Callable[[], None]) -> ContentDigest | None:
+        if self.truncated:
+            self.truncated, self.state = False, NEW
+            raise UnreadableImageError("empty file (0 bytes)")
+        return None if self.state is None else ContentDigest(self.state, bytes([self.state.size]) * 16)
+
+
+class Embedding:
+    """Takes photos to be embedded, and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.taken: list[EmbedJob] = []
+        self.stirred = 0
+
+    def embed_job(self, job: EmbedJob, by: RootPipeline) -> None:
+        assert by is not None
+        self.taken.append(job)
+
+    def finished(self, job: EmbedJob) -> None:
+        pass
+
+    def ahead_of(self, _path: str) -> int | None:
+        return None
+
+    async def wait_for_space(self, _most: int) -> None:
+        pass
+
+    def wake(self) -> None:
+        self.stirred += 1
+
+
+def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None]) -> tuple[Library, list[EmbedJob]]:
+    """Have a known photo looked at; what `happens` meanwhile is told before the answer comes."""
+
+    async def scenario() -> tuple[Library, list[EmbedJob]]:
+        executor = SerialExecutor("all")
+        store: Any = SimpleNamespace(retired=lambda _digest: False)
+        photo_index = PhotoIndex(
+            Library(),
+            VectorIndex(),
+            executor,
+            StoreWriter(store, executor, lambda: True),
+            EventBus(),
+            Roots(["/photos"]),
+        )
+        photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
+        embedding = Embedding()
+        ask = DiskIO(disk.stat_all, disk.digest, time.time_ns)
+        disk_lane, turn = TimeoutExecutor("disk", 10), at_ease().acquire
+        pipeline = RootPipeline("/photos", disk_lane, ask, Debouncer(0.05), photo_index, embedding, "decoder", turn)
+        running = asyncio.ensure_future(pipeline.run())
+        pipeline.check_now(PHOTO)
+        await asyncio.to_thread(disk.asked.wait, 10)
+        happens(pipeline)
+        disk.may_answer.set()
+        async with asyncio.timeout(10):
+            while pipeline.pending and not embedding.taken:  # noqa: ASYNC110 - what changes has no event
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        executor.close()
+        return photo_index.library, embedding.taken
+
+    return asyncio.run(scenario())
+
+
+def test_a_photo_that_goes_while_it_is_looked_at_is_gone() -> None:
+    disk = SlowDisk(OLD)
+
+    def goes(pipeline: RootPipeline) -> None:
+        disk.state = None
+        pipeline.check_now(PHOTO)
+
+    library, _ = during_the_first_look(disk, goes)
+    assert PHOTO not in library
+
+
+@pytest.mark.parametrize("first", [OLD, None])
+def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprint | None) -> None:
+    disk = SlowDisk(first)
+
+    def is_written(pipeline: RootPipeline) -> None:
+        disk.state = NEW
+        pipeline.file_changed(PHOTO, closed=True)
+
+    _, embedded = during_the_first_look(disk, is_written)
+    assert [each.fingerprint for each in embedded] == [NEW]
+
+
+def test_a_photo_that_is_read_between_its_truncation_and_its_writing_is_read_again() -> None:
+    disk = SlowDisk(OLD)
+
+    def is_rewritten(pipeline: RootPipeline) -> None:
+        disk.truncated, disk.state = True, Fingerprint(0, 2)
+        pipeline.file_changed(PHOTO, closed=True)
+
+    library, embedded = during_the_first_look(disk, is_rewritten)
+    assert library.failure(PHOTO) is None
+    assert [each.fingerprint for each in embedded] == [NEW]

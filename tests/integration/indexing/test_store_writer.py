@@ -1,0 +1,134 @@
+"""Write-behind against a store that refuses at times."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from phsearch.errors import StoreError
+from phsearch.service.indexing import store_writer
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor
+from support.store.kit import photo, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    import pytest
+
+FULL = StoreError("no space left for the index in /x", "free some disk space")
+
+
+class FullAtTimes:
+    """A store in memory whose next calls fail as often as they are told to."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+        self.untidy = True
+        self.refused_writes = 0
+        self.refused_tidying = 0
+        self.tidied = 0
+        self.left: list[float] = []
+        """What `tidy` says of what it leaves, call by call; nothing at the end."""
+
+    def apply(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        if self.refused_writes:
+            self.refused_writes -= 1
+            raise FULL
+        self.paths.update(each.path for each, _ in upserts)
+        self.paths.difference_update(deletes)
+
+    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        pass
+
+    def tidy(self) -> float | None:
+        if self.refused_tidying:
+            self.refused_tidying -= 1
+            raise FULL
+        self.tidied += 1
+        self.untidy = False
+        return self.left.pop(0) if self.left else None
+
+
+def run(store: FullAtTimes, talk: Callable[[StoreWriter], Any]) -> None:
+    async def main() -> None:
+        executor = SerialExecutor("store")
+        under_test = StoreWriter(store, executor, idle=lambda: True)  # type: ignore[arg-type]
+        task = asyncio.create_task(under_test.run())
+        try:
+            async with asyncio.timeout(10):
+                await talk(under_test)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            executor.close()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what changes has no event
+        await asyncio.sleep(0.005)
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
+    store = FullAtTimes()
+    store.refused_writes = 3
+
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
+        await until(lambda: under_test.problem is not None)
+        under_test.put_photo(photo("/r/b"), vector(2))
+        await until(lambda: under_test.pending == 0 and under_test.problem is None)
+        assert store.paths == {"/r/a", "/r/b"}
+
+    run(store, talk)
+
+
+def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
+    store = FullAtTimes()
+    store.refused_tidying = 1
+
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
+        await until(lambda: under_test.problem is not None)
+        assert store.paths == {"/r/a"}
+        await until(lambda: under_test.problem is None)
+        assert store.tidied == 1
+
+    run(store, talk)
+
+
+def test_what_a_kill_left_behind_is_tidied_up_after_the_start_though_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
+    store = FullAtTimes()
+
+    async def talk(_under_test: StoreWriter) -> None:
+        await until(lambda: store.tidied == 1)
+
+    run(store, talk)
+
+
+def test_what_is_too_young_to_be_dropped_is_dropped_later_and_then_there_is_peace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.02)
+    monkeypatch.setattr(store_writer, "_SLACK", 0.01)
+    store = FullAtTimes()
+    store.left = [0.02, 0.02]
+
+    async def talk(_under_test: StoreWriter) -> None:
+        await until(lambda: store.tidied == 3)
+        await asyncio.sleep(0.2)
+        assert store.tidied == 3
+
+    run(store, talk)

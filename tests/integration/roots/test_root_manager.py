@@ -1,0 +1,207 @@
+"""Whatever roots and rules come and go in whatever order, what is shown is what lies in a root and is admitted.
+
+The real parts over real files, with settings that change at any moment: while photos are settling, being read, at the
+worker, or on their way to the store; with the daemon stopped or killed in between. Nothing is embedded twice, and only
+what its owner has forgotten, or the rules left out, is gone from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+from support.harness import photo
+from support.index_rig import QUICK, Life
+
+if TYPE_CHECKING:
+    from phsearch.config import WatchConfig
+
+FOLDERS = ("a", "a/b", "a/b/c", "d", "d/.e", "f")
+RULES = (QUICK, dataclasses.replace(QUICK, hidden=True), dataclasses.replace(QUICK, ignore=("b/",)))
+ROOTS: tuple[list[str], ...] = (
+    ["a"],
+    ["d", "a"],
+    ["a", "a/b"],
+    ["a/b", "d", "f"],
+    ["a", "a/b", "a/b/c"],
+    ["a/b/c"],
+    [],
+    ["d/.e"],
+)
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("roots"), st.integers(0, len(ROOTS) - 1)),
+        st.tuples(st.just("rules"), st.integers(0, len(RULES) - 1)),
+        st.tuples(st.just("write"), st.integers(0, len(FOLDERS) - 1)),
+        st.tuples(st.just("delete"), st.integers(0, len(FOLDERS) - 1)),
+        st.tuples(st.just("worker"), st.integers(0, 6)),
+        st.tuples(st.just("passes"), st.sampled_from([0, 1, 3])),
+        st.tuples(st.just("settles"), st.just(0)),
+        st.tuples(st.just("stops"), st.integers(0, 1)),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+class Story:
+    """One daemon after the other over the same files, and what is to be shown."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.roots = [str(home / "a")]
+        self.watch: WatchConfig = QUICK
+        self.passes: Counter[bytes] = Counter()
+        self.number = 0
+        self.killed = False
+        for folder in FOLDERS:
+            for _ in range(3):
+                self._write(folder)
+        self.life = self._begin()
+
+    async def take(self, step: tuple[str, int]) -> None:
+        match step:
+            case "roots", which:
+                self.roots = [str(self.home / root) for root in ROOTS[which]]
+                await self.life.manager.apply(self.roots, self.watch)
+            case "rules", which:
+                self.watch = RULES[which]
+                await self.life.manager.apply(self.roots, self.watch)
+            case "write", which:
+                self._write(FOLDERS[which])
+            case "delete", which:
+                with contextlib.suppress(StopIteration):
+                    next((self.home / FOLDERS[which]).glob("*.png")).unlink()
+            case "worker", count:
+                await asyncio.sleep(0.02)
+                for _ in range(count):
+                    self.life.image_worker.work(count)
+                    self.life.image_worker.tell(0)
+            case "settles", _:
+                await self.settle()
+            case "stops", flush:
+                await self.life.end(flush=bool(flush))
+                self.killed = self.killed or not flush
+                self.life = self._begin()
+            case _, count:
+                await asyncio.sleep(count * 0.02)
+
+    async def settle(self) -> None:
+        for root in self.life.monitors.values():
+            root.scan(root.root)
+        quiet = 0
+        async with asyncio.timeout(20):
+            while quiet < 5:
+                await asyncio.sleep(0.02)
+                self.life.check()
+                self.life.image_worker.finish()
+                quiet = 0 if self.life.busy else quiet + 1
+
+    def shown(self) -> dict[str, str]:
+        return {photo.path: photo.root for photo in self.life.library.photos()}
+
+    def wanted(self) -> dict[str, str]:
+        """Say by other means what is to be shown, and in which root."""
+        found = {}
+        for root in sorted(self.roots, key=len):
+            for file in Path(root).rglob("*.png"):
+                parts = file.relative_to(root).parts
+                hidden = any(part.startswith(".") for part in parts) and not self.watch.hidden
+                ignored = "b" in parts[:-1] and "b/" in self.watch.ignore
+                found[str(file)] = "" if hidden or ignored else root
+        return {path: root for path, root in found.items() if root}
+
+    def _begin(self) -> Life:
+        return Life(self.home / "state", self.roots, self.passes, self.watch)
+
+    def _write(self, folder: str) -> None:
+        self.number += 1
+        photo(self.home / folder / f"{self.number}.png", (self.number, 0, 0), (8, 8))
+
+
+async def told(home: Path, steps: list[tuple[str, int]]) -> None:
+    story = Story(home)
+    try:
+        for step in steps:
+            await story.take(step)
+        await story.settle()
+        assert story.shown() == story.wanted()
+        await story.life.rank_executor.submit(int)
+        assert set(story.life.index.paths()) == set(story.shown())
+        await story.life.writer.flush()
+        stored, _ = story.life.store.load()
+        resting = {path for root in story.life.removed for path in story.life.removed.paths(root)}
+        assert {each.path for each in stored} == set(story.shown()) | resting
+        assert not resting & set(story.shown())
+        assert {each["path"] for each in story.life.removed.report()} == set(story.life.removed)
+        if not story.killed:
+            assert all(count == 1 for count in story.passes.values()), "something was embedded twice"
+    finally:
+        await story.life.end(flush=False)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+@given(STEPS)
+@example([("rules", 2), ("settles", 0), ("roots", 1), ("stops", 1), ("rules", 0), ("worker", 3), ("settles", 0)])
+def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        asyncio.run(told(Path(os.path.realpath(home)), steps))
+
+
+def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(20):
+            await duplicates()
+
+    async def duplicates() -> None:
+        one, two = str(tmp_path / "one"), str(tmp_path / "two")
+        file = photo(tmp_path / "one" / "x.png", "red", (8, 8))
+        (tmp_path / "two").mkdir()
+        (tmp_path / "two" / "same.png").write_bytes(file.read_bytes())
+        passes: Counter[bytes] = Counter()
+        life = Life(tmp_path / "state", [one], passes)
+        while life.image_worker.pending == 0:  # noqa: ASYNC110 - the test's own time-out ends it
+            await asyncio.sleep(0.01)
+        life.image_worker.read_all()  # from here on it cannot be withdrawn
+        await life.manager.apply([one, two], QUICK)
+        while life.router.stage_of(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await life.manager.apply([two], QUICK)
+        life.image_worker.finish()
+        while f"{two}/same.png" not in life.library:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert len(life.library) == 1
+        assert sum(passes.values()) == 1
+        await life.end(flush=False)
+
+    asyncio.run(scenario())
+
+
+def test_a_failed_change_changes_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        photo(tmp_path / "one" / "x.png", "red", (8, 8))
+        life = Life(tmp_path / "state", [str(tmp_path / "one")], Counter())
+        monitor = life.monitors[str(tmp_path / "one")]
+        with pytest.raises(Exception, match="bad ignore rule"):
+            await life.manager.apply([], dataclasses.replace(QUICK, ignore=("!",)))
+        assert list(life.roots) == [str(tmp_path / "one")]
+        assert life.monitors[str(tmp_path / "one")] is monitor
+        await life.end(flush=False)
+
+    asyncio.run(scenario())

@@ -1,0 +1,183 @@
+"""What happens while the index is verified proves nothing, whenever it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
+
+import numpy as np
+import pytest
+
+from phsearch.domain.library import Library
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo
+from phsearch.domain.verification import Report
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.threads import SerialExecutor
+from phsearch.service.verify import RowCheck, SampleCheck
+from support.fake_power import at_ease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from phsearch.domain.types import Photo, Vectors
+
+INFO = PhotoInfo(64, 48, "PNG")
+CONTENT = b"0123456789abcdef"
+
+
+class MemoryStore:
+    """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
+
+    untidy = False
+
+    def __init__(self) -> None:
+        self.stored: dict[str, tuple[Photo, Vectors]] = {}
+        self.happens: dict[str, Callable[[], None]] = {}
+        self.loop = asyncio.get_running_loop()
+
+    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
+        self.stored |= {photo.path: (photo, vector) for photo, vector in upserts}
+        for path in deletes:
+            self.stored.pop(path, None)
+        self._happen("written")
+
+    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+        pass
+
+    def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
+        stored = list(self.stored.values())
+        self._happen("read")
+        for photo, vector in stored:
+            yield [photo], vector[None]
+
+    def _happen(self, when: str) -> None:
+        async def happen() -> None:
+            self.happens.get(when, int)()
+
+        asyncio.run_coroutine_threadsafe(happen(), self.loop).result(5)
+
+
+class Scene:
+    """A catalog of three photos that are all written, and the check of their rows."""
+
+    def __init__(self, executor: SerialExecutor) -> None:
+        self.store = MemoryStore()
+        store: Any = self.store
+        self.executor = executor
+        self.writer = StoreWriter(store, executor, idle=lambda: True)
+        self.library, self.index = Library(), VectorIndex()
+        roots = Roots(["/photos"])
+        self.photo_index = PhotoIndex(self.library, self.index, executor, self.writer, EventBus(), roots)
+        for name in "abc":
+            self.add(name)
+        self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)
+
+    def add(self, name: str, size: int = 1) -> None:
+        vector = np.array([np.cos(size), np.sin(size)], np.float32)
+        self.photo_index.add_photo(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
+
+    async def found(self) -> dict[str, str]:
+        findings = Report()
+        await self.rows.check(findings)
+        return {each.path: each.kind for each in findings.mismatches}
+
+
+@pytest.fixture
+def executor() -> Iterator[SerialExecutor]:
+    executor = SerialExecutor("all")
+    yield executor
+    executor.close()
+
+
+@pytest.mark.parametrize("when", ["written", "read"])
+def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismatches(
+    executor: SerialExecutor, when: str
+) -> None:
+    async def scenario() -> None:
+        scene = Scene(executor)
+        numbers = iter(range(2, 100))
+
+        def change() -> None:
+            number = next(numbers)
+            scene.add("a", number)
+            scene.add(f"new{number}")
+            scene.photo_index.remove_photo(f"/photos/new{number - 1}")
+            scene.photo_index.move_photo("/photos/b", "/photos/moved")
+            scene.photo_index.move_photo("/photos/moved", "/photos/b")
+
+        scene.store.happens[when] = change
+        assert await scene.found() == {}
+        del scene.store.happens[when]
+        assert await scene.found() == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_row_that_is_wrong_is_found_while_others_change(executor: SerialExecutor) -> None:
+    async def scenario() -> None:
+        scene = Scene(executor)
+        assert await scene.found() == {}
+        del scene.store.stored["/photos/c"]
+        scene.store.happens["read"] = lambda: scene.add("a", 7)
+        assert await scene.found() == {"/photos/c": "not stored"}
+
+    asyncio.run(scenario())
+
+
+def test_rows_of_a_folder_that_is_not_watched_now_are_no_mismatches(executor: SerialExecutor) -> None:
+    async def scenario() -> None:
+        scene = Scene(executor)
+        await scene.writer.flush()
+        photo, vector = scene.store.stored["/photos/a"]
+        scene.store.stored["/elsewhere/a"] = (photo.__class__(**_fields(photo) | {"path": "/elsewhere/a"}), vector)
+        scene.store.stored["/photos/d"] = (photo.__class__(**_fields(photo) | {"path": "/photos/d"}), vector)
+        assert await scene.found() == {"/photos/d": "left over"}
+
+    asyncio.run(scenario())
+
+
+def _fields(photo: Photo) -> dict[str, Any]:
+    return {name: getattr(photo, name) for name in photo.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [
+        (ContentDigest(Fingerprint(2, 2), CONTENT), []),
+        (None, []),
+        (ContentDigest(Fingerprint(1, 1), CONTENT), ["other bytes"]),
+    ],
+)
+def test_other_bytes_count_only_where_size_and_time_are_the_same(
+    executor: SerialExecutor, content: ContentDigest | None, kinds: list[str]
+) -> None:
+    async def scenario() -> None:
+        scene = Scene(executor)
+        nobody: Any = None
+        disk: Any = SimpleNamespace(read=AsyncMock(return_value=content))
+        check = SampleCheck(disk, scene.library, scene.index, executor, nobody, nobody, at_ease())
+        findings = Report()
+        photo = scene.library.get("/photos/a")
+        assert photo is not None
+        await check.check([photo], findings, lambda _path: False)
+        assert [each.kind for each in findings.mismatches] == kinds
+
+    asyncio.run(scenario())
+
+
+def test_two_flushes_at_once_are_one_after_the_other(executor: SerialExecutor) -> None:
+    async def scenario() -> None:
+        scene = Scene(executor)
+        first, second = asyncio.ensure_future(scene.writer.flush()), asyncio.ensure_future(scene.writer.flush())
+        await asyncio.sleep(0)
+        assert scene.writer.pending == 3, "what is being written is still pending"
+        await asyncio.gather(first, second)
+        assert (scene.writer.pending, len(scene.store.stored)) == (0, 3)
+
+    asyncio.run(scenario())

@@ -1,0 +1,103 @@
+"""What the index takes on disk: measured without changing it, and without waiting for a store that is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.adapters.store.lance import LanceStore
+from phsearch.domain.types import TableStats
+from phsearch.errors import StoreError
+from phsearch.service.indexing.store_writer import StoreStats
+from phsearch.service.threads import SerialExecutor
+from support.store.kit import IDENTITY, bytes_below, failure, opened, photo, vector
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_tables_tell_their_rows_fragments_versions_and_bytes_and_nothing_is_changed(tmp_path: Path) -> None:
+    store = opened(tmp_path, IDENTITY)
+    for number in range(3):
+        store.apply([(photo(f"/r/{number}.jpg"), vector(number))], [])
+    store.apply_failures([failure("/r/bad.jpg")], [])
+    before = bytes_below(tmp_path)
+    photos, errors = store.stats()
+    assert bytes_below(tmp_path) == before
+    assert (photos.name, photos.rows, photos.fragments, photos.schema, photos.former) == ("photos_mini", 3, 3, 1, False)
+    assert photos.versions == 4, "the empty table is one, too"
+    assert (errors.name, errors.rows, errors.schema) == ("errors", 1, 2)
+    assert photos.bytes + errors.bytes == sum(map(len, before.values()))
+    store.optimize()
+    assert store.stats()[0].fragments == 1
+
+
+def test_the_tables_of_other_models_are_told_apart(tmp_path: Path) -> None:
+    former = LanceStore(tmp_path / "index", "ViT-B-32/openai")
+    former.create_or_check(IDENTITY)
+    former.apply([(photo("/r/a.jpg"), vector(1))], [])
+    former.close()
+    (other,) = opened(tmp_path).stats()
+    assert (other.name, other.former) == ("photos_vit_b_32_openai", True)
+    assert other.bytes == sum(map(len, bytes_below(tmp_path).values()))
+
+
+def test_without_an_index_there_are_no_figures(tmp_path: Path) -> None:
+    assert opened(tmp_path).stats() == []
+
+
+class SlowStore:
+    """Answers when it is let, or fails."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.asked = 0
+        self.fails = False
+
+    def figures(self) -> list[TableStats]:
+        self.asked += 1
+        assert self.let.wait(30)
+        if self.fails:
+            raise StoreError("the disk is gone", "bring it back")
+        return [TableStats("photos_mini", self.asked)]
+
+
+def figures_of(store: Any) -> tuple[StoreStats, SerialExecutor]:
+    executor = SerialExecutor("store")
+    return StoreStats(store, executor), executor
+
+
+def test_a_busy_store_is_not_waited_for_and_asked_only_once() -> None:
+    store = SlowStore()
+
+    async def scenario() -> None:
+        figures, executor = figures_of(store)
+        start = time.monotonic()
+        assert not any(await asyncio.gather(figures.latest(), figures.latest(), figures.latest()))
+        assert time.monotonic() - start < 10
+        store.let.set()
+        while not (known := await figures.latest()):
+            assert time.monotonic() - start < 20
+        assert known == [TableStats("photos_mini", 1)]
+        assert await figures.latest() == known
+        assert store.asked == 1, "what was measured a moment ago is known"
+        executor.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_store_that_cannot_be_measured_gives_nothing_and_is_asked_again() -> None:
+    store = SlowStore()
+    store.let.set()
+    store.fails = True
+
+    async def scenario() -> None:
+        figures, executor = figures_of(store)
+        assert await figures.latest() == []
+        store.fails = False
+        assert await figures.latest() == [TableStats("photos_mini", 2)]
+        executor.close()
+
+    asyncio.run(scenario())

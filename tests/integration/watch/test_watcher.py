@@ -1,0 +1,852 @@
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from watchdog.observers import inotify_c
+
+from phsearch.adapters.files.scanner import FolderScanner
+from phsearch.adapters.linux.mounts import RemoteMounts
+from phsearch.adapters.watch import FolderWatcher, Inotify, IsolatingWatcher
+from phsearch.domain.roots.ignore_rules import IgnoreRules
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.types import (
+    Changed,
+    Deleted,
+    FolderAppeared,
+    FolderMoved,
+    FsEvent,
+    Moved,
+    Overflowed,
+    RootLost,
+    SyncMark,
+    WatchDegraded,
+)
+from support import hung_fs, namespaces
+from support.harness import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RULES = IgnoreRules(("@eaDir/", "*.tmp"))
+PATIENCE = 10.0
+
+
+class Limited(Inotify):
+    """An inotify that refuses some folders, as the kernel does when it is full or may not read."""
+
+    refuse: dict[bytes, int]
+
+    def add_callback(
+        self, path: bytes, mask: inotify_c.Mask, callback: inotify_c.WatchCallback, id_: inotify_c.CallbackId
+    ) -> inotify_c.WatchDescriptor:
+        """Watch, or fail as told."""
+        code = self.refuse.get(path.rpartition(b"/")[2])
+        if code == errno.EACCES:  # what watchdog 7.1 makes of it
+            return inotify_c.WatchDescriptor(-1)
+        if code is not None:
+            raise OSError(code, "refused by the test")
+        return super().add_callback(path, mask, callback, id_)
+
+
+class Ear:
+    """A watcher and what it told, in order."""
+
+    def __init__(
+        self,
+        *roots: Path,
+        follow: bool = False,
+        inotify: type[Inotify] = Inotify,
+        remote: Callable[[str], str | None] = lambda _path: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.root = roots[0]
+        self.told: queue.Queue[FsEvent] = queue.Queue()
+        self.heard: list[FsEvent] = []
+        self.watcher = FolderWatcher(
+            Roots([str(root) for root in roots]),
+            RULES,
+            follow_symlinks=follow,
+            inotify=inotify,
+            remote=remote,
+            patience=patience,
+        )
+        self.watcher.start(self.told.put)
+        for root in roots:
+            self.watcher.add_root(str(root))
+
+    def until(self, *wanted: FsEvent) -> list[FsEvent]:
+        """Collect what is told until all of `wanted` was; give everything told since the last call."""
+        missing, since = list(wanted), list[FsEvent]()
+        deadline = time.monotonic() + PATIENCE
+        while missing:
+            try:
+                event = self.told.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                pytest.fail(f"never told: {missing}\ntold: {since}")
+            since.append(event)
+            if event in missing:
+                missing.remove(event)
+        self.heard += since
+        return since
+
+    def rest(self) -> list[FsEvent]:
+        """Give everything told up to now: a photo is made as a marker, its event comes after all others."""
+        marker = self.root / f"marker{len(self.heard)}-{time.monotonic_ns()}.jpg"
+        marker.touch()
+        told = self.until(Changed(str(marker), closed=True))
+        return [event for event in told if not (isinstance(event, Changed) and event.path == str(marker))]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def ears() -> Iterator[list[Ear]]:
+    """Close every watcher a test appends, and see that no thread stays."""
+    before = threading.active_count()
+    opened: list[Ear] = []
+    yield opened
+    for ear in opened:
+        ear.watcher.close()
+    assert threading.active_count() == before, threading.enumerate()
+
+
+@pytest.fixture
+def ear(root: Path, ears: list[Ear]) -> Ear:
+    ears.append(Ear(root))
+    return ears[0]
+
+
+def watched(ear: Ear) -> set[str]:
+    return {os.path.relpath(folder.path, ear.root) for folder in ear.watcher._tree._by_wd.values()}
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_photo_written_is_touched_and_then_closed(root: Path, ear: Ear) -> None:
+    path = str(root / "a.jpg")
+    with (root / "a.jpg").open("wb") as file:
+        ear.until(Changed(path, closed=False))
+        file.write(b"x")
+    assert ear.until(Changed(path, closed=True)) == [Changed(path, closed=True)]
+
+
+def test_an_atomic_save_is_one_whole_photo(root: Path, ear: Ear) -> None:
+    (root / ".a.jpg.part").write_bytes(b"x")
+    (root / ".a.jpg.part").rename(root / "a.jpg")
+    assert ear.rest() == [Changed(str(root / "a.jpg"), closed=True)]
+
+
+def test_a_rename_is_a_move(root: Path, ear: Ear) -> None:
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(root / "b.jpg")
+    assert ear.rest() == [Moved(str(root / "a.jpg"), str(root / "b.jpg"))]
+
+
+def test_a_photo_renamed_to_something_else_is_gone(root: Path, ear: Ear) -> None:
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(root / "a.jpg.bak")
+    assert ear.rest() == [Deleted(str(root / "a.jpg"))]
+
+
+def test_a_photo_deleted_or_moved_away_is_gone(root: Path, tmp_path: Path, ear: Ear) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (root / name).touch()
+    ear.rest()
+    (root / "a.jpg").unlink()
+    (root / "b.jpg").rename(tmp_path / "b.jpg")
+    assert ear.until(Deleted(str(root / "b.jpg"))) == [Deleted(str(root / "a.jpg")), Deleted(str(root / "b.jpg"))]
+
+
+def test_a_photo_moved_in_is_whole(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "a.jpg").rename(root / "a.jpg")
+    assert ear.rest() == [Changed(str(root / "a.jpg"), closed=True)]
+
+
+def test_a_move_between_roots_is_a_move(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    other = tmp_path / "other"
+    (other / "album").mkdir(parents=True)
+    ears.append(ear := Ear(root, other))
+    (root / "a.jpg").touch()
+    ear.rest()
+    (root / "a.jpg").rename(other / "b.jpg")
+    (other / "album").rename(root / "album")
+    assert ear.rest() == [
+        Moved(str(root / "a.jpg"), str(other / "b.jpg")),
+        FolderMoved(str(other / "album"), str(root / "album")),
+        FolderAppeared(str(root / "album")),
+    ]
+    (root / "album" / "x.jpg").touch()
+    assert Changed(str(root / "album" / "x.jpg"), closed=True) in ear.rest()
+
+
+def test_what_is_no_photo_makes_no_events(root: Path, ear: Ear) -> None:
+    (root / "notes.txt").write_text("x")
+    (root / "notes.txt").rename(root / "n.txt")
+    (root / "n.txt").unlink()
+    (root / ".hidden.jpg").touch()
+    assert ear.rest() == []
+
+
+def test_our_own_reading_makes_no_events(root: Path, ears: list[Ear]) -> None:
+    raw: list[inotify_c.InotifyEvent] = []
+
+    class Counting(Inotify):
+        def handle_event(self, event: inotify_c.InotifyEvent) -> None:
+            raw.append(event)
+            super().handle_event(event)
+
+    ears.append(ear := Ear(root, inotify=Counting))
+    (root / "d").mkdir()
+    ear.until(FolderAppeared(str(root / "d")))
+    (root / "d" / "a.jpg").write_bytes(b"x")
+    ear.until(Changed(str(root / "d" / "a.jpg"), closed=True))
+    raw.clear()
+    for _ in range(3):
+        assert (root / "d" / "a.jpg").read_bytes() == b"x"
+        assert len(list(FolderScanner(Roots([str(root)]), RULES).scan(str(root), str(root)))) >= 1
+    assert ear.rest() == []
+    assert len(raw) == 2  # the marker's
+
+
+def test_a_name_that_is_not_utf8_comes_back_as_it_was(root: Path, ear: Ear) -> None:
+    raw = os.fsencode(root) + b"/caf\xe9.jpg"
+    os.close(os.open(raw, os.O_CREAT | os.O_WRONLY))
+    assert [os.fsencode(event.path) for event in ear.rest() if isinstance(event, Changed)] == [raw, raw]
+
+
+def test_a_fifo_named_like_a_photo_is_told_and_blocks_nobody(root: Path, ear: Ear) -> None:
+    os.mkfifo(root / "pipe.jpg")
+    assert ear.rest() == [Changed(str(root / "pipe.jpg"), closed=False)]
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_moved_in_is_told_once_and_watched_to_the_bottom(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "in" / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a.jpg").touch()
+    (tmp_path / "in").rename(root / "in")
+    assert ear.rest() == [FolderAppeared(str(root / "in"))]
+    (root / "in" / "deep" / "er" / "b.jpg").touch()
+    ear.until(Changed(str(root / "in" / "deep" / "er" / "b.jpg"), closed=True))
+
+
+def test_a_folder_renamed_keeps_its_watches_under_the_new_name(root: Path, ear: Ear) -> None:
+    (root / "old" / "sub").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "old")))
+    ear.rest()
+    (root / "old").rename(root / "new")
+    assert ear.rest() == [FolderMoved(str(root / "old"), str(root / "new")), FolderAppeared(str(root / "new"))]
+    (root / "new" / "sub" / "a.jpg").touch()
+    assert Changed(str(root / "new" / "sub" / "a.jpg"), closed=True) in ear.rest()
+    assert watched(ear) == {".", "new", "new/sub"}
+
+
+def test_a_folder_moved_out_is_gone_and_leaves_no_ghosts(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    ear.rest()
+    (root / "a").rename(tmp_path / "away")
+    (tmp_path / "away" / "b" / "ghost.jpg").touch()
+    told = ear.until(Deleted(str(root / "a")))
+    (tmp_path / "away" / "b" / "ghost2.jpg").touch()
+    assert [*told, *ear.rest()] == [Deleted(str(root / "a"))]
+    assert watched(ear) == {"."}
+
+
+def test_a_folder_deleted_is_gone_with_all_its_photos(root: Path, ear: Ear) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    (root / "a" / "b" / "x.jpg").touch()
+    ear.rest()
+    shutil.rmtree(root / "a")
+    assert ear.rest() == [
+        Deleted(str(root / "a" / "b" / "x.jpg")),
+        Deleted(str(root / "a" / "b")),
+        Deleted(str(root / "a")),
+    ]
+    assert watched(ear) == {"."}
+
+
+def test_a_folder_that_becomes_hidden_is_gone_and_one_that_shows_up_has_appeared(root: Path, ear: Ear) -> None:
+    (root / "a" / "sub").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "a")))
+    ear.rest()
+    (root / "a").rename(root / ".a")
+    assert ear.rest() == [Deleted(str(root / "a"))]
+    assert watched(ear) == {"."}
+    (root / ".a").rename(root / "b")
+    assert ear.rest() == [FolderAppeared(str(root / "b"))]
+    assert watched(ear) == {".", "b", "b/sub"}
+
+
+def test_ignored_and_hidden_folders_and_inner_roots_are_not_watched(root: Path, ears: list[Ear]) -> None:
+    for name in (".git/objects", "@eaDir/x", "b.tmp", "c/@eaDir", "work/w"):
+        (root / name).mkdir(parents=True)
+    ears.append(ear := Ear(root, root / "work"))
+    (root / "c" / ".new").mkdir()
+    (root / "c" / "@eaDir" / "new").mkdir()
+    (root / "@eaDir" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {".", "c", "work", "work/w"}
+    (root / "work" / "a.jpg").touch()
+    path = str(root / "work" / "a.jpg")
+    assert ear.rest() == [Changed(path, closed=False), Changed(path, closed=True)]
+
+
+def test_an_inner_root_is_not_watched_by_the_outer_even_while_it_is_not_watched_itself(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "work" / "w").mkdir(parents=True)
+    ears.append(ear := Ear(root, root / "work"))
+    ear.watcher.remove_root(str(root / "work"))
+    ear.watcher.add_root(str(root))
+    (root / "work" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {"."}
+
+
+def make_and_move(root: Path, numbers: range, made: set[str]) -> None:
+    """Make folders with photos at once, and rename some while the watcher is still busy with them."""
+    for number in numbers:
+        folder = root / f"{number}" / "b"
+        (folder / "c").mkdir(parents=True)
+        (folder / "c" / "x.jpg").touch()
+        (folder / "y.jpg").touch()
+        if number % 3 == 0:
+            folder = folder.rename(root / f"moved{number}")
+        made.update({str(folder / "c" / "x.jpg"), str(folder / "y.jpg")})
+
+
+def learn(seen: set[str], event: FsEvent, scanner: FolderScanner, root: Path) -> None:
+    """Do with an event the least that an indexer does."""
+    match event:
+        case Changed(path=path):
+            seen.add(path)
+        case FolderAppeared(path=path) if Path(path).is_dir():
+            with contextlib.suppress(FileNotFoundError):
+                seen.update(item.path for item in scanner.scan(str(root), path))
+        case FolderMoved(source=source, target=target):
+            seen.update([target + path[len(source) :] for path in seen if path.startswith(f"{source}/")])
+
+
+def test_nothing_is_lost_when_folders_and_photos_are_made_and_moved_at_once(root: Path, ear: Ear) -> None:
+    made: set[str] = set()
+    ranges = [range(start, start + 100) for start in (0, 100, 200)]
+    writers = [threading.Thread(target=make_and_move, args=(root, numbers, made)) for numbers in ranges]
+    for writer in writers:
+        writer.start()
+    scanner = FolderScanner(Roots([str(root)]), RULES)
+    seen: set[str] = set()
+    deadline = time.monotonic() + PATIENCE
+    while any(writer.is_alive() for writer in writers) or not seen >= made:
+        assert time.monotonic() < deadline, f"lost: {sorted(made - seen)[:5]} of {len(made)}"
+        with contextlib.suppress(queue.Empty):
+            learn(seen, ear.told.get(timeout=0.2), scanner, root)
+    assert {os.path.relpath(folder, root) for folder, _, _ in os.walk(root)} == watched(ear)
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def test_links_are_not_followed_unless_asked(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "away").mkdir()
+    (root / "link").symlink_to(tmp_path / "away")
+    (tmp_path / "away" / "a.jpg").touch()
+    assert ear.rest() == []
+
+
+def test_followed_links_are_watched_and_circles_end(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    away = tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    (away / "deep" / "up").symlink_to(root)
+    (root / "zz").mkdir()
+    (root / "aa").symlink_to(root / "zz")
+    (root / "link").symlink_to(away)
+    ears.append(ear := Ear(root, follow=True))
+    assert watched(ear) == {".", "zz", "link", "link/deep"}
+    (away / "deep" / "a.jpg").touch()
+    assert Changed(str(root / "link" / "deep" / "a.jpg"), closed=True) in ear.rest()
+    (root / "link").unlink()
+    assert ear.rest() == [Deleted(str(root / "link"))]
+    (root / "again").symlink_to(away)
+    assert ear.rest() == [FolderAppeared(str(root / "again"))]
+
+
+# --- what is lost, and what cannot be watched -----------------------------------------------------------------------
+
+
+def test_after_an_overflow_the_root_is_told_and_missed_folders_are_watched(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} events")
+    (root / "old" / "sub").mkdir(parents=True)
+    (root / "stays" / "leaves").mkdir(parents=True)
+    ear.until(FolderAppeared(str(root / "old")), FolderAppeared(str(root / "stays")))
+    ear.rest()
+    with ear.watcher._lock:  # the reader waits, and the kernel's queue runs full
+        for number in range(length // 2):  # three events each, and one read of the reader's takes some thousands
+            (root / f"{number}.txt").touch()
+            (root / f"{number}.txt").unlink()
+        (root / "new" / "deep").mkdir(parents=True)
+        (root / "old").rename(root / "renamed")
+        (root / "stays" / "leaves").rename(root / "left")  # is met at its new place before it is missed at the old
+    ear.until(Overflowed(str(root)))
+    assert watched(ear) == {".", "new", "new/deep", "renamed", "renamed/sub", "stays", "left"}
+    (root / "renamed" / "sub" / "a.jpg").touch()
+    assert Changed(str(root / "renamed" / "sub" / "a.jpg"), closed=True) in ear.rest()
+
+
+def test_folders_beyond_the_watch_limit_are_counted_with_the_remedy_and_the_rest_goes_on(
+    root: Path, ears: list[Ear]
+) -> None:
+    for name in ("a/full/x", "a/full/y", "b"):
+        (root / name).mkdir(parents=True)
+
+    class Full(Limited):
+        refuse = dict.fromkeys((b"full", b"x", b"y", b"more"), errno.ENOSPC)
+
+    ears.append(ear := Ear(root, inotify=Full))
+    (root / "b" / "a.jpg").touch()
+    told = ear.until(Changed(str(root / "b" / "a.jpg"), closed=True))
+    limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text())
+    blind = told[0]
+    assert isinstance(blind, WatchDegraded)
+    assert (blind.root, blind.folders) == (str(root), 3)
+    assert f"sysctl fs.inotify.max_user_watches={limit * 2}" in blind.reason
+    (root / "more").mkdir()
+    ear.until(FolderAppeared(str(root / "more")), WatchDegraded(str(root), 4, blind.reason))
+    shutil.rmtree(root / "a" / "full")
+    ear.until(Deleted(str(root / "a" / "full")), WatchDegraded(str(root), 1, blind.reason))
+    Full.refuse.clear()  # the owner did as told, and the timer adds the root again
+    ear.watcher.add_root(str(root))
+    ear.until(WatchDegraded(str(root), 0, ""))
+    assert watched(ear) == {".", "a", "b", "more"}
+
+
+def test_a_folder_that_may_not_be_read_is_counted(root: Path, ears: list[Ear]) -> None:
+    (root / "locked").mkdir()
+
+    class Locked(Limited):
+        refuse = {b"locked": errno.EACCES}  # noqa: RUF012
+
+    ears.append(ear := Ear(root, inotify=Locked))
+    ear.until(WatchDegraded(str(root), 1, "permission denied"))
+    (root / "locked").rmdir()
+    ear.until(WatchDegraded(str(root), 0, ""))
+
+
+def _counted(ear: Ear, root: Path, folders: tuple[int, int]) -> None:
+    # Whoever counts at the moment in which something changes is told nothing.
+    wait_until(
+        lambda: ear.watcher.watch_counts(str(root)) == folders, f"{folders} are counted as watched and not watched"
+    )
+
+
+def test_a_root_beyond_a_limit_is_blind_names_the_remedy_and_is_watched_once_there_is_room(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    full = [True]
+
+    class NoInstance(Inotify):
+        @classmethod
+        def _create_inotify_fd(cls) -> int:
+            if full[0]:
+                raise OSError(errno.EMFILE, "inotify instance limit reached")
+            return super()._create_inotify_fd()
+
+    class FullAtOnce(Limited):
+        refuse = dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC)
+
+    for inotify, remedy in ((NoInstance, "fs.inotify.max_user_instances="), (FullAtOnce, "max_user_watches=")):
+        ears.append(ear := Ear(root, inotify=inotify))
+        blind = ear.told.get(timeout=PATIENCE)
+        assert isinstance(blind, WatchDegraded)
+        assert blind.folders == 3
+        assert f"sudo sysctl fs.inotify.{remedy.rpartition('.')[2]}" in blind.reason
+        _counted(ear, root, (0, 3))
+        full[0] = False
+        FullAtOnce.refuse.clear()
+        ear.watcher.add_root(str(root))
+        ear.until(WatchDegraded(str(root), 0, ""))
+        _counted(ear, root, (3, 0))
+        (root / "a" / "b" / "x.jpg").touch()
+        assert Changed(str(root / "a" / "b" / "x.jpg"), closed=True) in ear.rest()
+        (root / "a" / "b" / "x.jpg").unlink()
+        FullAtOnce.refuse.update(dict.fromkeys((b"root", b"a", b"b"), errno.ENOSPC))
+
+
+def test_a_root_that_cannot_be_watched_is_an_error(root: Path, ear: Ear) -> None:
+    with pytest.raises(FileNotFoundError):
+        ear.watcher.add_root(str(root / "absent"))
+    (root / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        ear.watcher.add_root(str(root / "file"))
+
+
+def test_a_root_watched_again_tells_its_blind_folders_afresh(root: Path, ears: list[Ear]) -> None:
+    (root / "full").mkdir()
+
+    class Full(Limited):
+        refuse = {b"full": errno.ENOSPC}  # noqa: RUF012
+
+    ears.append(ear := Ear(root, inotify=Full))
+    blind = ear.told.get(timeout=PATIENCE)
+    ear.watcher.remove_root(str(root))
+    ear.watcher.add_root(str(root))
+    assert ear.told.get(timeout=PATIENCE) == blind
+    ear.watcher.remove_root(str(root))
+    Full.refuse.clear()
+    ear.watcher.add_root(str(root))
+    assert ear.told.get(timeout=PATIENCE) == WatchDegraded(str(root), 0, ""), (
+        "or it would be scanned on a timer for ever"
+    )
+
+
+def test_hiding_a_great_many_folders_at_once_overflows_nothing(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} folders")
+    many = root / "many"
+    for number in range(length // 250 + 1):
+        for inner in range(250):
+            (many / str(number) / str(inner)).mkdir(parents=True)
+    ear.watcher.add_root(str(root))
+    many.rename(root / ".many")
+    told = ear.until(Deleted(str(many)))
+    (root / "a.jpg").touch()
+    told += ear.until(Changed(str(root / "a.jpg"), closed=True))
+    wait_until(lambda: not ear.watcher._tree._pending_removal, "all watches are ended")
+    assert Overflowed(str(root)) not in [*told, *ear.rest()]
+    assert watched(ear) == {"."}
+
+
+def test_a_mark_is_told_when_all_before_it_has_been(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (root / "leaves").mkdir()
+    ear.until(FolderAppeared(str(root / "leaves")))
+    for number in range(50):
+        (root / f"{number}.jpg").touch()
+    (root / "0.jpg").rename(root / "moved.jpg")
+    (root / "leaves").rename(tmp_path / "left")  # half a move waits for its other half, but not beyond the mark
+    assert ear.watcher.send_mark(7) is True
+    told = ear.until(SyncMark(7))
+    assert told[-1] == SyncMark(7)
+    assert {Changed(str(root / f"{number}.jpg"), closed=True) for number in range(50)} <= set(told)
+    assert Moved(str(root / "0.jpg"), str(root / "moved.jpg")) in told
+    assert Deleted(str(root / "leaves")) in told
+
+
+def test_a_mark_lost_in_an_overflow_is_told_after_the_overflow(root: Path, ear: Ear) -> None:
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if length > 1 << 15:
+        pytest.skip(f"it would take {length} events")
+    with ear.watcher._lock:
+        for number in range(length // 2):
+            (root / f"{number}.txt").touch()
+            (root / f"{number}.txt").unlink()
+        assert ear.watcher.send_mark(1) is True
+    told = ear.until(SyncMark(1))
+    assert told.index(Overflowed(str(root))) < told.index(SyncMark(1))
+
+
+def test_no_mark_is_promised_where_nothing_is_watched(root: Path, ears: list[Ear]) -> None:
+    ears.append(ear := Ear(root))
+    ear.watcher.remove_root(str(root))
+    assert ear.watcher.send_mark(1) is True, "the reader still reads"
+    ear.until(SyncMark(1))
+    ears.append(Ear.__new__(Ear))
+    ears[-1].watcher = FolderWatcher(Roots([str(root)]), RULES)
+    ears[-1].watcher.start(lambda _event: None)
+    assert ears[-1].watcher.send_mark(1) is False
+
+
+# --- roots that go and come -----------------------------------------------------------------------------------------
+
+
+def test_a_root_deleted_is_lost_and_can_be_added_when_it_is_back(root: Path, ear: Ear) -> None:
+    (root / "a").mkdir()
+    ear.until(FolderAppeared(str(root / "a")))
+    shutil.rmtree(root)
+    lost = [event for event in ear.until(RootLost(str(root), "its folder was deleted")) if isinstance(event, RootLost)]
+    assert len(lost) == 1
+    with pytest.raises(FileNotFoundError):
+        ear.watcher.add_root(str(root))
+    (root / "b").mkdir(parents=True)
+    ear.watcher.add_root(str(root))
+    (root / "b" / "x.jpg").touch()
+    assert Changed(str(root / "b" / "x.jpg"), closed=True) in ear.rest()
+    assert watched(ear) == {".", "b"}
+
+
+def test_a_root_renamed_is_lost_and_its_new_place_is_silent(root: Path, tmp_path: Path, ear: Ear) -> None:
+    root.rename(tmp_path / "elsewhere")
+    ear.until(RootLost(str(root), "its folder was renamed"))
+    (tmp_path / "elsewhere" / "a.jpg").touch()
+    root.mkdir()
+    ear.watcher.add_root(str(root))
+    assert ear.rest() == []
+
+
+def test_an_inner_root_is_lost_when_a_folder_above_it_moves(root: Path, ears: list[Ear]) -> None:
+    inner = root / "above" / "inner"
+    inner.mkdir(parents=True)
+    ears.append(ear := Ear(root, inner))
+    (root / "above").rename(root / "other")
+    ear.until(RootLost(str(inner), "its folder is gone"), FolderMoved(str(root / "above"), str(root / "other")))
+
+
+def test_a_root_replaced_unseen_is_watched_anew_by_adding_it_again(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    (root / "home" / "pics").mkdir(parents=True)
+    ears.append(ear := Ear(root / "home" / "pics"))
+    (root / "home").rename(tmp_path / "away")
+    (root / "home" / "pics").mkdir(parents=True)
+    ear.watcher.add_root(str(root / "home" / "pics"))
+    assert ear.rest() == [Overflowed(str(root / "home" / "pics"))]
+
+
+def test_two_names_of_one_folder_are_not_both_watched(root: Path, tmp_path: Path, ear: Ear) -> None:
+    (tmp_path / "alias").symlink_to(root)
+    with pytest.raises(FileExistsError, match="the same folder as the root"):
+        ear.watcher.add_root(str(tmp_path / "alias"))
+    ear.rest()
+
+
+def test_a_root_removed_is_silent_and_the_others_go_on(root: Path, tmp_path: Path, ears: list[Ear]) -> None:
+    other = tmp_path / "other"
+    (other / "sub").mkdir(parents=True)
+    ears.append(ear := Ear(root, other))
+    ear.watcher.remove_root(str(other))
+    ear.watcher.remove_root(str(other))
+    (other / "sub" / "a.jpg").touch()
+    assert ear.rest() == []
+    assert watched(ear) == {"."}
+
+
+def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
+    root: Path, tmp_path: Path, ears: list[Ear]
+) -> None:
+    revived = threading.Event()
+
+    class Mortal(Inotify):
+        """Dies of a file's name, and has its last words (its watches' ends) when the next reader is at work."""
+
+        def read_events(self, *, event_buffer_size: int = 4096) -> list[inotify_c.InotifyEvent]:
+            events = super().read_events(event_buffer_size=event_buffer_size)
+            if any(event.name == b"poison" for event in events):
+                raise RuntimeError("poisoned")
+            return events
+
+        def stop(self) -> None:
+            if threading.current_thread() is self:
+                revived.wait(PATIENCE)
+            super().stop()
+
+    other = tmp_path / "other"
+    other.mkdir()
+    ears.append(ear := Ear(root, other, inotify=Mortal))
+    (root / "poison").touch()
+    ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
+    ear.watcher.add_root(str(root))
+    revived.set()
+    (dying,) = ear.watcher._dying
+    dying.join(PATIENCE)
+    assert ear.rest() == []
+
+
+MOUNTING = """
+import queue, subprocess, sys
+from phsearch.adapters.watch import FolderWatcher
+from phsearch.domain.roots import Roots
+from phsearch.domain.rules import Rules
+from phsearch.domain.types import RootLost
+root, told = sys.argv[1], queue.Queue()
+watcher = FolderWatcher(Roots([root]), Rules())
+watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
+watcher.add(root)
+subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+print(told.get(timeout=10).reason)
+watcher.add(root)
+subprocess.run(["umount", root], check=True)
+print(told.get(timeout=10).reason)
+watcher.close()
+"""
+
+
+@pytest.mark.skipif(bool(namespaces.why_no_mounts()), reason=namespaces.why_no_mounts())
+def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Path) -> None:
+    program = [*namespaces.MOUNTING, sys.executable, "-c", MOUNTING, str(root)]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    replaced = "another folder or file system has taken its place"
+    assert lines[:1] == [replaced], done.stderr
+    assert lines[1:] in ([replaced], ["its file system was unmounted"]), "keeper and reader notice; either may be first"
+
+
+# --- file systems that hang ------------------------------------------------------------------------------------------
+
+hanging = pytest.mark.skipif(bool(hung_fs.why_not()), reason=hung_fs.why_not())
+
+
+@hanging
+def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
+    root: Path, tmp_path: Path, ears: list[Ear]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    ears.append(ear := Ear(root, other, patience=0.5))
+    with hung_fs.hung(other):
+        for number in range(5):
+            (root / f"{number}.jpg").touch()
+            ear.until(Changed(str(root / f"{number}.jpg"), closed=True))
+        ear.until(RootLost(str(other), "it does not answer"))
+        for _ in range(3):
+            with pytest.raises(TimeoutError, match="does not answer"):
+                ear.watcher.add_root(str(other))
+        assert sum(thread.name == f"looks at {other}" for thread in threading.enumerate()) == 1
+        assert watched(ear) == {"."}
+    ear.watcher.add_root(str(other))
+    (other / "back.jpg").touch()
+    ear.until(Changed(str(other / "back.jpg"), closed=True))
+
+
+@hanging
+def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watched(
+    root: Path, ears: list[Ear]
+) -> None:
+    (root / "nas").mkdir()
+    with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMounts()) as remote:
+        ears.append(ear := Ear(root, remote=remote))
+        ear.until(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
+        (root / "new").mkdir()
+        ear.until(FolderAppeared(str(root / "new")))
+        ear.watcher.add_root(str(root))
+        assert watched(ear) == {".", "new"}
+        assert ear.watcher.watch_counts(str(root)) == (2, 1)
+    ears.append(ear := Ear(root))
+    assert watched(ear) == {".", "nas", "new"}
+
+
+@hanging
+def test_a_root_that_may_hang_is_watched_apart_and_left_behind_when_it_does(root: Path, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    (share / "slow").mkdir(parents=True)
+    stuck = threading.Event()
+
+    class Sticky(Inotify):
+        """Hangs in a folder, as a file system makes it hang that answered a moment ago."""
+
+        def add_callback(
+            self, path: bytes, mask: inotify_c.Mask, callback: inotify_c.WatchCallback, id_: inotify_c.CallbackId
+        ) -> inotify_c.WatchDescriptor:
+            if path.endswith(b"slow"):
+                stuck.set()
+                os.stat(path)
+            return super().add_callback(path, mask, callback, id_)
+
+    told: queue.Queue[FsEvent] = queue.Queue()
+
+    def hears(wanted: FsEvent) -> None:
+        while told.get(timeout=PATIENCE) != wanted:
+            pass
+
+    both = Roots([str(root), str(share)])
+    watchers = IsolatingWatcher(
+        lambda: FolderWatcher(both, RULES, inotify=Sticky, patience=0.5),
+        lambda path: "fuse" if path == str(share) else None,
+        patience=0.5,
+    )
+    watchers.start(told.put)
+    watchers.add_root(str(root))
+    watchers.add_root(str(share))
+    assert stuck.is_set()
+    assert watchers.watch_counts(str(share)) == (2, 0)
+    (share / "slow" / "a.jpg").touch()
+    hears(Changed(str(share / "slow" / "a.jpg"), closed=True))
+    with hung_fs.hung(share / "slow") as mount:
+        again = threading.Thread(target=watchers.add_root, args=(str(share),), daemon=True)
+        again.start()
+        again.join(1)
+        assert again.is_alive(), "the share itself answers, so it is waited for"
+        assert watchers.watch_counts(str(share)) is None
+        (root / "b.jpg").touch()
+        hears(Changed(str(root / "b.jpg"), closed=True))
+        assert watchers.send_mark(1) is True
+        hears(SyncMark(1))
+        watchers.remove_root(str(share))  # does not wait
+        start = time.monotonic()
+        watchers.close()
+        assert time.monotonic() - start < 6
+        mount.end()
+        again.join(PATIENCE)
+
+
+# --- what we rely on in watchdog ------------------------------------------------------------------------------------
+
+
+def test_watchdog_still_has_what_the_watcher_is_built_on(root: Path) -> None:
+    """Reads as a list: a change here in an update of watchdog means reading inotify_c.py again."""
+    assert issubclass(Inotify, inotify_c.InotifyFD)
+    for method in ("add_callback", "remove_callbacks", "handle_event", "read_events", "run", "stop", "start", "join"):
+        assert callable(getattr(inotify_c.InotifyFD, method))
+    for method in ("on_event", "on_watch_deleted", "on_queue_overflow"):
+        assert hasattr(inotify_c.WatchCallback, method)
+        assert hasattr(FolderWatcher, method)
+
+    told: list[tuple[int, int]] = []
+    arrived = threading.Event()
+
+    class Recorder:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def on_event(self, event: inotify_c.InotifyEvent) -> None:
+            told.append((self.number, event.wd))
+            arrived.set()
+
+        def on_watch_deleted(self, wd: int) -> None: ...
+
+        def on_queue_overflow(self) -> None: ...
+
+    reader = Inotify(lambda _error: None)
+    reader.start()
+    mask = inotify_c.InotifyConstants.IN_CREATE
+    one, two = inotify_c.CallbackId(1), inotify_c.CallbackId(2)
+    wd = reader.add_callback(os.fsencode(root), mask, Recorder(1), one)
+    assert reader.add_callback(os.fsencode(root), mask, Recorder(2), two) == wd  # one inode, one number
+    reader.remove_callbacks([(wd, one)])  # and the other goes on
+    reader.remove_callbacks([(inotify_c.WatchDescriptor(-1), one)])  # no error for what is not there
+    (root / "x").touch()
+    assert arrived.wait(PATIENCE)
+    reader.stop()
+    reader.join(PATIENCE)
+    assert not reader.is_alive()
+    assert told == [(2, wd)]
+
+
+def test_watchdog_still_passes_over_a_permission_error() -> None:
+    """If this changes, `Tree._open` may lose its line about -1."""
+    import ctypes  # noqa: PLC0415
+
+    ctypes.set_errno(errno.EACCES)
+    inotify_c.InotifyFD._raise_error()

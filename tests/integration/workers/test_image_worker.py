@@ -1,0 +1,257 @@
+"""The index worker under supervision, with programs that do as a test needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.domain.indexing.batching import Batcher, ChangedMeanwhile, Embedded, EmbedJob, Unreadable
+from phsearch.domain.types import Fingerprint
+from phsearch.service.workers.image_worker import ImageWorker
+from phsearch.service.workers.limits import WorkerLimits
+from phsearch.service.workers.process import WorkerCommand
+from support.fake_power import at_ease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from phsearch.domain.indexing.batching import EmbedResult
+
+BEGINS = """
+import os, signal, socket, sys, time
+from pathlib import Path
+from phsearch.service.frames import Channel
+channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+starts = Path(channel.receive()[0]["starts"])
+with starts.open("a") as file:
+    file.write(f"{os.getpid()}\\n")
+life = len(starts.read_text().split())
+identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
+about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
+channel.send({"op": "ready", **about, "batch_size": 4})
+
+def embedded(path, size):
+    # The worker's life stands for the camera: a result tells which one it came from.
+    info = [size, 1, "PNG", None, str(life), None, None, None]
+    channel.send({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
+"""
+EMBEDS = """
+while (frame := channel.receive()) is not None:
+    for path, size, _ in frame[0]["photos"]:
+        channel.send({"op": "begun", "path": path})
+        embedded(path, size)
+    channel.send({"op": "done", "batch": frame[0]["batch"]})
+"""
+
+
+class Model:
+    """A model that is always the right one."""
+
+    problem = None
+
+    async def report(self, *_: object, **__: object) -> None:
+        pass
+
+    def failed(self, error: Exception) -> None:
+        raise AssertionError(error)
+
+
+class Stage:
+    """An embedder whose worker runs `script`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        script: str,
+        memory: Callable[[int], int] = lambda _pid: 0,
+        *,
+        ahead: int = 1,
+        loading: str = "",
+        patience: float = 30,
+    ) -> None:
+        self.starts = folder / "starts"
+        begins = BEGINS.replace("identity =", f"{loading}identity =")
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
+        limits = WorkerLimits(patience, memory, lambda _loaded: 1000)
+        model: Any = Model()
+        self.throttle = at_ease()
+        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
+        self.outcomes: dict[str, EmbedResult] = {}
+        self.image_worker.on_result = self._take
+
+    def _take(self, result: EmbedResult) -> None:
+        assert result.photo.path not in self.outcomes
+        self.outcomes[result.photo.path] = result
+
+    async def play(self, done: Callable[[], bool], *paths: str) -> None:
+        """Submit photos and work until something is true."""
+        running = asyncio.ensure_future(self.image_worker.run())
+        for path in paths:
+            self.image_worker.submit_job(photo(path))
+        async with asyncio.timeout(30):
+            while not done():
+                assert not running.done(), running.result()
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait({running})
+
+    def cameras(self) -> dict[str, str | None]:
+        return {path: each.info.camera for path, each in self.outcomes.items() if isinstance(each, Embedded)}
+
+
+def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp_path: Path) -> None:
+    slowly = EMBEDS.replace("embedded(path, size)", "time.sleep(0.1); embedded(path, size)")
+    stage = Stage(tmp_path, slowly, ahead=3)
+    paths = [f"{number:02}" for number in range(12)]
+
+    async def scenario() -> None:
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 12, *paths))
+        await until(lambda: bool(stage.outcomes))
+        await stage.throttle.pause(None)
+        await until(lambda: not stage.image_worker.running)
+        assert sorted(stage.outcomes) == paths[:4], "the batch in hand"
+        assert (stage.image_worker.pending, stage.image_worker.embed_position("04")) == (8, 0)
+        await asyncio.sleep(0.5)
+        assert len(stage.outcomes) == 4
+        await stage.throttle.resume(force=False)
+        await playing
+
+    asyncio.run(scenario())
+    assert set(stage.cameras().values()) == {"1", "2"}
+    assert len(stage.starts.read_text().split()) == 2
+
+
+def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path) -> None:
+    loads = "import time; time.sleep(0 if life > 1 else 60)\n"
+    stage = Stage(tmp_path, EMBEDS, loading=loads)
+
+    async def scenario() -> None:
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 1, "a"))
+        await until(stage.starts.exists)
+        pid = int(stage.starts.read_text())
+        await stage.throttle.pause(None)
+        await until(lambda: not os.path.exists(f"/proc/{pid}"))
+        await stage.throttle.resume(force=False)
+        await playing
+
+    asyncio.run(scenario())
+
+
+def test_a_check_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS)
+
+    async def scenario() -> None:
+        await stage.throttle.pause(None)
+        running = asyncio.ensure_future(stage.image_worker.run())
+        check = asyncio.ensure_future(stage.image_worker.check_photo(photo("a")))
+        await until(lambda: stage.image_worker.busy)
+        check.cancel()
+        await asyncio.wait({check})
+        assert not stage.image_worker.busy
+        await stage.throttle.resume(force=False)
+        await asyncio.sleep(0.1)
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert not stage.starts.exists(), "no worker was hired for it"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+def photo(path: str, size: int = 1) -> EmbedJob:
+    return EmbedJob(path, "/", Fingerprint(size, 1), b"")
+
+
+def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def memory(_pid: int) -> int:
+        looks.append(1)
+        if len(looks) != 2:
+            return 0
+        # The loop stands still, so that all the worker says now is still on its way when it is ended.
+        time.sleep(1)
+        return 2000
+
+    stage = Stage(
+        tmp_path,
+        """
+for path, size, _ in channel.receive()[0]["photos"]:
+    channel.send({"op": "begun", "path": path})
+    if life == 1:
+        time.sleep(0.15)
+        if path == "c":
+            time.sleep(60)
+    embedded(path, size)
+channel.receive()
+""",
+        memory,
+    )
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "b", "c"))
+    assert stage.cameras() == {"a": "1", "b": "1", "c": "2"}
+
+
+def test_a_worker_that_dies_before_it_says_a_word_is_not_replaced_at_once_again_and_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "channel.receive(); os._exit(1)")
+    until = time.monotonic() + 2.5
+    asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
+    assert 1 <= len(stage.starts.read_text().split()) <= 3
+    assert stage.outcomes == {}
+
+
+def test_the_culprit_of_a_death_comes_with_its_cause(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS.replace("embedded(", "path == 'bad' and os.abort()\n        embedded("))
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "bad", "c"))
+    bad = stage.outcomes["bad"]
+    assert isinstance(bad, Unreadable)
+    assert (bad.reason, bad.cause, bad.truncated) == ("its decoder crashed (SIGABRT)", "crash", False)
+
+
+def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS)
+    answers: list[EmbedResult] = []
+
+    async def scenario() -> None:
+        async def check(size: int) -> None:
+            answers.append(await stage.image_worker.check_photo(photo("a", size)))
+
+        checks = [asyncio.ensure_future(check(size)) for size in (1, 2)]
+        await stage.play(lambda: len(answers) == 2 and len(stage.outcomes) == 1, "a")
+        await asyncio.gather(*checks)
+
+    asyncio.run(scenario())
+    assert [type(answer) for answer in answers] == [ChangedMeanwhile, Embedded], "the newer state replaced the older"
+    assert not any(answer.photo.check for answer in stage.outcomes.values())
+
+
+def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
+    # More than a socket holds, and nobody takes it out.
+    paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
+    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, patience=0.5)
+    asyncio.run(stage.play(lambda: len(stage.outcomes) == 4, *paths))
+    assert set(stage.cameras().values()) == {"2"}
+
+
+def test_the_heartbeat_sees_photos_in_work_and_every_word_about_them(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, EMBEDS.replace("embedded(path, size)", "time.sleep(0.3)\n        embedded(path, size)"))
+    seen = []
+
+    def done() -> bool:
+        seen.append(stage.image_worker.activity)
+        return len(stage.outcomes) == 3
+
+    assert stage.image_worker.activity is None
+    asyncio.run(stage.play(done, "a", "b", "c"))
+    jobs = {job for job in seen if job is not None}
+    assert {job.what for job in jobs} == {"photos"}
+    assert len(jobs) > 1
+    assert stage.image_worker.hang_timeout > 30 * 5

@@ -1,0 +1,130 @@
+"""The workers that look at one photo, as they are: confined, with the real decoder, and the real model where it is."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from phsearch.config import Config
+from phsearch.daemon import worker_commands
+from phsearch.errors import UnreadableImageError
+from phsearch.service.workers import frames
+from phsearch.service.workers.on_demand import OnDemandWorker
+from support.harness import SHARED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from phsearch.service.workers.process import WorkerInfo
+
+CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
+ENV = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ["PATH"]}
+LIMITS = worker_commands.on_demand_limits(Config().index)
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
+
+
+def asked(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        worker = OnDemandWorker(worker_commands.on_demand_workers(Config(), ENV, worker_commands.PROGRAM)[name], LIMITS)
+        try:
+            await scenario(worker)
+        finally:
+            await worker.stop_now()
+
+    asyncio.run(whole())
+
+
+async def thumbnail(worker: OnDemandWorker, path: Path, form: str = "png") -> tuple[WorkerInfo, Image.Image]:
+    header = {"op": "thumbnail", "path": str(path), "width": 64, "height": 48, "format": form}
+    data = path.read_bytes()  # noqa: ASYNC240 - a small file, in a test
+    return await worker.request(header, data, lambda ready, answer: (ready, Image.open(io.BytesIO(answer[1]))))
+
+
+async def look(worker: OnDemandWorker, path: Path) -> tuple[WorkerInfo, np.ndarray]:
+    data = path.read_bytes()  # noqa: ASYNC240 - a small file, in a test
+    header = {"op": "look", "path": str(path)}
+    return await worker.request(header, data, lambda ready, answer: (ready, frames.vectors_from_bytes(answer[1], 1)[0]))
+
+
+def test_a_picture_is_small_and_the_worker_is_confined() -> None:
+    async def scenario(worker: OnDemandWorker) -> None:
+        ready, image = await thumbnail(worker, CAT)
+        assert image.size == (64, 43)
+        assert "seccomp" in ready.sandbox
+
+    asked("picture", scenario)
+
+
+@needs_shared
+def test_all_eight_orientations_are_upright() -> None:
+    async def scenario(worker: OnDemandWorker) -> None:
+        files = sorted((SHARED / "formats").glob("exif-orientation__Landscape_[1-8].jpg"))
+        assert len(files) == 8
+        pictures = [np.asarray((await thumbnail(worker, file))[1].convert("L"), float) for file in files]
+        for picture in pictures:
+            assert picture.shape == pictures[0].shape
+            assert np.corrcoef(picture.ravel(), pictures[0].ravel())[0, 1] > 0.95
+
+    asked("picture", scenario)
+
+
+@needs_shared
+def test_every_format_of_the_collection_has_a_picture_or_a_reason() -> None:
+    async def scenario(worker: OnDemandWorker) -> None:
+        files = sorted(path for path in (SHARED / "formats").rglob("*") if path.is_file())
+        shown, refused = 0, []
+        for file in files:
+            try:
+                _, image = await thumbnail(worker, file)
+            except UnreadableImageError as problem:
+                refused.append(str(problem))
+            else:
+                shown += 1
+                assert max(image.width / 64, image.height / 48) <= 1, file
+        assert shown > len(files) / 2
+        assert not [reason for reason in refused if "did not survive" in reason]
+        assert worker.worker_stats.starts == 1
+
+    asked("picture", scenario)
+
+
+@needs_shared
+@pytest.mark.parametrize(("name", "show"), [("picture", thumbnail), ("like", look)])
+def test_a_hostile_file_is_a_sentence_and_never_the_end(
+    name: str, show: Callable[[OnDemandWorker, Path], Awaitable[object]]
+) -> None:
+    async def scenario(worker: OnDemandWorker) -> None:
+        for file in sorted(path for path in (SHARED / "malformed").rglob("*") if path.is_file())[::9]:
+            try:
+                await show(worker, file)
+            except UnreadableImageError as problem:
+                said = str(problem)
+                assert said
+                assert "\n" not in said
+                assert "Traceback" not in said
+        assert await show(worker, CAT)
+
+    asked(name, scenario)
+
+
+def test_the_real_model_understands_a_photo_it_is_handed() -> None:
+    async def scenario(worker: OnDemandWorker) -> None:
+        ready, vector = await look(worker, CAT)
+        assert vector.shape == (384,)
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
+        assert (ready.identity.name, ready.device, ready.identity.dim) == ("mini", "cpu", 384)
+        assert 20 < ready.logit_scale < 30
+        assert "seccomp" in ready.sandbox
+        with pytest.raises(UnreadableImageError, match="plain text"):
+            await look(worker, Path("/etc/hosts"))
+
+    asked("like", scenario)

@@ -1,0 +1,31 @@
+"""Which files the index worker reads, whatever else keeps it from others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.types import Fingerprint
+from phsearch.worker.photo_reader import PhotoReader
+from support.harness import photo
+from support.workers.colour import PREPROCESS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_photo_of_a_folder_that_was_added_later_is_not_read_but_is_news(tmp_path: Path) -> None:
+    for name in ("known", "later"):
+        photo(tmp_path / name / "red.png", "red")
+    reader = PhotoReader([str(tmp_path / "known")], PillowDecoder(1_000_000), PREPROCESS, follow=False)
+    known, later = (str(tmp_path / name / "red.png") for name in ("known", "later"))
+    status = os.stat(known)
+    assert reader.read(known, Fingerprint(status.st_size, status.st_mtime_ns)) is not None
+    assert not reader.root_replaced(known)
+    status = os.stat(later)
+    with pytest.raises(PermissionError):
+        reader.read(later, Fingerprint(status.st_size, status.st_mtime_ns))
+    assert reader.root_replaced(later)

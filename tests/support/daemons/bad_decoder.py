@@ -1,0 +1,18 @@
+"""`phsearchd` whose workers crash, hang or take too much memory at some file names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose modules are not to be imported by their bare names.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from phsearch.daemon.main import main
+from support import fake_power
+from support.workers import BAD_DECODER_WORKER
+
+if __name__ == "__main__":
+    fake_power.use()
+    main(worker=BAD_DECODER_WORKER)

@@ -1,0 +1,18 @@
+"""`phsearchd` with the colour worker in place of CLIP: the real daemon, in a tenth of the time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose modules are not to be imported by their bare names.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from phsearch.daemon.main import main
+from support import fake_power
+from support.workers import COLOUR_WORKER
+
+if __name__ == "__main__":
+    fake_power.use()
+    main(worker=COLOUR_WORKER)

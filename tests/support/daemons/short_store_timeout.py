@@ -1,0 +1,18 @@
+"""`phsearchd` with the colour worker, and with two seconds for a call of the store instead of half an hour."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose modules are not to be imported by their bare names.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from phsearch.daemon import compose_index
+from phsearch.daemon.main import main
+from support.workers import COLOUR_WORKER
+
+if __name__ == "__main__":
+    vars(compose_index)["_STORE_PATIENCE"] = 2.0
+    main(worker=COLOUR_WORKER)

@@ -1,0 +1,19 @@
+"""`phsearchd` with the colour worker, and with time-outs of tenths of seconds for clients."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose modules are not to be imported by their bare names.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from phsearch.daemon.main import main
+from phsearch.service.rpc import connection, server
+from support.workers import COLOUR_WORKER
+
+if __name__ == "__main__":
+    connection.FIRST_REQUEST_SECONDS = connection.REQUEST_SECONDS = connection.WRITE_SECONDS = 0.8
+    server._CONNECTIONS, server._SUBSCRIBERS = 40, 4
+    main(worker=COLOUR_WORKER)

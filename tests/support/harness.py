@@ -1,0 +1,196 @@
+"""A real daemon in a private home: started, watched, asked and ended by tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from phsearch.client import Client
+from phsearch.errors import PhsearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TESTS = Path(__file__).parents[1]
+SHARED = TESTS.parent.parent / "shared" / "data"
+
+
+def daemon_program(name: str) -> tuple[str, str]:
+    """Return the command of a daemon of tests/support/daemons."""
+    return sys.executable, str(TESTS / "support" / "daemons" / f"{name}.py")
+
+
+COLOUR_DAEMON = daemon_program("colour")
+NO_POWER_DAEMON = daemon_program("no_power")
+PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.main")
+PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+    """Poll until `condition` gives something true, and give it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(0.02)
+
+
+class Daemon:
+    """One daemon over the photos in `home/photos`, unless other roots are given."""
+
+    def __init__(self, home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> None:
+        self.home = home
+        self.photos = home / "photos"
+        self.socket = home / "run" / "phsearch" / "phsearch.sock"
+        self.state = home / "state" / "phsearch"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_STATE_HOME": str(home / "state"),
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "PYTHONPATH": str(TESTS),
+        }
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = home / "log"
+        self.photos.mkdir(parents=True, exist_ok=True)
+        (home / "run").mkdir(exist_ok=True)
+        if settings:
+            file = home / "config" / "phsearch" / "config.toml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(settings)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *options: str, roots: tuple[Path, ...] = (), from_file: bool = False) -> Daemon:
+        """Start, and wait until it answers; `from_file`: over the roots of the settings, so that they can change."""
+        chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._program, *chosen, "--log-level", "debug", *options], env=self.env, stderr=log
+            )
+        wait_until(self._answers, "the daemon answers")
+        return self
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run the daemon with options it is expected to end at."""
+        return subprocess.run(
+            [*self._program, *options], env=self.env, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    def stop(self) -> int:
+        """End it as systemd would; gives its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        self._end(signal.SIGKILL)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call one method over the real socket."""
+        with Client(self.socket, 20) as client:
+            return client.call(method, **params)
+
+    def status(self) -> dict[str, Any]:
+        result: dict[str, Any] = self.call("status")
+        return result
+
+    def settled(self, seconds: float = 40) -> dict[str, Any]:
+        """Wait until nothing is pending; gives the status then."""
+
+        def quiet() -> dict[str, Any] | None:
+            status = self.status()
+            return None if status["pending"] or status["scanning"] else status
+
+        found: dict[str, Any] = wait_until(quiet, "nothing is pending", seconds)
+        return found
+
+    def becomes(self, seconds: float = 40, **wanted: Any) -> dict[str, Any]:
+        """Wait for values of the status, e.g. photos=3; gives the status."""
+
+        def reached() -> dict[str, Any] | None:
+            status = self.status()
+            flat = status | status["counters"]
+            return status if all(flat[key] == value for key, value in wanted.items()) else None
+
+        try:
+            found: dict[str, Any] = wait_until(reached, f"{wanted}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; status: {self.status()}; log: {self.log.read_text()[-3000:]}") from None
+        return found
+
+    def found(self, query: str, limit: int = 20) -> list[str]:
+        """Search; gives the paths relative to the photos, best first."""
+        hits = self.call("search", query=query, limit=limit)["hits"]
+        return [os.path.relpath(hit["path"], self.photos) for hit in hits]
+
+    def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the real client."""
+        done = subprocess.run(
+            [*PHSEARCH_CLIENT, *words],
+            env=self.env,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=60,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def errors(self) -> dict[str, str]:
+        """Give file name -> reason."""
+        return {os.path.basename(row["path"]): row["reason"] for row in self.call("library.errors")["errors"]}
+
+    def workers(self) -> list[int]:
+        """Give the process ids of the tower workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the daemon ended: {self.log.read_text()}"
+        with contextlib.suppress(PhsearchError):
+            return bool(self.status())
+        return False
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(20)
+
+
+@contextlib.contextmanager
+def running(home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> Iterator[Daemon]:
+    """Start a daemon and stop it at the end."""
+    daemon = Daemon(home, program, settings).start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+def photo(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] = (64, 48), **save: Any) -> Path:
+    """Write a photo of one colour; its format follows the suffix, its content is unique to its path and colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", size, colour)
+    # One pixel of the path's own, so that two photos of a colour are not the same photo.
+    image.putpixel((0, 0), tuple(zlib.crc32(str(path).encode("utf-8", "surrogateescape")).to_bytes(4, "little")[:3]))
+    image.save(path, **save)
+    return path

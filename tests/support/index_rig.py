@@ -1,0 +1,229 @@
+"""One daemon's parts in a test's hands: real ones, but for a watcher and an embedder that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, cast
+
+from phsearch.adapters.files.digest import digest
+from phsearch.adapters.images import PillowDecoder
+from phsearch.adapters.linux.mounts import MountTable
+from phsearch.adapters.state.json_files import RemovedFile
+from phsearch.adapters.store.lance import LanceStore
+from phsearch.config import WatchConfig
+from phsearch.daemon import compose_index
+from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.types import ModelIdentity
+from phsearch.errors import UnreadableImageError
+from phsearch.service.events import EventBus
+from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.router import PipelineRouter
+from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.roots.event_dispatcher import FsEventDispatcher
+from phsearch.service.roots.manager import RootManager
+from phsearch.service.roots.removed_roots import RemovedRoots
+from phsearch.service.roots.root import WatchedRootFactory
+from phsearch.service.threads import SerialExecutor
+from support.fake_power import at_ease
+from support.workers.colour import PREPROCESS, photo_vector
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
+    from phsearch.domain.types import FsEvent
+    from phsearch.service.workers.image_worker import ImageWorker
+
+QUICK = WatchConfig(settle_seconds=0.05)
+IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)
+
+
+class ScriptedWatcher:
+    """Knows which roots it watches; what it tells is the machine's business."""
+
+    def __init__(self) -> None:
+        self.watched: set[str] = set()
+
+    def start(self, emit: Callable[[FsEvent], None]) -> None:
+        """Nothing to start."""
+
+    def add_root(self, root: str) -> None:
+        """Watch a root that is there."""
+        os.stat(root)
+        self.watched.add(root)
+
+    def remove_root(self, root: str) -> None:
+        """Watch it no longer."""
+        self.watched.discard(root)
+
+    def send_mark(self, token: int) -> bool:
+        """Promise nothing."""
+        return token < 0
+
+    def watch_counts(self, root: str) -> tuple[int, int] | None:
+        """Count nothing."""
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class PatientEmbedder:
+    """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
+
+    def __init__(self, forward_passes: Counter[bytes]) -> None:
+        self.on_result: Callable[[EmbedResult], None]
+        self.running = False
+        self._forward_passes = forward_passes
+        self._decoder = PillowDecoder(1_000_000)
+        self._waiting: list[EmbedJob] = []
+        self._found: list[EmbedResult] = []
+
+    def submit(self, job: EmbedJob) -> None:
+        """Queue a photo."""
+        self._waiting.append(job)
+
+    def withdraw(self, root: str, *, hung: bool) -> None:
+        """Give back what waits in a root that is gone."""
+        assert not hung
+        gone = [photo for photo in self._waiting if photo.root == root]
+        self._waiting = [photo for photo in self._waiting if photo.root != root]
+        for photo in gone:
+            self.on_result(ChangedMeanwhile(photo))
+
+    @property
+    def pending(self) -> int:
+        """Photos whose outcome is still to come."""
+        return len(self._waiting) + len(self._found)
+
+    async def room(self, most: int) -> None:
+        """Wait for nothing."""
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The photos whose outcome is still to come."""
+        return frozenset(each.path for each in (*self._waiting, *(result.photo for result in self._found)))
+
+    def work(self, chosen: int) -> None:
+        """Embed one photo that waits."""
+        if self._waiting:
+            self._found.append(self._embed(self._waiting.pop(chosen % len(self._waiting))))
+
+    def read_all(self) -> None:
+        """Embed all that wait, and tell nothing yet."""
+        while self._waiting:
+            self.work(0)
+
+    def tell(self, chosen: int) -> None:
+        """Tell one outcome."""
+        if self._found:
+            self.on_result(self._found.pop(chosen % len(self._found)))
+
+    def finish(self) -> None:
+        """Embed and tell everything."""
+        while self.pending:
+            self.work(0)
+            self.tell(0)
+
+    def _embed(self, photo: EmbedJob) -> EmbedResult:
+        if not _unchanged(photo):
+            return ChangedMeanwhile(photo)
+        try:
+            decoded = self._decoder.decode(photo.path, PREPROCESS)
+        except UnreadableImageError as error:
+            return Unreadable(photo, str(error))
+        if not _unchanged(photo):
+            return ChangedMeanwhile(photo)
+        self._forward_passes[photo.digest] += 1
+        return Embedded(photo, decoded.info, photo_vector(decoded.pixels))
+
+
+def _unchanged(photo: EmbedJob) -> bool:
+    try:
+        status = os.stat(photo.path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (photo.fingerprint.size, photo.fingerprint.mtime_ns)
+
+
+class Life:
+    """The parts of one daemon from its start to its end, put together as `assembly.indexing` does it."""
+
+    def __init__(
+        self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
+    ) -> None:
+        self.roots = Roots(roots)
+        self.store = LanceStore(state, "colour")
+        self.store.create_or_check(IDENTITY)
+        self.library, self.index, outside = compose_index.load_index(self.store, self.roots)
+        self._lanes = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")
+        self.rank_executor = rank_executor
+        events = EventBus()
+        self.watcher = ScriptedWatcher()
+        self.image_worker = PatientEmbedder(forward_passes)
+        self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
+        photo_index = PhotoIndex(self.library, self.index, rank_executor, self.writer, events, self.roots)
+        self.router = PipelineRouter(self.roots, cast("ImageWorker", self.image_worker), photo_index.cache_vector)
+        file = RemovedFile(state / "removed.json")
+        self.removed = RemovedRoots(file, watch, outside, self.store, store_executor, self.writer)
+        builder = WatchedRootFactory(
+            self.roots,
+            self.watcher,
+            MountTable().read,
+            digest,
+            "test",
+            photo_index,
+            self.router,
+            self.writer,
+            events,
+            at_ease().acquire,
+        )
+        self.manager = RootManager(
+            self.roots,
+            watch,
+            builder,
+            compose_index.scanner_factory(self.roots, state),
+            self.watcher,
+            lambda _: self.watcher.watched.clear(),
+            photo_index,
+            self.router,
+            events,
+            self.removed,
+            self.store.load_volumes(),
+        )
+        self.monitors = self.manager.monitors
+        self.dispatcher = FsEventDispatcher(self.roots, self.monitors, photo_index, self.router, lambda _: None)
+        runs = (self.manager.run(), self.writer.run(), self.removed.run())
+        self._tasks = [asyncio.ensure_future(work) for work in runs]
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        monitors = self.monitors.values()
+        return bool(self.image_worker.pending or self.router.pending or any(monitor.busy for monitor in monitors))
+
+    async def drain(self) -> None:
+        """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
+        for executor in self._lanes:
+            await executor.submit(int)
+
+    def check(self) -> None:
+        """Raise what a part raised."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def end(self, *, flush: bool) -> None:
+        """End as the daemon does, or, without a flush, as kill -9 does."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if flush:
+            self.manager.close()
+            await self.writer.flush()
+        for executor in self._lanes:
+            executor.close()
+        self.store.close()

@@ -1,0 +1,17 @@
+"""Worker programs of tests, as commands: each speaks the frames of a real worker, and none needs torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+COLOUR_WORKER = (sys.executable, str(_FOLDER / "colour.py"))
+"""Embeds a photo as its mean colour, and a text as the colour that it names."""
+
+BAD_DECODER_WORKER = (sys.executable, str(_FOLDER / "bad_decoder.py"))
+"""Crashes, hangs or takes too much memory at some file names."""
+
+COMPROMISED_WORKER = (sys.executable, str(_FOLDER / "compromised.py"))
+"""Answers as a worker that a photo has taken over."""

@@ -1,0 +1,82 @@
+"""Settings: the example is complete, defaults are the code's, and mistakes are named."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from phsearch import config, paths
+from phsearch.errors import ConfigError
+
+EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+
+
+def test_the_example_holds_every_key_with_its_default() -> None:
+    text = EXAMPLE.read_text()
+    assert config.load(EXAMPLE) == config.Config()
+    data = tomllib.loads(text)
+
+    def keys(section: object) -> set[str]:
+        return {field.name for field in dataclasses.fields(section)}  # type: ignore[arg-type]
+
+    assert set(data) == keys(config.Config)
+    for name, section in data.items():
+        if isinstance(section, dict):
+            assert set(section) == keys(getattr(config.Config(), name)), name
+
+
+def test_every_key_of_the_example_has_one_comment_above_it() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for above, line in itertools.pairwise(lines):
+        if re.match(r"\w+ = ", line):
+            assert above.startswith("# "), line
+
+
+def test_a_missing_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert config.load(tmp_path / "none.toml") == config.Config()
+
+
+def test_numbers_without_a_point_are_fine_where_a_number_is_wanted() -> None:
+    assert config.parse({"watch": {"settle_seconds": 2}}).watch.settle_seconds == 2.0
+
+
+@pytest.mark.parametrize("data", [{"watch": {"hidden": "yes"}}, {"index": {"decode_threads": True}}, {"roots": [1]}])
+def test_a_value_of_the_wrong_kind_is_refused_with_the_right_one(data: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="bad value") as caught:
+        config.parse(data)
+    assert "must be" in caught.value.hint
+
+
+def test_places_follow_the_xdg_directories() -> None:
+    env = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/r"}
+    assert str(paths.config_file(env)) == "/c/phsearch/config.toml"
+    assert str(paths.state_dir(env)) == "/s/phsearch"
+    assert str(paths.socket_path(env)) == "/r/phsearch/phsearch.sock"
+
+
+def test_places_have_defaults_and_ignore_relative_directories() -> None:
+    env = {"HOME": "/h", "XDG_STATE_HOME": "relative"}
+    assert str(paths.config_file(env)) == "/h/.config/phsearch/config.toml"
+    assert str(paths.state_dir(env)) == "/h/.local/state/phsearch"
+    assert str(paths.socket_path(env)) == "/h/.local/state/phsearch/run/phsearch.sock"
+
+
+def test_the_pictures_folder_is_the_desktops(tmp_path: Path) -> None:
+    env = {"HOME": "/h", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert str(paths.pictures_dir(env)) == "/h/Pictures"
+    (tmp_path / "user-dirs.dirs").write_text('XDG_MUSIC_DIR="$HOME/M"\nXDG_PICTURES_DIR="$HOME/Bilder"\n')
+    assert str(paths.pictures_dir(env)) == "/h/Bilder"
+    (tmp_path / "user-dirs.dirs").write_text('XDG_PICTURES_DIR="$HOME/"\n')
+    assert str(paths.pictures_dir(env)) == "/h/Pictures", "pointing at $HOME switches the folder off"
+
+
+def test_paths_are_expanded_as_a_shell_would() -> None:
+    env = {"HOME": "/h", "DISK": "/mnt/d"}
+    assert str(paths.expand("~/a", env)) == "/h/a"
+    assert str(paths.expand("$DISK/x/../y", env)) == "/mnt/d/y"
+    assert str(paths.expand("${DISK}", env)) == "/mnt/d"

@@ -1,0 +1,248 @@
+"""Photos of one moment are one hit; photos that only look alike are not."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phsearch.domain.search import near_duplicates
+from phsearch.domain.search.near_duplicates import MAX_GROUP, SimilarityThresholds, related, stem
+from phsearch.domain.search.relevance import UNCALIBRATED
+from support.photos import photo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phsearch.domain.types import Photo, Vectors
+
+CLOSE = SimilarityThresholds(by_name=0.5, by_time=0.7)
+
+
+def collapse(photos: Sequence[Photo], rows: Vectors, thresholds: SimilarityThresholds) -> list[list[int]]:
+    place = {each.path: at for at, each in enumerate(photos)}
+    return near_duplicates.collapse(photos, lambda paths: rows[[place[path] for path in paths]], thresholds)
+
+
+def vectors(*cosines: float) -> np.ndarray:
+    """Give unit vectors with these cosines to the first."""
+    return np.array([[cosine, (1 - cosine**2) ** 0.5] for cosine in cosines], np.float32)
+
+
+def burst(*seconds: int, camera: str = "Pixel") -> list[Photo]:
+    times = [f"2024-06-01T10:{second // 60:02}:{second % 60:02}" for second in seconds]
+    return [photo(f"/p/{chr(97 + at)}.jpg", taken_at=time, camera=camera) for at, time in enumerate(times)]
+
+
+def test_a_burst_is_one_moment_however_many_seconds_it_takes_in_all() -> None:
+    photos = burst(0, 8, 16, 24)
+    assert collapse(photos, vectors(1, 0.95, 0.9, 0.85), CLOSE) == [[0, 1, 2, 3]]
+
+
+def test_what_looks_alike_but_was_taken_at_another_time_is_another_moment() -> None:
+    assert collapse(burst(0, 60), vectors(1, 0.99), CLOSE) == [[0], [1]]
+
+
+def test_what_was_taken_in_the_same_seconds_but_shows_something_else_is_another_moment() -> None:
+    assert collapse(burst(0, 1), vectors(1, 0.6), CLOSE) == [[0], [1]]
+
+
+def test_two_cameras_at_once_are_two_moments() -> None:
+    photos = [*burst(0), photo("/p/z.jpg", taken_at="2024-06-01T10:00:00", camera="Canon")]
+    assert collapse(photos, vectors(1, 0.99), CLOSE) == [[0], [1]]
+
+
+def test_each_is_compared_with_the_best_so_an_afternoon_is_not_one_moment() -> None:
+    photos = burst(0, 5, 10, 15)
+    # Each is close to its neighbour, the last no longer to the first.
+    angles = np.radians([0, 30, 60, 90])
+    turning = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert collapse(photos, turning, CLOSE) == [[0, 1], [2, 3]]
+
+
+def test_the_very_same_bytes_are_one_moment_wherever_they_lie() -> None:
+    photos = [photo("/a/x.jpg", b"0" * 16, taken_at=None), photo("/b/y.jpg", b"0" * 16, taken_at=None)]
+    assert collapse(photos, vectors(1, 1), CLOSE) == [[0, 1]]
+
+
+def test_a_photo_goes_to_the_moment_it_is_the_closest_to() -> None:
+    angles = np.radians([0, 46, 40])  # the first two are no pair, the third is close to both
+    turned = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert collapse(burst(0, 1, 2), turned, CLOSE) == [[0], [1, 2]]
+
+
+def test_a_photo_between_two_of_a_moment_is_near_in_time_to_one_of_them() -> None:
+    photos = burst(10, 29, 20, 40)  # 29 is too far from 10, and nobody ranks in between
+    assert collapse(photos[:2], vectors(1, 0.9), CLOSE) == [[0], [1]]
+    assert collapse([photos[at] for at in (0, 2, 1)], vectors(1, 0.9, 0.9), CLOSE) == [[0, 1, 2]]
+    assert collapse([photos[at] for at in (0, 2, 1, 3)], vectors(1, 0.9, 0.9, 0.9), CLOSE) == [[0, 1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IMG_1234.CR2",
+        "IMG_1234-edited.jpg",
+        "IMG_E1234.HEIC",
+        "IMG_1234 - Copy.jpg",
+        "Copy of Copy of IMG_1234.jpg",
+        "img_1234_copy.JPG",
+        "IMG_1234~2.jpg",
+        "Copy of IMG_1234.jpg",
+    ],
+)
+def test_a_raw_file_an_edit_and_a_copy_belong_to_their_photo(name: str) -> None:
+    photos = [photo("/p/IMG_1234.jpg", taken_at=None), photo(f"/p/{name}", taken_at=None)]
+    assert collapse(photos, vectors(1, 0.6), CLOSE) == [[0, 1]]
+    assert collapse(photos, vectors(1, 0.3), CLOSE) == [[0], [1]], "a name alone says too little"
+
+
+def named(*names: str, taken: Sequence[str | None] = (None, None)) -> list[Photo]:
+    return [photo(name, taken_at=at) for name, at in zip(names, taken, strict=True)]
+
+
+def test_the_same_name_in_another_place_is_another_photo() -> None:
+    assert collapse(named("/a/b/IMG_1234.jpg", "/c/d/IMG_1234.jpg"), vectors(1, 0.9), CLOSE) == [[0], [1]]
+
+
+def test_a_raw_file_may_lie_in_a_folder_beside_but_then_the_name_is_less_sure() -> None:
+    beside = "/a/jpg/IMG_1234.jpg", "/a/raw/IMG_1234.dng"
+    assert collapse(named(*beside), vectors(1, 0.9), CLOSE) == [[0, 1]]
+    assert collapse(named(*beside), vectors(1, 0.6), CLOSE) == [[0], [1]]
+    at = "2024-06-01T10:00:00"
+    assert collapse(named(*beside, taken=(at, at)), vectors(1, 0.6), CLOSE) == [[0, 1]], "the same time makes it sure"
+
+
+def test_a_camera_that_began_anew_to_count_made_another_photo() -> None:
+    photos = named("/a/IMG_0001.jpg", "/a/IMG_0001.cr2", taken=("2023-06-01T10:00:00", "2024-06-01T10:00:00"))
+    assert collapse(photos, vectors(1, 0.6), CLOSE) == [[0], [1]]
+    assert collapse(photos, vectors(1, 0.8), CLOSE) == [[0, 1]], "unless they look very much alike: an edit of later"
+
+
+def test_a_number_in_parentheses_may_count_an_album() -> None:
+    photos = named("/a/Paris 2019 (1).jpg", "/a/Paris 2019 (2).jpg")
+    assert collapse(photos, vectors(1, 0.6), CLOSE) == [[0], [1]]
+    assert collapse(photos, vectors(1, 0.8), CLOSE) == [[0, 1]]
+
+
+def test_names_without_a_number_say_nothing() -> None:
+    assert [stem(name) for name in ("photo.jpg", "a1.jpg", "DSC_0042-Edit.tif", "edited.jpg")] == [
+        "",
+        "",
+        "dsc_0042",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("name", ["copy " * 50 + "x", "_-" * 120 + "x", "(1)" * 80 + "x", "edit" * 60 + "1x"])
+def test_no_name_takes_long_to_read(name: str) -> None:
+    # Endless, if the pattern could go back and forth; a test that hangs is ended.
+    assert isinstance(stem(name), str)
+
+
+def counting(photos: Sequence[Photo], rows: Vectors) -> tuple[list[list[int]], int]:
+    """Collapse, and give how many vectors were compared."""
+    place, asked = {each.path: at for at, each in enumerate(photos)}, 0
+
+    def vectors_of(paths: Sequence[str]) -> Vectors:
+        nonlocal asked
+        asked += len(paths)
+        return rows[[place[path] for path in paths]]
+
+    return near_duplicates.collapse(photos, vectors_of, CLOSE), asked
+
+
+@pytest.mark.parametrize("what", ["the same time", "the same name", "both"])
+def test_what_a_whole_library_has_in_common_does_not_make_the_work_grow_with_its_square(what: str) -> None:
+    count = 600
+    rows = np.eye(count, dtype=np.float32)
+    names = ["/p/{}.jpg" if what == "the same time" else "/p/IMG_0001 ({}).jpg"] * count
+    taken = None if what == "the same name" else "2000-01-01T00:00:00"
+    photos = [photo(name.format(at), taken_at=taken) for at, name in enumerate(names)]
+    found, asked = counting(photos, rows)
+    assert len(found) == count
+    assert asked <= count * (4 * MAX_GROUP + 1)
+
+
+def test_copies_are_found_however_many_photos_share_their_time_and_name() -> None:
+    photos = [photo(f"/p/{at}.jpg", bytes([at % 100]) * 16, taken_at="2000-01-01T00:00:00") for at in range(200)]
+    found, _ = counting(photos, np.eye(200, dtype=np.float32))
+    assert found == [[at, at + 100] for at in range(100)]
+
+
+def test_what_is_the_same_in_either_order_is_one_moment_in_either_order() -> None:
+    photos = burst(0, 5)
+    rows = vectors(1, 0.8)
+    assert collapse(photos, rows, CLOSE) == collapse(photos[::-1], rows[::-1], CLOSE) == [[0, 1]]
+
+
+photos_of_all_kinds = st.lists(
+    st.builds(
+        lambda name, folder, second, digest: photo(
+            f"/{folder}/{name}", bytes([digest]) * 16, taken_at=f"2024-06-01T10:00:{second:02}"
+        ),
+        st.sampled_from(["IMG_1.jpg", "IMG_1-edited.jpg", "IMG_2.jpg", "IMG_2 (1).jpg", "x.jpg"]),
+        st.sampled_from(["a", "b", "a/raw"]),
+        st.integers(0, 59),
+        st.integers(0, 200),
+    ),
+    max_size=12,
+    unique_by=lambda each: each.path,
+)
+
+
+@given(photos_of_all_kinds, st.integers(0, 1000))
+@settings(max_examples=300, deadline=None)
+def test_no_photo_is_lost_or_shown_twice_and_the_best_come_first(photos: list[Photo], seed: int) -> None:
+    found = np.random.default_rng(seed).normal(size=(len(photos), 3)).astype(np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True) if len(found) else 1
+    grouped = collapse(photos, found, CLOSE)
+    assert sorted(place for moment in grouped for place in moment) == list(range(len(photos)))
+    assert [moment[0] for moment in grouped] == sorted(moment[0] for moment in grouped)
+    assert all(moment == sorted(moment) for moment in grouped)
+    groups = [set(group) for group in related(photos)]
+    for moment in grouped:
+        assert len(moment) == 1 or any(set(moment) <= group for group in groups), "only related photos are compared"
+        best = moment[0]
+        for place in moment[1:]:
+            same = any(photos[place].digest == photos[other].digest for other in moment if other != place)
+            assert same or float(found[best] @ found[place]) >= CLOSE.by_name, "each is close to the best"
+
+
+@given(photos_of_all_kinds, st.integers(0, 1000))
+@settings(max_examples=200, deadline=None)
+def test_two_photos_are_one_moment_or_not_in_whichever_order_they_come(photos: list[Photo], seed: int) -> None:
+    rows = np.random.default_rng(seed).normal(size=(2, 3)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    for one, other in itertools.pairwise(photos):
+        assert len(collapse([one, other], rows, CLOSE)) == len(collapse([other, one], rows[::-1], CLOSE))
+
+
+def test_how_close_is_close_follows_from_photos_in_general() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 64)).astype(np.float32) + 0.5
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    pairs = (rows[:1500] * rows[1500:]).sum(axis=1)
+    close = SimilarityThresholds.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
+    assert close.by_name == pytest.approx(pairs.mean() + 2.5 * pairs.std(), abs=0.03)
+    assert close.by_time == pytest.approx(pairs.mean() + 5 * pairs.std(), abs=0.05)
+
+
+def test_where_photos_are_much_alike_anyway_no_more_is_asked_than_there_is_room_for() -> None:
+    close = SimilarityThresholds.above(0.55, 0.1)
+    assert close.by_name == pytest.approx(0.8)
+    assert close.by_time == pytest.approx(0.91), "not 1.05, which nothing reaches"
+
+
+def test_a_model_nobody_calibrated_is_judged_by_the_photos_there_are() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(5000, 32)).astype(np.float32) + 0.3
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    close = SimilarityThresholds.known(UNCALIBRATED, rows)
+    true = SimilarityThresholds.of(rows.mean(axis=0), np.cov(rows.T).astype(np.float32))
+    assert close.by_name == pytest.approx(true.by_name, abs=0.05)
+    assert SimilarityThresholds.known(UNCALIBRATED, rows[:5]) == SimilarityThresholds(0.8, 0.9), "a few say nothing"

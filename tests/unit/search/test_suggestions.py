@@ -1,0 +1,77 @@
+"""Names that nothing in the library has are mistakes, and what is nearest is named."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from phsearch.domain.query import parse
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.columns import Columns
+from phsearch.domain.search.filters import FilterCompiler
+from phsearch.domain.search.suggestions import check_names
+from phsearch.errors import QueryError
+from support.photos import photo
+
+ROOTS = Roots(["/home/me/Pictures"])
+COLUMNS = Columns(
+    [
+        photo("/home/me/Pictures/Holidays/2023/a.jpg", camera="Google Pixel 8"),
+        photo("/home/me/Pictures/Wedding of Ann/b.jpg", camera="Canon EOS 6D"),
+        photo("/home/me/Pictures/c.jpg"),
+    ]
+)
+
+
+def objection(query: str, columns: Columns = COLUMNS) -> QueryError:
+    with pytest.raises(QueryError) as caught:
+        check_names(
+            parse(query, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
+        )
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "hint"),
+    [
+        (
+            'camera:"Pixle 8"',
+            'no photo was taken with a camera called "Pixle 8"',
+            'did you mean camera:"Google Pixel 8"?',
+        ),
+        ("camera:cannon", 'no photo was taken with a camera called "cannon"', 'did you mean camera:"Canon EOS 6D"?'),
+        ("in:Holydays", 'there are no photos in a folder "Holydays"', "did you mean in:Holidays?"),
+        ("in:Holidays/2032", 'there are no photos in a folder "Holidays/2032"', "did you mean in:2023?"),
+        ("in:weding", 'there are no photos in a folder "weding"', 'did you mean in:"Wedding of Ann"?'),
+        ("root:Picturs", 'no watched folder is called "Picturs"', "did you mean root:Pictures?"),
+        ("-camera:leica", 'no photo was taken with a camera called "leica"', "leave it out"),
+    ],
+)
+def test_the_nearest_name_is_suggested(query: str, message: str, hint: str) -> None:
+    error = objection(f"beach {query}")
+    assert (str(error), error.hint) == (message, hint)
+    assert (error.start, error.end) == (6, 6 + len(query)), "the place is that of the term"
+
+
+def test_names_that_fit_something_are_none() -> None:
+    query = 'camera:pixel in:holidays root:pictures -in:"wedding of ann" camera:canon,leica type:nef date:1990'
+    with pytest.raises(QueryError, match="leica"):
+        check_names(
+            parse(query, dt.date(2024, 1, 1)).filters, COLUMNS, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
+        )
+    check_names(
+        parse(query.replace(",leica", ""), dt.date(2024, 1, 1)).filters,
+        COLUMNS,
+        FilterCompiler(ROOTS.root_of, "/home/me"),
+        ROOTS,
+    )
+
+
+def test_in_an_empty_library_every_name_is_fine() -> None:
+    check_names(
+        parse("camera:x in:y root:z", dt.date(2024, 1, 1)).filters,
+        Columns(),
+        FilterCompiler(ROOTS.root_of, "/home/me"),
+        ROOTS,
+    )

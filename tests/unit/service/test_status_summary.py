@@ -1,0 +1,59 @@
+"""The one line that systemd shows of a service."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from phsearch.domain.throttle.policy import ThrottleState
+from phsearch.errors import StoreError
+from phsearch.service.health.status import StatusReporter
+from support.fake_power import at_ease
+
+
+def status(
+    photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: ThrottleState | None = None
+) -> tuple[StatusReporter, Any]:
+    """Give a status of parts that say so, and what it counts."""
+    counters = SimpleNamespace(embedded=0, reused=0, failed=0)
+    trouble = StoreError(problem) if problem else None
+    parts = (
+        SimpleNamespace(library=range(photos), counters=counters),
+        SimpleNamespace(pending=pending),
+        SimpleNamespace(),
+        SimpleNamespace(pending=0, problem=trouble),
+        SimpleNamespace(problem=None),
+        {"/r": SimpleNamespace(busy=scanning, detail="")},
+        SimpleNamespace(),
+        at_ease() if pace is None else SimpleNamespace(pace=pace, held=None),
+        SimpleNamespace(sample=lambda: None),
+    )
+    return StatusReporter(*cast("Any", parts)), counters
+
+
+def test_it_says_what_there_is() -> None:
+    assert status(1234)[0].summary() == "1,234 photos"
+    assert status(0, scanning=True)[0].summary() == "0 photos, scanning"
+
+
+def test_it_says_what_is_left_and_how_long_that_takes() -> None:
+    found, counters = status(10, 240)
+    assert found.summary() == "10 photos, 240 pending"
+    clock = iter([0.0, 2.0])
+    found._rate._clock = lambda: next(clock)
+    found.sample()
+    counters.embedded = 4
+    found.sample()
+    assert found.summary() == "10 photos, 240 pending (2.0/s, 0:02:00 left)"
+
+
+def test_it_says_what_is_wrong_and_never_raw() -> None:
+    assert status(3, problem="no space left\x1b[31m")[0].summary() == r"3 photos, no space left\x1b[31m"
+
+
+def test_it_says_that_indexing_is_held_back_where_that_matters() -> None:
+    battery = ThrottleState("throttled", 0.25, ("battery",), "on battery, 80 %")
+    assert status(3, pace=battery)[0].summary() == "3 photos"
+    assert status(3, 5, pace=battery)[0].summary() == f"3 photos, 5 pending, indexing {battery}"
+    owner = ThrottleState("paused", 0.0, ("owner",), "paused")
+    assert status(3, pace=owner)[0].summary() == f"3 photos, indexing {owner}"
