@@ -82,11 +82,11 @@ class PatientEmbedder:
         self._waiting: list[EmbedJob] = []
         self._found: list[EmbedResult] = []
 
-    def submit(self, job: EmbedJob) -> None:
+    def submit_job(self, job: EmbedJob) -> None:
         """Queue a photo."""
         self._waiting.append(job)
 
-    def withdraw(self, root: str, *, hung: bool) -> None:
+    def withdraw_root(self, root: str, *, hung: bool) -> None:
         """Give back what waits in a root that is gone."""
         assert not hung
         gone = [photo for photo in self._waiting if photo.root == root]
@@ -99,7 +99,7 @@ class PatientEmbedder:
         """Photos whose outcome is still to come."""
         return len(self._waiting) + len(self._found)
 
-    async def room(self, most: int) -> None:
+    async def wait_for_space(self, most: int) -> None:
         """Wait for nothing."""
 
     @property

@@ -8,7 +8,7 @@ The index worker decodes ahead in threads while the model works, so that neither
 begins to decode each photo and when it has: if a decoder takes the process down, the daemon knows whom to suspect.
 
 Once the tower has run, and before the first photo or text comes, a worker is confined for good: see
-`adapters.confinement`. It may then read the photo folders that were there, and says when one has come since.
+`adapters.sandbox`. It may then read the photo folders that were there, and says when one has come since.
 """
 
 from __future__ import annotations
@@ -117,12 +117,12 @@ def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, sandbo
         "identity": dataclasses.asdict(bundle.identity),
         "device": str(tower.device),
         "precision": tower.precision,
-        "why": dataclasses.asdict(tower.why),
+        "device_choice": dataclasses.asdict(tower.device_choice),
         "source": bundle.source,
         "multilingual": bundle.multilingual,
         "logit_scale": bundle.logit_scale,
         "pid": os.getpid(),
-        "confinement": sandbox,
+        "sandbox": sandbox,
     }
 
 
@@ -199,7 +199,7 @@ def _serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
     identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
     about = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
     sandbox = enter_sandbox((), device=False)
-    channel.send_message({"op": "ready", "identity": dataclasses.asdict(identity), **about, "confinement": sandbox})
+    channel.send_message({"op": "ready", "identity": dataclasses.asdict(identity), **about, "sandbox": sandbox})
 
     def picture(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")

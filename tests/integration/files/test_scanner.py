@@ -149,7 +149,7 @@ def test_a_tree_deeper_than_the_recursion_limit_is_no_problem(tmp_path: Path) ->
 class Grumpy(FolderScanner):
     """Fails to judge one file, as a folder without the x bit would make it (root may do everything)."""
 
-    def _judge(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
+    def _classify(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         if path.endswith("locked.jpg"):
             raise PermissionError(13, "Permission denied")
         return super()._classify(path, status)

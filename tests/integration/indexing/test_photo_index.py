@@ -35,7 +35,7 @@ def executor() -> Iterator[SerialExecutor]:
 
 
 def a_catalog(executor: SerialExecutor) -> PhotoIndex:
-    store: Any = SimpleNamespace(retired=lambda _digest: False)  # nothing is written here
+    store: Any = SimpleNamespace(has_deleted=lambda _digest: False)  # nothing is written here
     writer = StoreWriter(store, executor, idle=lambda: True)
     return PhotoIndex(Library(), VectorIndex(), executor, writer, EventBus(), Roots(["/photos"]))
 

@@ -86,7 +86,7 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None
 
     async def scenario() -> tuple[Library, list[EmbedJob]]:
         executor = SerialExecutor("all")
-        store: Any = SimpleNamespace(retired=lambda _digest: False)
+        store: Any = SimpleNamespace(has_deleted=lambda _digest: False)
         photo_index = PhotoIndex(
             Library(),
             VectorIndex(),

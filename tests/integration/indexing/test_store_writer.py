@@ -25,12 +25,12 @@ class FullAtTimes:
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
-        self.untidy = True
+        self.needs_optimize = True
         self.refused_writes = 0
-        self.refused_tidying = 0
-        self.tidied = 0
+        self.refused_optimizes = 0
+        self.optimized = 0
         self.left: list[float] = []
-        """What `tidy` says of what it leaves, call by call; nothing at the end."""
+        """What `optimize` says of what it leaves, call by call; nothing at the end."""
 
     def apply(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
         if self.refused_writes:
@@ -42,12 +42,12 @@ class FullAtTimes:
     def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
         pass
 
-    def tidy(self) -> float | None:
-        if self.refused_tidying:
-            self.refused_tidying -= 1
+    def optimize(self) -> float | None:
+        if self.refused_optimizes:
+            self.refused_optimizes -= 1
             raise FULL
-        self.tidied += 1
-        self.untidy = False
+        self.optimized += 1
+        self.needs_optimize = False
         return self.left.pop(0) if self.left else None
 
 
@@ -94,26 +94,26 @@ def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
     monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
     monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
     store = FullAtTimes()
-    store.refused_tidying = 1
+    store.refused_optimizes = 1
 
     async def talk(under_test: StoreWriter) -> None:
         under_test.put_photo(photo("/r/a"), vector(1))
         await until(lambda: under_test.problem is not None)
         assert store.paths == {"/r/a"}
         await until(lambda: under_test.problem is None)
-        assert store.tidied == 1
+        assert store.optimized == 1
 
     run(store, talk)
 
 
-def test_what_a_kill_left_behind_is_tidied_up_after_the_start_though_nothing_is_written(
+def test_what_a_kill_left_behind_is_optimized_up_after_the_start_though_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)
     store = FullAtTimes()
 
     async def talk(_under_test: StoreWriter) -> None:
-        await until(lambda: store.tidied == 1)
+        await until(lambda: store.optimized == 1)
 
     run(store, talk)
 
@@ -127,8 +127,8 @@ def test_what_is_too_young_to_be_dropped_is_dropped_later_and_then_there_is_peac
     store.left = [0.02, 0.02]
 
     async def talk(_under_test: StoreWriter) -> None:
-        await until(lambda: store.tidied == 3)
+        await until(lambda: store.optimized == 3)
         await asyncio.sleep(0.2)
-        assert store.tidied == 3
+        assert store.optimized == 3
 
     run(store, talk)

@@ -56,7 +56,7 @@ class SlowStore:
         self.asked = 0
         self.fails = False
 
-    def figures(self) -> list[TableStats]:
+    def stats(self) -> list[TableStats]:
         self.asked += 1
         assert self.let.wait(30)
         if self.fails:
@@ -64,7 +64,7 @@ class SlowStore:
         return [TableStats("photos_mini", self.asked)]
 
 
-def figures_of(store: Any) -> tuple[StoreStats, SerialExecutor]:
+def stats_of(store: Any) -> tuple[StoreStats, SerialExecutor]:
     executor = SerialExecutor("store")
     return StoreStats(store, executor), executor
 
@@ -73,7 +73,7 @@ def test_a_busy_store_is_not_waited_for_and_asked_only_once() -> None:
     store = SlowStore()
 
     async def scenario() -> None:
-        figures, executor = figures_of(store)
+        figures, executor = stats_of(store)
         start = time.monotonic()
         assert not any(await asyncio.gather(figures.latest(), figures.latest(), figures.latest()))
         assert time.monotonic() - start < 10
@@ -94,7 +94,7 @@ def test_a_store_that_cannot_be_measured_gives_nothing_and_is_asked_again() -> N
     store.fails = True
 
     async def scenario() -> None:
-        figures, executor = figures_of(store)
+        figures, executor = stats_of(store)
         assert await figures.latest() == []
         store.fails = False
         assert await figures.latest() == [TableStats("photos_mini", 2)]

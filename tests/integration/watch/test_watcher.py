@@ -677,16 +677,16 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
 MOUNTING = """
 import queue, subprocess, sys
 from phsearch.adapters.watch import FolderWatcher
-from phsearch.domain.roots import Roots
-from phsearch.domain.rules import Rules
+from phsearch.domain.roots.ignore_rules import IgnoreRules
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import RootLost
 root, told = sys.argv[1], queue.Queue()
-watcher = FolderWatcher(Roots([root]), Rules())
+watcher = FolderWatcher(Roots([root]), IgnoreRules())
 watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
-watcher.add(root)
+watcher.add_root(root)
 subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
 print(told.get(timeout=10).reason)
-watcher.add(root)
+watcher.add_root(root)
 subprocess.run(["umount", root], check=True)
 print(told.get(timeout=10).reason)
 watcher.close()

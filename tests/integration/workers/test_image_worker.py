@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 BEGINS = """
 import os, signal, socket, sys, time
 from pathlib import Path
-from phsearch.service.frames import Channel
-channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-starts = Path(channel.receive()[0]["starts"])
+from phsearch.service.workers.frames import WorkerChannel
+channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+starts = Path(channel.receive_message()[0]["starts"])
 with starts.open("a") as file:
     file.write(f"{os.getpid()}\\n")
 life = len(starts.read_text().split())
 identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
 about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
-channel.send({"op": "ready", **about, "batch_size": 4})
+channel.send_message({"op": "ready", **about, "batch_size": 4})
 
 def embedded(path, size):
     # The worker's life stands for the camera: a result tells which one it came from.
     info = [size, 1, "PNG", None, str(life), None, None, None]
-    channel.send({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
+    channel.send_message({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
 """
 EMBEDS = """
-while (frame := channel.receive()) is not None:
+while (frame := channel.receive_message()) is not None:
     for path, size, _ in frame[0]["photos"]:
-        channel.send({"op": "begun", "path": path})
+        channel.send_message({"op": "begun", "path": path})
         embedded(path, size)
-    channel.send({"op": "done", "batch": frame[0]["batch"]})
+    channel.send_message({"op": "done", "batch": frame[0]["batch"]})
 """
 
 
@@ -53,7 +53,7 @@ class Model:
 
     problem = None
 
-    async def report(self, *_: object, **__: object) -> None:
+    async def bind(self, *_: object, **__: object) -> None:
         pass
 
     def failed(self, error: Exception) -> None:
@@ -185,14 +185,14 @@ def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
     stage = Stage(
         tmp_path,
         """
-for path, size, _ in channel.receive()[0]["photos"]:
-    channel.send({"op": "begun", "path": path})
+for path, size, _ in channel.receive_message()[0]["photos"]:
+    channel.send_message({"op": "begun", "path": path})
     if life == 1:
         time.sleep(0.15)
         if path == "c":
             time.sleep(60)
     embedded(path, size)
-channel.receive()
+channel.receive_message()
 """,
         memory,
     )
@@ -201,7 +201,7 @@ channel.receive()
 
 
 def test_a_worker_that_dies_before_it_says_a_word_is_not_replaced_at_once_again_and_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "channel.receive(); os._exit(1)")
+    stage = Stage(tmp_path, "channel.receive_message(); os._exit(1)")
     until = time.monotonic() + 2.5
     asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
     assert 1 <= len(stage.starts.read_text().split()) <= 3

@@ -17,19 +17,19 @@ from phsearch.service.workers.process import WorkerCommand, WorkerDiedError, Wor
 
 READY = """
 import os, signal, socket, sys, time
-from phsearch.service.frames import Channel
+from phsearch.service.workers.frames import WorkerChannel
 connection = socket.socket(fileno=int(sys.argv[1]))
-channel = Channel(connection)
-channel.receive()
+channel = WorkerChannel(connection)
+channel.receive_message()
 identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
 about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
-channel.send({"op": "ready", **about})
+channel.send_message({"op": "ready", **about})
 """
 TALKS_AND_CRASHES = """
 while {unread} and len(connection.recv(1 << 16, socket.MSG_PEEK)) < {unread}:
     time.sleep(0.001)
 for number in range(100):
-    channel.send({{"op": "result", "number": number}}, bytes(200))
+    channel.send_message({{"op": "result", "number": number}}, bytes(200))
 os.kill(os.getpid(), signal.SIGSEGV)
 """
 
@@ -98,7 +98,9 @@ for number in range(20):
 
 def test_the_kernel_would_rather_end_the_index_worker_than_the_daemon() -> None:
     async def scenario() -> None:
-        worker = await WorkerProcess.start_process(command(READY + "channel.receive()", expendable=800, nice=5))
+        worker = await WorkerProcess.start_process(
+            command(READY + "channel.receive_message()", oom_score_adj=800, nice=5)
+        )
         pid = worker.info.pid
         assert expendable(pid) == 800
         assert os.getpriority(os.PRIO_PROCESS, pid) == 5

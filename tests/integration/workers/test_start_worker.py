@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 BEGINS = """
 import os, signal, socket, sys, time
 from pathlib import Path
-from phsearch.service.frames import Channel
-channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-starts = Path(channel.receive()[0]["starts"])
+from phsearch.service.workers.frames import WorkerChannel
+channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+starts = Path(channel.receive_message()[0]["starts"])
 with starts.open("a") as file:
     file.write("x")
 life = len(starts.read_text())
@@ -31,7 +31,7 @@ life = len(starts.read_text())
 READY = """
 identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim": 4}
 about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
-channel.send({"op": "ready", **about})
+channel.send_message({"op": "ready", **about})
 """
 
 
@@ -42,7 +42,7 @@ class Model:
         self.problem: Exception | None = None
         self.problems: list[str] = []
 
-    async def report(self, *_: object, **__: object) -> None:
+    async def bind(self, *_: object, **__: object) -> None:
         pass
 
     def failed(self, error: Exception) -> None:

@@ -189,7 +189,7 @@ def judged(answered: bool = True, program: str | None = "/usr/bin/phsearchd", **
 
 
 def test_a_unit_that_runs_and_is_enabled_is_well() -> None:
-    assert judged().text == "phsearch.service is active (contact_checks), enabled"
+    assert judged().text == "phsearch.service is active (running), enabled"
     assert judged().state == "ok"
 
 

@@ -19,7 +19,7 @@ class Notes:
     def __init__(self) -> None:
         self.volumes: list[Volume] = []
 
-    def remember(self, volume: Volume) -> None:
+    def put_volume(self, volume: Volume) -> None:
         self.volumes.append(volume)
 
     def forget_volume(self, path: str) -> None:

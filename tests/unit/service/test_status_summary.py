@@ -25,7 +25,7 @@ def status(
         SimpleNamespace(problem=None),
         {"/r": SimpleNamespace(busy=scanning, detail="")},
         SimpleNamespace(),
-        at_ease() if pace is None else SimpleNamespace(pace=pace, held=None),
+        at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),
         SimpleNamespace(sample=lambda: None),
     )
     return StatusReporter(*cast("Any", parts)), counters

@@ -76,7 +76,7 @@ class OpenClipImageTower:
 
         Raises ModelUnavailableError when not even one picture can be embedded within that.
         """
-        self.device, self.why = choose_device(device)
+        self.device, self.device_choice = choose_device(device)
         capped = self.device.type == "cuda" and gpu_memory_mb > 0
         if capped:
             _cap(self.device, gpu_memory_mb)
@@ -156,7 +156,7 @@ class OpenClipTextTower:
     """Embeds queries."""
 
     def __init__(self, bundle: Bundle, device: str, precision: str) -> None:
-        self.device, self.why = choose_device(device)
+        self.device, self.device_choice = choose_device(device)
         self._model = bundle.model.to(self.device)
         self._tokenizer = bundle.tokenizer
         self.precision = "fp32"
@@ -179,7 +179,7 @@ def _set_precision(tower: Any, model: torch.nn.Module, wanted: str, forward: Cal
         model.to(torch.float16)
     else:
         tower.precision, why = _measured(tower, model, forward)
-    tower.why = replace(tower.why, precision=why)
+    tower.device_choice = replace(tower.device_choice, precision=why)
 
 
 def _measured(tower: Any, model: torch.nn.Module, forward: Callable[[], Vectors]) -> tuple[str, str]:

@@ -186,7 +186,10 @@ class WorkerProcess:
             await worker.stop()
             raise ModelUnavailableError(header["reason"], header["hint"])
         del header["op"]
-        values = {"identity": ModelIdentity(**header["identity"]), "why": DeviceChoice(**header.get("why", {}))}
+        values = {
+            "identity": ModelIdentity(**header["identity"]),
+            "device_choice": DeviceChoice(**header.get("device_choice", {})),
+        }
         worker.info = WorkerInfo(**header | values)
         return worker
 
