@@ -74,9 +74,9 @@ def test_all_that_a_worker_sent_before_it_crashed_is_received_and_the_signal_is_
 
 def test_waiting_for_a_frame_can_be_given_up_without_losing_a_part_of_it() -> None:
     halves = """
-from phsearch.service.frames import pack
+from phsearch.service.workers.frames import encode
 for number in range(20):
-    data = pack({"op": "result", "number": number}, bytes(200))
+    data = encode({"op": "result", "number": number}, bytes(200))
     connection.sendall(data[:7]); time.sleep(0.01); connection.sendall(data[7:])
 """
 
