@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import (
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
     from phsearch.service.roots.monitor import RootMonitor
 
 
+log = logging.getLogger("phsearch.watch")
+
+
 class FsEventDispatcher:
-    """Takes one event at a time, on the event loop."""
+    """Handles one event at a time, on the event loop that runs when it is made."""
 
     def __init__(
         self,
@@ -43,6 +48,15 @@ class FsEventDispatcher:
         self._photo_index = photo_index
         self._router = router
         self._on_mark = marked
+        self._loop = asyncio.get_running_loop()
+
+    def dispatch_threadsafe(self, event: FsEvent) -> None:
+        """Dispatch an event from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self.dispatch, event)
+        except RuntimeError:
+            # The loop is closed. The scan of the next start finds what changed.
+            log.debug("after the end: %s", event)
 
     def dispatch(self, event: FsEvent) -> None:
         """Do what the event calls for."""
