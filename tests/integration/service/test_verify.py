@@ -160,8 +160,9 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
     async def scenario() -> None:
         scene = Scene(executor)
         nobody: Any = None
-        disk: Any = SimpleNamespace(digest_path=AsyncMock(return_value=content))
-        check = SampleCheck(disk, scene.library, scene.index, executor, nobody, nobody, at_ease())
+        pipeline = SimpleNamespace(digest_path=AsyncMock(return_value=content))
+        router: Any = SimpleNamespace(pipeline_of=lambda _path: pipeline)
+        check = SampleCheck(router, scene.library, scene.index, executor, nobody, nobody, at_ease())
         findings = Report()
         photo = scene.library.get("/photos/a")
         assert photo is not None
