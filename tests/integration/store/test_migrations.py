@@ -110,7 +110,7 @@ def test_an_index_is_brought_forward_once(tmp_path: Path) -> None:
     "last_words",
     [
         "migrations.migrate = lambda *_: os.kill(os.getpid(), 9)",
-        "table_files.TableFiles.settle = lambda _: os.kill(os.getpid(), 9)",
+        "table_files.TableFiles.fsync = lambda _: os.kill(os.getpid(), 9)",
     ],
 )
 def test_killed_while_bringing_it_forward_nothing_is_lost(tmp_path: Path, last_words: str) -> None:

@@ -1,6 +1,6 @@
 """Kill -9 a process that writes the index, again and again, and look each time at what is left.
 
-    python store_killed.py STATE TRIALS [SEED]
+    python -m support.store.killed_writer STATE TRIALS [SEED]
 
 Every writer and every look is a process of its own, forked from this one before LanceDB has started a thread: an
 import for each would take more than a second. A writer says through a pipe what was acknowledged.
