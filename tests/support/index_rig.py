@@ -165,7 +165,16 @@ class Life:
         self.watcher = ScriptedWatcher()
         self.image_worker = PatientEmbedder(forward_passes)
         self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
-        photo_index = PhotoIndex(self.library, self.index, rank_executor, self.writer, events, self.roots)
+        photo_index = PhotoIndex(
+            library=self.library,
+            index=self.index,
+            rank_executor=rank_executor,
+            deleted_vectors=self.store.deleted_vectors,
+            store_executor=store_executor,
+            writer=self.writer,
+            events=events,
+            roots=self.roots,
+        )
         self.router = PipelineRouter(self.roots, cast("ImageWorker", self.image_worker), photo_index.cache_vector)
         file = RemovedFile(state / "removed.json")
         self.removed = RemovedRoots(file, watch, outside, self.store, store_executor, self.writer)

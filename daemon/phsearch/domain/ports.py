@@ -91,8 +91,22 @@ class TextTower(Protocol):
         """Embed texts: n strings -> [n, dim] unit rows."""
 
 
+class DeletedVectors(Protocol):
+    """The vectors of deleted photos that the store still has, by content."""
+
+    def has_digest(self, digest: bytes) -> bool:
+        """Whether the vector of this content is known. This reads memory only, and any thread may call it."""
+
+    def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Return what is known of a content, with its vector, [dim]; the store's thread reads it. Raises StoreError."""
+
+
 class Store(Protocol):
     """The durable index; one thread at a time calls it."""
+
+    @property
+    def deleted_vectors(self) -> DeletedVectors:
+        """The vectors of deleted photos."""
 
     @property
     def needs_optimize(self) -> bool:
@@ -106,12 +120,6 @@ class Store(Protocol):
 
     def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
         """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
-
-    def has_deleted(self, digest: bytes) -> bool:
-        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
-
-    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""

@@ -21,6 +21,7 @@ from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
 from support.fake_power import at_ease
+from support.store.kit import NothingDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -73,7 +74,16 @@ class Scene:
         self.writer = StoreWriter(store, executor, idle=lambda: True)
         self.library, self.index = Library(), VectorIndex()
         roots = Roots(["/photos"])
-        self.photo_index = PhotoIndex(self.library, self.index, executor, self.writer, EventBus(), roots)
+        self.photo_index = PhotoIndex(
+            library=self.library,
+            index=self.index,
+            rank_executor=executor,
+            deleted_vectors=NothingDeleted(),
+            store_executor=executor,
+            writer=self.writer,
+            events=EventBus(),
+            roots=roots,
+        )
         for name in "abc":
             self.add(name)
         self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)

@@ -107,9 +107,9 @@ def test_what_is_remembered_of_deleted_photos_stays_bounded_while_it_runs(
     store.optimize()
     digests = [numbered(number).digest for number in range(8)]
     for known in (store, opened(tmp_path)):
-        assert [digest for digest in digests if known.has_deleted(digest)] == digests[5:]
-        assert known.find_deleted(digests[0]) is None
-        assert known.find_deleted(digests[7]) is not None
+        assert [digest for digest in digests if known.deleted_vectors.has_digest(digest)] == digests[5:]
+        assert known.deleted_vectors.find_digest(digests[0]) is None
+        assert known.deleted_vectors.find_digest(digests[7]) is not None
 
 
 def test_tables_of_former_models_are_named_with_their_size(tmp_path: Path) -> None:

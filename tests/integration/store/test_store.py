@@ -171,14 +171,14 @@ def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: L
     same = [photo(name) for name in ("/r/a", "/r/b")]
     other = dataclasses.replace(photo("/r/c"), digest=b"o" * 16)
     store.apply([(each, vector(row)) for row, each in enumerate([*same, other])], [])
-    assert not store.has_deleted(other.digest)
+    assert not store.deleted_vectors.has_digest(other.digest)
     store.apply([], ["/r/a", "/r/b", "/r/c"])
     for known in (store, opened(tmp_path)):
-        assert known.has_deleted(other.digest)
-        found = known.find_deleted(other.digest)
+        assert known.deleted_vectors.has_digest(other.digest)
+        found = known.deleted_vectors.find_digest(other.digest)
         assert found is not None
         assert (found[0], found[1].tolist()) == (other.info, vector(2).tolist())
-        assert known.find_deleted(b"unknown".ljust(16)) is None
+        assert known.deleted_vectors.find_digest(b"unknown".ljust(16)) is None
     assert len(list((tmp_path / "index").glob("retired_*"))) == 1
 
 
@@ -190,8 +190,10 @@ def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
     for each in photos:
         store.apply([], [each.path])
     monkeypatch.setattr(deleted_vectors, "_MOST", 3)
-    assert [opened(tmp_path).has_deleted(each.digest) for each in photos] == [False, True, True, True]
+    assert [opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos] == [False, True, True, True]
     monkeypatch.setattr(deleted_vectors, "_SECONDS", -1.0)
-    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos)
+    assert not any(opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos)
     monkeypatch.undo()
-    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos), "it is gone from the disk, too"
+    assert not any(opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos), (
+        "it is gone from the disk, too"
+    )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
 
 # What the tables of an index take on disk. Nothing is changed, and only what maintenance looks at is read.
 
@@ -77,14 +77,14 @@ class LanceStore:
         retired = Table(
             folder, name.replace("photos", "retired", 1), "photos", "photos that come back are embedded anew"
         )
-        self._deleted_vectors = DeletedVectors(retired)
+        self.deleted_vectors = DeletedVectors(retired)
         self._tables = (self._photos, self._failures, self._volumes, retired)
         # All are asked before any is changed: a newer state is left as it is.
         for table in self._tables:
             table.refuse_newer()
         for table in self._tables:
             table.open()
-        self._deleted_vectors.load_digests()
+        self.deleted_vectors.load_digests()
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
@@ -136,18 +136,10 @@ class LanceStore:
 
     def _keep_vectors(self, keys: Sequence[str]) -> None:
         try:
-            self._deleted_vectors.keep_rows(self._photos, keys)
+            self.deleted_vectors.keep_rows(self._photos, keys)
         except StoreError as error:
             # It would have been a convenience; that what is gone is forgotten is not.
             log.warning("vectors of deleted photos are not kept: %s", error)
-
-    def has_deleted(self, digest: bytes) -> bool:
-        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
-        return self._deleted_vectors.has_digest(digest)
-
-    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
-        return self._deleted_vectors.find_digest(digest)
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
@@ -188,7 +180,7 @@ class LanceStore:
         """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""
         left = [
             self._photos.optimize(indexed=len(self._keys) >= _INDEXED_ROWS),
-            self._deleted_vectors.optimize(),
+            self.deleted_vectors.optimize(),
             self._failures.optimize(),
             self._volumes.optimize(),
         ]

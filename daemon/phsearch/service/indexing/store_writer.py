@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, PhotoInfo, TableStats, Vectors, Volume
+    from phsearch.domain.types import Photo, TableStats, Vectors, Volume
     from phsearch.service.threads import SerialExecutor
 
 # The index's figures on disk, for whoever asks, without ever waiting long for the store.
@@ -155,16 +155,6 @@ class StoreWriter:
             else:
                 self._recovered()
                 delay = _RETRY_FIRST
-
-    async def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what the store knows of a deleted photo by its content; None too where it cannot be read."""
-        if not self._store.has_deleted(digest):
-            return None
-        try:
-            return await self._executor.submit(self._store.find_deleted, digest)
-        except StoreError as error:
-            log.warning("%s", error.sentence())
-            return None
 
     def unwritten(self) -> frozenset[str]:
         """Give the paths whose last change is not on disk."""
