@@ -132,7 +132,7 @@ def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
                 )
             vectors = rng.standard_normal((len(rows), identity.dim), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            store.apply(zip(rows, vectors, strict=True), [])
+            store.apply(zip(rows, vectors, strict=True))
         store.optimize()
     finally:
         store.close()

@@ -118,14 +118,20 @@ class Store(Protocol):
     def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
+    def apply(
+        self,
+        photos: Iterable[tuple[Photo, Vectors]] = (),
+        *,
+        failures: Iterable[Failure] = (),
+        deletes: Collection[str] = (),
+    ) -> None:
+        """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
+        """
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
-
-    def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
-        """Write failures by path, then deletions. Raises StoreError."""
 
     def load_volumes(self) -> list[Volume]:
         """Give what is remembered of the file systems under the roots."""

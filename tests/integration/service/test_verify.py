@@ -26,7 +26,7 @@ from support.store.kit import NothingDeleted
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from phsearch.domain.types import Photo, Vectors
+    from phsearch.domain.types import Failure, Photo, Vectors
 
 INFO = PhotoInfo(64, 48, "PNG")
 CONTENT = b"0123456789abcdef"
@@ -35,21 +35,21 @@ CONTENT = b"0123456789abcdef"
 class MemoryStore:
     """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
 
-    untidy = False
+    needs_optimize = False
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[Photo, Vectors]] = {}
         self.happens: dict[str, Callable[[], None]] = {}
         self.loop = asyncio.get_running_loop()
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        self.stored |= {photo.path: (photo, vector) for photo, vector in upserts}
+    def apply(
+        self, photos: Iterable[tuple[Photo, Vectors]], *, failures: Collection[Failure], deletes: Collection[str]
+    ) -> None:
+        assert not failures
+        self.stored |= {photo.path: (photo, vector) for photo, vector in photos}
         for path in deletes:
             self.stored.pop(path, None)
         self._happen("written")
-
-    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
-        pass
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         stored = list(self.stored.values())

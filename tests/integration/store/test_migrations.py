@@ -92,7 +92,7 @@ def test_an_index_of_the_first_version_is_brought_forward_with_everything_in_it(
     assert_everything_is_there(tmp_path)
     store = opened(tmp_path)
     store.load_failures()
-    store.apply_failures([failure("/r/bad.jpg")], ["/r/bad\udce9.jpg"])
+    store.apply(failures=[failure("/r/bad.jpg")], deletes=["/r/bad\udce9.jpg"])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert opened(tmp_path).load_failures() == [failure("/r/bad.jpg")]
     assert opened(tmp_path).load_volumes() == [Volume("/r", "/r", "x", 1.0)]

@@ -53,8 +53,8 @@ def write(state: Path, first: int, say: Callable[[object], None]) -> None:
     store.load_failures()
     for number in range(first, first + 10_000):
         upserts, deletes = operation(number)
-        store.apply([(each, vector(number)) for each, _ in upserts.values()], deletes)
-        store.apply_failures([failure(f"/bad/{number}")], [f"/bad/{number - 1}"])
+        store.apply([(each, vector(number)) for each, _ in upserts.values()], deletes=deletes)
+        store.apply(failures=[failure(f"/bad/{number}")], deletes=[f"/bad/{number - 1}"])
         say(number)
         if number % TIDY_EVERY == 0:
             store.optimize()

@@ -110,8 +110,22 @@ class LanceStore:
                 "put the former weights back, or start once with `phsearchd --rebuild` to embed every photo anew",
             )
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
+    def apply(
+        self,
+        photos: Iterable[tuple[Photo, Vectors]] = (),
+        *,
+        failures: Iterable[Failure] = (),
+        deletes: Collection[str] = (),
+    ) -> None:
+        """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
+        """
+        photos, failures = list(photos), list(failures)
+        self._apply_photos(photos, [*deletes, *(failure.path for failure in failures)])
+        self._apply_failures(failures, [*deletes, *(photo.path for photo, _ in photos)])
+
+    def _apply_photos(self, upserts: Sequence[tuple[Photo, Vectors]], deletes: Sequence[str]) -> None:
         new: list[tuple[Photo, Vectors]] = []
         known: list[tuple[Photo, Vectors]] = []
         for photo, vector in upserts:
@@ -134,6 +148,13 @@ class LanceStore:
         self._keys.difference_update(gone)
         self._writes += 1
 
+    def _apply_failures(self, upserts: Sequence[Failure], deletes: Sequence[str]) -> None:
+        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
+        table = arrow_rows.failures_to_arrow(upserts)
+        self._failed.update(table.column("path").to_pylist())
+        self._upsert(self._failures, table, gone)
+        self._failed.difference_update(gone)
+
     def _keep_vectors(self, keys: Sequence[str]) -> None:
         try:
             self.deleted_vectors.keep_rows(self._photos, keys)
@@ -147,14 +168,6 @@ class LanceStore:
         failures = [] if table is None else arrow_rows.failures_from_arrow(table)
         self._failed = {arrow_rows.to_key(failure.path) for failure in failures}
         return list({failure.path: failure for failure in failures}.values())
-
-    def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
-        """Write failures by path, then deletions. Raises StoreError."""
-        table = arrow_rows.failures_to_arrow(list(upserts))
-        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
-        self._failed.update(table.column("path").to_pylist())
-        self._upsert(self._failures, table, gone)
-        self._failed.difference_update(gone)
 
     def load_volumes(self) -> list[Volume]:
         """Give what is remembered of the file systems under the roots."""
