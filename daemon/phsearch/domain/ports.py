@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from phsearch.domain.types import (
         Failure,
@@ -63,8 +63,6 @@ class Scanner(Protocol):
 class Decoder(Protocol):
     """Turns one file into pixels for the model."""
 
-    version: str
-
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`, from `descriptor` if it is open. Raises UnreadableImageError with the reason."""
 
@@ -75,20 +73,6 @@ class Decoded:
 
     pixels: Pixels
     info: PhotoInfo
-
-
-class ImageTower(Protocol):
-    """The half of CLIP that understands pictures."""
-
-    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed preprocessed pictures of one size: [n][height, width, 3] uint8 -> [n, dim] unit rows."""
-
-
-class TextTower(Protocol):
-    """The half of CLIP that understands words."""
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts: n strings -> [n, dim] unit rows."""
 
 
 class DeletedVectors(Protocol):
