@@ -124,7 +124,7 @@ def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(b"never read: it is known")
                 status = path.stat()
-                fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+                fingerprint = Fingerprint.of(status)
                 rows.append(
                     dataclasses.replace(
                         known[0], path=str(path), root=str(top), fingerprint=fingerprint, digest=os.urandom(16)

@@ -15,7 +15,7 @@ from phsearch.config import WatchConfig
 from phsearch.daemon import compose_index
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import ModelIdentity
+from phsearch.domain.types import Fingerprint, ModelIdentity
 from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.photo_index import PhotoIndex
@@ -146,7 +146,7 @@ def _unchanged(photo: EmbedJob) -> bool:
         status = os.stat(photo.path)
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (photo.fingerprint.size, photo.fingerprint.mtime_ns)
+    return Fingerprint.of(status) == photo.fingerprint
 
 
 class Life:
