@@ -124,7 +124,7 @@ def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(b"never read: it is known")
                 status = path.stat()
-                fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+                fingerprint = Fingerprint.of(status)
                 rows.append(
                     dataclasses.replace(
                         known[0], path=str(path), root=str(top), fingerprint=fingerprint, digest=os.urandom(16)
@@ -132,7 +132,7 @@ def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
                 )
             vectors = rng.standard_normal((len(rows), identity.dim), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            store.apply(zip(rows, vectors, strict=True), [])
+            store.apply(zip(rows, vectors, strict=True))
         store.optimize()
     finally:
         store.close()

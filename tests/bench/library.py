@@ -65,7 +65,7 @@ def _fill(store: LanceStore, root: Path) -> None:
         vectors = rng.standard_normal((len(numbers), identity.dim), np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         rows = [_photo(root, number, known[0]) for number in numbers]
-        store.apply(zip(rows, vectors, strict=True), [])
+        store.apply(zip(rows, vectors, strict=True))
     store.optimize()
 
 

@@ -15,7 +15,7 @@ from phsearch.config import WatchConfig
 from phsearch.daemon import compose_index
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import ModelIdentity
+from phsearch.domain.types import Fingerprint, ModelIdentity
 from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.photo_index import PhotoIndex
@@ -146,7 +146,7 @@ def _unchanged(photo: EmbedJob) -> bool:
         status = os.stat(photo.path)
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (photo.fingerprint.size, photo.fingerprint.mtime_ns)
+    return Fingerprint.of(status) == photo.fingerprint
 
 
 class Life:
@@ -165,7 +165,16 @@ class Life:
         self.watcher = ScriptedWatcher()
         self.image_worker = PatientEmbedder(forward_passes)
         self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
-        photo_index = PhotoIndex(self.library, self.index, rank_executor, self.writer, events, self.roots)
+        photo_index = PhotoIndex(
+            library=self.library,
+            index=self.index,
+            rank_executor=rank_executor,
+            deleted_vectors=self.store.deleted_vectors,
+            store_executor=store_executor,
+            writer=self.writer,
+            events=events,
+            roots=self.roots,
+        )
         self.router = PipelineRouter(self.roots, cast("ImageWorker", self.image_worker), photo_index.cache_vector)
         file = RemovedFile(state / "removed.json")
         self.removed = RemovedRoots(file, watch, outside, self.store, store_executor, self.writer)

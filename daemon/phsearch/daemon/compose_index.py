@@ -109,7 +109,16 @@ def build_index(
         throttle,
     )
     writer = StoreWriter(store, executors.store, idle=lambda: router.pending == 0, give_back=processes.malloc_trim)
-    photo_index = PhotoIndex(library, index, executors.rank, writer, events, roots)
+    photo_index = PhotoIndex(
+        library=library,
+        index=index,
+        rank_executor=executors.rank,
+        deleted_vectors=store.deleted_vectors,
+        store_executor=executors.store,
+        writer=writer,
+        events=events,
+        roots=roots,
+    )
     router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
     throttle.busy = lambda: router.pending > 0 or image_worker.busy
     throttle.holds_resources = lambda: image_worker.running

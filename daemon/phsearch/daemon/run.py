@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
     from phsearch.config import Settings
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import FsEvent
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.indexing.store_writer import StoreWriter
-    from phsearch.service.roots.event_dispatcher import FsEventDispatcher
 
 log = logging.getLogger("phsearch")
 
@@ -96,7 +94,7 @@ async def _serve(
     heartbeat = Heartbeat(notifier.watchdog_ping, notifier.watchdog_seconds, monitored)
 
     await front.server.start(listener)
-    parts.watcher.start(lambda event: _emit_threadsafe(loop, parts.dispatcher, event))
+    parts.watcher.start(parts.dispatcher.dispatch_threadsafe)
     notifier.notify_ready()
     beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
     photos = f"{len(parts.library):,} photos indexed"
@@ -136,14 +134,6 @@ def _limit_malloc_arenas() -> None:
     # Arrow's own allocator grows for as long as it is used: by 100 MB and more in 1,000 batches, where the C library's
     # grows by 30 and then no more.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
-
-def _emit_threadsafe(loop: asyncio.AbstractEventLoop, dispatcher: FsEventDispatcher, event: FsEvent) -> None:
-    try:
-        loop.call_soon_threadsafe(dispatcher.dispatch, event)
-    except RuntimeError:
-        # The loop has ended: the watcher's last words concern the next start's reconcile.
-        log.debug("after the end: %s", event)
 
 
 def _sighup_handler(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from phsearch.domain.types import (
         Failure,
@@ -63,8 +63,6 @@ class Scanner(Protocol):
 class Decoder(Protocol):
     """Turns one file into pixels for the model."""
 
-    version: str
-
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`, from `descriptor` if it is open. Raises UnreadableImageError with the reason."""
 
@@ -77,22 +75,22 @@ class Decoded:
     info: PhotoInfo
 
 
-class ImageTower(Protocol):
-    """The half of CLIP that understands pictures."""
+class DeletedVectors(Protocol):
+    """The vectors of deleted photos that the store still has, by content."""
 
-    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed preprocessed pictures of one size: [n][height, width, 3] uint8 -> [n, dim] unit rows."""
+    def has_digest(self, digest: bytes) -> bool:
+        """Whether the vector of this content is known. This reads memory only, and any thread may call it."""
 
-
-class TextTower(Protocol):
-    """The half of CLIP that understands words."""
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts: n strings -> [n, dim] unit rows."""
+    def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Return what is known of a content, with its vector, [dim]; the store's thread reads it. Raises StoreError."""
 
 
 class Store(Protocol):
     """The durable index; one thread at a time calls it."""
+
+    @property
+    def deleted_vectors(self) -> DeletedVectors:
+        """The vectors of deleted photos."""
 
     @property
     def needs_optimize(self) -> bool:
@@ -104,20 +102,20 @@ class Store(Protocol):
     def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
+    def apply(
+        self,
+        photos: Iterable[tuple[Photo, Vectors]] = (),
+        *,
+        failures: Iterable[Failure] = (),
+        deletes: Collection[str] = (),
+    ) -> None:
+        """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
 
-    def has_deleted(self, digest: bytes) -> bool:
-        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
-
-    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
+        Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
+        """
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
-
-    def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
-        """Write failures by path, then deletions. Raises StoreError."""
 
     def load_volumes(self) -> list[Volume]:
         """Give what is remembered of the file systems under the roots."""

@@ -41,11 +41,11 @@ class PhotoReader:
                 return None
             raise
         try:
-            if _fingerprint(os.fstat(descriptor)) != fingerprint:
+            if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
                 return None
             decoded = self._decoder.decode(path, self._preprocess, descriptor)
             # Rewritten, or replaced by another.
-            same = fingerprint == _fingerprint(os.fstat(descriptor))
+            same = fingerprint == Fingerprint.of(os.fstat(descriptor))
             return decoded if same and self._current_identity(path) == fingerprint else None
         finally:
             os.close(descriptor)
@@ -63,7 +63,7 @@ class PhotoReader:
 
     def _current_identity(self, path: str) -> Fingerprint | None:
         try:
-            return _fingerprint(os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - surrogate names and speed
+            return Fingerprint.of(os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - surrogate names and speed
         except OSError:
             return None
 
@@ -74,7 +74,3 @@ def _identity(folder: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _fingerprint(status: os.stat_result) -> Fingerprint:
-    return Fingerprint(status.st_size, status.st_mtime_ns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from phsearch.service.events import EventBus
 from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
+from support.store.kit import NothingDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +34,23 @@ def executor() -> Iterator[SerialExecutor]:
     executor.close()
 
 
-def a_catalog(executor: SerialExecutor) -> PhotoIndex:
-    store: Any = SimpleNamespace(has_deleted=lambda _digest: False)  # nothing is written here
-    writer = StoreWriter(store, executor, idle=lambda: True)
-    return PhotoIndex(Library(), VectorIndex(), executor, writer, EventBus(), Roots(["/photos"]))
+def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
+    no_store: Any = None  # nothing is written here
+    return PhotoIndex(
+        library=Library(),
+        index=VectorIndex(),
+        rank_executor=executor,
+        deleted_vectors=NothingDeleted(),
+        store_executor=executor,
+        writer=StoreWriter(no_store, executor, idle=lambda: True),
+        events=EventBus(),
+        roots=Roots(["/photos"]),
+    )
 
 
 def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        photo_index = a_catalog(executor)
+        photo_index = a_photo_index(executor)
         photo_index.add_photo("/photos/old.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.remove_photo("/photos/old.png")
         # Not one turn of the loop later: a scan finds the new name while the old one's vector is being taken out.
@@ -54,7 +62,7 @@ def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(executo
 
 def test_two_photos_that_were_swapped_cost_nothing(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        photo_index, other = a_catalog(executor), b"another content."
+        photo_index, other = a_photo_index(executor), b"another content."
         photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.add_photo("/photos/b.png", STATE, other, INFO, -VECTOR)
         # As a scan finds them, one after the other.
@@ -66,7 +74,7 @@ def test_two_photos_that_were_swapped_cost_nothing(executor: SerialExecutor) -> 
 
 def test_a_photo_that_another_was_renamed_on_to_is_remembered(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        photo_index = a_catalog(executor)
+        photo_index = a_photo_index(executor)
         photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.add_photo("/photos/b.png", STATE, b"another content.", INFO, -VECTOR)
         assert photo_index.move_photo("/photos/b.png", "/photos/a.png")
@@ -77,7 +85,7 @@ def test_a_photo_that_another_was_renamed_on_to_is_remembered(executor: SerialEx
 
 def test_a_removed_photo_is_remembered_by_its_content(executor: SerialExecutor) -> None:
     async def scenario() -> None:
-        photo_index = a_catalog(executor)
+        photo_index = a_photo_index(executor)
         photo_index.add_photo("/photos/x.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.remove_photo("/photos/x.png")
         await asyncio.sleep(0)
@@ -94,7 +102,7 @@ def test_what_a_photo_showed_before_it_was_rewritten_failed_or_overwritten_is_re
     executor: SerialExecutor,
 ) -> None:
     async def scenario() -> None:
-        photo_index = a_catalog(executor)
+        photo_index = a_photo_index(executor)
         for number, name in enumerate(("rewritten", "broken", "overwritten", "other")):
             photo_index.add_photo(f"/photos/{name}.png", STATE, bytes([number] * 16), INFO, VECTOR)
         photo_index.add_photo("/photos/rewritten.png", STATE, CONTENT, INFO, -VECTOR)

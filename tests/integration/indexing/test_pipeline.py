@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from phsearch.service.indexing.pipeline import DiskIO, RootPipeline
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
 from support.fake_power import at_ease
+from support.store.kit import NothingDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,14 +86,16 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None
 
     async def scenario() -> tuple[Library, list[EmbedJob]]:
         executor = SerialExecutor("all")
-        store: Any = SimpleNamespace(has_deleted=lambda _digest: False)
+        no_store: Any = None
         photo_index = PhotoIndex(
-            Library(),
-            VectorIndex(),
-            executor,
-            StoreWriter(store, executor, lambda: True),
-            EventBus(),
-            Roots(["/photos"]),
+            library=Library(),
+            index=VectorIndex(),
+            rank_executor=executor,
+            deleted_vectors=NothingDeleted(),
+            store_executor=executor,
+            writer=StoreWriter(no_store, executor, idle=lambda: True),
+            events=EventBus(),
+            roots=Roots(["/photos"]),
         )
         photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
         embedding = Embedding()

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from phsearch.service.indexing import store_writer
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
-from support.store.kit import photo, vector
+from support.store.kit import failure, photo, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     import pytest
+
+    from phsearch.domain.types import Failure
 
 FULL = StoreError("no space left for the index in /x", "free some disk space")
 
@@ -25,22 +28,31 @@ class FullAtTimes:
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
+        self.failed: set[str] = set()
+        self.volumes: set[str] = set()
+        self.writes = 0
         self.needs_optimize = True
         self.refused_writes = 0
+        self.refused_volumes = 0
         self.refused_optimizes = 0
         self.optimized = 0
         self.left: list[float] = []
         """What `optimize` says of what it leaves, call by call; nothing at the end."""
 
-    def apply(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
+    def apply(self, photos: Iterable[Any], *, failures: Iterable[Failure], deletes: Collection[str]) -> None:
+        self.writes += 1
         if self.refused_writes:
             self.refused_writes -= 1
             raise FULL
-        self.paths.update(each.path for each, _ in upserts)
+        self.paths.update(each.path for each, _ in photos)
         self.paths.difference_update(deletes)
+        self.failed.update(each.path for each in failures)
 
-    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
-        pass
+    def apply_volumes(self, upserts: Iterable[Volume], _deletes: Collection[str]) -> None:
+        if self.refused_volumes:
+            self.refused_volumes -= 1
+            raise FULL
+        self.volumes.update(each.path for each in upserts)
 
     def optimize(self) -> float | None:
         if self.refused_optimizes:
@@ -88,7 +100,38 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatc
     run(store, talk)
 
 
-def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
+def test_photos_failures_and_volumes_go_in_one_write_and_nothing_is_written_for_nothing() -> None:
+    store = FullAtTimes()
+
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
+        under_test.put_failure(failure("/r/bad"))
+        under_test.put_volume(Volume("/r", "/r", "x", 1.0))
+        await under_test.flush()
+        assert (store.paths, store.failed, store.volumes) == ({"/r/a"}, {"/r/bad"}, {"/r"})
+        await under_test.flush()
+        assert store.writes == 1
+
+    run(store, talk)
+
+
+def test_a_batch_whose_volumes_are_refused_is_written_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
+    store = FullAtTimes()
+    store.refused_volumes = 1
+
+    async def talk(under_test: StoreWriter) -> None:
+        under_test.put_photo(photo("/r/a"), vector(1))
+        under_test.put_volume(Volume("/r", "/r", "x", 1.0))
+        await until(lambda: under_test.problem is not None)
+        assert under_test.pending == 1
+        await until(lambda: under_test.problem is None)
+        assert (store.writes, store.volumes, under_test.pending) == (2, {"/r"}, 0)
+
+    run(store, talk)
+
+
+def test_optimizing_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store_writer, "_RETRY_FIRST", 0.01)
@@ -106,7 +149,7 @@ def test_tidying_that_fails_loses_nothing_and_the_trouble_ends_when_it_succeeds(
     run(store, talk)
 
 
-def test_what_a_kill_left_behind_is_optimized_up_after_the_start_though_nothing_is_written(
+def test_what_a_kill_left_behind_is_optimized_after_the_start_though_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store_writer, "_OPTIMIZE_AFTER_IDLE", 0.05)

@@ -180,7 +180,9 @@ def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_w
             await asyncio.sleep(0.01)
         life.image_worker.read_all()  # from here on it cannot be withdrawn
         await life.manager.apply([one, two], QUICK)
-        while life.router.stage_of(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
+        pipeline = life.router.pipeline_of(f"{two}/same.png")
+        assert pipeline is not None
+        while pipeline.stage_of(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await life.manager.apply([two], QUICK)
         life.image_worker.finish()

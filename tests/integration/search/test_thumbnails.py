@@ -50,7 +50,7 @@ def library(*paths: Path, digest: bytes = b"") -> Library:
 
 def _row(path: Path, digest: bytes) -> Photo:
     status = path.stat()
-    fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+    fingerprint = Fingerprint.of(status)
     return Photo(str(path), str(path.parent), fingerprint, digest, PhotoInfo(64, 48, "PNG"), 0)
 
 

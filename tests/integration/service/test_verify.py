@@ -21,11 +21,12 @@ from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
 from support.fake_power import at_ease
+from support.store.kit import NothingDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from phsearch.domain.types import Photo, Vectors
+    from phsearch.domain.types import Failure, Photo, Vectors
 
 INFO = PhotoInfo(64, 48, "PNG")
 CONTENT = b"0123456789abcdef"
@@ -34,21 +35,21 @@ CONTENT = b"0123456789abcdef"
 class MemoryStore:
     """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
 
-    untidy = False
+    needs_optimize = False
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[Photo, Vectors]] = {}
         self.happens: dict[str, Callable[[], None]] = {}
         self.loop = asyncio.get_running_loop()
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        self.stored |= {photo.path: (photo, vector) for photo, vector in upserts}
+    def apply(
+        self, photos: Iterable[tuple[Photo, Vectors]], *, failures: Collection[Failure], deletes: Collection[str]
+    ) -> None:
+        assert not failures
+        self.stored |= {photo.path: (photo, vector) for photo, vector in photos}
         for path in deletes:
             self.stored.pop(path, None)
         self._happen("written")
-
-    def apply_failures(self, upserts: Iterable[Any], deletes: Collection[str]) -> None:
-        pass
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         stored = list(self.stored.values())
@@ -73,7 +74,16 @@ class Scene:
         self.writer = StoreWriter(store, executor, idle=lambda: True)
         self.library, self.index = Library(), VectorIndex()
         roots = Roots(["/photos"])
-        self.photo_index = PhotoIndex(self.library, self.index, executor, self.writer, EventBus(), roots)
+        self.photo_index = PhotoIndex(
+            library=self.library,
+            index=self.index,
+            rank_executor=executor,
+            deleted_vectors=NothingDeleted(),
+            store_executor=executor,
+            writer=self.writer,
+            events=EventBus(),
+            roots=roots,
+        )
         for name in "abc":
             self.add(name)
         self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)
@@ -160,8 +170,9 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
     async def scenario() -> None:
         scene = Scene(executor)
         nobody: Any = None
-        disk: Any = SimpleNamespace(digest_path=AsyncMock(return_value=content))
-        check = SampleCheck(disk, scene.library, scene.index, executor, nobody, nobody, at_ease())
+        pipeline = SimpleNamespace(digest_path=AsyncMock(return_value=content))
+        router: Any = SimpleNamespace(pipeline_of=lambda _path: pipeline)
+        check = SampleCheck(router, scene.library, scene.index, executor, nobody, nobody, at_ease())
         findings = Report()
         photo = scene.library.get("/photos/a")
         assert photo is not None

@@ -20,7 +20,7 @@ from phsearch.errors import StoreError
 from support.store.kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from phsearch.adapters.store.lance import LanceStore
@@ -43,13 +43,13 @@ class History:
         self.written: set[tuple[object, ...]] = set()
         self._number = 0
 
-    def apply(self, upserts: list[str], deletes: list[str]) -> None:
+    def apply(self, upserts: list[str], deletes: Sequence[str] = ()) -> None:
         batch = []
         for path in upserts:
             self._number += 1
             batch.append((photo(path, size=self._number, at=float(self._number)), vector(self._number)))
             self.written.add((batch[-1][0], *batch[-1][1].tolist()))
-        self.store.apply(batch, deletes)
+        self.store.apply(batch, deletes=deletes)
 
     def holds(self, found: Content) -> bool:
         return {(each, *row) for each, row in found.values()} <= self.written
@@ -63,12 +63,12 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lance, "_INDEXED_ROWS", 1)
         for number in range(3):
-            history.apply([f"/r/{number}-{each}" for each in range(8)], [f"/r/{number - 1}-0"])
-        history.store.apply_failures([failure("/r/bad")], [])
+            history.apply([f"/r/{number}-{each}" for each in range(8)], deletes=[f"/r/{number - 1}-0"])
+        history.store.apply(failures=[failure("/r/bad")])
         history.store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
         history.store.optimize()
-        history.apply(["/r/0-1", "/r/new"], ["/r/1-1"])
-        history.apply(["/r/newer"], [])
+        history.apply(["/r/0-1", "/r/new"], deletes=["/r/1-1"])
+        history.apply(["/r/newer"])
     return state, history
 
 
@@ -102,8 +102,8 @@ def result(state: Path, known: History) -> str:
     # What could be read goes on as if nothing had been: each kind of write, tidying, another start.
     store.create_or_check(IDENTITY)
     fresh = [(photo("/r/0-1", 99), vector(99)), (photo("/r/after", 99), vector(100))]
-    store.apply(fresh, ["/r/0-2"])
-    store.apply_failures([failure("/r/bad2")], ["/r/bad"])
+    store.apply(fresh, deletes=["/r/0-2"])
+    store.apply(failures=[failure("/r/bad2")], deletes=["/r/bad"])
     store.optimize()
     found = {path: row for path, row in found.items() if path not in {"/r/0-1", "/r/0-2"}}
     expected = found | {each.path: (each, row.tolist()) for each, row in fresh}
@@ -118,10 +118,10 @@ def test_a_power_failure_during_a_write_costs_that_write_at_most(tmp_path: Path)
     for trial in range(15):
         state = tmp_path / str(trial)
         history = History(state)
-        history.apply(["/r/a", "/r/b", "/r/c"], [])
-        history.apply(["/r/d", "/r/a"], ["/r/b"])
+        history.apply(["/r/a", "/r/b", "/r/c"])
+        history.apply(["/r/d", "/r/a"], deletes=["/r/b"])
         before, files_before = content(opened(state)), bytes_below(state)
-        history.apply(["/r/a", "/r/e"], ["/r/c"])
+        history.apply(["/r/a", "/r/e"], deletes=["/r/c"])
         after = content(opened(state))
         for name in sorted(bytes_below(state).keys() - files_before.keys()):
             if chance.random() < 0.5:
@@ -148,9 +148,9 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
     history = History(tmp_path)
     store, index = history.store, tmp_path / "index"
     for number in range(4):
-        history.apply(["/r/a", f"/r/{number}"], [f"/r/{number - 1}"])
+        history.apply(["/r/a", f"/r/{number}"], deletes=[f"/r/{number - 1}"])
         assert needed(tmp_path) <= synced
-    store.apply_failures([failure("/r/bad")], [])
+    store.apply(failures=[failure("/r/bad")])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert needed(tmp_path) <= synced
     assert {str(folder) for folder in (tmp_path, index, index / "photos_mini.lance", index / "volumes.lance")} <= synced
@@ -191,10 +191,10 @@ def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
 ) -> None:
     monkeypatch.setattr(table_files, "_sync", lambda _: None)
     history = History(tmp_path)
-    history.apply(["/r/first"], [])
+    history.apply(["/r/first"])
     damaged = set((tmp_path / "index" / "photos_mini.lance" / "data").iterdir())
     for number in range(60):
-        history.apply([f"/r/{number}"], [])
+        history.apply([f"/r/{number}"])
     for file in damaged:
         file.unlink()
     tries = []
@@ -240,7 +240,7 @@ def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
         os.truncate(file, 0)
     store = opened(tmp_path)
     assert len(content(store)) == len(content(opened(history[0])))
-    store.apply_failures([failure("/r/other")], [])
+    store.apply(failures=[failure("/r/other")])
     store.apply_volumes([Volume("/other", "/r", "x", 1.0)], [])
     assert "begins anew" in caplog.text
     again = opened(tmp_path)
@@ -255,8 +255,8 @@ def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path:
     (index / "photos_mini.lance" / "_versions" / "18446744073709551614.manifest").touch()
     (index / "notes.txt").write_text("hello")
     store = opened(tmp_path, IDENTITY)
-    store.apply([(photo("/r/a"), vector(1))], [])
-    store.apply_failures([failure("/r/bad")], [])
+    store.apply([(photo("/r/a"), vector(1))])
+    store.apply(failures=[failure("/r/bad")])
     photos = index / "photos_mini.lance"
     strays = [photos / "notes.txt", photos / "data" / "notes.txt", photos / "_versions" / "notes.txt"]
     killed = [photos / "data" / ".tmpAbCdE", photos / "_versions" / "18446744073709551000.manifest#1"]

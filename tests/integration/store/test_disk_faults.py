@@ -10,13 +10,14 @@ import pytest
 
 from support.namespaces import MOUNTING, why_no_mounts
 
-SCENARIOS = Path(__file__).parents[2] / "support" / "store" / "disk_faults.py"
+TESTS = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
 
 
 def run(scenario: str, tmp_path: Path) -> None:
     child = subprocess.run(
-        [*MOUNTING, sys.executable, str(SCENARIOS), scenario, str(tmp_path)],
+        [*MOUNTING, sys.executable, "-m", "support.store.disk_faults", scenario, str(tmp_path)],
+        cwd=TESTS,
         capture_output=True,
         text=True,
         timeout=90,

@@ -6,12 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "support" / "store" / "killed_writer.py"
+TESTS = Path(__file__).parents[2]
 
 
 def test_a_writer_killed_at_random_loses_nothing_and_leaves_nothing_twice(tmp_path: Path) -> None:
     child = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), "20"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "support.store.killed_writer", str(tmp_path), "20"],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert child.returncode == 0, child.stderr
     assert "0 lost, 0 wrong, 0 twice" in child.stdout

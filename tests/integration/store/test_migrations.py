@@ -92,7 +92,7 @@ def test_an_index_of_the_first_version_is_brought_forward_with_everything_in_it(
     assert_everything_is_there(tmp_path)
     store = opened(tmp_path)
     store.load_failures()
-    store.apply_failures([failure("/r/bad.jpg")], ["/r/bad\udce9.jpg"])
+    store.apply(failures=[failure("/r/bad.jpg")], deletes=["/r/bad\udce9.jpg"])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert opened(tmp_path).load_failures() == [failure("/r/bad.jpg")]
     assert opened(tmp_path).load_volumes() == [Volume("/r", "/r", "x", 1.0)]
@@ -110,7 +110,7 @@ def test_an_index_is_brought_forward_once(tmp_path: Path) -> None:
     "last_words",
     [
         "migrations.migrate = lambda *_: os.kill(os.getpid(), 9)",
-        "table_files.TableFiles.settle = lambda _: os.kill(os.getpid(), 9)",
+        "table_files.TableFiles.fsync = lambda _: os.kill(os.getpid(), 9)",
     ],
 )
 def test_killed_while_bringing_it_forward_nothing_is_lost(tmp_path: Path, last_words: str) -> None:

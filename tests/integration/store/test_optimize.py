@@ -44,9 +44,9 @@ def test_sixty_small_writes_leave_no_more_behind_than_a_few(tmp_path: Path, monk
     store = opened(tmp_path, IDENTITY)
     most_files = 0
     for number in range(60):
-        store.apply([(numbered(number), vector(number))], [f"/r/{number - 5}"])
+        store.apply([(numbered(number), vector(number))], deletes=[f"/r/{number - 5}"])
         if number % 5 == 0:
-            store.apply_failures([failure(f"/r/bad {number}")], [f"/r/bad {number - 5}"])
+            store.apply(failures=[failure(f"/r/bad {number}")], deletes=[f"/r/bad {number - 5}"])
         if store.needs_optimize:
             store.optimize()
         most_files = max(most_files, sum(1 for _ in (tmp_path / "index").rglob("*")))
@@ -61,7 +61,7 @@ def test_versions_that_are_too_young_to_be_dropped_are_told_and_dropped_later(
 ) -> None:
     store = opened(tmp_path, IDENTITY)
     for number in range(5):
-        store.apply([(numbered(number), vector(number))], [])
+        store.apply([(numbered(number), vector(number))])
     assert store.optimize() == 600
     at_once(monkeypatch)
     assert store.optimize() is None
@@ -71,8 +71,8 @@ def test_versions_that_are_too_young_to_be_dropped_are_told_and_dropped_later(
 def test_tidying_what_is_tidy_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once(monkeypatch)
     store = opened(tmp_path, IDENTITY)
-    store.apply([(numbered(number), vector(number)) for number in range(5)], [])
-    store.apply([], ["/r/1"])
+    store.apply([(numbered(number), vector(number)) for number in range(5)])
+    store.apply(deletes=["/r/1"])
     store.optimize()
 
     def files() -> dict[str, int]:
@@ -86,7 +86,7 @@ def test_tidying_what_is_tidy_touches_no_file(tmp_path: Path, monkeypatch: pytes
 
 def test_files_that_a_kill_left_behind_are_removed_by_the_next_tidying(tmp_path: Path) -> None:
     store = opened(tmp_path, IDENTITY)
-    store.apply([(numbered(1), vector(1))], [])
+    store.apply([(numbered(1), vector(1))])
     data = next((tmp_path / "index").glob("photos_*.lance/data"))
     orphan = data / "0123456789abcdef.lance"
     orphan.write_bytes(b"rows nobody will ever read")
@@ -101,20 +101,20 @@ def test_what_is_remembered_of_deleted_photos_stays_bounded_while_it_runs(
 ) -> None:
     monkeypatch.setattr(deleted_vectors, "_MOST", 3)
     store = opened(tmp_path, IDENTITY)
-    store.apply([(numbered(number), vector(number)) for number in range(10)], [])
+    store.apply([(numbered(number), vector(number)) for number in range(10)])
     for number in range(8):
-        store.apply([], [f"/r/{number}"])
+        store.apply(deletes=[f"/r/{number}"])
     store.optimize()
     digests = [numbered(number).digest for number in range(8)]
     for known in (store, opened(tmp_path)):
-        assert [digest for digest in digests if known.has_deleted(digest)] == digests[5:]
-        assert known.find_deleted(digests[0]) is None
-        assert known.find_deleted(digests[7]) is not None
+        assert [digest for digest in digests if known.deleted_vectors.has_digest(digest)] == digests[5:]
+        assert known.deleted_vectors.find_digest(digests[0]) is None
+        assert known.deleted_vectors.find_digest(digests[7]) is not None
 
 
 def test_tables_of_former_models_are_named_with_their_size(tmp_path: Path) -> None:
     store = opened(tmp_path, IDENTITY)
-    store.apply([(numbered(1), vector(1))], [])
+    store.apply([(numbered(1), vector(1))])
     assert store.other_model_tables() == {}
     other = LanceStore(tmp_path / "index", "ViT-B-32/openai")
     assert list(other.other_model_tables()) == ["photos_mini"]

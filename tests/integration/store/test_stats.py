@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def test_tables_tell_their_rows_fragments_versions_and_bytes_and_nothing_is_changed(tmp_path: Path) -> None:
     store = opened(tmp_path, IDENTITY)
     for number in range(3):
-        store.apply([(photo(f"/r/{number}.jpg"), vector(number))], [])
-    store.apply_failures([failure("/r/bad.jpg")], [])
+        store.apply([(photo(f"/r/{number}.jpg"), vector(number))])
+    store.apply(failures=[failure("/r/bad.jpg")])
     before = bytes_below(tmp_path)
     photos, errors = store.stats()
     assert bytes_below(tmp_path) == before
@@ -37,7 +37,7 @@ def test_tables_tell_their_rows_fragments_versions_and_bytes_and_nothing_is_chan
 def test_the_tables_of_other_models_are_told_apart(tmp_path: Path) -> None:
     former = LanceStore(tmp_path / "index", "ViT-B-32/openai")
     former.create_or_check(IDENTITY)
-    former.apply([(photo("/r/a.jpg"), vector(1))], [])
+    former.apply([(photo("/r/a.jpg"), vector(1))])
     former.close()
     (other,) = opened(tmp_path).stats()
     assert (other.name, other.former) == ("photos_vit_b_32_openai", True)

@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> LanceStore:
 
 
 def test_photos_come_back_as_they_were_with_all_their_names_and_facts(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo(name), vector(row)) for row, name in enumerate(ODD_NAMES)], [])
+    store.apply([(photo(name), vector(row)) for row, name in enumerate(ODD_NAMES)])
     found = content(opened(tmp_path))
     assert found == {name: (photo(name), vector(row).tolist()) for row, name in enumerate(ODD_NAMES)}
 
@@ -39,18 +39,17 @@ def test_an_empty_store_loads_as_nothing(tmp_path: Path) -> None:
 
 
 def test_upserts_replace_by_path_and_deletions_take_only_what_they_name(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo(name), vector(row)) for row, name in enumerate(ODD_NAMES)], [])
-    store.apply([(photo(ODD_NAMES[1], size=2), vector(9)), (photo("/r/new.jpg"), vector(8))], ODD_NAMES[2:])
+    store.apply([(photo(name), vector(row)) for row, name in enumerate(ODD_NAMES)])
+    store.apply([(photo(ODD_NAMES[1], size=2), vector(9)), (photo("/r/new.jpg"), vector(8))], deletes=ODD_NAMES[2:])
     found = content(opened(tmp_path))
     assert sorted(found) == sorted([*ODD_NAMES[:2], "/r/new.jpg"])
     assert found[ODD_NAMES[1]] == (photo(ODD_NAMES[1], size=2), vector(9).tolist())
 
 
 def test_deleting_what_is_not_there_writes_nothing(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))], [])
+    store.apply([(photo("/r/a"), vector(1))])
     before = sorted((tmp_path / "index").rglob("*"))
-    store.apply([], ["/r/unknown"])
-    store.apply_failures([], ["/r/unknown"])
+    store.apply(deletes=["/r/unknown"])
     assert sorted((tmp_path / "index").rglob("*")) == before
 
 
@@ -60,12 +59,12 @@ def test_failures_come_back_and_are_forgotten(store: LanceStore, tmp_path: Path)
         Failure(name, Fingerprint(0, 5), "cannot \udcff", "v1", 2, 3.5, digest)
         for name, digest in zip(ODD_NAMES, digests, strict=True)
     ]
-    store.apply_failures(failures, [])
+    store.apply(failures=failures)
     found = opened(tmp_path).load_failures()
     assert [dataclasses.replace(each, reason="") for each in found] == [
         dataclasses.replace(each, reason="") for each in failures
     ]
-    store.apply_failures([], ODD_NAMES[:-1])
+    store.apply(deletes=ODD_NAMES[:-1])
     assert [each.path for each in opened(tmp_path).load_failures()] == ODD_NAMES[-1:]
 
 
@@ -81,9 +80,9 @@ def test_volumes_come_back_with_odd_names_and_the_newest_of_a_path_wins(store: L
 
 def test_rows_on_disk_are_read_past_what_is_held_in_memory(store: LanceStore, tmp_path: Path) -> None:
     assert list(opened(tmp_path / "empty").rows()) == []
-    store.apply([(photo(f"/r/{number}"), vector(number)) for number in range(5000)], [])
+    store.apply([(photo(f"/r/{number}"), vector(number)) for number in range(5000)])
     assert len(content(store)) == 5000
-    opened(tmp_path).apply([(photo("/r/new"), vector(7))], [])  # as if by another hand
+    opened(tmp_path).apply([(photo("/r/new"), vector(7))])  # as if by another hand
     batches = list(store.rows())
     assert all(len(photos) == len(vectors) <= 4096 for photos, vectors in batches)
     found = {each.path: row for photos, vectors in batches for each, row in zip(photos, vectors, strict=True)}
@@ -94,7 +93,7 @@ def test_rows_on_disk_are_read_past_what_is_held_in_memory(store: LanceStore, tm
 
 def test_tidying_up_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
     for number in range(30):
-        store.apply([(photo(f"/r/{number}"), vector(number))], [f"/r/{number - 10}"])
+        store.apply([(photo(f"/r/{number}"), vector(number))], deletes=[f"/r/{number - 10}"])
     before = content(store)
     store.optimize()
     assert content(store) == before == content(opened(tmp_path))
@@ -104,14 +103,14 @@ def test_tidying_up_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
 def test_many_writes_make_the_store_untidy_until_it_is_tidied(store: LanceStore) -> None:
     for number in range(200):
         assert not store.needs_optimize
-        store.apply([(photo("/r/a", size=number), vector(number))], [])
+        store.apply([(photo("/r/a", size=number), vector(number))])
     assert store.needs_optimize
     store.optimize()
     assert not store.needs_optimize
 
 
 def test_an_index_of_other_weights_is_refused_with_a_remedy(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))], [])
+    store.apply([(photo("/r/a"), vector(1))])
     opened(tmp_path).create_or_check(IDENTITY)
     with pytest.raises(ModelMismatchError) as caught:
         opened(tmp_path).create_or_check(dataclasses.replace(IDENTITY, weights="xyz"))
@@ -119,7 +118,7 @@ def test_an_index_of_other_weights_is_refused_with_a_remedy(store: LanceStore, t
 
 
 def test_each_model_has_its_own_table(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))], [])
+    store.apply([(photo("/r/a"), vector(1))])
     other = LanceStore(tmp_path / "index", "ViT-B-32/openai")
     other.create_or_check(dataclasses.replace(IDENTITY, name="ViT-B-32", pretrained="openai", dim=8))
     assert other.load()[0] == []
@@ -127,9 +126,9 @@ def test_each_model_has_its_own_table(store: LanceStore, tmp_path: Path) -> None
 
 
 def test_rows_that_a_crash_left_twice_are_mended_when_they_are_loaded(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a", size=1, at=1.0), vector(1)), (photo("/r/b"), vector(2))], [])
+    store.apply([(photo("/r/a", size=1, at=1.0), vector(1)), (photo("/r/b"), vector(2))])
     store._keys.clear()  # as after an addition whose outcome was never learned
-    store.apply([(photo("/r/a", size=2, at=2.0), vector(3))], [])
+    store.apply([(photo("/r/a", size=2, at=2.0), vector(3))])
     expected = {
         "/r/a": (photo("/r/a", size=2, at=2.0), vector(3).tolist()),
         "/r/b": (photo("/r/b"), vector(2).tolist()),
@@ -148,14 +147,14 @@ def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_
     add = Table.add
     monkeypatch.setattr(Table, "add", add_and_fail)
     with pytest.raises(StoreError, match="Input/output error"):
-        store.apply([(photo("/r/a"), vector(1))], [])
+        store.apply([(photo("/r/a"), vector(1))])
     monkeypatch.setattr(Table, "add", add)
-    store.apply([(photo("/r/a"), vector(1))], [])
+    store.apply([(photo("/r/a"), vector(1))])
     assert sum(len(photos) for photos, _ in opened(tmp_path).rows()) == 1
 
 
 def test_a_discarded_index_is_gone_and_can_be_made_anew(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))], [])
+    store.apply([(photo("/r/a"), vector(1))])
     lance.discard(tmp_path / "index")
     lance.discard(tmp_path / "index")
     assert opened(tmp_path).load()[0] == []
@@ -170,15 +169,15 @@ def test_discarding_works_whatever_lies_there(tmp_path: Path) -> None:
 def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: LanceStore, tmp_path: Path) -> None:
     same = [photo(name) for name in ("/r/a", "/r/b")]
     other = dataclasses.replace(photo("/r/c"), digest=b"o" * 16)
-    store.apply([(each, vector(row)) for row, each in enumerate([*same, other])], [])
-    assert not store.has_deleted(other.digest)
-    store.apply([], ["/r/a", "/r/b", "/r/c"])
+    store.apply([(each, vector(row)) for row, each in enumerate([*same, other])])
+    assert not store.deleted_vectors.has_digest(other.digest)
+    store.apply(deletes=["/r/a", "/r/b", "/r/c"])
     for known in (store, opened(tmp_path)):
-        assert known.has_deleted(other.digest)
-        found = known.find_deleted(other.digest)
+        assert known.deleted_vectors.has_digest(other.digest)
+        found = known.deleted_vectors.find_digest(other.digest)
         assert found is not None
         assert (found[0], found[1].tolist()) == (other.info, vector(2).tolist())
-        assert known.find_deleted(b"unknown".ljust(16)) is None
+        assert known.deleted_vectors.find_digest(b"unknown".ljust(16)) is None
     assert len(list((tmp_path / "index").glob("retired_*"))) == 1
 
 
@@ -186,12 +185,14 @@ def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
     store: LanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = [dataclasses.replace(photo(f"/r/{number}"), digest=bytes([number] * 16)) for number in range(4)]
-    store.apply([(each, vector(row)) for row, each in enumerate(photos)], [])
+    store.apply([(each, vector(row)) for row, each in enumerate(photos)])
     for each in photos:
-        store.apply([], [each.path])
+        store.apply(deletes=[each.path])
     monkeypatch.setattr(deleted_vectors, "_MOST", 3)
-    assert [opened(tmp_path).has_deleted(each.digest) for each in photos] == [False, True, True, True]
+    assert [opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos] == [False, True, True, True]
     monkeypatch.setattr(deleted_vectors, "_SECONDS", -1.0)
-    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos)
+    assert not any(opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos)
     monkeypatch.undo()
-    assert not any(opened(tmp_path).has_deleted(each.digest) for each in photos), "it is gone from the disk, too"
+    assert not any(opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos), (
+        "it is gone from the disk, too"
+    )

@@ -23,9 +23,9 @@ def test_a_photo_of_a_folder_that_was_added_later_is_not_read_but_is_news(tmp_pa
     reader = PhotoReader([str(tmp_path / "known")], PillowDecoder(1_000_000), PREPROCESS, follow=False)
     known, later = (str(tmp_path / name / "red.png") for name in ("known", "later"))
     status = os.stat(known)
-    assert reader.read(known, Fingerprint(status.st_size, status.st_mtime_ns)) is not None
+    assert reader.read(known, Fingerprint.of(status)) is not None
     assert not reader.root_replaced(known)
     status = os.stat(later)
     with pytest.raises(PermissionError):
-        reader.read(later, Fingerprint(status.st_size, status.st_mtime_ns))
+        reader.read(later, Fingerprint.of(status))
     assert reader.root_replaced(later)

@@ -1,6 +1,6 @@
 """What the tests of a full and of a read-only disk do, each in a process with a small file system of its own.
 
-unshare --mount python store_disk.py full|edges|readonly MOUNTPOINT
+unshare --mount python -m support.store.disk_faults full|edges|readonly MOUNTPOINT
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def full(place: Path) -> None:
     while not str(refusal):
         number += 1
         try:
-            store.apply(batch(number), [])
+            store.apply(batch(number))
         except StoreError as error:
             refusal = error
         else:
@@ -70,14 +70,14 @@ def full(place: Path) -> None:
     before = files(place)
     for _ in range(10):
         with pytest.raises(StoreError, match="no space left"):
-            store.apply(batch(number), [])
+            store.apply(batch(number))
         with pytest.raises(StoreError, match="no space left"):
             store.optimize()
     assert len(files(place) - before) < 10
     assert content(opened(place)) == acknowledged
     remount(place, "size=12m")
-    store.apply(batch(number), [])
-    store.apply_failures([failure("/r/bad")], [])
+    store.apply(batch(number))
+    store.apply(failures=[failure("/r/bad")])
     acknowledged |= as_content(batch(number))
     assert content(opened(place)) == acknowledged
     tidy_all(store)
@@ -110,7 +110,7 @@ def edges(place: Path) -> None:
         new = {path: row for path, row in old.items() if path not in gone} | as_content(old_batch + new_batch)
         fill(ballast, place, room << 10)
         try:
-            store.apply(old_batch + new_batch, gone)
+            store.apply(old_batch + new_batch, deletes=gone)
         except StoreError as error:
             failed += 1
             if "no space left" not in str(error):
@@ -119,7 +119,7 @@ def edges(place: Path) -> None:
             assert all(found[path] in (old.get(path), new.get(path)) for path in found)
             assert found.keys() >= old.keys() & new.keys()
             ballast.unlink()
-            store.apply(old_batch + new_batch, gone)
+            store.apply(old_batch + new_batch, deletes=gone)
         ballast.unlink(missing_ok=True)
         assert content(opened(place)) == new
     assert 5 < failed < 34
@@ -138,8 +138,8 @@ def readonly(place: Path) -> None:
     """Open, load and search go on where nothing can be written."""
     mount(place, "size=8m")
     store = opened(place, WIDE)
-    store.apply(batch(1), [])
-    store.apply_failures([failure("/r/bad")], [])
+    store.apply(batch(1))
+    store.apply(failures=[failure("/r/bad")])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     (place / "index" / "photos_mini.lance" / "data" / ".tmpKilled").write_bytes(b"x")
     remount(place, "ro")
@@ -149,10 +149,10 @@ def readonly(place: Path) -> None:
         assert reader.load_volumes() == [Volume("/r", "/r", "x", 1.0)]
         assert sum(len(photos) for photos, _ in reader.rows()) == 48
         for write in (
-            partial(reader.apply, batch(2), []),
-            partial(reader.apply, batch(1, size=2), []),
-            partial(reader.apply, [], ["/r/1-1"]),
-            partial(reader.apply_failures, [failure("/r/other")], []),
+            partial(reader.apply, batch(2)),
+            partial(reader.apply, batch(1, size=2)),
+            partial(reader.apply, deletes=["/r/1-1"]),
+            partial(reader.apply, failures=[failure("/r/other")]),
             partial(reader.apply_volumes, [Volume("/other", "/r", "x", 1.0)], []),
         ):
             with pytest.raises(StoreError, match="read-only file system") as caught:
@@ -162,7 +162,7 @@ def readonly(place: Path) -> None:
     with pytest.raises(StoreError, match="read-only file system"):
         opened(place / "index" / "new", WIDE)
     remount(place, "rw")
-    store.apply(batch(2), ["/r/1-1"])
+    store.apply(batch(2), deletes=["/r/1-1"])
     expected = as_content(batch(1) + batch(2))
     del expected["/r/1-1"]
     assert content(opened(place)) == expected

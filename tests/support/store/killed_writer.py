@@ -1,6 +1,6 @@
 """Kill -9 a process that writes the index, again and again, and look each time at what is left.
 
-    python store_killed.py STATE TRIALS [SEED]
+    python -m support.store.killed_writer STATE TRIALS [SEED]
 
 Every writer and every look is a process of its own, forked from this one before LanceDB has started a thread: an
 import for each would take more than a second. A writer says through a pipe what was acknowledged.
@@ -53,8 +53,8 @@ def write(state: Path, first: int, say: Callable[[object], None]) -> None:
     store.load_failures()
     for number in range(first, first + 10_000):
         upserts, deletes = operation(number)
-        store.apply([(each, vector(number)) for each, _ in upserts.values()], deletes)
-        store.apply_failures([failure(f"/bad/{number}")], [f"/bad/{number - 1}"])
+        store.apply([(each, vector(number)) for each, _ in upserts.values()], deletes=deletes)
+        store.apply(failures=[failure(f"/bad/{number}")], deletes=[f"/bad/{number - 1}"])
         say(number)
         if number % TIDY_EVERY == 0:
             store.optimize()

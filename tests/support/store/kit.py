@@ -20,6 +20,16 @@ INFO = PhotoInfo(640, 480, "JPEG", "2023-06-01T12:30:05.25+02:00", "Pixel 8", "w
 Content = dict[str, tuple[Photo, list[float]]]
 
 
+class NothingDeleted:
+    """Knows no deleted photo."""
+
+    def has_digest(self, digest: bytes) -> bool:
+        return digest == b""
+
+    def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        raise AssertionError(digest)
+
+
 def photo(path: str, size: int = 1, at: float = 1.0) -> Photo:
     return Photo(path, "/r", Fingerprint(size, 1_700_000_000_123_456_789), b"d" * 16, INFO, at)
 

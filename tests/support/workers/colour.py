@@ -128,7 +128,7 @@ def _embed(channel: WorkerChannel, decoder: PillowDecoder, path: str, expected: 
         truncated = isinstance(error, TruncatedImageError)
         channel.send_message({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
         return
-    if Fingerprint(status.st_size, status.st_mtime_ns) != expected:
+    if Fingerprint.of(status) != expected:
         channel.send_message({"op": "changed", "path": path})
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]

@@ -34,7 +34,7 @@ def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None 
             state.update(chunk)
             tick()
         after = os.fstat(descriptor)
-    fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
-    if fingerprint != Fingerprint(after.st_size, after.st_mtime_ns):
+    fingerprint = Fingerprint.of(before)
+    if fingerprint != Fingerprint.of(after):
         return None
     return ContentDigest(fingerprint, state.digest())

@@ -38,7 +38,7 @@ def stat_path(path: str, root: str | None) -> PathStatus:
         status = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
         return PathStatus("nothing", real, link)
-    fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+    fingerprint = Fingerprint.of(status)
     if stat.S_ISREG(status.st_mode):
         return PathStatus("file", real, link, fingerprint)
     return PathStatus("folder" if stat.S_ISDIR(status.st_mode) else "other", real, link, fingerprint)
@@ -164,7 +164,7 @@ class FolderScanner:
 
     def _classify(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         mode = status.st_mode
-        fingerprint = Fingerprint(status.st_size, status.st_mtime_ns)
+        fingerprint = Fingerprint.of(status)
         if stat.S_ISREG(mode):
             return PhotoFile(path, fingerprint) if self._rules.allows_size(status.st_size) else None
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):

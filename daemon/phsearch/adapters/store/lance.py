@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
 
 # What the tables of an index take on disk. Nothing is changed, and only what maintenance looks at is read.
 
@@ -77,14 +77,14 @@ class LanceStore:
         retired = Table(
             folder, name.replace("photos", "retired", 1), "photos", "photos that come back are embedded anew"
         )
-        self._deleted_vectors = DeletedVectors(retired)
+        self.deleted_vectors = DeletedVectors(retired)
         self._tables = (self._photos, self._failures, self._volumes, retired)
         # All are asked before any is changed: a newer state is left as it is.
         for table in self._tables:
             table.refuse_newer()
         for table in self._tables:
             table.open()
-        self._deleted_vectors.load_digests()
+        self.deleted_vectors.load_digests()
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
@@ -110,8 +110,22 @@ class LanceStore:
                 "put the former weights back, or start once with `phsearchd --rebuild` to embed every photo anew",
             )
 
-    def apply(self, upserts: Iterable[tuple[Photo, Vectors]], deletes: Collection[str]) -> None:
-        """Write one batch: rows by path, then deletions. Raises StoreError; then nothing may be assumed written."""
+    def apply(
+        self,
+        photos: Iterable[tuple[Photo, Vectors]] = (),
+        *,
+        failures: Iterable[Failure] = (),
+        deletes: Collection[str] = (),
+    ) -> None:
+        """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
+        """
+        photos, failures = list(photos), list(failures)
+        self._apply_photos(photos, [*deletes, *(failure.path for failure in failures)])
+        self._apply_failures(failures, [*deletes, *(photo.path for photo, _ in photos)])
+
+    def _apply_photos(self, upserts: Sequence[tuple[Photo, Vectors]], deletes: Sequence[str]) -> None:
         new: list[tuple[Photo, Vectors]] = []
         known: list[tuple[Photo, Vectors]] = []
         for photo, vector in upserts:
@@ -134,20 +148,19 @@ class LanceStore:
         self._keys.difference_update(gone)
         self._writes += 1
 
+    def _apply_failures(self, upserts: Sequence[Failure], deletes: Sequence[str]) -> None:
+        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
+        table = arrow_rows.failures_to_arrow(upserts)
+        self._failed.update(table.column("path").to_pylist())
+        self._upsert(self._failures, table, gone)
+        self._failed.difference_update(gone)
+
     def _keep_vectors(self, keys: Sequence[str]) -> None:
         try:
-            self._deleted_vectors.keep_rows(self._photos, keys)
+            self.deleted_vectors.keep_rows(self._photos, keys)
         except StoreError as error:
             # It would have been a convenience; that what is gone is forgotten is not.
             log.warning("vectors of deleted photos are not kept: %s", error)
-
-    def has_deleted(self, digest: bytes) -> bool:
-        """Tell whether the vector of a deleted photo with this content is still known; any thread may ask."""
-        return self._deleted_vectors.has_digest(digest)
-
-    def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what is known of a deleted photo by its content, with its vector, [dim]. Raises StoreError."""
-        return self._deleted_vectors.find_digest(digest)
 
     def load_failures(self) -> list[Failure]:
         """Give the photos that could not be read."""
@@ -155,14 +168,6 @@ class LanceStore:
         failures = [] if table is None else arrow_rows.failures_from_arrow(table)
         self._failed = {arrow_rows.to_key(failure.path) for failure in failures}
         return list({failure.path: failure for failure in failures}.values())
-
-    def apply_failures(self, upserts: Iterable[Failure], deletes: Collection[str]) -> None:
-        """Write failures by path, then deletions. Raises StoreError."""
-        table = arrow_rows.failures_to_arrow(list(upserts))
-        gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
-        self._failed.update(table.column("path").to_pylist())
-        self._upsert(self._failures, table, gone)
-        self._failed.difference_update(gone)
 
     def load_volumes(self) -> list[Volume]:
         """Give what is remembered of the file systems under the roots."""
@@ -188,7 +193,7 @@ class LanceStore:
         """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""
         left = [
             self._photos.optimize(indexed=len(self._keys) >= _INDEXED_ROWS),
-            self._deleted_vectors.optimize(),
+            self.deleted_vectors.optimize(),
             self._failures.optimize(),
             self._volumes.optimize(),
         ]

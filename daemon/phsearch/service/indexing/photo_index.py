@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.types import Failure, Photo
+from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from phsearch.domain.library import Library
+    from phsearch.domain.ports import DeletedVectors
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
@@ -51,9 +53,12 @@ class PhotoIndex:
 
     def __init__(
         self,
+        *,
         library: Library,
         index: VectorIndex,
         rank_executor: SerialExecutor,
+        deleted_vectors: DeletedVectors,
+        store_executor: SerialExecutor,
         writer: StoreWriter,
         events: EventBus,
         roots: Roots,
@@ -65,7 +70,9 @@ class PhotoIndex:
         """How many of the `reused` were renames and moves."""
         self.last_failure: Failure | None = None
         self._index = index
-        self._executor = rank_executor
+        self._rank_executor = rank_executor
+        self._deleted_vectors = deleted_vectors
+        self._store_executor = store_executor
         self._writer = writer
         self._events = events
         self._roots = roots
@@ -83,23 +90,32 @@ class PhotoIndex:
         """Make a photo findable whose content is known already; False when it is not known (any more)."""
         duplicate = self.library.photo_by_digest(digest)
         if duplicate is not None:
-            vector = await self._executor.submit(self._index.vector, duplicate.path)
+            vector = await self._rank_executor.submit(self._index.vector, duplicate.path)
             info: PhotoInfo | None = duplicate.info
         else:
             info, leaving = self._recent_vectors.get(digest, (None, None))
             # Shielded: whoever asks may be cancelled with its root, and others may ask for the same content.
             vector = await asyncio.shield(leaving) if leaving is not None else None
         if vector is None or info is None:
-            known_once = await self._writer.find_deleted(digest)
-            if known_once is None:
+            deleted = await self._find_deleted(digest)
+            if deleted is None:
                 return False
-            info, vector = known_once
+            info, vector = deleted
         known = self.library.get(path)
         self._put(path, fingerprint, digest, info, vector)
         if known is None or known.digest != digest:
             self.counters.reused += 1
             self._events.publish("reused", path)
         return True
+
+    async def _find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        if not self._deleted_vectors.has_digest(digest):
+            return None
+        try:
+            return await self._store_executor.submit(self._deleted_vectors.find_digest, digest)
+        except StoreError as error:
+            log.warning("%s", error.sentence())
+            return None
 
     def move_photo(self, source: str, target: str) -> bool:
         """Rename a photo without reading it; False when `source` is not an indexed photo or `target` in no root."""
@@ -110,7 +126,7 @@ class PhotoIndex:
         self._cache_current_vector(target)
         moved = self.library.move_photo(source, target, root)
         assert moved is not None
-        future = self._executor.submit(self._index.rename_path, source, moved)
+        future = self._rank_executor.submit(self._index.rename_path, source, moved)
         future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
         self.counters.reused += 1
         self.moved += 1
@@ -126,7 +142,7 @@ class PhotoIndex:
         self._writer.delete_photo(path)
         if self.library.remove_photo(path) is None:
             return
-        self._executor.submit_logged(self._index.remove_path, path)
+        self._rank_executor.submit_logged(self._index.remove_path, path)
         self.counters.removed += 1
         self._events.publish("removed", path)
 
@@ -139,7 +155,7 @@ class PhotoIndex:
         self._cache_current_vector(path)
         failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)
         self.library.put_failure(failure)
-        self._executor.submit_logged(self._index.remove_path, path)
+        self._rank_executor.submit_logged(self._index.remove_path, path)
         self._writer.put_failure(failure)
         self.last_failure = failure
         self.counters.failed += 1
@@ -157,7 +173,7 @@ class PhotoIndex:
 
     async def drain_renames(self) -> None:
         """Wait until renames under way have been passed on to the writer."""
-        await self._executor.submit(int)
+        await self._rank_executor.submit(int)
 
     def reassign_roots(self) -> dict[str, list[str]]:
         """Give every photo to the root it lies in now; gives the paths in none, by folder: they are shown no longer.
@@ -175,7 +191,9 @@ class PhotoIndex:
                     outside.setdefault(folder, []).append(path)
                 elif photo is not None and photo.root != root:
                     self.library.put_photo(replace(photo, root=root))
-        self._executor.submit_logged(self._index.remove_paths, [path for paths in outside.values() for path in paths])
+        self._rank_executor.submit_logged(
+            self._index.remove_paths, [path for paths in outside.values() for path in paths]
+        )
         return outside
 
     def restore(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
@@ -186,7 +204,7 @@ class PhotoIndex:
                 self.library.put_failure(failure)
         for photo, _ in back:
             self.library.put_photo(photo)
-        self._executor.submit_logged(
+        self._rank_executor.submit_logged(
             self._index.put_vectors, [photo for photo, _ in back], [vector for _, vector in back]
         )
 
@@ -205,7 +223,7 @@ class PhotoIndex:
         since = known.indexed_at if known is not None and known.digest == digest else self._clock()
         photo = Photo(path, root, fingerprint, digest, info, since)
         self.library.put_photo(photo)
-        self._executor.submit_logged(self._index.put_vector, photo, vector)
+        self._rank_executor.submit_logged(self._index.put_vector, photo, vector)
         self._writer.put_photo(photo, vector)
 
     def _cache_current_vector(self, path: str) -> None:
@@ -214,7 +232,7 @@ class PhotoIndex:
         if photo is None:
             return
         # At once, while the vector is still on its way: the photo's new name may be read this very moment.
-        _cache(self._recent_vectors, photo.digest, (photo.info, self._executor.submit(self._index.vector, path)))
+        _cache(self._recent_vectors, photo.digest, (photo.info, self._rank_executor.submit(self._index.vector, path)))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:

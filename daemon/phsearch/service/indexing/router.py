@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import ContentDigest, PhotoInfo, Vectors
+    from phsearch.domain.types import PhotoInfo, Vectors
     from phsearch.service.indexing.pipeline import RootPipeline, Seen
     from phsearch.service.workers.image_worker import ImageWorker
 
@@ -89,15 +89,10 @@ class PipelineRouter:
             StageCounts.plus, (pipeline.stage_totals.work for pipeline in self._pipelines.values()), self._removed
         )
 
-    def stage_of(self, path: str) -> str | None:
-        """Say where a path is on its way, None where it is not."""
-        pipeline = self._of(path)
-        return pipeline.stage_of(path) if pipeline is not None else None
-
-    def embed_position(self, path: str) -> tuple[int, int] | None:
-        """Give the place of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
-        pipeline = self._of(path)
-        return pipeline.embed_position(path) if pipeline is not None else None
+    def pipeline_of(self, path: str) -> RootPipeline | None:
+        """Return the pipeline of the root that holds `path`, None outside every root."""
+        root = self._roots.root_of(path)
+        return self._pipelines[root] if root is not None else None
 
     def under(self, folder: str) -> list[str]:
         """Give the paths in `folder`, at any depth, that are on their way."""
@@ -107,38 +102,13 @@ class PipelineRouter:
         """Give all paths that are on their way."""
         return [path for pipeline in self._pipelines.values() for path in pipeline.pending_paths()]
 
-    def file_changed(self, path: str, *, closed: bool) -> None:
-        """Look at a path once it has settled."""
-        if (pipeline := self._of(path)) is not None:
-            pipeline.file_changed(path, closed=closed)
-
-    def check_now(self, path: str) -> None:
-        """Look at a path now."""
-        if (pipeline := self._of(path)) is not None:
-            pipeline.check_now(path)
-
-    def drop_path(self, path: str) -> None:
-        """Let go of a path that is gone."""
-        if (pipeline := self._of(path)) is not None:
-            pipeline.drop_path(path)
-
-    def retry_path(self, path: str) -> None:
-        """Try a failed file again though nothing changed."""
-        if (pipeline := self._of(path)) is not None:
-            pipeline.retry_path(path)
-
     async def stat_paths(self, paths: list[str]) -> list[tuple[str, Seen]]:
         """Look at files of any roots now."""
         roots: dict[RootPipeline, list[str]] = {}
         for path in paths:
-            if (pipeline := self._of(path)) is not None:
+            if (pipeline := self.pipeline_of(path)) is not None:
                 roots.setdefault(pipeline, []).append(path)
         return [look for pipeline, own in roots.items() for look in await pipeline.stat_paths(own)]
-
-    async def digest_path(self, path: str) -> ContentDigest | None:
-        """Read one file and give its digest, None where it changes meanwhile. Raises OSError, UnreadableImageError."""
-        pipeline = self._of(path)
-        return await pipeline.digest_path(path) if pipeline is not None else None
 
     # --- what the pipelines share -----------------------------------------------------------------------------
 
@@ -187,7 +157,3 @@ class PipelineRouter:
 
     def _serves(self, pipeline: RootPipeline) -> bool:
         return any(pipeline is each for each in self._pipelines.values())
-
-    def _of(self, path: str) -> RootPipeline | None:
-        root = self._roots.root_of(path)
-        return self._pipelines[root] if root is not None else None

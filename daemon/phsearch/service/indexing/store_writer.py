@@ -18,10 +18,10 @@ from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, PhotoInfo, TableStats, Vectors, Volume
+    from phsearch.domain.types import Photo, TableStats, Vectors, Volume
     from phsearch.service.threads import SerialExecutor
 
 # The index's figures on disk, for whoever asks, without ever waiting long for the store.
@@ -156,16 +156,6 @@ class StoreWriter:
                 self._recovered()
                 delay = _RETRY_FIRST
 
-    async def find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what the store knows of a deleted photo by its content; None too where it cannot be read."""
-        if not self._store.has_deleted(digest):
-            return None
-        try:
-            return await self._executor.submit(self._store.find_deleted, digest)
-        except StoreError as error:
-            log.warning("%s", error.sentence())
-            return None
-
     def unwritten(self) -> frozenset[str]:
         """Give the paths whose last change is not on disk."""
         return frozenset(self._changes)
@@ -178,18 +168,18 @@ class StoreWriter:
 
     async def _flush(self) -> None:
         changes, self._changes = self._changes, {}
+        volumes, self._volumes = self._volumes, {}
         self._changed.clear()
+        if not changes and not volumes:
+            return
         self._writing = len(changes)
         start = time.monotonic()
-        photos = {path: change for path, change in changes.items() if isinstance(change, tuple)}
-        failures = {path: change for path, change in changes.items() if isinstance(change, Failure)}
         try:
-            await self._executor.submit(self._store.apply, photos.values(), changes.keys() - photos.keys())
-            await self._executor.submit(self._store.apply_failures, failures.values(), changes.keys() - failures.keys())
-            await self._flush_volumes()
+            await self._executor.submit(self._write, changes, volumes)
         except BaseException:
             # What came meanwhile is newer.
             self._changes = changes | self._changes
+            self._volumes = volumes | self._volumes
             self._changed.set()
             raise
         finally:
@@ -198,18 +188,19 @@ class StoreWriter:
         self.written_at = time.time()
         self.stage_totals.add_stage(writing=time.monotonic() - start, written=len(changes))
 
-    async def _flush_volumes(self) -> None:
-        volumes, self._volumes = self._volumes, {}
-        if not volumes:
-            return
-        upserts = [volume for volume in volumes.values() if volume is not None]
-        try:
-            await self._executor.submit(
-                self._store.apply_volumes, upserts, [path for path in volumes if volumes[path] is None]
+    def _write(self, changes: Mapping[str, Change], volumes: Mapping[str, Volume | None]) -> None:
+        """Write to the store; this runs in its thread."""
+        if changes:
+            self._store.apply(
+                [change for change in changes.values() if isinstance(change, tuple)],
+                failures=[change for change in changes.values() if isinstance(change, Failure)],
+                deletes=[path for path, change in changes.items() if change is None],
             )
-        except BaseException:
-            self._volumes = volumes | self._volumes
-            raise
+        if volumes:
+            self._store.apply_volumes(
+                [volume for volume in volumes.values() if volume is not None],
+                [path for path, volume in volumes.items() if volume is None],
+            )
 
     async def _wait_for_changes(self) -> None:
         """Wait for something to write; tidy up when nothing comes for a while, and then rest for as long as need be."""

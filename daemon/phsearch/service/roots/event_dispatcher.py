@@ -1,7 +1,9 @@
-"""What the watcher tells, turned into work. Events are hints: each leads to a look, none is believed."""
+"""Turn the watcher's events into work. Events are hints: each leads to a check of the disk, and none is believed."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import (
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
     from phsearch.service.roots.monitor import RootMonitor
 
 
+log = logging.getLogger("phsearch.watch")
+
+
 class FsEventDispatcher:
-    """Takes one event at a time, on the event loop."""
+    """Handles one event at a time, on the event loop that runs when it is made."""
 
     def __init__(
         self,
@@ -43,18 +48,29 @@ class FsEventDispatcher:
         self._photo_index = photo_index
         self._router = router
         self._on_mark = marked
+        self._loop = asyncio.get_running_loop()
+
+    def dispatch_threadsafe(self, event: FsEvent) -> None:
+        """Dispatch an event from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self.dispatch, event)
+        except RuntimeError:
+            # The loop is closed. The scan of the next start finds what changed.
+            log.debug("after the end: %s", event)
 
     def dispatch(self, event: FsEvent) -> None:
-        """Do what the event calls for."""
+        """Handle an event."""
         match event:
             case Changed(path, closed):
-                self._router.file_changed(path, closed=closed)
+                if (pipeline := self._router.pipeline_of(path)) is not None:
+                    pipeline.file_changed(path, closed=closed)
             case Deleted(path):
                 self._deleted(path)
             case Moved(source, target):
                 self._moved(source, target)
             case FolderAppeared(path):
-                self._scan(path)
+                if (root := self._roots.root_of(path)) is not None:
+                    self._monitors[root].scan(path)
             case FolderMoved(source, target):
                 self._folder_moved(source, target)
             case _:
@@ -63,7 +79,7 @@ class FsEventDispatcher:
     def _dispatch_state(self, event: FsEvent) -> None:
         match event:
             case Overflowed(root=root) | WatchDegraded(root=root) | RootLost(root=root) if root not in self._monitors:
-                pass  # the last words of a watch whose root was removed
+                pass  # the last events of a root that was removed
             case Overflowed(root):
                 self._monitors[root].overflowed()
             case WatchDegraded(root, folders, reason, watched):
@@ -77,30 +93,35 @@ class FsEventDispatcher:
                 self._on_mark(token)
 
     def _deleted(self, path: str) -> None:
-        library = self._photo_index.library
-        if path in library or library.failure(path) is not None or self._router.stage_of(path):
-            self._router.check_now(path)
+        pipeline, library = self._router.pipeline_of(path), self._photo_index.library
+        if pipeline is not None and (
+            path in library or library.failure(path) is not None or pipeline.stage_of(path) is not None
+        ):
+            pipeline.check_now(path)
             return
-        # Not a file we know, so it may have been a folder: everything in it deserves a look.
+        # Not a known file, so it may have been a folder. Every file in it is checked.
         for inside in [*library.under(path), *self._router.under(path)]:
-            self._router.check_now(inside)
+            self._check_now(inside)
 
     def _moved(self, source: str, target: str) -> None:
+        before, after = self._router.pipeline_of(source), self._router.pipeline_of(target)
         known = self._photo_index.move_photo(source, target)
-        if known:
-            self._router.drop_path(source)
-            # The look finds it unchanged, unless it was written just before it was renamed.
-            self._router.check_now(target)
-        else:
-            self._router.file_changed(target, closed=True)
-        self._router.check_now(source)
+        if known and before is not None:
+            before.drop_path(source)
+        if after is not None:
+            if known:
+                # The check finds the photo unchanged, unless it was written just before it was renamed.
+                after.check_now(target)
+            else:
+                after.file_changed(target, closed=True)
+        if before is not None:
+            before.check_now(source)
 
     def _folder_moved(self, source: str, target: str) -> None:
         for path in [*self._photo_index.library.under(source), *self._router.under(source)]:
             self._moved(path, target + path[len(source) :])
-        # Whatever else lies in it is covered by the FolderAppeared that always follows.
+        # The FolderAppeared that always follows covers every other file in it.
 
-    def _scan(self, folder: str) -> None:
-        root = self._roots.root_of(folder)
-        if root is not None:
-            self._monitors[root].scan(folder)
+    def _check_now(self, path: str) -> None:
+        if (pipeline := self._router.pipeline_of(path)) is not None:
+            pipeline.check_now(path)

@@ -123,11 +123,17 @@ class _PendingPaths:
         self._paths = paths
 
     def done(self, router: PipelineRouter) -> bool:
-        """Tell whether all have left; cheap to ask often, since one that is still there answers for all."""
-        while self._paths and router.stage_of(self._paths[-1]) is None:
+        """Whether all have left. This is cheap to ask often: one path that is still there answers for all."""
+        while self._paths and _stage_of(self._paths[-1], router) is None:
             self._paths.pop()
         return not self._paths
 
     def queued(self, router: PipelineRouter) -> bool:
-        """Tell whether the next that has to leave has settled, and would be read or embedded if it may."""
-        return bool(self._paths) and router.stage_of(self._paths[-1]) in {"queued", "being indexed"}
+        """Whether the next path that has to leave has settled, and waits to be read or embedded."""
+        return bool(self._paths) and _stage_of(self._paths[-1], router) in {"queued", "being indexed"}
+
+
+def _stage_of(path: str, router: PipelineRouter) -> str | None:
+    # The root's pipeline may have been replaced since the path was collected.
+    pipeline = router.pipeline_of(path)
+    return pipeline.stage_of(path) if pipeline is not None else None

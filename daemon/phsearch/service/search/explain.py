@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import PathStatus
+    from phsearch.service.indexing.pipeline import RootPipeline
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.search.searcher import Searcher
@@ -166,9 +167,9 @@ class PathExplainer:
         return Verdict("folder", text, {"photos": photos, "errors": errors, "pending": pending})
 
     def _file(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
-        place = self._router.stage_of(path)
+        pipeline = self._router.pipeline_of(path)
         photo, failure = self._library.get(path), self._library.failure(path)
-        way = self._pending_verdict(path, place) if place is not None else None
+        way = self._pending_verdict(path, pipeline) if pipeline is not None else None
         if photo is not None:
             name, since = self._model.label, _time(photo.indexed_at)
             facts = {"indexed_at": round(photo.indexed_at, 3), "model": name}
@@ -186,10 +187,13 @@ class PathExplainer:
             return Verdict("failed", text, facts)
         return Verdict("unseen", f"it has not been seen yet: {_unseen(monitor)}", {})
 
-    def _pending_verdict(self, path: str, place: str) -> Verdict:
-        if place == "settling":
+    def _pending_verdict(self, path: str, pipeline: RootPipeline) -> Verdict | None:
+        stage = pipeline.stage_of(path)
+        if stage is None:
+            return None
+        if stage == "settling":
             return Verdict("settling", "it was touched a moment ago and is read as soon as it stops changing", {})
-        position = self._router.embed_position(path)
+        position = pipeline.embed_position(path)
         if position is None:
             return Verdict("indexing", "it is being indexed at this moment", {})
         at, of = position

@@ -102,7 +102,7 @@ def read_regular_file(
             data += piece
     if max(status.st_size, len(data)) > largest:
         raise UnreadableImageError(f"it has more than {largest >> 20:,} MB")
-    return Fingerprint(status.st_size, status.st_mtime_ns), data
+    return Fingerprint.of(status), data
 
 
 def _vector(bound: ModelIdentity | None, ready: WorkerInfo, answer: frames.Frame) -> Vectors:

@@ -73,7 +73,9 @@ class FileCheck:
             findings.not_checked += 1
             return
         findings.checked += 1
-        noticed = self._library.get(photo.path) is not photo or self._router.stage_of(photo.path) is not None
+        pipeline = self._router.pipeline_of(photo.path)
+        pending = pipeline is not None and pipeline.stage_of(photo.path) is not None
+        noticed = self._library.get(photo.path) is not photo or pending
         if mismatch is not None and not noticed:
             findings.mismatches.append(mismatch)
 

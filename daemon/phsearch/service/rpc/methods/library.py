@@ -135,7 +135,8 @@ class LibraryMethods:
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
         if params["path"] is not None:
             root = self._root_of(params["path"])
-            self._pipelines.check_now(params["path"])
+            if (pipeline := self._pipelines.pipeline_of(params["path"])) is not None:
+                pipeline.check_now(params["path"])
             self._keepers[root].scan(params["path"])
             return {"roots": [root]}
         for root, monitor in self._keepers.items():
@@ -165,7 +166,8 @@ class LibraryMethods:
         failed = [failure.path for failure in self._library.failures()]
         chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
         for each in chosen:
-            self._pipelines.retry_path(each)
+            if (pipeline := self._pipelines.pipeline_of(each)) is not None:
+                pipeline.retry_path(each)
         return {"retried": len(chosen), "held": self._governor.pause_reason}
 
     async def _pause(self, params: dict[str, Any]) -> dict[str, Any]:
