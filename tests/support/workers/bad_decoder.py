@@ -46,7 +46,7 @@ class ColourTower:
     device = "cpu"
     precision = "fp32"
     batch_size = 8
-    why = DeviceChoice("there is no model to run", "colours are few")
+    device_choice = DeviceChoice("there is no model to run", "colours are few")
 
     def __init__(self, *_: object) -> None:
         pass
