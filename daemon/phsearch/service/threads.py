@@ -33,9 +33,12 @@ _V = TypeVar("_V")
 class TimeoutExecutor:
     """Asks at most `at_once` questions at a time; each may go on for as long as it ticks every `patience` seconds."""
 
-    def __init__(self, name: str, patience: float, at_once: int = 2) -> None:
+    def __init__(
+        self, name: str, patience: float, at_once: int = 2, thread_init: Callable[[], object] = lambda: None
+    ) -> None:
         self._name = name
         self.timeout = patience
+        self._thread_init = thread_init
         self._slots = asyncio.Semaphore(at_once)
         self._stuck = 0
         self.on_hang: Callable[[], None] = lambda: None
@@ -57,7 +60,7 @@ class TimeoutExecutor:
             question.done.add_done_callback(_retrieve_error)
             thread = threading.Thread(
                 target=question.run,
-                args=(lambda: call(question.progress, *args, **kwargs),),
+                args=(self._thread_init, lambda: call(question.progress, *args, **kwargs)),
                 name=self._name,
                 daemon=True,
             )
@@ -98,9 +101,10 @@ class _Call(Generic[_T]):
         """Say that there is progress."""
         self.last_progress = time.monotonic()
 
-    def run(self, call: Callable[[], _T]) -> None:
+    def run(self, thread_init: Callable[[], object], call: Callable[[], _T]) -> None:
         """Run the call and hand its outcome to the loop, if that still runs."""
         try:
+            thread_init()
             result = call()
         except Exception as error:  # noqa: BLE001 - the caller gets it
             self._deliver(self.done.set_exception, error)
