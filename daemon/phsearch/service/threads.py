@@ -127,7 +127,7 @@ class SerialExecutor:
     """Runs calls in a thread of its own, in the order they were given; one that takes longer than `patience` hangs."""
 
     def __init__(self, name: str, patience: float = _PATIENCE) -> None:
-        self.name = f"the {name} lane"
+        self.name = f"the {name} thread"
         self.hang_timeout = patience
         self.activity: Activity | None = None  # set by the lane's thread alone, read by the loop
         self._steps = itertools.count()
