@@ -109,7 +109,13 @@ class WatchedRootFactory:
     ) -> WatchedRoot:
         """Make a home; it knows what the former one of the same root knew."""
         roots, photo_index, router = self._roots, self._photo_index, self._router
-        disk = TimeoutExecutor(f"disk {root}", watch.disk_seconds, _MAX_CONCURRENT, self._disk_thread_init)
+        disk = TimeoutExecutor(
+            f"disk {root}",
+            watch.disk_seconds,
+            max_concurrent=_MAX_CONCURRENT,
+            on_hang=lambda: monitor.disk_hung(),  # noqa: PLW0108 - it is made below
+            thread_init=self._disk_thread_init,
+        )
         volume_tracker = VolumeTracker(root, roots, self._mounts, scanner.check_path, volumes, self._writer)
         # Whoever may write into the folder may swap a link in between the look and the read.
         read = functools.partial(self._digest, root=None if watch.follow_symlinks else root)
