@@ -28,24 +28,26 @@ RED, BLUE = (1, -1, -1), (-1, -1, 1)
 ENV = {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(TESTS)])}
 
 
-def limits(longest: float = 30, spare: int = 1 << 30) -> WorkerLimits:
-    """Give `longest` seconds, and `spare` bytes beside what a worker has when it is ready."""
-    return WorkerLimits(longest, processes.private_bytes, lambda loaded: loaded + spare)
+def limits(photo_seconds: float = 30, spare: int = 1 << 30) -> WorkerLimits:
+    """Return limits of `photo_seconds`, and `spare` bytes beside those that a worker takes when it is ready."""
+    return WorkerLimits(
+        photo_seconds=photo_seconds, memory_of=processes.private_bytes, max_memory=lambda loaded: loaded + spare
+    )
 
 
 def on_demand(
-    idle: float = 60,
-    longest: float = 30,
+    keep_alive: float = 60,
+    photo_seconds: float = 30,
     program: tuple[str, ...] = COLOUR_WORKER,
     spare: int = 1 << 30,
     lie: str = "",
 ) -> OnDemandWorker:
     command = WorkerCommand({"tower": "like", "name": "mini", "lie": lie}, ENV, program)
-    return OnDemandWorker(command, limits(longest, spare), idle)
+    return OnDemandWorker(command=command, limits=limits(photo_seconds, spare), keep_alive=keep_alive)
 
 
 def signs(_ready: WorkerInfo, answer: frames.Frame) -> tuple[float, ...]:
-    """Give the signs of a vector's red, green and blue."""
+    """Return the signs of a vector's red, green and blue."""
     return tuple(np.sign(frames.vectors_from_bytes(answer[1], 1)[0][:3]).tolist())
 
 

@@ -9,7 +9,6 @@ import socket
 import stat
 import struct
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from phsearch.domain.doctor import file_checks, systemd_checks
 from phsearch.domain.doctor.contact_checks import DaemonProbe
 from phsearch.errors import PhsearchError
+from phsearch.timed_call import TimedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,22 +43,14 @@ class Timer:
 
 
 def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | PhsearchError:
-    """Give what `call` gives, or the error it ends with; TimeoutError when it does not end in time.
-
-    A thread that a hung disk holds is left behind: it ends with the process.
-    """
-    answer: list[_T | OSError | PhsearchError] = []
-
-    def attempt() -> None:
-        try:
-            answer.append(call())
-        except (OSError, PhsearchError) as problem:
-            answer.append(problem)
-
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return answer[0] if answer else TimeoutError()
+    """Return what `call` returns, or the error it raises; TimeoutError when it does not end in time."""
+    timed = TimedCall(lambda _progress: call(), name="probe")
+    if not timed.wait(seconds):
+        return TimeoutError()
+    try:
+        return timed.result()
+    except (OSError, PhsearchError) as problem:
+        return problem
 
 
 def file_info(path: str) -> file_checks.FileInfo:

@@ -210,7 +210,7 @@ def build_api(
 def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, OnDemandWorker]:
     limits = worker_commands.on_demand_limits(config.index)
     return {
-        name: OnDemandWorker(command, limits)
+        name: OnDemandWorker(command=command, limits=limits)
         for name, command in worker_commands.on_demand_workers(config, env, program).items()
     }
 

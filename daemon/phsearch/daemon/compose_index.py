@@ -13,7 +13,7 @@ from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.mounts import MountTable, RemoteMounts
 from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
-from phsearch.adapters.linux.process_limits import with_lowest_ioprio
+from phsearch.adapters.linux.process_limits import set_lowest_ioprio
 from phsearch.adapters.state.json_files import PauseFile, RemovedFile
 from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
 from phsearch.daemon import worker_commands
@@ -130,13 +130,14 @@ def build_index(
         roots,
         watcher,
         MountTable().read,
-        with_lowest_ioprio(digest),
+        digest,
         worker_commands.decoder_versions(),
         photo_index,
         router,
         writer,
         events,
         throttle.acquire,
+        disk_thread_init=set_lowest_ioprio,
     )
     manager: RootManager = RootManager(
         roots,

@@ -91,7 +91,7 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
     executors = parts.executors
     monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)
-    heartbeat = Heartbeat(notifier.watchdog_ping, notifier.watchdog_seconds, monitored)
+    heartbeat = Heartbeat(beat=notifier.watchdog_ping, interval=notifier.watchdog_seconds, monitored=monitored)
 
     await front.server.start(listener)
     parts.watcher.start(parts.dispatcher.dispatch_threadsafe)

@@ -110,10 +110,10 @@ def on_demand_limits(index: IndexConfig) -> WorkerLimits:
     """Give what each of them may take for its one photo."""
     machine = processes.total_bytes()
 
-    def allowed(loaded: int) -> int:
+    def max_memory(loaded: int) -> int:
         return worker_memory_limit(index.worker_memory_mb, loaded, 1, index.max_megapixels, machine)
 
-    return WorkerLimits(index.photo_seconds, processes.private_bytes, allowed)
+    return WorkerLimits(photo_seconds=index.photo_seconds, memory_of=processes.private_bytes, max_memory=max_memory)
 
 
 def index_worker_limits(index: IndexConfig) -> WorkerLimits:
@@ -121,7 +121,7 @@ def index_worker_limits(index: IndexConfig) -> WorkerLimits:
     threads = index.decode_threads or os.cpu_count() or 1
     machine = processes.total_bytes()
 
-    def allowed(loaded: int) -> int:
+    def max_memory(loaded: int) -> int:
         wanted = index.worker_memory_mb
         limit = worker_memory_limit(wanted, loaded, threads, index.max_megapixels, machine)
         if wanted and limit > wanted * MB:
@@ -131,7 +131,7 @@ def index_worker_limits(index: IndexConfig) -> WorkerLimits:
             )
         return limit
 
-    return WorkerLimits(index.photo_seconds, processes.private_bytes, allowed)
+    return WorkerLimits(photo_seconds=index.photo_seconds, memory_of=processes.private_bytes, max_memory=max_memory)
 
 
 def decoder_versions() -> str:

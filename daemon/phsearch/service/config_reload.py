@@ -57,7 +57,7 @@ class ConfigReloader:
         self._apply_live = live
         self._announce = announce
         self._done = done
-        self._disk = TimeoutExecutor("settings", _READ_SECONDS, 1)
+        self._disk = TimeoutExecutor("settings", _READ_SECONDS, max_concurrent=1)
         self._lock = asyncio.Lock()
         self._asked = asyncio.Event()
 

@@ -1,14 +1,13 @@
-"""The heartbeat: WATCHDOG=1 for systemd, sent only while every part of the daemon gets on with what it has in hand.
+"""Whether every part of the daemon makes progress, and the heartbeat for systemd that depends on it.
 
-A loop that turns is not enough: the thread that writes the index may hang, and then nothing new is ever found while
-everything looks well. So each part with work of its own says what it is at, and after how long without anything coming
-of it there is no hope any more. Past that no heartbeat goes out, the log says why, and systemd does what helps: it ends
-this process (SIGABRT, which leaves the stacks of all threads in the journal) and starts another.
+WATCHDOG=1 is sent to systemd only while every part makes progress. A running event loop proves too little: the thread
+that writes the index may hang, and then no new photo is ever found while everything looks healthy. So each part reports
+its activity, and after how many seconds without progress it counts as hung. Then no heartbeat is sent, the log names
+the part, and systemd does what helps: it ends this process (SIGABRT, which leaves the stacks of all threads in the
+journal) and starts a new one.
 
-The disk of a photo folder is no part of the daemon: when it hangs, a new daemon would hang on it just so.
-
-Time is counted from look to look, and one look counts for two at most: a daemon that was stopped for an hour and
-continued does not take its own sleep for that of its parts.
+The disk of a photo folder is not such a part: a new daemon would hang on it in the same way. Each call to a disk has a
+time-out instead (`threads.TimeoutExecutor`). Worker processes are watched from outside (`workers.monitor`).
 """
 
 from __future__ import annotations
@@ -23,95 +22,128 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# What a part of the daemon has in hand, put so that the heartbeat can tell work from hanging.
+log = logging.getLogger("phsearch.heartbeat")
+
+_CHECK_SECONDS = 5.0
+"""The longest time between two checks. A hung part is noticed this much too late, which matters little beside its
+time-out."""
+_CHECKS_PER_INTERVAL = 4
+"""systemd.service(5) asks for two heartbeats in an interval. With four, a busy loop may miss one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a part is at. It stays equal while nothing comes of it; every bit of progress gives it another `step`."""
+    """What a part is busy with. It stays equal while there is no progress; each bit of progress has another `step`."""
 
     what: str
     step: int
 
 
 class Monitored(Protocol):
-    """A part that must not hang. `patience`: seconds at one job after which there is no hope that it ends."""
+    """A part of the daemon that must not hang."""
 
     @property
     def name(self) -> str:
-        """The part as the log calls it."""
+        """The name of the part in the log."""
 
     @property
     def hang_timeout(self) -> float:
-        """How long it may take over one job."""
+        """Seconds without progress after which the part counts as hung."""
 
     @property
     def activity(self) -> Activity | None:
-        """What it is at; None while it has nothing to do."""
+        """What the part is busy with; None while it is idle."""
 
 
-log = logging.getLogger("phsearch.heartbeat")
+class RunningClock:
+    """A clock that stands still while this process does not run.
 
-_LOOK_SECONDS = 5.0
-"""How often to look, at most. A part is caught this much too late, which does not matter beside its patience."""
-_LOOKS_PER_INTERVAL = 4
-"""systemd.service(5) asks for two beats in an interval; a busy loop may be late for one."""
+    Each reading adds `longest_step` seconds at most. A daemon that was stopped for an hour and then continued does not
+    count that hour against its parts or its workers.
+    """
+
+    def __init__(self, *, longest_step: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._longest_step = longest_step
+        self._clock = clock
+        self._last = clock()
+        self._now = 0.0
+
+    @property
+    def now(self) -> float:
+        """Seconds that this process has been running since the clock was made."""
+        before, self._last = self._last, self._clock()
+        self._now += min(self._last - before, self._longest_step)
+        return self._now
+
+
+class StallTimer:
+    """How long a value has stayed the same."""
+
+    def __init__(self) -> None:
+        self._value: object = self  # equal to no value
+        self._since = 0.0
+
+    def seconds_unchanged(self, value: object, now: float) -> float:
+        """Return the seconds since `value` was first seen without a change."""
+        if value != self._value:
+            self._value, self._since = value, now
+        return now - self._since
 
 
 class TaskMonitor:
-    """How long one part has been at one job, in seconds that the daemon was running."""
+    """Logs when one part hangs, and when it makes progress again."""
 
-    def __init__(self, duty_cycle: Monitored) -> None:
-        self._duty = duty_cycle
-        self._job: Activity | None = None
-        self._seconds = 0.0
-        self._reported = False
+    def __init__(self, part: Monitored) -> None:
+        self._part = part
+        self._timer = StallTimer()
+        self._hung = False
 
-    def look(self, passed: float) -> bool:
-        """Look again after `passed` seconds; gives whether the part is overdue. Logs when that changes."""
-        before, self._job = self._job, self._duty.activity
-        self._seconds = self._seconds + passed if self._job is not None and self._job == before else 0.0
-        overdue = self._seconds > self._duty.hang_timeout
-        if overdue and not self._reported and self._job is not None:
+    def check(self, now: float) -> bool:
+        """Return whether the part hangs."""
+        activity = self._part.activity
+        seconds = self._timer.seconds_unchanged(activity, now)
+        was_hung, self._hung = self._hung, activity is not None and seconds > self._part.hang_timeout
+        if self._hung and not was_hung and activity is not None:
             log.error(
-                "%s has been at %s for %.0f s and nothing comes of it: "
-                "no more heartbeats, so that systemd, where it keeps watch, starts phsearch anew",
-                self._duty.name,
-                self._job.what,
-                self._seconds,
+                "%s has been busy with %s for %.0f s without progress: no more heartbeats, so that systemd, where it "
+                "watches phsearch, restarts it",
+                self._part.name,
+                activity.what,
+                seconds,
             )
-        if self._reported and not overdue:
-            log.warning("%s goes on: heartbeats again", self._duty.name)
-        self._reported = overdue
-        return overdue
+        if was_hung and not self._hung:
+            log.warning("%s makes progress again: heartbeats are sent again", self._part.name)
+        return self._hung
 
 
 class Heartbeat:
-    """Beats while all is well. `within`: how soon after another the next beat must come; None where nobody waits."""
+    """Calls `beat` while no part hangs.
+
+    `interval` is the longest time that systemd allows between two beats, None without a watchdog.
+    """
 
     def __init__(
         self,
+        *,
         beat: Callable[[], None],
-        within: float | None,
+        interval: float | None,
         monitored: Iterable[Monitored],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._beat = beat
-        self._monitors = [TaskMonitor(duty_cycle) for duty_cycle in monitored]
-        self._clock = clock
-        self._last = clock()
-        self.every = min(_LOOK_SECONDS, (within or math.inf) / _LOOKS_PER_INTERVAL)
+        self._monitors = [TaskMonitor(part) for part in monitored]
+        self.check_seconds = min(_CHECK_SECONDS, (interval or math.inf) / _CHECKS_PER_INTERVAL)
+        self._clock = RunningClock(longest_step=2 * self.check_seconds, clock=clock)
 
     async def run(self) -> None:
-        """Look and beat until cancelled."""
+        """Check and beat until cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(self.every)
+            self.check()
+            await asyncio.sleep(self.check_seconds)
 
-    def look(self) -> None:
-        """Look once, and beat if all is well."""
-        before, self._last = self._last, self._clock()
-        passed = min(self._last - before, 2 * self.every)
-        overdue = [monitor.look(passed) for monitor in self._monitors]  # all of them: each counts its own time
-        if not any(overdue):
+    def check(self) -> None:
+        """Check every part once, and beat if none hangs."""
+        now = self._clock.now
+        hung = [monitor.check(now) for monitor in self._monitors]  # all of them: each counts its own time
+        if not any(hung):
             self._beat()

@@ -50,7 +50,7 @@ class IndexingThrottle:
         self._saved = saved
         self._clock = clock
         self._wall = wall
-        self._machine = TimeoutExecutor("power and pressure", _PATIENCE, 1)
+        self._machine = TimeoutExecutor("power and pressure", _PATIENCE, max_concurrent=1)
         self._known = Power(), Pressure()
         self._polled = float("-inf")
         self._read = False

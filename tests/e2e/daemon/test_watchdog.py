@@ -107,7 +107,7 @@ def test_a_store_that_hangs_ends_the_heartbeats_and_the_log_says_which_part_it_w
         assert said
         assert systemd.beats(1.5 * INTERVAL) == 0
         assert daemon.found("blue", limit=1) == ["blue.png"], "what is in memory is found all the same"
-    assert "the store lane has been at LanceStore.apply for " in daemon.log.read_text()
+    assert "the store thread has been busy with LanceStore.apply for " in daemon.log.read_text()
     assert systemd.hears(b"WATCHDOG=1", 20), "the disk answers again, and so does the daemon"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +18,11 @@ from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
 from phsearch.adapters.state.json_files import PauseFile
 from phsearch.domain.throttle.policy import Power, Pressure
+from phsearch.service.threads import TimeoutExecutor
 from support.fake_power import psi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def power(folder: Path, **supplies: dict[str, str]) -> Power:
@@ -151,15 +157,12 @@ def io_class(pid: int) -> str:
 )
 def test_reading_threads_come_last_at_the_disk_and_nobody_else() -> None:
     before = io_class(os.getpid())
-    told: list[str] = []
 
-    def tell() -> None:
-        told.append(io_class(threading.get_native_id()))
+    def read(_tick: Callable[[], None]) -> str:
+        return io_class(threading.get_native_id())
 
-    thread = threading.Thread(target=process_limits.with_lowest_ioprio(tell))
-    thread.start()
-    thread.join()
-    assert told == ["best-effort: prio 7"]
+    disk = TimeoutExecutor("disk", 10, thread_init=process_limits.set_lowest_ioprio)
+    assert asyncio.run(disk.run(read)) == "best-effort: prio 7"
     assert io_class(os.getpid()) == before
 
 

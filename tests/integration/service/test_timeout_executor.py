@@ -1,4 +1,4 @@
-"""A disk that hangs holds up nobody but who asks it, and that not for long."""
+"""A call that hangs delays only its caller, and only until its time-out."""
 
 from __future__ import annotations
 
@@ -15,45 +15,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_a_question_is_answered_or_fails_as_it_does() -> None:
-    def broken(_tick: Callable[[], None]) -> None:
+def test_a_call_returns_or_raises_as_it_does_directly() -> None:
+    def broken(_progress: Callable[[], None]) -> None:
         raise PermissionError(13, "no")
 
     async def scenario() -> None:
         disk = TimeoutExecutor("test", 5)
-        assert await disk.run(lambda _tick, left, right: left + right, 1, 2) == 3
+        assert await disk.run(lambda _progress, left, right: left + right, 1, 2) == 3
         with pytest.raises(PermissionError):
             await disk.run(broken)
 
     asyncio.run(scenario())
 
 
-def test_a_question_without_an_answer_fails_in_its_time_all_others_at_once_until_the_disk_is_back() -> None:
+def test_a_call_that_hangs_times_out_and_all_others_fail_at_once_until_it_returns() -> None:
     async def scenario() -> None:
-        release, told = threading.Event(), []
-        disk = TimeoutExecutor("test", 0.2, at_once=1)
-        disk.on_hang = lambda: told.append(disk.stalled)
+        release, hangs = threading.Event(), []
+        disk = TimeoutExecutor("test", 0.2, max_concurrent=1, on_hang=lambda: hangs.append(disk.stalled))
         with pytest.raises(TimeoutError, match=r"has not answered for 0\.2 s"):
-            await disk.run(lambda _tick: release.wait())
-        assert told == [True]
+            await disk.run(lambda _progress: release.wait())
+        assert hangs == [True]
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            await disk.run(lambda _tick: pytest.fail("nobody is to ask a disk that hangs"))
+            await disk.run(lambda _progress: pytest.fail("no call reaches a disk that hangs"))
         assert time.monotonic() - began < 0.1
         release.set()
         async with asyncio.timeout(10):
             while disk.stalled:  # noqa: ASYNC110 - the thread comes back when it does
                 await asyncio.sleep(0.01)
-        assert await disk.run(lambda _tick: "back") == "back"
+        assert await disk.run(lambda _progress: "back") == "back"
 
     asyncio.run(scenario())
 
 
-def test_a_question_that_makes_progress_may_take_long() -> None:
-    def slow(tick: Callable[[], None]) -> str:
+def test_a_call_that_makes_progress_may_take_long() -> None:
+    def slow(progress: Callable[[], None]) -> str:
         for _ in range(8):
             time.sleep(0.1)
-            tick()
+            progress()
         return "done"
 
     async def scenario() -> None:
@@ -65,7 +64,7 @@ def test_a_question_that_makes_progress_may_take_long() -> None:
 def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
     async def scenario() -> None:
         with pytest.raises(TimeoutError):
-            await TimeoutExecutor("test", 0.05).run(lambda _tick: threading.Event().wait())
+            await TimeoutExecutor("test", 0.05).run(lambda _progress: threading.Event().wait())
 
     asyncio.run(scenario())
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test")

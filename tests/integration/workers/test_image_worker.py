@@ -71,13 +71,13 @@ class Stage:
         *,
         ahead: int = 1,
         loading: str = "",
-        patience: float = 30,
+        photo_seconds: float = 30,
     ) -> None:
         self.starts = folder / "starts"
         begins = BEGINS.replace("identity =", f"{loading}identity =")
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
-        limits = WorkerLimits(patience, memory, lambda _loaded: 1000)
+        limits = WorkerLimits(photo_seconds=photo_seconds, memory_of=memory, max_memory=lambda _loaded: 1000)
         model: Any = Model()
         self.throttle = at_ease()
         self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
@@ -236,7 +236,7 @@ def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path:
 def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
     # More than a socket holds, and nobody takes it out.
     paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
-    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, patience=0.5)
+    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, photo_seconds=0.5)
     asyncio.run(stage.play(lambda: len(stage.outcomes) == 4, *paths))
     assert set(stage.cameras().values()) == {"2"}
 

@@ -26,7 +26,7 @@ async def until_gone(pid: int | None) -> None:
 
 def test_it_starts_for_the_first_question_and_ends_when_none_comes(tmp_path: Path) -> None:
     async def scenario() -> None:
-        worker = on_demand(idle=0.2)
+        worker = on_demand(keep_alive=0.2)
         assert worker.worker_stats.pid is None
         assert await look(worker, photo(tmp_path / "red.png", "red")) == RED
         await until_gone(worker.worker_stats.pid)
@@ -127,7 +127,7 @@ def test_a_photo_it_cannot_decode_does_not_cost_it_its_place(tmp_path: Path) -> 
 
 def test_a_photo_that_never_ends_is_given_up(tmp_path: Path) -> None:
     async def scenario() -> None:
-        worker = on_demand(longest=2)
+        worker = on_demand(photo_seconds=2)
         with pytest.raises(UnreadableImageError, match="took too long"):
             await look(worker, photo(tmp_path / "never-ends.png", "red"))
         assert worker.worker_stats.pid is None

@@ -34,7 +34,8 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no colle
 
 def asked(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
     async def whole() -> None:
-        worker = OnDemandWorker(worker_commands.on_demand_workers(Config(), ENV, worker_commands.PROGRAM)[name], LIMITS)
+        commands = worker_commands.on_demand_workers(Config(), ENV, worker_commands.PROGRAM)
+        worker = OnDemandWorker(command=commands[name], limits=LIMITS)
         try:
             await scenario(worker)
         finally:

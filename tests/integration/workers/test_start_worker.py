@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.workers import process, supervision
-from phsearch.service.workers.limits import StalledError, wait_while_active
+from phsearch.service.workers.monitor import StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerCommand, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
 
@@ -134,7 +134,7 @@ def test_noise_is_bounded_counted_and_never_holds_up_the_worker(
 def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_STILL_SECONDS", 2.0)
+    monkeypatch.setattr(process, "_STALL_SECONDS", 2.0)
 
     async def scenario() -> None:
         works = "until = time.monotonic() + 3\nwhile time.monotonic() < until: pass"
@@ -151,7 +151,7 @@ def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process
         busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         try:
             with pytest.raises(StalledError, match="it has not answered for 2 s"):
-                await wait_while_active(asyncio.sleep(600), busy.pid, still=60, longest=2)
+                await wait_while_active(asyncio.sleep(600), pid=busy.pid, idle_seconds=60, timeout=2)
         finally:
             busy.kill()
             await busy.wait()
@@ -164,4 +164,4 @@ def test_what_goes_wrong_with_an_answer_is_raised_as_it_is() -> None:
         raise EOFError("gone")
 
     with pytest.raises(EOFError, match="gone"):
-        asyncio.run(wait_while_active(fails(), os.getpid(), still=5))
+        asyncio.run(wait_while_active(fails(), pid=os.getpid(), idle_seconds=5))

@@ -14,7 +14,8 @@ from phsearch.adapters.linux import processes
 from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import Batcher, EmbedJob
 from phsearch.domain.types import Fingerprint
-from phsearch.service.workers.limits import MB, LimitMonitor, WorkerLimits, worker_memory_limit
+from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
+from phsearch.service.workers.monitor import LimitMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ GB = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("death", "reason", "cause"),
+    ("exit_", "reason", "cause"),
     [
         (worker_exit.exited(-11), "its decoder crashed (SIGSEGV)", "crash"),
         (worker_exit.exited(-6), "its decoder crashed (SIGABRT)", "crash"),
@@ -35,7 +36,7 @@ GB = 1 << 30
         (worker_exit.memory_exceeded(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
     ],
 )
-def test_every_kind_of_death_has_its_sentence(exit_: worker_exit.WorkerExit, reason: str, cause: str) -> None:
+def test_every_kind_of_worker_exit_has_its_reason(exit_: worker_exit.WorkerExit, reason: str, cause: str) -> None:
     assert (exit_.reason, exit_.cause) == (reason, cause)
 
 
@@ -72,7 +73,7 @@ def test_the_machine_has_some_memory() -> None:
 
 
 class Scene:
-    """An overseer of a worker that holds photos 0, 1 and 2, with a clock and memory that the test sets."""
+    """A monitor of a worker that holds photos 0, 1 and 2, with a clock and memory that the test sets."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -81,11 +82,13 @@ class Scene:
         for number in range(3):
             self.batcher.add_job(EmbedJob(str(number), "/", Fingerprint(1, 1), b""))
         self.batcher.next_batch()
-        limits = WorkerLimits(60, lambda _pid: self.memory, lambda loaded: loaded + GB)
-        self.monitor = LimitMonitor(1, limits, self.batcher, lambda: self.time)
+        limits = WorkerLimits(
+            photo_seconds=60, memory_of=lambda _pid: self.memory, max_memory=lambda loaded: loaded + GB
+        )
+        self.monitor = LimitMonitor(pid=1, limits=limits, batcher=self.batcher, clock=lambda: self.time)
 
-    def pass_by(self, seconds: float) -> Iterator[worker_exit.WorkerExit | None]:
-        """Let time pass, a look every tenth of a second."""
+    def check_for(self, seconds: float) -> Iterator[worker_exit.WorkerExit | None]:
+        """Let time pass, with a check every tenth of a second."""
         for _ in itertools.repeat(None, round(seconds * 10)):
             self.time += 0.1
             yield self.monitor.violation()
@@ -105,7 +108,7 @@ def test_photos_that_make_progress_may_take_as_long_as_they_like_together() -> N
     scene = Scene()
     for number in range(3):
         scene.batcher.decode_started(str(number), scene.monitor.now)
-        assert not any(scene.pass_by(50)), "150 s in all"
+        assert not any(scene.check_for(50)), "150 s in all"
         scene.batcher.decode_finished(str(number))
 
 
@@ -114,28 +117,28 @@ def test_a_photo_that_hangs_is_found_although_others_make_progress() -> None:
     scene.batcher.decode_started("0", scene.monitor.now)
     for name in "12":
         scene.batcher.decode_started(name, scene.monitor.now)
-        assert not any(scene.pass_by(29))
+        assert not any(scene.check_for(29))
         scene.monitor.message_seen()
         scene.batcher.job_finished(name)
-    (exit_,) = set(filter(None, scene.pass_by(3)))
+    (exit_,) = set(filter(None, scene.check_for(3)))
     assert (exit_.cause, scene.monitor.overdue) == ("hang", ["0"])
 
 
-def test_a_model_has_more_patience_than_a_photo_but_not_for_ever() -> None:
+def test_a_model_may_be_silent_for_longer_than_a_photo_may_take_but_not_without_end() -> None:
     scene = Scene()
     scene.monitor.batch_sent()
-    assert not any(scene.pass_by(299))
-    (exit_,) = set(filter(None, scene.pass_by(2)))
+    assert not any(scene.check_for(299))
+    (exit_,) = set(filter(None, scene.check_for(2)))
     assert (exit_.reason, scene.monitor.overdue) == ("the model took longer than 300 s over it", [])
 
 
-def test_a_daemon_that_slept_does_not_take_its_own_sleep_for_the_workers() -> None:
+def test_time_in_which_the_daemon_was_stopped_does_not_count_against_the_worker() -> None:
     scene = Scene()
     scene.batcher.decode_started("0", scene.monitor.now)
     scene.time += 3600
     assert scene.monitor.violation() is None
-    assert not any(scene.pass_by(58))
-    assert any(scene.pass_by(3))
+    assert not any(scene.check_for(58))
+    assert any(scene.check_for(3))
 
 
 def test_an_idle_worker_is_left_alone() -> None:
@@ -144,4 +147,4 @@ def test_an_idle_worker_is_left_alone() -> None:
         scene.batcher.job_finished(name)
     scene.batcher.batch_done(1)
     scene.memory = 9 * GB
-    assert not any(scene.pass_by(400))
+    assert not any(scene.check_for(400))

@@ -1,4 +1,4 @@
-"""The policy: when indexing steps back, why, and that it does not flap."""
+"""The throttle policy: when indexing slows down, why, and that it does not flap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EASY = Pressure(0.0, 0.0, others=True)
 
 @dataclass
 class Day:
-    """A courtesy and its clock: each look is a second after the last."""
+    """A policy and its clock: each check is a second after the last."""
 
     rules: CourtesyConfig = field(default_factory=CourtesyConfig)
     now: float = 0.0
@@ -29,16 +29,16 @@ class Day:
     pressure: Pressure = EASY
 
     def __post_init__(self) -> None:
-        self.courtesy = ThrottlePolicy(self.rules)
+        self.policy = ThrottlePolicy(self.rules)
 
-    def look(self, seconds: int = 1) -> ThrottleState:
+    def check(self, seconds: int = 1) -> ThrottleState:
         for _ in range(seconds):
             self.now += 1
-            pace = self.courtesy.decide(self.power, self.pressure, self.now, NOON + self.now)
-        return pace
+            state = self.policy.decide(self.power, self.pressure, self.now, NOON + self.now)
+        return state
 
     def force(self) -> None:
-        self.courtesy.resume(self.now, force=True)
+        self.policy.resume(self.now, force=True)
 
 
 def battery(percent: int | None) -> Power:
@@ -46,128 +46,128 @@ def battery(percent: int | None) -> Power:
 
 
 def test_on_mains_without_pressure_it_works_all_the_time() -> None:
-    assert Day().look() == FULL
-    assert Day(power=Power(on_battery=False, percent=3)).look() == FULL, "a low battery that is charged is no reason"
+    assert Day().check() == FULL
+    assert Day(power=Power(on_battery=False, percent=3)).check() == FULL, "a low battery that is charged is no reason"
 
 
 @pytest.mark.parametrize(
-    ("choice", "state", "said"),
+    ("choice", "state", "text"),
     [
         ("run", "full", "at full pace"),
         ("throttle", "throttled", "throttled to 25 %: on battery, 80 %"),
         ("pause", "paused", "paused: on battery, 80 %"),
     ],
 )
-def test_on_battery_it_does_as_its_owner_chose(choice: str, state: str, said: str) -> None:
-    pace = Day(CourtesyConfig(on_battery=choice), power=battery(80)).look()
-    assert (pace.state, str(pace)) == (state, said)
+def test_on_battery_it_does_as_its_user_chose(choice: str, state: str, text: str) -> None:
+    result = Day(CourtesyConfig(on_battery=choice), power=battery(80)).check()
+    assert (result.state, str(result)) == (state, text)
 
 
 @pytest.mark.parametrize("choice", ["run", "throttle", "pause"])
 def test_a_low_battery_pauses_whatever_the_choice(choice: str) -> None:
     day = Day(CourtesyConfig(on_battery=choice), power=battery(19))
-    assert str(day.look()) == "paused: battery at 19 %"
+    assert str(day.check()) == "paused: battery at 19 %"
 
 
 def test_a_battery_is_low_below_the_limit_and_until_it_has_five_percent_more() -> None:
     day = Day(power=battery(20))
-    assert day.look().state == "throttled"
+    assert day.check().state == "throttled"
     day.power = battery(19)
-    assert day.look().state == "paused"
+    assert day.check().state == "paused"
     day.power = battery(24)
-    assert day.look().state == "paused"
+    assert day.check().state == "paused"
     day.power = battery(25)
-    assert day.look().state == "throttled"
+    assert day.check().state == "throttled"
     day.power = battery(24)
-    assert day.look().state == "throttled"
+    assert day.check().state == "throttled"
 
 
 def test_the_charger_ends_it_at_once() -> None:
     day = Day(power=battery(5))
-    assert day.look().state == "paused"
+    assert day.check().state == "paused"
     day.power = Power(on_battery=False, percent=5)
-    assert day.look() == FULL
+    assert day.check() == FULL
     day.power = battery(22)
-    assert day.look().state == "throttled", "what was low before the charger came is forgotten"
+    assert day.check().state == "throttled", "what was low before the charger came is forgotten"
 
 
 def test_a_limit_of_zero_never_pauses_and_an_unknown_charge_is_not_low() -> None:
-    assert Day(CourtesyConfig(low_battery=0), power=battery(0)).look().state == "throttled"
-    assert str(Day(power=battery(None)).look()) == "throttled to 25 %: on battery"
+    assert Day(CourtesyConfig(low_battery=0), power=battery(0)).check().state == "throttled"
+    assert str(Day(power=battery(None)).check()) == "throttled to 25 %: on battery"
 
 
-def test_pressure_throttles_to_the_share_and_all_reasons_are_said() -> None:
+def test_pressure_throttles_to_the_share_and_all_reasons_are_named() -> None:
     day = Day(CourtesyConfig(share=0.1), power=battery(50), pressure=Pressure(23.4, 55, others=True))
-    pace = day.look()
-    assert pace.share == 0.1
-    assert str(pace) == "throttled to 10 %: on battery, 50 %; memory pressure 23 %; IO pressure 55 %"
+    state = day.check()
+    assert state.share == 0.1
+    assert str(state) == "throttled to 10 %: on battery, 50 %; memory pressure 23 %; IO pressure 55 %"
 
 
 @pytest.mark.parametrize("pressure", [Pressure(), Pressure(9.9, 39.9, others=True), Pressure(None, 39, others=False)])
 def test_no_pressure_or_none_known_is_no_reason(pressure: Pressure) -> None:
-    assert Day(pressure=pressure).look(30) == FULL
+    assert Day(pressure=pressure).check(30) == FULL
 
 
 def test_thresholds_of_zero_switch_pressure_off() -> None:
     rules = CourtesyConfig(memory_pressure=0, io_pressure=0)
     for others in (True, False):
-        assert Day(rules, pressure=Pressure(100, 100, others=others)).look(30) == FULL
+        assert Day(rules, pressure=Pressure(100, 100, others=others)).check(30) == FULL
 
 
-def test_the_owners_pause_comes_before_everything_and_ends_at_its_time() -> None:
+def test_the_users_pause_comes_before_everything_and_ends_at_its_time() -> None:
     day = Day(power=battery(50))
-    day.courtesy.pause(NOON + 10)
-    assert day.look(9).state == "paused"
-    assert day.look().causes == ("battery",), "at its end the battery is what it is"
-    day.courtesy.pause(None)
-    assert str(day.look(100_000)) == "paused until `phsearch-client resume`"
-    day.courtesy.resume(day.now, force=False)
-    assert day.look().state == "throttled"
+    day.policy.pause(NOON + 10)
+    assert day.check(9).state == "paused"
+    assert day.check().causes == ("battery",), "at its end the battery is what it is"
+    day.policy.pause(None)
+    assert str(day.check(100_000)) == "paused until `phsearch-client resume`"
+    day.policy.resume(day.now, force=False)
+    assert day.check().state == "throttled"
 
 
-def test_a_pause_says_its_day_only_when_that_is_not_today() -> None:
+def test_a_pause_names_its_day_only_when_that_is_not_today() -> None:
     day = Day()
-    day.courtesy.pause(NOON + 60)
-    today = str(day.look())
-    day.courtesy.pause(NOON + 3 * 86400)
-    later = str(day.look())
+    day.policy.pause(NOON + 60)
+    today = str(day.check())
+    day.policy.pause(NOON + 3 * 86400)
+    later = str(day.check())
     assert len(today) == len("paused until 18:30")
     assert len(later) == len("paused until 2026-11-23 18:30")
 
 
 def test_force_overrides_what_holds_now_until_it_is_over() -> None:
     day = Day(power=battery(50))
-    day.look()
+    day.check()
     day.force()
-    assert day.look(1000) == FULL
+    assert day.check(1000) == FULL
     day.power = battery(19)
-    assert day.look().state == "paused", "a battery that gets low is another matter"
+    assert day.check().state == "paused", "a battery that gets low is another matter"
     day.force()
-    assert day.look(1000) == FULL
+    assert day.check(1000) == FULL
     day.power = MAINS
-    day.look()
+    day.check()
     day.power = battery(50)
-    assert day.look().state == "throttled"
+    assert day.check().state == "throttled"
 
 
 def test_forced_pressure_that_comes_and_goes_is_one_condition() -> None:
     day = Day(pressure=Pressure(50, 0, others=True))
-    day.look()
+    day.check()
     day.force()
     for value in (50, 0, 50, 0, 50):
         day.pressure = Pressure(value, 0, others=True)
-        assert day.look(30) == FULL
+        assert day.check(30) == FULL
     day.pressure = EASY
-    day.look(80)
+    day.check(80)
     day.pressure = Pressure(50, 0, others=True)
-    assert day.look().state == "throttled"
+    assert day.check().state == "throttled"
 
 
 def test_resume_without_force_overrides_nothing() -> None:
     day = Day(power=battery(10))
-    day.look()
-    day.courtesy.resume(day.now, force=False)
-    assert day.look().state == "paused"
+    day.check()
+    day.policy.resume(day.now, force=False)
+    assert day.check().state == "paused"
 
 
 percents = st.one_of(st.none(), st.integers(0, 100))
@@ -187,77 +187,77 @@ rules = st.builds(
 
 
 @given(rules, st.lists(st.tuples(orders, looks)))
-def test_whatever_happens_a_pace_is_one_that_can_be_kept_and_told(config: CourtesyConfig, story: Any) -> None:
+def test_every_state_is_consistent_whatever_happens(config: CourtesyConfig, story: Any) -> None:
     day = Day(config)
     for order, (power, pressure, seconds) in story:
         match order:
             case "pause":
-                day.courtesy.pause(None)
+                day.policy.pause(None)
             case "pause a minute":
-                day.courtesy.pause(NOON + day.now + 60)
+                day.policy.pause(NOON + day.now + 60)
             case "resume" | "force":
-                day.courtesy.resume(day.now, force=order == "force")
+                day.policy.resume(day.now, force=order == "force")
         day.power, day.pressure = power, pressure
-        pace = day.look(seconds)
-        assert (pace.state == "full") == (not pace.causes) == (pace.share == 1 and not pace.reason)
-        assert (pace.state == "paused") <= (pace.share == 0)
-        assert 0 <= pace.share <= 1
-        assert str(pace)
-        if pace.state == "throttled" and not pace.share:
-            assert "io" in pace.causes
+        state = day.check(seconds)
+        assert (state.state == "full") == (not state.causes) == (state.share == 1 and not state.reason)
+        assert (state.state == "paused") <= (state.share == 0)
+        assert 0 <= state.share <= 1
+        assert str(state)
+        if state.state == "throttled" and not state.share:
+            assert "io" in state.causes
             assert not pressure.others
         if power.on_battery and power.percent is not None and power.percent < config.low_battery:
-            assert pace.state == "paused" or order == "force" or "low battery" in day.courtesy._forced
-        if day.courtesy.user_pause[0]:
-            assert pace.causes == ("owner",)
+            assert state.state == "paused" or order == "force" or "low battery" in day.policy._forced
+        if day.policy.user_pause[0]:
+            assert state.causes == ("owner",)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=300), st.floats(1, 100))
-def test_strain_begins_at_the_threshold_and_lasts_ten_seconds_at_least(values: list[float], threshold: float) -> None:
-    strain, held, since = PressureDetector(threshold), False, -math.inf
+def test_pressure_begins_at_the_threshold_and_lasts_ten_seconds_at_least(values: list[float], threshold: float) -> None:
+    detector, slow, since = PressureDetector(threshold), False, -math.inf
     for now, value in enumerate(values):
-        was, held = held, strain.update_pressure(value, now)
-        assert held or value < threshold
-        if held and not was:
+        was_slow, slow = slow, detector.update_pressure(value, now)
+        assert slow or value < threshold
+        if slow and not was_slow:
             assert value >= threshold
             since = now
-        if was and not held:
+        if was_slow and not slow:
             assert value < threshold / 2
             assert now - since >= 10
 
 
-def shared(
+def simulate(
     own: float, others: float, seconds: int, share: float = 0.25
 ) -> tuple[SystemWidePressureDetector, list[float]]:
-    """Play a machine: the kernel's average follows who waits; gives the strain and what share was taken each second."""
-    strain, average, taken = SystemWidePressureDetector(40), 0.0, []
+    """Simulate a machine, whose average follows what waits. Return the detector, and the share used in each second."""
+    detector, average, used = SystemWidePressureDetector(40), 0.0, []
     working = 1.0
     for now in range(seconds):
-        stalled = max(own * working, others)
-        average += (stalled - average) * (1 - math.exp(-0.1))
-        held = strain.update_pressure(average, now)
-        working = 0.0 if strain.probing else share if held else 1.0
-        taken.append(working)
-    return strain, taken
+        waiting = max(own * working, others)
+        average += (waiting - average) * (1 - math.exp(-0.1))
+        slow = detector.update_pressure(average, now)
+        working = 0.0 if detector.probing else share if slow else 1.0
+        used.append(working)
+    return detector, used
 
 
 def test_pressure_that_is_all_our_own_costs_next_to_nothing() -> None:
-    _, taken = shared(own=95, others=5, seconds=3600)
-    assert 0.0 in taken, "it held its breath to find out"
-    assert sum(taken) / len(taken) > 0.95
+    _, used = simulate(own=95, others=5, seconds=3600)
+    assert 0.0 in used, "it stood still to find out"
+    assert sum(used) / len(used) > 0.95
 
 
-def test_pressure_of_others_is_believed_for_as_long_as_it_lasts() -> None:
-    _, taken = shared(own=0, others=80, seconds=600)
-    assert 1.0 not in taken[10:]
-    assert sum(taken[10:]) / len(taken[10:]) < 0.25
+def test_pressure_of_others_slows_indexing_down_for_as_long_as_it_lasts() -> None:
+    _, used = simulate(own=0, others=80, seconds=600)
+    assert 1.0 not in used[10:]
+    assert sum(used[10:]) / len(used[10:]) < 0.25
 
 
 def test_after_the_pressure_of_others_ours_alone_is_found_out() -> None:
-    strain, _ = shared(own=0, others=80, seconds=100)
-    assert strain.update_pressure(80, 100)
-    _, taken = shared(own=95, others=0, seconds=200)
-    assert taken[-1] == 1.0
+    detector, _ = simulate(own=0, others=80, seconds=100)
+    assert detector.update_pressure(80, 100)
+    _, used = simulate(own=95, others=0, seconds=200)
+    assert used[-1] == 1.0
 
 
 @given(st.floats(0.01, 1), st.floats(0.001, 10), st.integers(2, 50))

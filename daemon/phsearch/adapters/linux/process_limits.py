@@ -15,10 +15,6 @@ import contextlib
 import ctypes
 import platform
 import resource
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # How many files this process may have open.
 
@@ -38,9 +34,6 @@ def raise_limit() -> int:
     return _ENOUGH if soft == resource.RLIM_INFINITY else soft
 
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "loongarch64": 30, "ppc64le": 273, "s390x": 282}
 """The system call's number; the C library has no function for it."""
 
@@ -54,13 +47,3 @@ def set_lowest_ioprio() -> bool:
     if number is None:
         return False
     return bool(ctypes.CDLL(None).syscall(number, _WHO_PROCESS, 0, _BEST_EFFORT_LOWEST) == 0)
-
-
-def with_lowest_ioprio(call: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Give the call with its disk accesses put last, for threads that do nothing else."""
-
-    def last(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        set_lowest_ioprio()
-        return call(*args, **kwargs)
-
-    return last

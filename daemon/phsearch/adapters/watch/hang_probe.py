@@ -1,8 +1,4 @@
-"""Whether a root answers, asked so that a hung file system holds up nobody but the one thread that asks it.
-
-A call on a network share whose server is gone never returns and cannot be ended. So it is made on a thread of its own
-that is left behind, one at most for each root, and whoever wants to know waits only so long.
-"""
+"""Whether a root answers at all: a hung file system delays only the thread that probes it."""
 
 from __future__ import annotations
 
@@ -10,51 +6,34 @@ import errno
 import os
 import threading
 
+from phsearch.timed_call import TimedCall
+
 
 class HangProbe:
-    """Looks at roots; a root that does not answer within `seconds` counts as one that cannot be looked at."""
+    """Probes roots, each on one thread at most. A root that does not answer within `seconds` counts as hung."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._asked: dict[str, _Question] = {}
+        self._calls: dict[str, TimedCall[tuple[int, int]]] = {}
 
     def identity(self, root: str) -> tuple[int, int]:
-        """Give device and inode of `root`. Raises OSError, ETIMEDOUT where it does not answer."""
+        """Return device and inode of `root`. Raises OSError, ETIMEDOUT where it does not answer."""
         while True:
             with self._lock:
-                question = self._asked.get(root)
-                mine = question is None or question.answered.is_set()
-                if question is None or mine:
-                    question = self._asked[root] = _Question(root)
-                    question.start()
-            if not question.answered.wait(self._seconds):
+                call = self._calls.get(root)
+                is_new = call is None or call.done
+                if call is None or is_new:
+                    call = self._calls[root] = TimedCall(lambda _progress: _identity(root), name=f"looks at {root}")
+            if not call.wait(self._seconds):
                 raise TimeoutError(errno.ETIMEDOUT, "it does not answer", root)
-            if mine:  # an answer to an earlier question may be older than what made us ask
+            if is_new:  # the answer to an earlier call may be older than the reason for this one
                 with self._lock:
-                    if self._asked.get(root) is question:
-                        del self._asked[root]
-                question.join()
-                return question.answer()
+                    if self._calls.get(root) is call:
+                        del self._calls[root]
+                return call.result()
 
 
-class _Question(threading.Thread):
-    def __init__(self, root: str) -> None:
-        super().__init__(name=f"looks at {root}", daemon=True)
-        self._root = root
-        self._identity = (0, 0)
-        self._error: OSError | None = None
-        self.answered = threading.Event()
-
-    def run(self) -> None:
-        try:
-            status = os.stat(self._root)  # noqa: PTH116 - a str stays a str
-            self._identity = (status.st_dev, status.st_ino)
-        except OSError as error:
-            self._error = error
-        self.answered.set()
-
-    def answer(self) -> tuple[int, int]:
-        if self._error is not None:
-            raise self._error
-        return self._identity
+def _identity(root: str) -> tuple[int, int]:
+    status = os.stat(root)  # noqa: PTH116 - a str stays a str
+    return status.st_dev, status.st_ino

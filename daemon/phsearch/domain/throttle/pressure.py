@@ -1,29 +1,26 @@
-"""Whether the machine is under pressure (the kernel's PSI: the share of time in which somebody stood still), steadily.
+"""Whether the machine has been under pressure for a while.
 
-A threshold alone would flap: holding back relieves the pressure, which ends the holding back. So strain begins at the
+Pressure is the kernel's PSI: the percentage of time in which some task waited for memory or for the disk. A threshold
+alone would flap: slowing down relieves the pressure, which would end the slowing down. So pressure begins at the
 threshold, and ends below half of it, after ten seconds at least.
-
-The pressure may also be our own: whoever reads a slow disk stands still for most of the time, and is nobody's concern
-while alone. Where only the whole machine's figure is to be had, `SharedStrain` finds out whose it is by holding its
-breath: nothing is read for ten seconds, and pressure that goes meanwhile was ours.
 """
 
 from __future__ import annotations
 
-_DWELL = 10.0
-_RELEASE = 0.5
+_MIN_SECONDS = 10.0
+_RELEASE_SHARE = 0.5
 
-_BREATH = 10.0
-"""The kernel's average fades to 37 % in its ten seconds."""
-
-_FADED = 0.6
-_REST = 60.0
-_DEAF_FIRST = 60.0
-_DEAF_LAST = 600.0
+_PROBE_SECONDS = 10.0
+"""The kernel's average over ten seconds falls to 37 % in this time."""
+_OWN_SHARE = 0.6
+"""Pressure that falls below this share of its peak during a probe is our own."""
+_PROBE_AGAIN_SECONDS = 60.0
+_IGNORE_FIRST = 60.0
+_IGNORE_LAST = 600.0
 
 
 class PressureDetector:
-    """Pressure on others, from 0 to 100; a threshold of 0 means that it does not matter."""
+    """Pressure on other programs, from 0 to 100. A threshold of 0 means that it does not matter."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
@@ -31,55 +28,61 @@ class PressureDetector:
 
     @property
     def probing(self) -> bool:
-        """Whether not even a share of the time may be used just now."""
+        """Whether indexing must stand still for the moment."""
         return False
 
     def update_pressure(self, value: float | None, now: float) -> bool:
-        """Take a reading, None where there is none; tells whether to hold back."""
+        """Take a reading, None where there is none. Return whether to slow down."""
         if value is None or not self._threshold:
             self._since = None
         elif self._since is None:
             self._since = now if value >= self._threshold else None
-        elif value < self._threshold * _RELEASE and now - self._since >= _DWELL:
+        elif value < self._threshold * _RELEASE_SHARE and now - self._since >= _MIN_SECONDS:
             self._since = None
         return self._since is not None
 
 
 class SystemWidePressureDetector(PressureDetector):
-    """Pressure of which our own cannot be told from that of others."""
+    """Pressure on the whole machine, which includes our own.
+
+    An indexer that reads a slow disk waits most of the time, so without control groups beside its own it would slow
+    itself down to its share for its own waiting, although no other program needs the disk. So when pressure begins, and
+    then once a minute, indexing stands still for ten seconds. Pressure that falls meanwhile was our own, and is ignored
+    for one minute, then for longer and longer, up to ten.
+    """
 
     def __init__(self, threshold: float) -> None:
         super().__init__(threshold)
         self._peak = 0.0
-        self._breath: float | None = None
-        self._breathed = 0.0
-        self._deaf = 0.0
-        self._deaf_until = float("-inf")
+        self._probe_start: float | None = None
+        self._probe_end = 0.0
+        self._ignore_seconds = 0.0
+        self._ignore_until = float("-inf")
 
     @property
     def probing(self) -> bool:
-        """Whether the breath is held."""
-        return self._breath is not None
+        """Whether indexing must stand still, to see if the pressure falls."""
+        return self._probe_start is not None
 
     def update_pressure(self, value: float | None, now: float) -> bool:
-        """Take a reading, None where there is none; tells whether to hold back."""
-        if value is None or now < self._deaf_until:
-            self._since = self._breath = None
+        """Take a reading, None where there is none. Return whether to slow down."""
+        if value is None or now < self._ignore_until:
+            self._since = self._probe_start = None
             return False
-        if self._breath is not None:
+        if self._probe_start is not None:
             self._peak = max(self._peak, value)
-            if now - self._breath < _BREATH:
+            if now - self._probe_start < _PROBE_SECONDS:
                 return True
-            self._breath, self._breathed = None, now
-            if value < _FADED * self._peak:
+            self._probe_start, self._probe_end = None, now
+            if value < _OWN_SHARE * self._peak:
                 self._since = None
-                self._deaf = min(max(2 * self._deaf, _DEAF_FIRST), _DEAF_LAST)
-                self._deaf_until = now + self._deaf
+                self._ignore_seconds = min(max(2 * self._ignore_seconds, _IGNORE_FIRST), _IGNORE_LAST)
+                self._ignore_until = now + self._ignore_seconds
                 return False
-            self._deaf = 0.0
-        began = self._since is None
-        held = super().update_pressure(value, now)
-        # Again after a while: what is measured has our own in it, so that it might never end.
-        if held and (began or now - self._breathed >= _REST):
-            self._breath, self._peak = now, value
-        return held
+            self._ignore_seconds = 0.0
+        begins = self._since is None
+        slow = super().update_pressure(value, now)
+        # Again after a minute: the readings include our own pressure, so that theirs might never seem to end.
+        if slow and (begins or now - self._probe_end >= _PROBE_AGAIN_SECONDS):
+            self._probe_start, self._peak = now, value
+        return slow

@@ -66,7 +66,7 @@ class RootManager:
         self._events = events
         self._removed = removed
         self._volumes = {volume.path: volume for volume in volumes}
-        self._stopping = TimeoutExecutor("ends watches", watch.disk_seconds, 1)
+        self._stopping = TimeoutExecutor("ends watches", watch.disk_seconds, max_concurrent=1)
         self._group: asyncio.TaskGroup | None = None
         self._watched = {root: self._build_root(root) for root in roots}
         self._monitors = {root: home.monitor for root, home in self._watched.items()}

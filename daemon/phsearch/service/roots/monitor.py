@@ -78,7 +78,6 @@ class RootMonitor:
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
-        disk.on_hang = lambda: self.watch_lost("its disk does not answer")
         self._due: asyncio.TimerHandle | None = None
         self._folders = (0, 0)
         self.overflows = 0
@@ -159,6 +158,11 @@ class RootMonitor:
         self._go_offline(reason)
         self.scan(self.root)
 
+    def disk_hung(self) -> None:
+        """Take the root offline, as its disk does not answer; ignored after `detach`."""
+        if not self._detached:
+            self.watch_lost("its disk does not answer")
+
     def remounted(self) -> None:
         """Something was mounted or unmounted somewhere: scan if it concerns this root."""
         if self.state == "offline" or self._reconciler.remounted:
@@ -208,7 +212,6 @@ class RootMonitor:
     def detach(self) -> None:
         """Have nothing to do with the root any more; whoever waits for a scan of it waits no longer."""
         self._detached = True
-        self._disk.on_hang = lambda: None
         if self._due is not None:
             self._due.cancel()
         self.close()

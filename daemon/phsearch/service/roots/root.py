@@ -90,6 +90,7 @@ class WatchedRootFactory:
         writer: StoreWriter,
         events: EventBus,
         turn: Callable[[DutyCycle], Awaitable[None]],
+        disk_thread_init: Callable[[], object] = lambda: None,
     ) -> None:
         self._roots = roots
         self._watcher = watcher
@@ -101,13 +102,20 @@ class WatchedRootFactory:
         self._writer = writer
         self._events = events
         self._throttle_turn = turn
+        self._disk_thread_init = disk_thread_init
 
     def build_root(
         self, root: str, watch: WatchConfig, scanner: Scanner, volumes: list[Volume], former: WatchedRoot | None
     ) -> WatchedRoot:
         """Make a home; it knows what the former one of the same root knew."""
         roots, photo_index, router = self._roots, self._photo_index, self._router
-        disk = TimeoutExecutor(f"disk {root}", watch.disk_seconds, _MAX_CONCURRENT)
+        disk = TimeoutExecutor(
+            f"disk {root}",
+            watch.disk_seconds,
+            max_concurrent=_MAX_CONCURRENT,
+            on_hang=lambda: monitor.disk_hung(),  # noqa: PLW0108 - it is made below
+            thread_init=self._disk_thread_init,
+        )
         volume_tracker = VolumeTracker(root, roots, self._mounts, scanner.check_path, volumes, self._writer)
         # Whoever may write into the folder may swap a link in between the look and the read.
         read = functools.partial(self._digest, root=None if watch.follow_symlinks else root)

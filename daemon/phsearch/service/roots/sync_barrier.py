@@ -50,7 +50,7 @@ class SyncBarrier:
         self._monitors = monitors
         self._router = router
         self._throttle = throttle
-        self._lock = TimeoutExecutor("mark", _MARK_SECONDS, 1)
+        self._lock = TimeoutExecutor("mark", _MARK_SECONDS, max_concurrent=1)
         self._tokens = itertools.count(1)
         self._met: dict[int, asyncio.Event] = {}
         self._running: asyncio.Task[_PendingPaths] | None = None

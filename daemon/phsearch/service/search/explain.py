@@ -87,7 +87,7 @@ class PathExplainer:
 
     async def _ask_disk(self, about: str, question: Callable[[], _T]) -> _T:
         """Ask the disk, for a short while only: somebody waits. Raises OSError, TimeoutError."""
-        disk = self._disks.setdefault(about, TimeoutExecutor(f"why {about}", _PATIENCE, 1))
+        disk = self._disks.setdefault(about, TimeoutExecutor(f"why {about}", _PATIENCE, max_concurrent=1))
         return await disk.run(lambda _tick: question())
 
     async def _outside(self, path: str) -> Verdict:

@@ -20,7 +20,7 @@ from phsearch.domain.throughput import StageTotals
 from phsearch.domain.types import PhotoInfo
 from phsearch.service.liveness import Activity
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import LOOK_SECONDS, LimitMonitor
+from phsearch.service.workers.monitor import CHECK_SECONDS, LimitMonitor
 from phsearch.service.workers.process import WorkerDiedError
 from phsearch.service.workers.supervision import WorkerStats, start_worker
 
@@ -151,7 +151,7 @@ class ImageWorker:
     @property
     def hang_timeout(self) -> float:
         """Seconds of silence after which not even the overseer can have noticed."""
-        return _HANG_FACTOR * self._limits.longest
+        return _HANG_FACTOR * self._limits.silent_seconds
 
     @property
     def activity(self) -> Activity | None:
@@ -191,7 +191,7 @@ class ImageWorker:
             if worker is None:
                 continue
             self._batcher.size = worker.info.batch_size
-            monitor = LimitMonitor(worker.info.pid, self._limits, self._batcher)
+            monitor = LimitMonitor(pid=worker.info.pid, limits=self._limits, batcher=self._batcher)
             self._withdrawn.clear()
             self._sandbox_outdated = False
             self.running = True
@@ -267,7 +267,7 @@ class ImageWorker:
                 if (end := await self._send_with_timeout(worker, monitor, left)) is not None:
                     return end
             if self._batcher.busy:
-                await self._wait_for_work(LOOK_SECONDS)
+                await self._wait_for_work(CHECK_SECONDS)
                 if (exit_ := self._limit_violation(monitor)) is not None:
                     return exit_
                 continue
@@ -282,12 +282,12 @@ class ImageWorker:
         if self._outdated:
             return None
         try:
-            async with asyncio.timeout(self._limits.longest):
+            async with asyncio.timeout(self._limits.silent_seconds):
                 await self._send_batches(worker, monitor, left)
         except WorkerDiedError:
             return "died"
         except TimeoutError:  # it does not even read, so the overseer would never get to look
-            return worker_exit.model_timeout(self._limits.longest)
+            return worker_exit.model_timeout(self._limits.silent_seconds)
         return None
 
     def _limit_violation(self, monitor: LimitMonitor) -> WorkerExit | None:

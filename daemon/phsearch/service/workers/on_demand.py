@@ -1,7 +1,7 @@
-"""A worker that is there while it is wanted: it starts for the first question and ends when none has come for a while.
+"""A worker process that exists only while it is wanted: the first request starts it, an idle time ends it.
 
-It looks at one photo at a time, somebody else's perhaps, and may die of it or be taken over: after anything but a sound
-answer the next question gets a new one.
+It handles one photo at a time. The photo may come from anyone, and may crash the worker or take it over. So after
+anything but a well-formed answer the next request gets a new process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.workers.limits import LOOK_SECONDS, StalledError, wait_while_active
+from phsearch.service.workers.limits import MemoryLimit
+from phsearch.service.workers.monitor import MemoryExceededError, StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import WorkerStats
 
@@ -27,43 +28,48 @@ log = logging.getLogger("phsearch.worker")
 
 _T = TypeVar("_T")
 
-_IDLE_SECONDS = 60.0
-_STILL_SECONDS = 20.0
+_KEEP_ALIVE_SECONDS = 60.0
+_STALL_SECONDS = 20.0
 
 
 class OnDemandWorker:
-    """One worker, asked in turn. `limits` says how many seconds and how much memory one photo may take."""
+    """One worker process that answers one request after the other.
 
-    def __init__(self, command: WorkerCommand, limits: WorkerLimits, idle: float = _IDLE_SECONDS) -> None:
+    `limits` are the seconds and the memory that one photo may take.
+    """
+
+    def __init__(
+        self, *, command: WorkerCommand, limits: WorkerLimits, keep_alive: float = _KEEP_ALIVE_SECONDS
+    ) -> None:
         self._command = command
         self._limits = limits
-        self._idle = idle
+        self._keep_alive = keep_alive
         self._lock = asyncio.Lock()
         self._worker: WorkerProcess | None = None
-        self._allowed = 0
+        self._memory: MemoryLimit | None = None
         self._outdated = False
         self._idle_timer: asyncio.Task[None] | None = None
         self.worker_stats = WorkerStats()
 
     def reconfigure(self, command: WorkerCommand, limits: WorkerLimits) -> None:
-        """Start workers by other settings from the next question on."""
+        """Use other settings from the next request on."""
         self._command, self._limits = command, limits
         self._outdated = True
 
     async def request(
-        self, header: dict[str, Any], payload: bytes | bytearray, understood: Callable[[WorkerInfo, Frame], _T]
+        self, header: dict[str, Any], payload: bytes | bytearray, parse: Callable[[WorkerInfo, Frame], _T]
     ) -> _T:
-        """Give what `understood` makes of the worker's answer about one photo; a ValueError there says it is nonsense.
+        """Return what `parse` makes of the worker's answer about one photo; its ValueError says that it is nonsense.
 
-        Raises UnreadableImageError with the reason, NotReadyError or ModelUnavailableError when there is no worker, and
-        what `understood` raises.
+        Raises UnreadableImageError with the reason, NotReadyError or ModelUnavailableError without a worker, and what
+        `parse` raises.
         """
         async with self._lock:
             self._cancel_idle_timer()
             sound = False
             try:
                 worker = await self._ensure_started()
-                answer = understood(worker.info, await self._answer(worker, header, payload))
+                answer = parse(worker.info, await self._answer(worker, header, payload))
                 sound = True
             except UnreadableImageError as error:
                 sound = isinstance(error, _RejectedImageError)
@@ -78,7 +84,7 @@ class OnDemandWorker:
         return answer
 
     async def stop_now(self) -> None:
-        """Let the worker go, if there is one, whatever it is busy with."""
+        """Stop the worker, if there is one, also in the middle of a request."""
         if self._worker is not None and self._lock.locked():
             self._worker.kill_nowait()
         async with self._lock:
@@ -97,44 +103,38 @@ class OnDemandWorker:
                 problem = f"the {self._command.name} worker did not start: {error}"
                 raise NotReadyError(problem, "ask again; the daemon's log may say more") from None
             self.worker_stats.started(self._worker.pid)
-            self._allowed = self._limits.allowed(self._limits.memory(self._worker.pid))
+            self._memory = MemoryLimit(self._worker.pid, self._limits)
             log.info("%s worker ready", self._command.name)
         return self._worker
 
     async def _answer(self, worker: WorkerProcess, header: dict[str, Any], payload: bytes | bytearray) -> Frame:
-        asking = wait_while_active(worker.request(header, payload), worker.pid, _STILL_SECONDS, self._limits.patience)
         try:
-            found, data = await self._wait_within_memory(worker.pid, asyncio.ensure_future(asking))
+            answer, data = await wait_while_active(
+                worker.request(header, payload),
+                pid=worker.pid,
+                idle_seconds=_STALL_SECONDS,
+                timeout=self._limits.photo_seconds,
+                memory=self._memory,
+            )
         except WorkerDiedError:
-            cause = worker_exit.describe(await worker.wait() or 0)
-            self.worker_stats.failed("crash", cause)
-            raise UnreadableImageError(f"the decoder did not survive it ({cause})") from None
+            reason = worker_exit.describe(await worker.wait() or 0)
+            self.worker_stats.failed("crash", reason)
+            raise UnreadableImageError(f"the decoder did not survive it ({reason})") from None
         except StalledError as error:
             self.worker_stats.failed("hang", str(error))
             raise UnreadableImageError(f"it took too long to decode: {error}") from None
-        match found:
+        except MemoryExceededError as error:
+            self.worker_stats.failed(error.exit.cause, error.exit.reason)
+            raise UnreadableImageError(error.exit.reason) from None
+        match answer:
             case {"op": "failed", "reason": str(reason)}:
                 raise _RejectedImageError(reason)
             case {"op": "failed"}:
                 raise ValueError("no reason")
-        return found, data
-
-    async def _wait_within_memory(self, pid: int, answering: asyncio.Future[Frame]) -> Frame:
-        """Wait for an answer for as long as the process takes no more memory than it may."""
-        try:
-            while not (await asyncio.wait({answering}, timeout=LOOK_SECONDS))[0]:
-                if self._limits.memory(pid) > self._allowed:
-                    exit_ = worker_exit.memory_exceeded(self._allowed)
-                    self.worker_stats.failed(exit_.cause, exit_.reason)
-                    raise UnreadableImageError(exit_.reason)
-            return answering.result()
-        finally:
-            if not answering.done():
-                answering.cancel()
-                await asyncio.wait({answering})
+        return answer, data
 
     async def _kill(self) -> None:
-        """End the worker at once: what it may still say would be taken for the answer to the next question."""
+        """End the worker at once: anything it still sends would be taken for the answer to the next request."""
         worker, self._worker = self._worker, None
         self.worker_stats.stopped()
         if worker is not None:
@@ -155,10 +155,10 @@ class OnDemandWorker:
         self._idle_timer = asyncio.get_running_loop().create_task(self._stop_when_idle())
 
     async def _stop_when_idle(self) -> None:
-        await asyncio.sleep(self._idle)
+        await asyncio.sleep(self._keep_alive)
         async with self._lock:
             await self._stop()
 
 
 class _RejectedImageError(UnreadableImageError):
-    """What a worker that is well says of a photo."""
+    """The reason why a healthy worker rejects a photo."""

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from phsearch.domain.types import DeviceChoice, ModelIdentity
 from phsearch.errors import ModelUnavailableError
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import wait_while_active
 from phsearch.service.workers.log_reader import StderrLogger
+from phsearch.service.workers.monitor import wait_while_active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +78,7 @@ class FrameSocket:
 
 log = logging.getLogger("phsearch.worker")
 
-_STILL_SECONDS = 300.0
+_STALL_SECONDS = 300.0
 """Loading may take an hour, when the weights are downloaded. But doing nothing for five minutes is not loading: even a
 hub that does not answer is given up by its library after seconds, and asked again."""
 _STOP_SECONDS = 3.0
@@ -173,7 +173,7 @@ class WorkerProcess:
         worker = cls(process, ours, StderrLogger(said, f"{command.name} worker {process.pid}"))
         setup = {**command.setup, "roots": list(command.roots())}
         try:
-            header, _ = await wait_while_active(worker.request(setup), worker.pid, _STILL_SECONDS)
+            header, _ = await wait_while_active(worker.request(setup), pid=worker.pid, idle_seconds=_STALL_SECONDS)
         except WorkerDiedError:
             status = await worker.wait()
             await worker.kill()

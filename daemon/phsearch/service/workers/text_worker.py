@@ -15,7 +15,7 @@ from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError
 from phsearch.service.liveness import Activity
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import StalledError, wait_while_active
+from phsearch.service.workers.monitor import StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerDiedError
 from phsearch.service.workers.supervision import WorkerStats, start_worker
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.query")
 
 _BATCH = 64
-_STILL_SECONDS = 5.0
+_STALL_SECONDS = 5.0
 """A query worker that has texts and does nothing for this long hangs."""
-_LONGEST_SECONDS = 300.0
+_PASS_SECONDS = 300.0
 """The largest text towers there are take two or three minutes for 64 texts on two slow cores; more never ends."""
 _HANG_FACTOR = 2
 """Once a pass takes so many times the longest, this process has failed to notice."""
@@ -45,7 +45,7 @@ class TextWorker:
         self._running = False
         self._passes = 0
         self.name = "the query worker"
-        self.hang_timeout = _HANG_FACTOR * _LONGEST_SECONDS
+        self.hang_timeout = _HANG_FACTOR * _PASS_SECONDS
         self.activity: Activity | None = None
         self.worker_stats = WorkerStats()
 
@@ -89,9 +89,13 @@ class TextWorker:
                 batch.append(self._waiting.get_nowait())
             self._passes += 1
             self.activity = Activity(f"{len(batch)} queries", self._passes)
-            asking = worker.request({"op": "embed", "texts": [text for text, _ in batch]})
             try:
-                _, payload = await wait_while_active(asking, worker.pid, _STILL_SECONDS, _LONGEST_SECONDS)
+                _, payload = await wait_while_active(
+                    worker.request({"op": "embed", "texts": [text for text, _ in batch]}),
+                    pid=worker.pid,
+                    idle_seconds=_STALL_SECONDS,
+                    timeout=_PASS_SECONDS,
+                )
             except (WorkerDiedError, StalledError):
                 for _, future in batch:
                     _fail_not_ready(future)
