@@ -22,8 +22,7 @@ from phsearch.service.health.components import Components
 from phsearch.service.health.status import StatusReporter
 from phsearch.service.health.throughput import ThroughputMonitor
 from phsearch.service.indexing.store_writer import StoreStats
-from phsearch.service.rpc.dispatcher import MethodTable
-from phsearch.service.rpc.mcp_tools import McpAdapter
+from phsearch.service.rpc.dispatcher import Dispatcher
 from phsearch.service.rpc.methods import (
     AlbumMethods,
     ConfigMethods,
@@ -203,7 +202,9 @@ def build_api(
             lambda: server.connections,
         ),
     )
-    server: Server = Server(McpAdapter(MethodTable(groups)), parts.events, process_limits.raise_limit())
+    server: Server = Server(
+        dispatcher=Dispatcher(groups), events=parts.events, descriptors=process_limits.raise_limit()
+    )
     return ApiParts(text_worker, status, reload, server, albums, on_demand)
 
 

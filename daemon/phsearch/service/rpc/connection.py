@@ -11,8 +11,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from phsearch.service.rpc.dispatcher import busy, too_long
 from phsearch.wire import framing, jsonrpc
+from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 if TYPE_CHECKING:
@@ -43,9 +43,14 @@ class Connection(asyncio.Protocol):
     """Serves one client; fills `crowd.Guest`."""
 
     def __init__(
-        self, answers: Dispatcher, events: EventBus, limiter: ConnectionLimiter, turns: FairQueue, ration: ReadScheduler
+        self,
+        dispatcher: Dispatcher,
+        events: EventBus,
+        limiter: ConnectionLimiter,
+        turns: FairQueue,
+        ration: ReadScheduler,
     ) -> None:
-        self._dispatcher = answers
+        self._dispatcher = dispatcher
         self._events = events
         self._limiter = limiter
         self._turns = turns
@@ -135,7 +140,7 @@ class Connection(asyncio.Protocol):
         if self.served is not None:
             self.served.cancel()
         if self._transport.get_write_buffer_size() == 0 and not self._transport.is_closing():
-            self._transport.write(framing.encode(busy(reason)))
+            self._transport.write(framing.encode(_busy(reason)))
         self.close()
 
     def close(self) -> None:
@@ -178,7 +183,7 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, line: bytes | str) -> None:
         if line == TOO_LONG:
-            await self._send(too_long())
+            await self._send(_too_long())
             return
         assert isinstance(line, bytes)
         if not line.strip():
@@ -198,7 +203,7 @@ class Connection(asyncio.Protocol):
     async def _stream(self, answer: dict[str, Any]) -> None:
         """Send events until the client hangs up; whatever it still says is not read as a request."""
         if not self._limiter.subscribe(self):
-            await self._send(busy("too many clients follow events already"))
+            await self._send(_busy("too many clients follow events already"))
             return
         with self._events.subscribe() as subscription:
             await self._send(answer)
@@ -228,3 +233,12 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _too_long() -> dict[str, Any]:
+    problem = RpcError("ParseError", f"a line may have {framing.MAX_LINE:,} bytes", "send shorter requests")
+    return jsonrpc.error(problem, None)
+
+
+def _busy(reason: str) -> dict[str, Any]:
+    return jsonrpc.error(RpcError("Busy", reason, "try again in a moment"), None)

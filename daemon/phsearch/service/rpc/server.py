@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from phsearch.errors import AlreadyRunningError, PhsearchError
 from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
 from phsearch.service.rpc.connection import Connection
-from phsearch.service.rpc.dispatcher import Dispatcher
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.service.events import EventBus
-    from phsearch.service.rpc.dispatcher import Handler
+    from phsearch.service.rpc.dispatcher import Dispatcher
 
 # What clients are told when systemd holds the socket and the daemon they woke cannot start.
 #
@@ -160,8 +159,8 @@ def _answers(path: Path) -> bool:
 class Server:
     """Serves the API on a listening socket. `descriptors` is how many files this process may have open."""
 
-    def __init__(self, api: Handler, events: EventBus, descriptors: int = 1024) -> None:
-        self._answers = Dispatcher(api)
+    def __init__(self, *, dispatcher: Dispatcher, events: EventBus, descriptors: int = 1024) -> None:
+        self._dispatcher = dispatcher
         self._events = events
         # The store opens many files at once; whatever clients do, it must find descriptors.
         most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
@@ -221,7 +220,7 @@ class Server:
 
     async def _handshake(self, peer: socket.socket) -> None:
         peer.setblocking(False)
-        make = lambda: Connection(self._answers, self._events, self._limiter, self._turns, self._ration)  # noqa: E731 - typed by use
+        make = lambda: Connection(self._dispatcher, self._events, self._limiter, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
             _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
         except OSError:
