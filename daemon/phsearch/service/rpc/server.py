@@ -18,7 +18,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from phsearch.errors import AlreadyRunningError, PhsearchError
-from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
+from phsearch.service.rpc.admission import ConnectionLimiter
 from phsearch.service.rpc.connection import Connection
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
@@ -164,8 +164,9 @@ class Server:
         self._events = events
         # The store opens many files at once; whatever clients do, it must find descriptors.
         most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
-        self._limiter = ConnectionLimiter(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
-        self._turns, self._ration = FairQueue(), ReadScheduler()
+        self._limiter = ConnectionLimiter(
+            max_connections=most, max_subscribers=min(_SUBSCRIBERS, most // 2), max_bytes=_MOST_BYTES
+        )
         self._connections: set[Connection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -220,15 +221,17 @@ class Server:
 
     async def _handshake(self, peer: socket.socket) -> None:
         peer.setblocking(False)
-        make = lambda: Connection(self._dispatcher, self._events, self._limiter, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(self._connection, peer)
         except OSError:
             peer.close()
             return
         if (served := connection.served) is not None:
             self._connections.add(connection)
             served.add_done_callback(lambda _: self._connections.discard(connection))
+
+    def _connection(self) -> Connection:
+        return Connection(dispatcher=self._dispatcher, events=self._events, limiter=self._limiter)
 
     def _pause_accept(self, error: OSError) -> None:
         """Accept nobody for a moment, or the loop would turn for nothing: out of descriptors, say."""
