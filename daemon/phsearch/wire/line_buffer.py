@@ -35,6 +35,11 @@ class LineBuffer:
         """Whether a line has begun to arrive, and no complete one is before it."""
         return self._skipping or (bool(self._buffer) and not self.has_line)
 
+    @property
+    def is_skipping(self) -> bool:
+        """Whether the rest of a line that is too long is being skipped."""
+        return self._skipping
+
     def feed_bytes(self, data: bytes) -> None:
         """Add what has arrived."""
         if self._skipping:

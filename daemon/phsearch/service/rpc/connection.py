@@ -17,7 +17,7 @@ from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 if TYPE_CHECKING:
     from phsearch.service.events import EventBus
-    from phsearch.service.rpc.admission import ConnectionLimiter
+    from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
     from phsearch.service.rpc.dispatcher import Dispatcher
 
 log = logging.getLogger("phsearch.server")
@@ -38,10 +38,18 @@ _BUFFER_BYTES = 64 << 10
 class Connection(asyncio.Protocol):
     """Serves one client."""
 
-    def __init__(self, *, dispatcher: Dispatcher, events: EventBus, limiter: ConnectionLimiter) -> None:
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        events: EventBus,
+        limiter: ConnectionLimiter,
+        loop_limiter: LoopLimiter,
+    ) -> None:
         self._dispatcher = dispatcher
         self._events = events
         self._limiter = limiter
+        self._loop_limiter = loop_limiter
         self._loop = asyncio.get_running_loop()
         self._line_buffer = LineBuffer()
         self._received = asyncio.Event()
@@ -79,10 +87,12 @@ class Connection(asyncio.Protocol):
         self._line_buffer.feed_bytes(data)
         if self._line_buffer.has_line:
             self._received.set()
-            if len(self._line_buffer) > _BUFFER_BYTES:
-                self._transport.pause_reading()
         elif self._line_buffer.has_partial_line and not was_partial and not self.answering:
             self._start_timer(REQUEST_SECONDS, "a request was not finished")
+        if len(self._line_buffer) > _BUFFER_BYTES or self._line_buffer.is_skipping:
+            self._transport.pause_reading()
+            if not self._line_buffer.has_line:
+                self._loop.call_later(self._loop_limiter.next_read_delay(), self._transport.resume_reading)
         self._account_bytes()
 
     def eof_received(self) -> bool:
@@ -155,7 +165,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(line, bytes)
         if not line.strip():
             return
-        answer = await self._dispatcher.handle_line(line)
+        request = self._dispatcher.handle_line(line)
+        answer = await (self._loop_limiter.run_in_turn(request) if self._line_buffer.has_line else request)
         if answer is None:
             return
         if answer.get("result", {}).get("subscribed"):
