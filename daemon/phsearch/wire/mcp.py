@@ -23,6 +23,7 @@ STATELESS = ("2026-07-28",)
 
 TOOLS: dict[str, Method] = {method.tool: method for method in METHODS.values() if method.tool}
 
+_METHODS = frozenset({"initialize", "server/discover", "tools/list", "tools/call", "ping"})
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _SERVER = "io.modelcontextprotocol/serverInfo"
 _READS_ONLY = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
@@ -39,8 +40,13 @@ _INSTRUCTIONS = (
 )
 
 
-def answer(name: str, params: dict[str, Any], version: str) -> dict[str, Any] | None:
-    """Answer whatever takes no tool; None for what is not MCP's. Raises RpcError."""
+def is_method(name: str) -> bool:
+    """Whether a method is one of MCP."""
+    return name in _METHODS or name.startswith("notifications/")
+
+
+def answer(name: str, params: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return the result of any method of MCP but `tools/call`. Raises RpcError."""
     match name:
         case "initialize":
             return _initialized(params, version)
@@ -50,10 +56,8 @@ def answer(name: str, params: dict[str, Any], version: str) -> dict[str, Any] | 
         case "tools/list":
             check_version(params)
             return {"tools": [_tool(method) for method in TOOLS.values()]} | _CACHE | _COMPLETE
-        case "ping":
+        case _:  # ping, and notifications, which get no answer
             return {}
-        case _:
-            return {} if name.startswith("notifications/") else None
 
 
 def _initialized(params: dict[str, Any], version: str) -> dict[str, Any]:

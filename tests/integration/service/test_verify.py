@@ -86,16 +86,25 @@ class Scene:
         )
         for name in "abc":
             self.add(name)
-        self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)
+        self.rows = RowCheck(
+            store=store,
+            store_executor=executor,
+            writer=self.writer,
+            library=self.library,
+            index=self.index,
+            rank_executor=executor,
+            roots=roots,
+            verify_executor=executor,
+        )
 
     def add(self, name: str, size: int = 1) -> None:
         vector = np.array([np.cos(size), np.sin(size)], np.float32)
         self.photo_index.add_photo(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
 
     async def found(self) -> dict[str, str]:
-        findings = Report()
-        await self.rows.check(findings)
-        return {each.path: each.kind for each in findings.mismatches}
+        report = Report()
+        await self.rows.check(report)
+        return {each.path: each.kind for each in report.mismatches}
 
 
 @pytest.fixture
@@ -169,15 +178,23 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
 ) -> None:
     async def scenario() -> None:
         scene = Scene(executor)
-        nobody: Any = None
+        unused: Any = None
         pipeline = SimpleNamespace(digest_path=AsyncMock(return_value=content))
         router: Any = SimpleNamespace(pipeline_of=lambda _path: pipeline)
-        check = SampleCheck(router, scene.library, scene.index, executor, nobody, nobody, at_ease())
-        findings = Report()
+        check = SampleCheck(
+            router=router,
+            library=scene.library,
+            index=scene.index,
+            rank_executor=executor,
+            image_worker=unused,
+            model=unused,
+            throttle=at_ease(),
+        )
+        report = Report()
         photo = scene.library.get("/photos/a")
         assert photo is not None
-        await check.check([photo], findings, lambda _path: False)
-        assert [each.kind for each in findings.mismatches] == kinds
+        await check.check([photo], report, lambda _path: False)
+        assert [each.kind for each in report.mismatches] == kinds
 
     asyncio.run(scenario())
 

@@ -17,8 +17,7 @@ if __name__ == "__main__":
 
 from phsearch.daemon import compose_api
 from phsearch.daemon.main import main
-from phsearch.service.rpc.dispatcher import MethodTable
-from phsearch.service.rpc.mcp_tools import McpAdapter
+from phsearch.service.rpc.dispatcher import Dispatcher
 from phsearch.wire.jsonrpc import RpcError
 from support.workers import COLOUR_WORKER
 
@@ -27,8 +26,12 @@ OLD_METHODS = ("search", "status", "library.rescan", "library.errors", "events.s
 VERSIONS = {"older": "0.0.9", "newer": "9.1.0", "changed": "9.2.0", "broken": "0.0.8"}
 
 
-class OtherMethodTable(MethodTable):
+class OtherDispatcher(Dispatcher):
     """Answers as another version would."""
+
+    async def route(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        # The older one has not heard of MCP.
+        return await (self.call if OTHER == "older" else super().route)(name, params)
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         if OTHER == "older" and name not in OLD_METHODS:
@@ -51,13 +54,6 @@ class OtherMethodTable(MethodTable):
         return answer
 
 
-class OlderMcpAdapter(McpAdapter):
-    """Has not heard of MCP."""
-
-    async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        return await self._api.call(name, params)
-
-
 def grown(value: Any) -> Any:
     """Add something to every object."""
     if isinstance(value, dict):
@@ -66,7 +62,5 @@ def grown(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    vars(compose_api)["MethodTable"] = OtherMethodTable
-    if OTHER == "older":
-        vars(compose_api)["McpAdapter"] = OlderMcpAdapter
+    vars(compose_api)["Dispatcher"] = OtherDispatcher
     main(worker=COLOUR_WORKER)

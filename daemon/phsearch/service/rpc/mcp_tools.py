@@ -12,7 +12,8 @@ from phsearch.wire import framing, mcp
 from phsearch.wire.jsonrpc import RETRYABLE, RpcError
 
 if TYPE_CHECKING:
-    from phsearch.service.rpc.dispatcher import Handler
+    from collections.abc import Awaitable, Callable
+
     from phsearch.wire.schema import Method
 
 # Answers in words, for an assistant that reads them aloud or reasons about them.
@@ -72,22 +73,20 @@ _ENVELOPE = 8192
 
 
 class McpAdapter:
-    """Takes every call: those of MCP it answers itself, the others it hands on."""
+    """Answers the methods of MCP. Tools are calls of phsearch's own methods, by `call`."""
 
-    def __init__(self, api: Handler, patience: float = _PATIENCE) -> None:
-        self._api = api
+    def __init__(
+        self, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]], patience: float = _PATIENCE
+    ) -> None:
+        self._call = call
         self._patience = patience
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Call one method. Raises RpcError."""
-        match name:
-            case "tools/call":
-                mcp.check_version(params)
-                return await self._call_tool(*mcp.called(params))
-            case _ if (answer := mcp.answer(name, params, __version__)) is not None:
-                return answer
-            case _:
-                return await self._api.call(name, params)
+        """Call one method of MCP. Raises RpcError."""
+        if name != "tools/call":
+            return mcp.answer(name, params, __version__)
+        mcp.check_version(params)
+        return await self._call_tool(*mcp.called(params))
 
     async def _call_tool(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
         given = {name: _path(value) if name == "path" else value for name, value in given.items()}
@@ -110,7 +109,7 @@ class McpAdapter:
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
             try:
-                return await self._api.call(tool.name, given)
+                return await self._call(tool.name, given)
             except RpcError as problem:
                 if problem.kind not in RETRYABLE or asyncio.get_running_loop().time() > deadline:
                     raise
