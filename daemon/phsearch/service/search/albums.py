@@ -146,7 +146,7 @@ class Albums:
 
     async def _paths(self, album: Album) -> list[str]:
         band = next((band for band in get_args(Band) if band == album.band), None)
-        found = await self._searcher.search(SearchRequest(album.query, album.limit, min_band=band))
+        found = await self._searcher.search(SearchRequest(query=album.query, limit=album.limit, min_band=band))
         return [hit.photo.path for hit in found.hits]
 
     async def _replace(self, albums: Mapping[str, Album], changed: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from phsearch.service.health.components import Components
     from phsearch.service.rpc.dispatcher import Handlers
 
+QUERY_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+"""Upper bounds of the buckets of query durations."""
 _STATES = ("starting", "scanning", "watching", "polling", "offline")
 
 
@@ -57,7 +59,7 @@ class MetricsMethods:
         yield metric("phsearch_model_ready", "gauge", "Whether queries can be answered.", ready)
         yield metric("phsearch_connections", "gauge", "Clients that are connected.", self._connections())
         name, help_ = "phsearch_query_duration_seconds", "How long searches took that were answered."
-        yield Family(name, "histogram", help_, self._parts.searcher.durations.samples())
+        yield Family(name, "histogram", help_, self._parts.query_durations.samples())
         refused = self._parts.searcher.refused
         yield metric("phsearch_queries_refused_total", "counter", "Searches that were answered with an error.", refused)
 
