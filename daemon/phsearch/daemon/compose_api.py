@@ -132,7 +132,7 @@ def build_api(
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
     text_worker = TextWorker(worker_commands.text_worker(settings.config, env, program), parts.model)
     on_demand = _on_demand_workers(settings.config, env, program)
-    image_embedder = ImageQueryEmbedder(on_demand["like"], lambda: parts.model.bound)
+    image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
     query_durations = Histogram(QUERY_SECONDS)
     searcher = _searcher(
         parts,
@@ -191,7 +191,9 @@ def build_api(
         throttle,
         follow=lambda: manager.watch.follow_symlinks,
     )
-    thumbnails = Thumbnails(on_demand["picture"], parts.library, lambda: manager.watch.follow_symlinks)
+    thumbnails = Thumbnails(
+        worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
+    )
     albums = Albums(AlbumLinks(settings.paths.state), searcher, parts.events)
     groups = (
         AlbumMethods(albums).handlers,

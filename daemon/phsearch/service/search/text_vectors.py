@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from phsearch.domain.lru import LruCache
 from phsearch.domain.search.relevance import SHORT
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class TextVectorCache:
 
     def __init__(self, embedder: TextEmbedder) -> None:
         self._embedder = embedder
-        self._vectors: OrderedDict[tuple[str, Sequence[str]], Vectors] = OrderedDict()
+        self._vectors: LruCache[tuple[str, Sequence[str]], Vectors] = LruCache(_REMEMBERED)
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
@@ -39,12 +39,10 @@ class TextVectorCache:
             templates = ("{}",)
         key = text, templates
         if (known := self._vectors.get(key)) is not None:
-            self._vectors.move_to_end(key)
             return known
         # Texts that are asked for at once are embedded in one pass.
         vectors = await asyncio.gather(*(self._embedder.embed(form.replace("{}", text)) for form in templates))
         vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
-        self._vectors[key] = vector = vector / np.linalg.norm(vector)
-        if len(self._vectors) > _REMEMBERED:
-            self._vectors.popitem(last=False)
+        vector = vector / np.linalg.norm(vector)
+        self._vectors.put(key, vector)
         return vector
