@@ -180,15 +180,15 @@ def build_api(
         load,
     )
     why = PathExplainer(
-        parts.roots,
-        lambda: manager.rules,
-        parts.library,
-        parts.router,
-        monitors,
-        searcher,
-        parts.model,
-        stat_path,
-        throttle,
+        roots=parts.roots,
+        rules=lambda: manager.rules,
+        library=parts.library,
+        router=parts.router,
+        monitors=monitors,
+        searcher=searcher,
+        model=parts.model,
+        stat_path=stat_path,
+        throttle=throttle,
         follow=lambda: manager.watch.follow_symlinks,
     )
     thumbnails = Thumbnails(
