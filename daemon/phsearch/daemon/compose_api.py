@@ -194,11 +194,17 @@ def build_api(
     thumbnails = Thumbnails(
         worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
     )
-    albums = Albums(AlbumLinks(settings.paths.state), searcher, parts.events)
+    albums = Albums(storage=AlbumLinks(settings.paths.state), searcher=searcher, events=parts.events)
     groups = (
         AlbumMethods(albums).handlers,
         DuplicateMethods(
-            DuplicateFinder(parts.library, parts.index, parts.executors.rank, searcher.calibration), parts.roots
+            DuplicateFinder(
+                library=parts.library,
+                index=parts.index,
+                rank_executor=parts.executors.rank,
+                calibration=searcher.calibration,
+            ),
+            parts.roots,
         ).handlers,
         ThumbnailMethods(thumbnails).handlers,
         SearchMethods(searcher, status, parts.library, monitors, why, parts.sync_barrier, throttle).handlers,
