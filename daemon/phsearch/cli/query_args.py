@@ -1,7 +1,7 @@
-"""How the words of a command line become the one query that is sent.
+"""Makes one query of the arguments of a command line.
 
-The shell has taken the quotes away, so an argument with blanks in it is put into quotes again. What the query means is
-the daemon's business: here nothing is understood but quotes, signs and colons.
+The shell has removed the quotes, so an argument with blanks in it is put into quotes again. The daemon parses the
+query: here only quotes, signs and colons count.
 """
 
 from __future__ import annotations
@@ -11,22 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-OPTIONS = {
-    "like": "like",
-    "date": "date",
-    "after": "after",
-    "before": "before",
-    "under": "in",
-    "camera": "camera",
-    "type": "type",
-    "near": "near",
-    "orientation": "orientation",
-    "size": "size",
-}
-"""Options that are terms of the query -> the key of the term."""
-
-_LITERAL = {"like", "under"}  # whose value is a path: its commas part nothing
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _VALUE = rf'(?:{_QUOTED}|[^\s",]+)'
@@ -38,11 +22,11 @@ _SEPARATOR = re.compile(r",(?!\s)")
 
 
 def split(args: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str], list[str]]:
-    """Tell options from the terms of the query, which may stand between them; gives options and terms.
+    """Return the options and the terms of the query, which may stand between them.
 
-    `known` says of each option, say "-n", whether it takes the next argument for its value. What begins with one dash
-    is a term, unless it is one of these or such a one with a number ("-n5"); what begins with two is an option; after
-    "--" everything is a term.
+    `known` maps each option, such as "-n", to whether it takes the next argument as its value. An argument that begins
+    with one dash is a term, unless it is a known option, or one with a number ("-n5"). An argument that begins with two
+    dashes is an option. After "--" everything is a term.
     """
     options: list[str] = []
     terms: list[str] = []
@@ -60,10 +44,10 @@ def split(args: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str], li
 
 
 def query_of(terms: Iterable[str], exists: Callable[[str], bool]) -> str:
-    """Write the query that `terms`, as the shell gave them, stand for.
+    """Return the query that `terms`, as the shell passed them, stand for.
 
-    One argument alone is a whole query, unless the quotes of a phrase were lost on the way (-"people in suits"). Among
-    several each is one term. The path of like: is quoted wherever such a file `exists`.
+    A single argument is a whole query, unless it lost the quotes of a phrase (-"people in suits"). Of several
+    arguments each is one term. The path of like: is quoted if such a file `exists`.
     """
     given = [term for term in terms if term.strip()]
     if len(given) == 1 and not _signed_words(given[0]) and not _names_file(given[0], exists):
@@ -71,19 +55,17 @@ def query_of(terms: Iterable[str], exists: Callable[[str], bool]) -> str:
     return " ".join(_requoted(term, exists) for term in given)
 
 
-def terms_of(options: Mapping[str, str | Iterable[str] | None]) -> list[str]:
-    """Write the terms that the values of `OPTIONS` stand for; an option may be given several times, or not at all."""
-    return [
-        f"{key}:{quoted(value) if name in _LITERAL else _alternatives(value)}"
-        for name, key in OPTIONS.items()
-        for value in _each(options.get(name))
-    ]
-
-
 def quoted(text: str) -> str:
-    """Put any text in quotes, as one value or phrase."""
+    """Return any text in quotes, as one value or phrase."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def alternatives(text: str) -> str:
+    """Return `text` as the values of a filter, in quotes where they need them; commas separate values."""
+    if _VALUES.fullmatch(text):
+        return text
+    return ",".join(quoted(value) for value in _SEPARATOR.split(text))  # a comma before a blank belongs to a name
 
 
 def _requoted(term: str, exists: Callable[[str], bool]) -> str:
@@ -93,17 +75,17 @@ def _requoted(term: str, exists: Callable[[str], bool]) -> str:
     if term.split() == [term] or _PHRASE.fullmatch(rest):
         return term
     if key and key.lower() != "like:":
-        return f"{sign}{key}{_alternatives(rest)}"
+        return f"{sign}{key}{alternatives(rest)}"
     weighted = _WEIGHTED.fullmatch(rest)
     text, weight = weighted.groups() if weighted else (rest, "")
     return f"{sign}{key}{quoted(text)}{weight}"
 
 
 def _camera_quoted(query: str) -> str:
-    """Put a camera's name at the beginning of a whole query in quotes again, as far as it goes: to its last number.
+    """Return a whole query with the camera's name at its beginning in quotes again.
 
-    camera:"Pixel 8" comes from the shell as camera:Pixel 8, which would be a Pixel and the text "8"; without a number
-    in it (camera:canon beach) the name is one word.
+    The shell passes camera:"Pixel 8" as camera:Pixel 8, which would be the camera Pixel and the text "8". The name ends
+    with its last number; without a number (camera:canon beach) it is one word.
     """
     sign, key, rest = _parts(query)
     words = rest.split()
@@ -114,17 +96,7 @@ def _camera_quoted(query: str) -> str:
     if not numbered:
         return query
     name, others = words[: numbered[-1] + 1], words[numbered[-1] + 1 :]
-    return " ".join([f"{sign}{key}{_alternatives(' '.join(name))}", *others])
-
-
-def _each(value: str | Iterable[str] | None) -> Iterable[str]:
-    return (value,) if isinstance(value, str) else value or ()
-
-
-def _alternatives(text: str) -> str:
-    if _VALUES.fullmatch(text):
-        return text
-    return ",".join(quoted(value) for value in _SEPARATOR.split(text))  # a comma before a blank belongs to a name
+    return " ".join([f"{sign}{key}{alternatives(' '.join(name))}", *others])
 
 
 def _names_file(term: str, exists: Callable[[str], bool]) -> bool:
@@ -133,7 +105,7 @@ def _names_file(term: str, exists: Callable[[str], bool]) -> bool:
 
 
 def _signed_words(term: str) -> bool:
-    """Tell whether a sign is followed by words, and by nothing that would be a term of its own."""
+    """Whether a sign is followed by words, and by nothing that would be a separate term."""
     *early, last = term.split()
     if not early or '"' in term or any("^" in word for word in early):
         return False
@@ -142,6 +114,6 @@ def _signed_words(term: str) -> bool:
 
 
 def _parts(term: str) -> tuple[str, str, str]:
-    found = _TERM.fullmatch(term)
-    assert found is not None
-    return found[1], found[2], found[3]
+    match = _TERM.fullmatch(term)
+    assert match is not None
+    return match[1], match[2], match[3]

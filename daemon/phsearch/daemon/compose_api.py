@@ -15,6 +15,7 @@ from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
 from phsearch.daemon.worker_commands import index_worker_limits, on_demand_limits
 from phsearch.domain.doctor.file_checks import Space
+from phsearch.domain.histogram import Histogram
 from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.throughput import Capacity
 from phsearch.service.config_reload import ConfigReloader
@@ -35,13 +36,16 @@ from phsearch.service.rpc.methods import (
     SystemProbes,
     ThumbnailMethods,
 )
+from phsearch.service.rpc.methods.metrics import QUERY_SECONDS
 from phsearch.service.rpc.server import Server
 from phsearch.service.search.albums import Albums
+from phsearch.service.search.calibration_cache import CalibrationCache
 from phsearch.service.search.duplicates import DuplicateFinder
 from phsearch.service.search.explain import PathExplainer
 from phsearch.service.search.image_query import ImageQueryEmbedder
-from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
-from phsearch.service.search.searcher import CalibrationCache, Searcher
+from phsearch.service.search.query_embedder import QueryEmbedder
+from phsearch.service.search.searcher import Searcher
+from phsearch.service.search.text_vectors import TextVectorCache
 from phsearch.service.search.thumbnails import Thumbnails
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
@@ -127,8 +131,16 @@ def build_api(
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
     text_worker = TextWorker(worker_commands.text_worker(settings.config, env, program), parts.model)
     on_demand = _on_demand_workers(settings.config, env, program)
-    image_embedder = ImageQueryEmbedder(on_demand["like"], lambda: parts.model.bound)
-    searcher = _searcher(parts, text_worker, image_embedder, str(paths.expand("~", env)), settings.paths.state)
+    image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
+    query_durations = Histogram(QUERY_SECONDS)
+    searcher = _searcher(
+        parts,
+        text_worker,
+        image_embedder,
+        query_durations.observe,
+        str(paths.expand("~", env)),
+        settings.paths.state,
+    )
     reload = ConfigReloader(
         read=read,
         settings=settings,
@@ -167,23 +179,31 @@ def build_api(
         throughput=throughput,
     )
     why = PathExplainer(
-        parts.roots,
-        lambda: manager.rules,
-        parts.library,
-        parts.router,
-        monitors,
-        searcher,
-        parts.model,
-        stat_path,
-        throttle,
+        roots=parts.roots,
+        rules=lambda: manager.rules,
+        library=parts.library,
+        router=parts.router,
+        monitors=monitors,
+        searcher=searcher,
+        model=parts.model,
+        stat_path=stat_path,
+        throttle=throttle,
         follow=lambda: manager.watch.follow_symlinks,
     )
-    thumbnails = Thumbnails(on_demand["picture"], parts.library, lambda: manager.watch.follow_symlinks)
-    albums = Albums(AlbumLinks(settings.paths.state), searcher, parts.events)
+    thumbnails = Thumbnails(
+        worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
+    )
+    albums = Albums(storage=AlbumLinks(settings.paths.state), searcher=searcher, events=parts.events)
     groups = (
         AlbumMethods(albums).handlers,
         DuplicateMethods(
-            DuplicateFinder(parts.library, parts.index, parts.executors.rank, searcher.calibration), parts.roots
+            DuplicateFinder(
+                library=parts.library,
+                index=parts.index,
+                rank_executor=parts.executors.rank,
+                calibration=searcher.calibration,
+            ),
+            parts.roots,
         ).handlers,
         ThumbnailMethods(thumbnails).handlers,
         SearchMethods(
@@ -211,6 +231,7 @@ def build_api(
             store,
             status,
             searcher,
+            query_durations,
             text_worker,
             throughput,
             on_demand,
@@ -232,22 +253,33 @@ def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[st
 
 
 def _searcher(
-    parts: IndexParts, text_worker: TextWorker, image_embedder: ImageQueryEmbedder, home: str, state: Path
+    parts: IndexParts,
+    text_worker: TextWorker,
+    image_embedder: ImageQueryEmbedder,
+    record_duration: Callable[[float], None],
+    home: str,
+    state: Path,
 ) -> Searcher:
     model = parts.model
-    calibrated = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
+    calibration = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
     query_embedder = QueryEmbedder(
-        TextVectorCache(text_worker), model, parts.index, parts.executors.rank, image_embedder, calibrated, home
+        text_vectors=TextVectorCache(text_worker),
+        image_embedder=image_embedder,
+        model=model,
+        library=parts.library,
+        index=parts.index,
+        home=home,
     )
     return Searcher(
-        query_embedder,
-        parts.library,
-        parts.index,
-        parts.executors.rank,
-        parts.roots,
-        FilterCompiler(parts.roots.root_of, home),
-        calibrated,
-        lambda: model.logit_scale,
+        query_embedder=query_embedder,
+        filter_compiler=FilterCompiler(parts.roots.root_of, home),
+        library=parts.library,
+        index=parts.index,
+        rank_executor=parts.executors.rank,
+        roots=parts.roots,
+        calibration=calibration,
+        logit_scale=lambda: model.logit_scale,
+        record_duration=record_duration,
     )
 
 
@@ -285,6 +317,7 @@ def _health_methods(
     store: Store,
     status: StatusReporter,
     searcher: Searcher,
+    query_durations: Histogram,
     text_worker: TextWorker,
     throughput: ThroughputMonitor,
     on_demand: Mapping[str, OnDemandWorker],
@@ -301,6 +334,7 @@ def _health_methods(
         monitors=parts.manager.monitors,
         searcher=searcher,
         throughput=throughput,
+        query_durations=query_durations,
         store_stats=StoreStats(store, parts.executors.store),
         on_demand=on_demand,
     )

@@ -1,4 +1,4 @@
-"""Albums: queries that are kept, each perhaps as a folder of links to the photos it finds."""
+"""Albums: stored queries, some with a folder of links to their hits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from phsearch.errors import AlbumError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_LONGEST = 100
-_NAME_BYTES = 255
-"""What a name may have on every file system in use on Linux."""
+_MAX_NAME_BYTES = 100
+_MAX_LINK_BYTES = 255
+"""The longest file name that every common file system on Linux allows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """One kept query; `band` is the lowest that counts, "" for all, and `folder` whether links are kept."""
+    """A stored query. `band` is the lowest band of its hits, "" for any; `folder`: whether it has a folder of links."""
 
     name: str
     query: str
@@ -26,18 +26,18 @@ class Album:
     folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlbumChanges:
-    """What to do in a folder of links: names to remove, then (name, target) to make."""
+    """The changes in a folder of links: names to remove, then (name, target) to add."""
 
-    gone: tuple[str, ...]
-    new: tuple[tuple[str, str], ...]
+    removed: tuple[str, ...]
+    added: tuple[tuple[str, str], ...]
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be a folder's name everywhere. Raises AlbumError."""
-    if not name or _bytes(name) > _LONGEST:
-        raise AlbumError(f"an album's name has 1 to {_LONGEST} bytes", "choose a shorter one")
+    """Raise AlbumError for a name that no folder can have everywhere."""
+    if not name or _bytes(name) > _MAX_NAME_BYTES:
+        raise AlbumError(f"an album's name has 1 to {_MAX_NAME_BYTES} bytes", "choose a shorter one")
     if name.startswith(".") or "/" in name or not name.isprintable() or name != name.strip():
         raise AlbumError(
             f'"{name}" cannot be the name of an album',
@@ -45,43 +45,43 @@ def check_name(name: str) -> None:
         )
 
 
-def links(paths: Sequence[str], there: Mapping[str, str], foreign: Collection[str] = ()) -> dict[str, str]:
-    """Give the links, name -> target, for `paths`; those of ours that are `there` already keep their names.
+def links(paths: Sequence[str], current: Mapping[str, str], foreign: Collection[str] = ()) -> dict[str, str]:
+    """Return the links, name -> target, for `paths`. Links of ours that exist (`current`) keep their names.
 
-    A link has its photo's name, and a number where another photo has that, or something that is none of ours
-    (`foreign`).
+    A link has the name of its photo. It gets a number if another link or a foreign file has that name.
     """
-    wanted = dict.fromkeys(paths)
-    kept = {name: target for name, target in there.items() if target in wanted}
-    # One link a photo, should there be more.
-    named = {target: name for name, target in kept.items()}
-    found = {name: target for target, name in named.items()}
-    for path in wanted:
-        if path not in named:
-            found[_free(path.rpartition("/")[2], {*found, *foreign})] = path
-    return found
+    targets = dict.fromkeys(paths)
+    # This leaves one link for each photo, even if there are more.
+    name_of = {target: name for name, target in current.items() if target in targets}
+    result = {name: target for target, name in name_of.items()}
+    for path in targets:
+        if path not in name_of:
+            result[_free_name(path.rpartition("/")[2], {*result, *foreign})] = path
+    return result
 
 
-def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> AlbumChanges:
-    """Give what makes the links that are `there` the `wanted` ones."""
-    gone = tuple(name for name, target in there.items() if wanted.get(name) != target)
-    return AlbumChanges(gone, tuple((name, target) for name, target in wanted.items() if there.get(name) != target))
+def changes(new: Mapping[str, str], current: Mapping[str, str]) -> AlbumChanges:
+    """Return the changes that turn the `current` links into the `new` ones."""
+    return AlbumChanges(
+        removed=tuple(name for name, target in current.items() if new.get(name) != target),
+        added=tuple((name, target) for name, target in new.items() if current.get(name) != target),
+    )
 
 
-def _free(name: str, taken: Collection[str]) -> str:
+def _free_name(name: str, taken: Collection[str]) -> str:
     stem, dot, suffix = name.rpartition(".")
     if not stem:
         stem, dot, suffix = name, "", ""
     number, free = 2, name
     while free in taken:
         end = f" ({number}){dot}{suffix}"
-        free = _shortened(stem, _NAME_BYTES - _bytes(end)) + end
+        free = _cut(stem, _MAX_LINK_BYTES - _bytes(end)) + end
         number += 1
     return free
 
 
-def _shortened(text: str, most: int) -> str:
-    while _bytes(text) > most:
+def _cut(text: str, max_bytes: int) -> str:
+    while _bytes(text) > max_bytes:
         text = text[:-1]
     return text
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from phsearch.wire import PROTOCOL
+from phsearch.wire.filters import FILTERS
 from phsearch.wire.schema import Method, Param
 
 MAX_QUERY = 1000
@@ -20,6 +21,12 @@ LONGEST = 366 * 86400
 
 MAX_OFFSET = 2**53
 """Above this JSON numbers are not exact everywhere, and stores count in 64 bits."""
+
+
+def _filters() -> str:
+    *first, last = map(str, FILTERS.values())
+    return f"{', '.join(first)} or {last}"
+
 
 METHODS = {
     method.name: method
@@ -43,9 +50,8 @@ METHODS = {
                     "query",
                     "string",
                     "the text to look for",
-                    detail="in it -word keeps away from something, like:PATH means as in that photo, and "
-                    "date:2023-06..2023-09, before:2020, in:Holidays, camera:canon, type:raw, near:48.85,2.35,10km, "
-                    "orientation:portrait or size:>12MP leave out all others",
+                    detail=f"in it -word keeps away from something, like:PATH means as in that photo, and {_filters()} "
+                    "leave out all others",
                     required=True,
                     low=1,
                     high=MAX_QUERY,

@@ -1,4 +1,4 @@
-"""Looking at photos that are not in the library: what is remembered, what is refused, and who is not believed."""
+"""Embedding photos outside the library: what is remembered, what is refused, and which answers are not trusted."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ if TYPE_CHECKING:
     from phsearch.service.workers.on_demand import OnDemandWorker
 
 
-def glancing(
+def run_with_embedder(
     scenario: Callable[[ImageQueryEmbedder, OnDemandWorker], Awaitable[None]],
     worker: Callable[[], OnDemandWorker] = on_demand,
     bound: Callable[[], ModelIdentity] = lambda: MODEL,
-    patience: float = 10,
+    disk_timeout: float = 10,
 ) -> None:
-    async def whole() -> None:
-        summoned_one = worker()
+    async def within_a_loop() -> None:
+        on_demand_worker = worker()
         try:
-            await scenario(ImageQueryEmbedder(summoned_one, bound, patience), summoned_one)
+            embedder = ImageQueryEmbedder(worker=on_demand_worker, bound=bound, disk_timeout=disk_timeout)
+            await scenario(embedder, on_demand_worker)
         finally:
-            await summoned_one.stop_now()
+            await on_demand_worker.stop_now()
 
-    asyncio.run(whole())
+    asyncio.run(within_a_loop())
 
 
-def test_a_photo_is_looked_at_once_for_as_long_as_it_stays_the_same(tmp_path: Path) -> None:
+def test_a_photo_is_embedded_once_while_its_file_stays_the_same(tmp_path: Path) -> None:
     async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         path = photo(tmp_path / "a.png", "red")
         first = await image_embedder.image_vector(str(path))
         await worker.stop_now()
         assert await image_embedder.image_vector(str(path)) is first
-        assert worker.worker_stats.starts == 1, "what is remembered needs no worker"
+        assert worker.worker_stats.starts == 1, "a remembered vector needs no worker"
         photo(path, "blue", (65, 48))
         assert (await image_embedder.image_vector(str(path)))[2] > 0.5
         assert worker.worker_stats.starts == 2
 
-    glancing(scenario)
+    run_with_embedder(scenario)
 
 
-def test_the_model_of_the_index_is_the_only_one_whose_vectors_count(tmp_path: Path) -> None:
+def test_only_vectors_of_the_model_of_the_index_count(tmp_path: Path) -> None:
     bound = [dataclasses.replace(MODEL, weights="others")]
 
     async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
@@ -72,11 +73,11 @@ def test_the_model_of_the_index_is_the_only_one_whose_vectors_count(tmp_path: Pa
         with pytest.raises(ModelMismatchError):
             await image_embedder.image_vector(path)
 
-    glancing(scenario, bound=lambda: bound[0])
+    run_with_embedder(scenario, bound=lambda: bound[0])
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("missing.jpg", "no such file"),
         ("", "not a regular file"),
@@ -87,18 +88,18 @@ def test_the_model_of_the_index_is_the_only_one_whose_vectors_count(tmp_path: Pa
         ("\udcff.jpg", "no such file"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_reason(tmp_path: Path, name: str, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, name: str, reason: str) -> None:
     os.mkfifo(tmp_path / "fifo.jpg")
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
 
     async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
-        with pytest.raises(UnreadableImageError, match=said) as caught:
+        with pytest.raises(UnreadableImageError, match=reason) as caught:
             await image_embedder.image_vector(f"{tmp_path}/{name}")
         assert str(caught.value).startswith(f"{tmp_path}/{name} ")
         assert caught.value.hint
-        assert worker.worker_stats.starts == 0, "no worker is needed to say so"
+        assert worker.worker_stats.starts == 0, "no worker is needed for that"
 
-    glancing(scenario)
+    run_with_embedder(scenario)
 
 
 def test_a_file_without_rights_is_refused_by_the_system(tmp_path: Path) -> None:
@@ -111,10 +112,10 @@ def test_a_file_without_rights_is_refused_by_the_system(tmp_path: Path) -> None:
         with pytest.raises(UnreadableImageError, match="permission denied"):
             await image_embedder.image_vector(str(path))
 
-    glancing(scenario)
+    run_with_embedder(scenario)
 
 
-def test_a_service_with_a_tmp_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_with_a_private_tmp_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hint(image_embedder: ImageQueryEmbedder, path: str) -> str:
         with pytest.raises(UnreadableImageError) as caught:
             await image_embedder.image_vector(path)
@@ -128,10 +129,10 @@ def test_a_service_with_a_tmp_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch
         assert "a /tmp of its own" in await hint(image_embedder, missing)
         assert "/tmp" not in await hint(image_embedder, "/home/nobody-of-that-name/a.jpg")
 
-    glancing(scenario)
+    run_with_embedder(scenario)
 
 
-def test_a_file_is_read_as_far_as_the_bound_and_says_that_there_is_progress(tmp_path: Path) -> None:
+def test_a_file_is_read_up_to_the_maximum_and_reports_progress(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(bytes(3 << 20))
     ticks: list[None] = []
@@ -146,16 +147,14 @@ def test_a_file_is_read_as_far_as_the_bound_and_says_that_there_is_progress(tmp_
         read_regular_file(lambda: None, "/proc/self/status", None, 10)
 
 
-def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    awake = threading.Event()
-    hung = photo(tmp_path / "share" / "a.png", "red")
-    well = photo(tmp_path / "home" / "b.png", "blue")
+def test_a_disk_that_does_not_answer_delays_no_photo_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = threading.Event()
+    stalled = photo(tmp_path / "share" / "a.png", "red")
+    working = photo(tmp_path / "home" / "b.png", "blue")
 
     def slow(path: str, root: str | None = None) -> int:
         if "/share/" in path:
-            awake.wait(20)
+            answering.wait(20)
         return real(path, root)
 
     real = safe_open.open_regular
@@ -163,38 +162,38 @@ def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
 
     async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         for _ in range(2):
-            with pytest.raises(UnreadableImageError, match=f"{hung} cannot be read: it has not answered"):
-                await image_embedder.image_vector(str(hung))
-            assert (await image_embedder.image_vector(str(well)))[2] > 0.5
-        awake.set()
+            with pytest.raises(UnreadableImageError, match=f"{stalled} cannot be read: it has not answered"):
+                await image_embedder.image_vector(str(stalled))
+            assert (await image_embedder.image_vector(str(working)))[2] > 0.5
+        answering.set()
         await asyncio.sleep(0.2)
-        assert (await image_embedder.image_vector(str(hung)))[0] > 0.5, "it answers again"
+        assert (await image_embedder.image_vector(str(stalled)))[0] > 0.5, "it answers again"
 
-    glancing(scenario, patience=0.3)
+    run_with_embedder(scenario, disk_timeout=0.3)
 
 
-def test_no_more_photos_are_in_memory_than_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_photos_are_in_memory_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reading: list[str] = []
-    most = [0]
+    maximum = [0]
     real = safe_open.open_regular
 
-    def counted(path: str, root: str | None = None) -> int:
+    def open_and_count(path: str, root: str | None = None) -> int:
         reading.append(path)
         return real(path, root)
 
-    monkeypatch.setattr(image_query, "open_regular", counted)
+    monkeypatch.setattr(image_query, "open_regular", open_and_count)
 
-    async def one(image_embedder: ImageQueryEmbedder, path: str) -> None:
+    async def embed(image_embedder: ImageQueryEmbedder, path: str) -> None:
         await image_embedder.image_vector(path)
         reading.remove(path)
-        most[0] = max(most[0], len(reading))
+        maximum[0] = max(maximum[0], len(reading))
 
     async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         paths = [str(photo(tmp_path / f"slow{number}.png", "red")) for number in range(8)]
-        await asyncio.gather(*(one(image_embedder, path) for path in paths))
-        assert most[0] <= image_query.MAX_CONCURRENT
+        await asyncio.gather(*(embed(image_embedder, path) for path in paths))
+        assert maximum[0] <= image_query.MAX_CONCURRENT
 
-    glancing(scenario)
+    run_with_embedder(scenario)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +213,7 @@ def test_no_more_photos_are_in_memory_than_are_needed(tmp_path: Path, monkeypatc
         "nan",
     ],
 )
-def test_a_worker_that_was_taken_over_is_not_believed_and_the_next_photo_gets_another(tmp_path: Path, lie: str) -> None:
+def test_a_compromised_worker_is_not_trusted_and_the_next_photo_gets_another(tmp_path: Path, lie: str) -> None:
     async def scenario(image_embedder: ImageQueryEmbedder, worker: OnDemandWorker) -> None:
         honest, lies = str(photo(tmp_path / "a.png", "red")), str(photo(tmp_path / "lies.png", "red"))
         with pytest.raises(UnreadableImageError, match="did not survive it") as caught:
@@ -224,4 +223,4 @@ def test_a_worker_that_was_taken_over_is_not_believed_and_the_next_photo_gets_an
         assert np.array_equal(await image_embedder.image_vector(honest), [1, 0, 0, 0])
         assert worker.worker_stats.starts == 2
 
-    glancing(scenario, lambda: on_demand(program=COMPROMISED_WORKER, lie=lie))
+    run_with_embedder(scenario, lambda: on_demand(program=COMPROMISED_WORKER, lie=lie))

@@ -1,4 +1,4 @@
-"""Small pictures of the library: which are kept, whose they are, and what is let through to a terminal."""
+"""Small pictures of the library: which are cached, of which photos, and what may reach a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from PIL import Image
 from phsearch.domain.library import Library
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
-from phsearch.service.search import thumbnails as whole
 from phsearch.service.search.thumbnails import Thumbnail, Thumbnails
 from support.harness import photo
 from support.on_demand import on_demand
@@ -26,41 +25,47 @@ if TYPE_CHECKING:
     from phsearch.service.workers.on_demand import OnDemandWorker
 
 
-def showing(
+def run_with_thumbnails(
     scenario: Callable[[Thumbnails, OnDemandWorker], Awaitable[None]],
     library: Library,
     worker: Callable[[], OnDemandWorker] = on_demand,
     *,
     follow: bool = False,
+    cache_bytes: int = 32 << 20,
 ) -> None:
-    async def all_of_it() -> None:
-        summoned_one = worker()
+    async def within_a_loop() -> None:
+        on_demand_worker = worker()
         try:
-            await scenario(Thumbnails(summoned_one, library, lambda: follow), summoned_one)
+            thumbnails = Thumbnails(
+                worker=on_demand_worker, library=library, follow=lambda: follow, cache_bytes=cache_bytes
+            )
+            await scenario(thumbnails, on_demand_worker)
         finally:
-            await summoned_one.stop_now()
+            await on_demand_worker.stop_now()
 
-    asyncio.run(all_of_it())
+    asyncio.run(within_a_loop())
 
 
 def library(*paths: Path, digest: bytes = b"") -> Library:
-    """Give a library of these photos as they are; `digest` where they are to be the same."""
-    return Library([_row(path, digest or os.fsencode(path)) for path in paths])
+    """Return a library of these photos as they are; `digest` makes them copies of each other."""
+    return Library([_photo_of(path, digest or os.fsencode(path)) for path in paths])
 
 
-def _row(path: Path, digest: bytes) -> Photo:
+def _photo_of(path: Path, digest: bytes) -> Photo:
     status = path.stat()
     fingerprint = Fingerprint.of(status)
     return Photo(str(path), str(path.parent), fingerprint, digest, PhotoInfo(64, 48, "PNG"), 0)
 
 
-def colour(made: Thumbnail) -> tuple[int, ...]:
-    pixel = Image.open(io.BytesIO(made.data)).convert("RGB").getpixel((made.width // 2, made.height // 2))
+def colour(thumbnail: Thumbnail) -> tuple[int, ...]:
+    pixel = (
+        Image.open(io.BytesIO(thumbnail.data)).convert("RGB").getpixel((thumbnail.width // 2, thumbnail.height // 2))
+    )
     assert isinstance(pixel, tuple)
     return pixel
 
 
-def test_a_picture_asked_for_again_is_not_made_again(tmp_path: Path) -> None:
+def test_a_picture_is_not_made_twice(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", "red")
 
     async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
@@ -72,10 +77,10 @@ def test_a_picture_asked_for_again_is_not_made_again(tmp_path: Path) -> None:
         with pytest.raises(UnreadableImageError, match="no such file"):
             await thumbnails.get(str(path), 16, 16, "png")
 
-    showing(scenario, library(path))
+    run_with_thumbnails(scenario, library(path))
 
 
-def test_pictures_are_of_the_library_alone(tmp_path: Path) -> None:
+def test_only_photos_of_the_library_have_pictures(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.png", "red")
 
     async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
@@ -83,10 +88,10 @@ def test_pictures_are_of_the_library_alone(tmp_path: Path) -> None:
             await thumbnails.get(str(path), 32, 32, "png")
         assert worker.worker_stats.starts == 0
 
-    showing(scenario, library())
+    run_with_thumbnails(scenario, library())
 
 
-def test_a_photo_that_has_just_changed_is_not_kept_as_the_one_it_was(tmp_path: Path) -> None:
+def test_a_photo_that_has_just_changed_is_not_cached_as_the_old_one(tmp_path: Path) -> None:
     first, copy = photo(tmp_path / "a.png", "red"), tmp_path / "copy.png"
     copy.write_bytes(first.read_bytes())
     known = library(first, copy, digest=b"the same")
@@ -96,31 +101,35 @@ def test_a_photo_that_has_just_changed_is_not_kept_as_the_one_it_was(tmp_path: P
         assert colour(await thumbnails.get(str(first), 32, 32, "png")) == (0, 0, 255)
         assert colour(await thumbnails.get(str(copy), 32, 32, "png")) == (255, 0, 0)
 
-    showing(scenario, known)
+    run_with_thumbnails(scenario, known)
 
 
-def test_what_is_kept_is_counted_as_it_is_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_pictures_are_bounded_by_their_bytes(tmp_path: Path) -> None:
     paths = [photo(tmp_path / f"{number}.png", "red") for number in range(6)]
+    sizes: list[int] = []
+
+    async def measure(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
+        sizes.append(len((await thumbnails.get(str(paths[0]), 32, 32, "png")).data))
 
     async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
-        made = await asyncio.gather(*(thumbnails.get(str(paths[0]), 32, 32, "png") for _ in range(5)))
-        size = len(made[0].data)
-        monkeypatch.setattr(whole, "_KEPT_BYTES", size * 7 // 2)
+        # Asked for at once one picture is made several times, but it counts only once.
+        await asyncio.gather(*(thumbnails.get(str(paths[0]), 32, 32, "png") for _ in range(5)))
         for path in paths[1:]:  # the same colours make pictures of about the same size
             await thumbnails.get(str(path), 32, 32, "png")
         await worker.stop_now()
         for path in paths:
             path.unlink()
-        assert [await kept(thumbnails, path) for path in paths] == [False] * 3 + [True] * 3
+        assert [await cached(thumbnails, path) for path in paths] == [False] * 3 + [True] * 3
 
-    async def kept(thumbnails: Thumbnails, path: Path) -> bool:
+    async def cached(thumbnails: Thumbnails, path: Path) -> bool:
         try:
             await thumbnails.get(str(path), 32, 32, "png")
         except UnreadableImageError:
             return False
         return True
 
-    showing(scenario, library(*paths))
+    run_with_thumbnails(measure, library(*paths))
+    run_with_thumbnails(scenario, library(*paths), cache_bytes=sizes[0] * 7 // 2)
 
 
 def test_a_link_is_followed_only_where_the_library_follows_links(tmp_path: Path) -> None:
@@ -137,8 +146,8 @@ def test_a_link_is_followed_only_where_the_library_follows_links(tmp_path: Path)
     async def followed(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
         assert colour(await thumbnails.get(str(inside), 32, 32, "png")) == (0, 0, 255)
 
-    showing(refused, known)
-    showing(followed, known, follow=True)
+    run_with_thumbnails(refused, known)
+    run_with_thumbnails(followed, known, follow=True)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +164,7 @@ def test_a_link_is_followed_only_where_the_library_follows_links(tmp_path: Path)
         ("sixel", "line behind a sixel"),
     ],
 )
-def test_a_decoder_that_was_taken_over_reaches_no_terminal(tmp_path: Path, form: str, lie: str) -> None:
+def test_a_compromised_decoder_reaches_no_terminal(tmp_path: Path, form: str, lie: str) -> None:
     honest, lies = photo(tmp_path / "a.png", "red"), photo(tmp_path / "lies.png", "red")
 
     async def scenario(thumbnails: Thumbnails, worker: OnDemandWorker) -> None:
@@ -164,7 +173,7 @@ def test_a_decoder_that_was_taken_over_reaches_no_terminal(tmp_path: Path, form:
         assert (await thumbnails.get(str(honest), 64, 64, form)).width == 8
         assert worker.worker_stats.starts == 2
 
-    showing(scenario, library(honest, lies), lambda: on_demand(program=COMPROMISED_WORKER, lie=lie))
+    run_with_thumbnails(scenario, library(honest, lies), lambda: on_demand(program=COMPROMISED_WORKER, lie=lie))
 
 
 def test_a_picture_that_never_gets_small_is_given_up(tmp_path: Path) -> None:
@@ -175,4 +184,4 @@ def test_a_picture_that_never_gets_small_is_given_up(tmp_path: Path) -> None:
             with pytest.raises(UnreadableImageError, match="cannot be made small"):
                 await thumbnails.get(str(lies), 64, 64, "sixel")
 
-    showing(scenario, library(lies), lambda: on_demand(program=COMPROMISED_WORKER, lie="never small"))
+    run_with_thumbnails(scenario, library(lies), lambda: on_demand(program=COMPROMISED_WORKER, lie="never small"))

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.cli import query_args
-from phsearch.cli.query_args import query_of, split, terms_of
+from phsearch.cli.query_args import query_of, split
+from phsearch.cli.query_options import terms_of
 from phsearch.domain import query as language
-from phsearch.domain.query.ast import Camera, Folder, Like, Near, Phrase, Query, TakenBetween
+from phsearch.domain.query.ast import Like, Phrase, Query
+from phsearch.domain.query.dates import TakenBetween
+from phsearch.domain.query.measures import Near
+from phsearch.domain.query.names import Camera, Folder
 from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
 
@@ -131,7 +135,7 @@ def test_options_are_terms() -> None:
     assert isinstance(tests["after"][0], TakenBetween)
     assert tests["in"] == (Folder("My Photos, old"),)
     assert tests["camera"] == (Camera("Pixel 8"), Camera("Canon"))
-    assert tests["near"] == (Near(48.85, 2.35, 5000),)
+    assert tests["near"] == (Near(lat=48.85, lon=2.35, metres=5000),)
     assert len(tests["type"]) == 2
 
 

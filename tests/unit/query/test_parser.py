@@ -11,24 +11,12 @@ import pytest
 
 from phsearch.adapters.images import file_type
 from phsearch.domain.query import describe, parse, quoted
-from phsearch.domain.query.ast import (
-    Camera,
-    Filter,
-    Folder,
-    Format,
-    Like,
-    Near,
-    Orientation,
-    Phrase,
-    Place,
-    Query,
-    Root,
-    Size,
-    TakenBetween,
-    Undated,
-)
-from phsearch.domain.query.parser import EXAMPLES
-from phsearch.domain.query.values import FORMATS, RAW
+from phsearch.domain.query.ast import Filter, Like, Phrase, Query
+from phsearch.domain.query.dates import TakenBetween, Undated
+from phsearch.domain.query.measures import Near, Size
+from phsearch.domain.query.mistakes import Place
+from phsearch.domain.query.names import FORMATS, RAW, Camera, Folder, Format, Orientation, Root
+from phsearch.wire.filters import FILTERS
 
 if TYPE_CHECKING:
     from phsearch.domain.query.ast import Aim, Test
@@ -235,12 +223,12 @@ def test_commas_part_alternatives_outside_of_quotes(text: str, tests: tuple[Test
 @pytest.mark.parametrize(
     ("text", "near"),
     [
-        ("near:48.85,2.35,10km", Near(48.85, 2.35, 10_000)),
-        ("near:48.85,2.35", Near(48.85, 2.35, 5_000)),
-        ("near:-33.9,+151.2,500m", Near(-33.9, 151.2, 500)),
-        ("near:−33.9,151.2,500M", Near(-33.9, 151.2, 500)),  # noqa: RUF001 - a minus sign
-        ("near:90,-180,1mi", Near(90, -180, 1609.344)),
-        ('near:"48.85, 2.35, 10 km"', Near(48.85, 2.35, 10_000)),
+        ("near:48.85,2.35,10km", Near(lat=48.85, lon=2.35, metres=10_000)),
+        ("near:48.85,2.35", Near(lat=48.85, lon=2.35, metres=5_000)),
+        ("near:-33.9,+151.2,500m", Near(lat=-33.9, lon=151.2, metres=500)),
+        ("near:−33.9,151.2,500M", Near(lat=-33.9, lon=151.2, metres=500)),  # noqa: RUF001 - a minus sign
+        ("near:90,-180,1mi", Near(lat=90, lon=-180, metres=1609.344)),
+        ('near:"48.85, 2.35, 10 km"', Near(lat=48.85, lon=2.35, metres=10_000)),
     ],
 )
 def test_near_is_a_point_and_a_radius(text: str, near: Near) -> None:
@@ -254,13 +242,13 @@ def test_near_is_a_point_and_a_radius(text: str, near: Near) -> None:
         ("size:<2.5mp", Size("pixels", high=2.5e6, exclusive=True)),
         ("size:<=2MP", Size("pixels", high=2e6)),
         ("size:≥2MP", Size("pixels", low=2e6)),
-        ("size:12MP..24MP", Size("pixels", 12e6, 24e6)),
-        ("size:12..24MP", Size("pixels", 12e6, 24e6)),
+        ("size:12MP..24MP", Size("pixels", low=12e6, high=24e6)),
+        ("size:12..24MP", Size("pixels", low=12e6, high=24e6)),
         ("size:12MP..", Size("pixels", low=12e6)),
         ("size:..24MP", Size("pixels", high=24e6)),
         ("size:>=1920px", Size("side", low=1920)),
         ("size:>5MB", Size("bytes", low=5e6, exclusive=True)),
-        ("size:500KB..1GB", Size("bytes", 500e3, 1e9)),
+        ("size:500KB..1GB", Size("bytes", low=500e3, high=1e9)),
         ('size:"> 5 MB"', Size("bytes", low=5e6, exclusive=True)),
     ],
 )
@@ -303,15 +291,15 @@ def test_a_minus_negates_a_filter_and_the_case_of_keys_does_not_matter() -> None
 
 
 def test_every_example_of_a_filter_is_one() -> None:
-    for key, value in EXAMPLES.items():
-        assert understood(f"{key}:{value}").filters[0].key == key
+    for key, term in FILTERS.items():
+        assert understood(f"{key}:{term.example}").filters[0].key == key
 
 
 def test_every_example_of_the_readme_is_a_query() -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## The language of queries")[2].partition("\n## ")[0]
     rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
-    assert {key for row in rows for key in re.findall(r"`(\w+):`", row[1])} == set(EXAMPLES)
+    assert {key for row in rows for key in re.findall(r"`(\w+):`", row[1])} == set(FILTERS)
     for row in rows:
         for example in re.findall("`(.+?)`", row[2]):
             assert f"`{understood(example).filters[0].key}:`" in row[1]

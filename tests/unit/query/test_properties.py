@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from phsearch.domain.query import describe, parse, quoted
 from phsearch.domain.query.ast import Like, Phrase, Query
-from phsearch.domain.query.parser import EXAMPLES
 from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
+from phsearch.wire.filters import FILTERS as TABLE
 
 TODAY = date(2024, 3, 1)
 
@@ -24,8 +24,8 @@ TRICKY = st.lists(
 BLANKS = st.sampled_from([" ", "  ", "\t", "\u3000"])
 WORDS = st.sampled_from(["beach", "t-shirt", "don't", "12:30", "café", "OR"])
 AIMS = st.sampled_from(["+snow", "-people", '"red car"', "dog^2", '-"in suits"^0.5', "like:a.jpg", '-like:"a b.jpg"^3'])
-FILTERS = st.tuples(st.sampled_from(["", "-"]), st.sampled_from(sorted(EXAMPLES))).map(
-    lambda parts: f"{parts[0]}{parts[1]}:{EXAMPLES[parts[1]]}"
+FILTERS = st.tuples(st.sampled_from(["", "-"]), st.sampled_from([*TABLE.values()])).map(
+    lambda parts: f"{parts[0]}{parts[1].key}:{parts[1].example}"
 )
 
 

@@ -1,4 +1,4 @@
-"""Folders of links: what is wanted is there, what was right stays as it is, and nothing foreign is touched."""
+"""Folders of links: the right links are added, those that were right stay, and nothing foreign is touched."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ paths = st.lists(st.sampled_from([f"/{folder}/{name}" for folder in "abc" for na
 
 
 @given(paths, paths, st.sets(st.sampled_from(["x.jpg", "y (2).jpg", "z"])))
-def test_the_changes_give_just_the_wanted_links(before: list[str], after: list[str], foreign: set[str]) -> None:
-    there = links(before, {}, foreign)
-    found = changes(links(after, there, foreign), there)
-    now = {name: target for name, target in there.items() if name not in found.gone} | dict(found.new)
+def test_the_changes_lead_to_exactly_the_new_links(before: list[str], after: list[str], foreign: set[str]) -> None:
+    current = links(before, {}, foreign)
+    found = changes(links(after, current, foreign), current)
+    now = {name: target for name, target in current.items() if name not in found.removed} | dict(found.added)
     assert sorted(now.values()) == sorted(set(after)), "one link for each photo"
     assert not foreign & now.keys()
-    assert all(now[name] == target for name, target in there.items() if target in after), "what was right stays"
+    assert all(now[name] == target for name, target in current.items() if target in after), "right links stay"
     again = changes(links(after, now, foreign), now)
-    assert (again.gone, again.new) == ((), ()), "a second time there is nothing to do"
+    assert (again.removed, again.added) == ((), ()), "the second time there is nothing to do"
 
 
-def test_links_have_their_photos_names_and_numbers_only_where_they_must() -> None:
+def test_links_have_the_names_of_their_photos_and_numbers_only_where_needed() -> None:
     assert links(["/a/x.jpg", "/b/x.jpg", "/c/x.jpg"], {}) == {
         "x.jpg": "/a/x.jpg",
         "x (2).jpg": "/b/x.jpg",
@@ -47,10 +47,15 @@ def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
         check_name(name)
 
 
-def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stored_list_is_loaded_and_a_damaged_one_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     files = AlbumLinks(tmp_path)
     assert files.load_albums() == []
-    albums = [Album("cats", "cat -dog", 5, "strong", folder=True), Album("ü", "x")]
+    albums = [
+        Album(name="cats", query="cat -dog", limit=5, band="strong", folder=True),
+        Album(name="ü", query="x"),
+    ]
     files.save_albums(albums)
     assert files.load_albums() == albums
     (tmp_path / "albums.json").write_text("[{")
@@ -60,23 +65,23 @@ def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog
     assert files.load_albums() == []
 
 
-SOUND = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
+VALID = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
 
 
 @pytest.mark.parametrize(
     "content",
-    ["{}[", '{"a": 1}', "[1]", "7", "[" * 100_000, json.dumps([SOUND | {"name": "../x"}]), json.dumps([{"name": "x"}])],
+    ["{}[", '{"a": 1}', "[1]", "7", "[" * 100_000, json.dumps([VALID | {"name": "../x"}]), json.dumps([{"name": "x"}])],
     ids=["json", "object", "number in it", "number", "deep", "leads out", "incomplete"],
 )
-def test_whatever_the_list_holds_the_daemon_starts(tmp_path: Path, content: str) -> None:
+def test_the_daemon_starts_whatever_the_list_contains(tmp_path: Path, content: str) -> None:
     (tmp_path / "albums.json").write_text(content)
     assert AlbumLinks(tmp_path).load_albums() == []
     assert (tmp_path / "albums.damaged").exists()
 
 
-def test_a_list_of_a_later_version_is_understood_as_far_as_it_goes(tmp_path: Path) -> None:
-    (tmp_path / "albums.json").write_text(json.dumps([SOUND | {"cover": "a.jpg"}]))
-    assert AlbumLinks(tmp_path).load_albums() == [Album("x", "y", 1, "", folder=True)]
+def test_unknown_fields_in_a_list_of_a_later_version_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "albums.json").write_text(json.dumps([VALID | {"cover": "a.jpg"}]))
+    assert AlbumLinks(tmp_path).load_albums() == [Album(name="x", query="y", limit=1, band="", folder=True)]
 
 
 def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
@@ -87,17 +92,17 @@ def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
     assert {link.name for link in folder.iterdir()} == set(names)
     (folder / "mine").mkdir()
     (folder / "mine" / "kept.txt").write_text("x")
-    (folder / "other.jpg").write_text("a file of somebody's")
+    (folder / "other.jpg").write_text("a foreign file")
     before = (folder / "same.jpg").lstat()
     files.link_photos("odd", ["/p/same.jpg", "/q/other.jpg"])
     assert {link.name for link in folder.iterdir()} == {"same.jpg", "other (2).jpg", "other.jpg", "mine"}
-    assert (folder / "same.jpg").lstat().st_ctime_ns == before.st_ctime_ns, "a link that is right is not made anew"
+    assert (folder / "same.jpg").lstat().st_ctime_ns == before.st_ctime_ns, "a link that is right is not made again"
     files.forget_album("odd")
     assert {path.name for path in folder.iterdir()} == {"other.jpg", "mine"}
     files.forget_album("never made")
 
 
-def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
+def test_a_foreign_link_to_a_photo_stays_and_gets_no_second(tmp_path: Path) -> None:
     files = AlbumLinks(tmp_path)
     files.link_photos("x", ["/p/a.jpg"])
     folder = tmp_path / "albums" / "x"
@@ -108,7 +113,7 @@ def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
     assert {link.name for link in folder.iterdir()} == {"mine.jpg"}
 
 
-def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
+def test_a_link_that_was_replaced_by_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
     files = AlbumLinks(tmp_path)
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     folder = tmp_path / "albums" / "x"
@@ -120,7 +125,7 @@ def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
     assert {link.name for link in folder.iterdir()} == {"a.jpg", "b.jpg"}
 
 
-def test_a_damaged_record_makes_links_stay_and_doubles_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_with_a_damaged_record_links_stay_and_none_is_doubled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = AlbumLinks(tmp_path)
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     (tmp_path / "albums" / ".x").write_text("[[[")
@@ -139,7 +144,7 @@ def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("instead", ["albums", "albums/x"])
-def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path, instead: str) -> None:
+def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path, instead: str) -> None:
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     (state / instead).parent.mkdir(parents=True)
     elsewhere.mkdir()
@@ -149,7 +154,7 @@ def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path, instead: str)
     assert not list(elsewhere.rglob("*.jpg"))
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "albums").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write"):
         AlbumLinks(tmp_path).link_photos("x", ["/p/a.jpg"])

@@ -1,4 +1,4 @@
-"""Duplicates for review: found in short turns, listed once, and never too much for one line."""
+"""Duplicates for review: found in short turns, computed once, and cut to fit into one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DIGEST = b"0" * 16
 
 
-def asked(
+def run_with_finder(
     photos: Sequence[Photo],
     rows: Vectors,
     scenario: Callable[[DuplicateFinder, Library, SerialExecutor], Coroutine[Any, Any, None]],
@@ -33,12 +33,13 @@ def asked(
     library, index, executor = Library(photos), VectorIndex(), SerialExecutor("rank")
     index.load(photos, rows)
     try:
-        asyncio.run(scenario(DuplicateFinder(library, index, executor, lambda: UNCALIBRATED), library, executor))
+        finder = DuplicateFinder(library=library, index=index, rank_executor=executor, calibration=lambda: UNCALIBRATED)
+        asyncio.run(scenario(finder, library, executor))
     finally:
         executor.close()
 
 
-def same(count: int) -> Vectors:
+def same_vectors(count: int) -> Vectors:
     return np.tile(np.eye(4, dtype=np.float32)[0], (count, 1))
 
 
@@ -50,49 +51,49 @@ def test_the_best_photo_comes_first_the_largest_and_then_the_shortest_path() -> 
         photo("/p/IMG_2.jpg", taken_at=None),
     ]
 
-    async def scenario(dupes: DuplicateFinder, _library: Library, _lane: SerialExecutor) -> None:
-        (group,) = await dupes.find_duplicates()
+    async def scenario(finder: DuplicateFinder, _library: Library, _executor: SerialExecutor) -> None:
+        (group,) = await finder.find_duplicates()
         assert [each.path for each in group.photos] == ["/p/IMG_1.jpg", "/p/IMG_1 copy.jpg", "/p/IMG_1-edited.jpg"]
-        assert [len(each.photos) for each in await dupes.find_duplicates("near")] == [3]
-        assert [len(each.photos) for each in await dupes.find_duplicates("exact")] == [2], (
+        assert [len(each.photos) for each in await finder.find_duplicates("near")] == [3]
+        assert [len(each.photos) for each in await finder.find_duplicates("exact")] == [2], (
             "copies beside an edit are copies"
         )
-        assert await dupes.find_duplicates("all", "/p/IMG") == [], "a name that only begins so is no folder"
-        assert len(await dupes.find_duplicates("all", "/")) == 1
+        assert await finder.find_duplicates("all", "/p/IMG") == [], "the beginning of a name is no folder"
+        assert len(await finder.find_duplicates("all", "/")) == 1
 
-    asked(photos, same(4), scenario)
+    run_with_finder(photos, same_vectors(4), scenario)
 
 
-def test_a_library_that_changed_is_looked_at_again() -> None:
-    async def scenario(dupes: DuplicateFinder, library: Library, _lane: SerialExecutor) -> None:
-        assert len(await dupes.find_duplicates()) == 1
+def test_a_library_that_changed_is_grouped_again() -> None:
+    async def scenario(finder: DuplicateFinder, library: Library, _executor: SerialExecutor) -> None:
+        assert len(await finder.find_duplicates()) == 1
         library.remove_photo("/b.jpg")
-        assert await dupes.find_duplicates() == []
+        assert await finder.find_duplicates() == []
 
-    asked([photo("/a.jpg", DIGEST), photo("/b.jpg", DIGEST)], same(2), scenario)
+    run_with_finder([photo("/a.jpg", DIGEST), photo("/b.jpg", DIGEST)], same_vectors(2), scenario)
 
 
-def test_queries_come_in_between() -> None:
+def test_queries_run_in_between() -> None:
     count = 3000
     photos = [photo(f"/p/{at}.jpg", taken_at="2000-01-01T00:00:00") for at in range(count)]
     rows = np.random.default_rng(0).normal(size=(count, 64)).astype(np.float32)
 
-    async def scenario(dupes: DuplicateFinder, _library: Library, executor: SerialExecutor) -> None:
-        looking = asyncio.ensure_future(dupes.find_duplicates())
+    async def scenario(finder: DuplicateFinder, _library: Library, executor: SerialExecutor) -> None:
+        finding = asyncio.ensure_future(finder.find_duplicates())
         answered = 0
-        while not looking.done():
+        while not finding.done():
             await executor.submit(lambda: None)
             answered += 1
         assert answered > 5
 
-    asked(photos, rows / np.linalg.norm(rows, axis=1, keepdims=True), scenario)
+    run_with_finder(photos, rows / np.linalg.norm(rows, axis=1, keepdims=True), scenario)
 
 
 def test_a_group_too_large_for_a_line_is_cut_and_says_so() -> None:
     photos = [photo(f"/p/{'x' * 200}{at}.jpg", DIGEST) for at in range(5000)]
 
-    async def scenario(dupes: DuplicateFinder, _library: Library, _lane: SerialExecutor) -> None:
-        find = DuplicateMethods(dupes, Roots(["/p"])).handlers["library.dupes"]
+    async def scenario(finder: DuplicateFinder, _library: Library, _executor: SerialExecutor) -> None:
+        find = DuplicateMethods(finder, Roots(["/p"])).handlers["library.dupes"]
         answer = await find({"kind": "all", "path": None, "limit": 100, "offset": 0})
         (group,) = answer["groups"]
         assert answer["total"] == 1
@@ -100,4 +101,4 @@ def test_a_group_too_large_for_a_line_is_cut_and_says_so() -> None:
         assert group["more"] == 5000 - len(group["photos"])
         assert len(framing.encode(answer)) < framing.MAX_LINE
 
-    asked(photos, same(5000), scenario)
+    run_with_finder(photos, same_vectors(5000), scenario)

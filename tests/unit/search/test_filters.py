@@ -12,19 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phsearch.domain.query import parse
-from phsearch.domain.query.ast import (
-    Camera,
-    Filter,
-    Folder,
-    Format,
-    Near,
-    Orientation,
-    Root,
-    Size,
-    TakenBetween,
-    Test,
-    Undated,
-)
+from phsearch.domain.query.ast import Filter, Test
+from phsearch.domain.query.dates import TakenBetween, Undated
+from phsearch.domain.query.measures import Near, Size
+from phsearch.domain.query.names import Camera, Folder, Format, Orientation, Root
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
 from phsearch.domain.search.filters import FilterCompiler
@@ -179,18 +170,22 @@ tests = st.one_of(
     st.builds(Root, st.sampled_from(["Pictures", "/mnt/disk", "work", "none"])),
     st.builds(Camera, st.sampled_from(["canon", "pixel 8", "leica"])),
     st.builds(Format, st.just("x"), st.sampled_from([frozenset({"NEF"}), frozenset({"JPEG", "HEIC"})])),
-    st.builds(Near, st.floats(-90, 90), st.floats(-180, 180), st.floats(1, 2e7)),
+    st.builds(Near, lat=st.floats(-90, 90), lon=st.floats(-180, 180), metres=st.floats(1, 2e7)),
     st.builds(Orientation, st.sampled_from(["portrait", "landscape", "square", "panorama"])),
     st.builds(
         Size,
         st.sampled_from(["pixels", "side", "bytes"]),
-        st.none() | st.sampled_from([10, 100, 10_000, 4_000]),
-        st.none() | st.sampled_from([100, 4_000, 5_000_000, 12_000_000]),
-        st.booleans(),
+        low=st.none() | st.sampled_from([10, 100, 10_000, 4_000]),
+        high=st.none() | st.sampled_from([100, 4_000, 5_000_000, 12_000_000]),
+        exclusive=st.booleans(),
     ),
 )
 filters = st.lists(
-    st.builds(lambda some, no: Filter("key", tuple(some), no), st.lists(tests, min_size=1, max_size=3), st.booleans()),
+    st.builds(
+        lambda some, negated: Filter("key", tuple(some), negated=negated),
+        st.lists(tests, min_size=1, max_size=3),
+        st.booleans(),
+    ),
     max_size=3,
 )
 
@@ -219,13 +214,13 @@ def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause 
             return info.camera is not None and f" {words} " in f" {info.camera.lower()} "
         case Format(formats=formats):
             return info.format in formats
-        case Near(lat, lon, metres):
+        case Near(lat=lat, lon=lon, metres=metres):
             return info.lat is not None and info.lon is not None and _metres(info.lat, info.lon, lat, lon) <= metres
         case Orientation(shape):
             sides = sorted((info.width, info.height))
             shapes = {"portrait": info.height > info.width, "landscape": info.width > info.height}
             return shapes.get(shape, sides[0] == sides[1] if shape == "square" else sides[1] >= 2 * sides[0])
-        case Size(of, low, high, exclusive):
+        case Size(of, low=low, high=high, exclusive=exclusive):
             sizes = {"pixels": info.width * info.height, "side": max(info.width, info.height)}
             size = sizes.get(of, each.fingerprint.size)
             above = low is None or (size > low if exclusive else size >= low)

@@ -32,7 +32,7 @@ def search(index: VectorIndex, query: Vectors, limit: int, min_score: float | No
         return []
     scores = index.scores(query)
     mask = np.ones(len(index), np.bool_) if min_score is None else scores >= min_score
-    return [(index.path(row), float(scores[row])) for row in index.best(scores, mask, limit)]
+    return [(index.photo(row).path, float(scores[row])) for row in index.best(scores, mask, limit)]
 
 
 def plain(kept: dict[str, Vectors], query: Vectors, limit: int, min_score: float | None) -> list[str]:

@@ -69,11 +69,11 @@ class AlbumLinks:
                 # To a photo that somebody has linked himself no second link is needed.
                 linked = set(others.values())
                 found = changes(links([path for path in paths if path not in linked], ours, others), ours)
-                if found.gone or found.new:
-                    _write(self._record(name), [*ours.items(), *found.new])
-                for gone in found.gone:
+                if found.removed or found.added:
+                    _write(self._record(name), [*ours.items(), *found.added])
+                for gone in found.removed:
                     _unlink((gone, ours[gone]), folder)
-                for new, target in found.new:
+                for new, target in found.added:
                     os.symlink(target, new, dir_fd=folder)
 
     def forget_album(self, name: str) -> None:
@@ -126,7 +126,7 @@ def _album(record: Any) -> Album:
     match record:
         case {"name": str(name), "query": str(query), "limit": int(limit), "band": str(band), "folder": bool(folder)}:
             check_name(name)
-            return Album(name, query, max(limit, 1), band, folder)
+            return Album(name=name, query=query, limit=max(limit, 1), band=band, folder=folder)
         case _:
             raise ValueError("it holds something that is no album")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import query_args
 from phsearch.cli.options import in_range, split_args, with_client
+from phsearch.cli.query_args import query_of
+from phsearch.cli.query_options import OPTIONS, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
 from phsearch.wire.methods import METHODS
@@ -71,25 +72,6 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     return words
 
 
-def _terms(command: Any) -> Any:
-    """Add the options that are terms of the query."""
-    told = {
-        "size": (">12MP", "Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
-        "orientation": ("SHAPE", "Only portrait, landscape, square or panorama."),
-        "near": ("LAT,LON[,10km]", "Only taken there, e.g. 48.85,2.35,10km."),
-        "type": ("FORMAT", "Only of this format, e.g. raw, or jpeg,heic."),
-        "camera": ("NAME", "Only taken with this camera."),
-        "under": ("DIR", "Only below this folder, or one of this name."),
-        "before": ("DATE", "Only taken before 2023, 2023-06 or 2023-06-01 began."),
-        "after": ("DATE", "Only taken after that was over."),
-        "date": ("DATE", "Only taken then, or within 2023-06..2023-09."),
-        "like": ("PATH", "Like the photo in this file."),
-    }
-    for name, (metavar, text) in told.items():
-        command = click.option(f"--{name}", name, multiple=True, metavar=metavar, help=text)(command)
-    return command
-
-
 @click.command(cls=_Search, short_help="Find photos by what they show (the default).")
 @click.argument("query", nargs=-1)
 @click.option(
@@ -101,7 +83,7 @@ def _terms(command: Any) -> Any:
     metavar="N",
     help="Show at most this many photos.",
 )
-@_terms
+@query_options
 @click.option(
     "--min",
     "least",
@@ -150,9 +132,9 @@ def search(
 
     A table for a terminal; score, date and path for a pipe.
     """
-    words = query_args.query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
-    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in query_args.OPTIONS}
-    text = " ".join([words, *query_args.terms_of(terms)]).strip()
+    words = query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
+    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in OPTIONS}
+    text = " ".join([words, *terms_of(terms)]).strip()
     if wrong := validate_query(text):
         raise click.UsageError(wrong)
     _exclude(given, least, sync)

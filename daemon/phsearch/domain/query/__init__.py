@@ -1,9 +1,9 @@
-"""The language of queries: text in, a `Query` out, every mistake with its place. Pure; the README has the grammar."""
+"""The query language: text in, a `Query` out, every mistake with its place. Pure; the README has the grammar."""
 
 from __future__ import annotations
 
 from phsearch.domain.query.describe import FilterText, describe
-from phsearch.domain.query.lexer import quoted
 from phsearch.domain.query.parser import parse
+from phsearch.domain.query.quotes import quoted
 
 __all__ = ["FilterText", "describe", "parse", "quoted"]

@@ -1,6 +1,6 @@
-"""A query taken apart: bare words, phrases, photos to be like, and filters whose values are not yet understood.
+"""Splits a query into bare words, phrases, photos to be like, and filters whose values are not parsed yet.
 
-Places are in characters of the text as it was written: nothing is normalised before it has been taken apart.
+Places are in characters of the text as written: nothing is normalised before the split.
 """
 
 from __future__ import annotations
@@ -9,46 +9,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.query.ast import Like, Phrase, Place, error_at, quoted_excerpt
+from phsearch.domain.query.ast import Like, Phrase
+from phsearch.domain.query.measures import NUMBER
+from phsearch.domain.query.mistakes import Place, error_at, quoted_excerpt
+from phsearch.domain.query.quotes import QUOTES, unquoted
 from phsearch.domain.query.text import clean
-from phsearch.domain.query.values import weight
+from phsearch.wire.filters import FILTERS, LIKE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from phsearch.errors import QueryError
 
-# Quotes: what stands in them is text, whatever it is.
+MIN_WEIGHT, MAX_WEIGHT = 0.01, 10.0
 
-
-CLOSING = {'"': '"', "“": "”", "”": "”", "„": "“”", "«": "»", "»": "«»"}
-"""What opens a quoted text -> what may close it. The apostrophe is none, for it stands in words."""
-
-QUOTES = "".join(CLOSING)
-
-_ESCAPED = re.compile(rf"\\([\\{QUOTES}])")
-_INSIDE = {
-    opening: re.compile(rf"((?:[^{closing}\\]|\\.)*+)[{closing}]", re.DOTALL) for opening, closing in CLOSING.items()
-}
-
-
-def quoted(text: str) -> str:
-    """Write `text` so that the parser takes it as one value, or as one phrase."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def unquoted(text: str, start: int) -> tuple[str, int] | None:
-    """Read the quoted text that opens at `start`: what it says, and where it is over. None if it is never closed.
-
-    A backslash before a quote or another backslash takes away its meaning; before anything else it is itself.
-    """
-    found = _INSIDE[text[start]].match(text, start + 1)
-    return found and (_ESCAPED.sub(r"\1", found[1]), found.end())
-
-
-LIKE = "like"
-
+_NUMBER = re.compile(NUMBER, re.ASCII)
 _BLANKS = re.compile(r"\s*")
 _KEY = re.compile(r"([A-Za-z]+):")
 _WORD = re.compile(rf"[^\s{QUOTES}]*")
@@ -58,7 +33,7 @@ _UNWEIGHTED = re.compile(rf"[^\s^{QUOTES}]*")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A bare word, which makes one phrase with those beside it."""
+    """A bare word, which makes one phrase with the words beside it."""
 
     text: str
     place: Place
@@ -72,28 +47,29 @@ class Value:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """A key, in small letters, and its alternatives, at least one; `written` is all that stands after the colon."""
+    """A key in lower case with its values, at least one."""
 
     key: str
     values: tuple[Value, ...]
     negated: bool
     written: str
+    """All of the text after the colon."""
     place: Place
-    named: Place
-    """Where the key is, without its sign."""
+    key_place: Place
+    """The place of the key and its colon, without the sign."""
 
 
-def tokens(text: str, keys: Mapping[str, str]) -> Iterator[Word | Phrase | Like | Term]:
-    """Take `text` apart, from left to right. Raises QueryError at the first thing that is malformed.
+def tokens(text: str) -> Iterator[Word | Phrase | Like | Term]:
+    """Split `text`, from left to right. Raises QueryError at the first part that is malformed.
 
-    `keys` gives an example of a value for each key that is known. Letters with a colon are a key if it is one of
-    these, or if something follows but "//", as in an address.
+    Letters with a colon are a key if the table of filters has it, or if something follows that does not begin with
+    "//", as in an address.
     """
     at = _end(_BLANKS, text, 0)
     while at < len(text):
-        token = _token(text, at, keys)
+        token = _token(text, at)
         yield token
         at = token.place.end
         if at < len(text) and not text[at].isspace():
@@ -101,14 +77,14 @@ def tokens(text: str, keys: Mapping[str, str]) -> Iterator[Word | Phrase | Like 
         at = _end(_BLANKS, text, at)
 
 
-def _token(text: str, start: int, keys: Mapping[str, str]) -> Word | Phrase | Like | Term:
+def _token(text: str, start: int) -> Word | Phrase | Like | Term:
     at = _after_sign(text, start)
-    if key := _KEY.match(text, at):
-        name = key[1].lower()
-        if name == LIKE:
-            return _like(text, start, key.end())
-        if name in keys or not (_blank(text, key.end()) or text.startswith("//", key.end())):
-            return _term(text, start, at, key.end(), name, keys.get(name, ""))
+    if match := _KEY.match(text, at):
+        key = match[1].lower()
+        if key == LIKE.key:
+            return _like(text, start, match.end())
+        if key in FILTERS or not (_blank(text, match.end()) or text.startswith("//", match.end())):
+            return _term(text, start, Place(at, match.end()), key)
     return _phrase(text, start, at)
 
 
@@ -127,36 +103,37 @@ def _after_sign(text: str, start: int) -> int:
 
 def _phrase(text: str, start: int, at: int) -> Word | Phrase:
     if text[at] in QUOTES:
-        said, end = _quoted(text, at)
-        by, end = _weight(text, end)
+        words, end = _quoted(text, at)
+        weight, end = _weight(text, end)
     else:
-        over = _end(_UNWEIGHTED, text, at)
-        said = text[at:over]
-        by, end = _weight(text, over)
-        if by is None and at == start:
-            return Word(said, Place(start, end))
-        if not said:
+        end = _end(_UNWEIGHTED, text, at)
+        words = text[at:end]
+        weight, end = _weight(text, end)
+        if weight is None and at == start:
+            return Word(words, Place(start, end))
+        if not words:
             raise error_at(Place(at, end), 'nothing stands before the "^"', "write the word first, as in beach^2")
-    return Phrase(clean(said), _signed(text, start, by), Place(start, end))
+    return Phrase(clean(words), _signed(text, start, weight), place=Place(start, end))
 
 
 def _like(text: str, start: int, at: int) -> Like:
     if _blank(text, at):
-        raise _empty(text, start, at, LIKE, "beach.jpg")
+        raise _empty(text, start, at, LIKE.key, LIKE.example)
     if text[at] in QUOTES:
         path, end = _quoted(text, at)
     else:
         end = _end(_UNWEIGHTED, text, at)
         path = text[at:end]
-    by, end = _weight(text, end)
+    weight, end = _weight(text, end)
     if not path:
         raise error_at(Place(start, end), '"like:" names no photo', "write its path, as in like:beach.jpg")
-    return Like(path, _signed(text, start, by), Place(start, end))
+    return Like(path, _signed(text, start, weight), place=Place(start, end))
 
 
-def _term(text: str, start: int, named: int, at: int, key: str, example: str) -> Term:
+def _term(text: str, start: int, key_place: Place, key: str) -> Term:
+    at = key_place.end
     if _blank(text, at):
-        raise _empty(text, start, at, key, example)
+        raise _empty(text, start, at, key, FILTERS[key].example)
     values, end = [], at
     while True:
         value = _value(text, end, key)
@@ -168,13 +145,20 @@ def _term(text: str, start: int, named: int, at: int, key: str, example: str) ->
     if text.startswith("^", end):
         place = Place(end, _end(_WORD, text, end))
         raise error_at(place, "a filter has no weight", f"write {quoted_excerpt(text[start:end])} alone")
-    return Term(key, tuple(values), text[start] == "-", text[at:end], Place(start, end), Place(named, at))
+    return Term(
+        key=key,
+        values=tuple(values),
+        negated=text[start] == "-",
+        written=text[at:end],
+        place=Place(start, end),
+        key_place=key_place,
+    )
 
 
 def _value(text: str, start: int, key: str) -> Value:
     if start < len(text) and text[start] in QUOTES:
-        said, end = _quoted(text, start)
-        return Value(said, Place(start, end))
+        inside, end = _quoted(text, start)
+        return Value(inside, Place(start, end))
     end = _end(_ITEM, text, start)
     if end > start:
         return Value(text[start:end], Place(start, end))
@@ -188,29 +172,43 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     if found is None:
         hint = 'put another at its end; to search for a quote itself, write \\" in quotes'
         raise error_at(Place(start, len(text)), f"the quote {text[start]} is never closed", hint)
-    said, end = found
-    if not said.strip():
-        raise error_at(
-            Place(start, end), "there is nothing in the quotes", "write something into them, or leave them out"
-        )
-    return said, end
+    inside, end = found
+    if not inside.strip():
+        hint = "write something into them, or leave them out"
+        raise error_at(Place(start, end), "there is nothing in the quotes", hint)
+    return inside, end
 
 
 def _weight(text: str, at: int) -> tuple[float | None, int]:
+    """Parse a weight at `at`, if there is one, and return it with the place after it. Raises QueryError."""
     if not text.startswith("^", at):
         return None, at
     end = _end(_WORD, text, at)
-    return weight(text[at + 1 : end], Place(at, end)), end
+    return _weight_value(text[at + 1 : end], Place(at, end)), end
 
 
-def _signed(text: str, start: int, by: float | None) -> float:
-    size = 1.0 if by is None else by
+def _weight_value(text: str, place: Place) -> float:
+    if not _NUMBER.fullmatch(text):
+        hint = "to keep away write -beach^2" if text.startswith("-") else "write a number, as in beach^2 or beach^0.5"
+        raise error_at(
+            place,
+            f'"^{quoted_excerpt(text)}" is no weight',
+            f'{hint}; if the "^" itself is meant, put all of it in quotes',
+        )
+    if not MIN_WEIGHT <= float(text) <= MAX_WEIGHT:
+        hint = f"weights go from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}; without one it is 1"
+        raise error_at(place, f"the weight {quoted_excerpt(text)} is out of range", hint)
+    return float(text)
+
+
+def _signed(text: str, start: int, weight: float | None) -> float:
+    size = 1.0 if weight is None else weight
     return -size if text[start] == "-" else size
 
 
 def _empty(text: str, start: int, at: int, key: str, example: str) -> QueryError:
-    follower = _end(_BLANKS, text, at)
-    value = text[follower : _end(_WORD, text, follower)] or example
+    next_word = _end(_BLANKS, text, at)
+    value = text[next_word : _end(_WORD, text, next_word)] or example
     meant = quoted_excerpt(text[start:at] + value)
     hint = f"write {meant}, without a blank; to search for the word itself, put it in quotes"
     return error_at(Place(start, at), f'nothing follows "{key}:"', hint)
@@ -231,5 +229,5 @@ def _blank(text: str, at: int) -> bool:
 
 
 def _end(run: re.Pattern[str], text: str, at: int) -> int:
-    found = run.match(text, at)
-    return found.end() if found else at
+    match = run.match(text, at)
+    return match.end() if match else at

@@ -1,4 +1,4 @@
-"""What a text query must be before a tower reads it."""
+"""Checks and cleaning of a text before the text worker embeds it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from phsearch.errors import UnsupportedQueryError
 
 
 def clean(query: str) -> str:
-    """Give the query with its whitespace made single spaces and composed characters composed."""
+    """Return the query with single spaces and composed characters."""
     return " ".join(unicodedata.normalize("NFC", query).split())
 
 
 def check_script(query: str, model: str) -> None:
-    """Refuse a query in a script that an English model never learned, for it would answer with noise.
+    """Raise UnsupportedQueryError when most letters are not Latin.
 
-    Raises UnsupportedQueryError when most letters are not Latin.
+    An English model never learned other scripts, and its hits would be noise.
     """
     letters = [char for char in query if char.isalpha()]
     foreign = [char for char in letters if "LATIN" not in unicodedata.name(char, "")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phsearch.domain.search.columns import Columns
     from phsearch.domain.search.relevance import Calibration, Kind
     from phsearch.domain.search.vector_index import VectorIndex
-    from phsearch.domain.types import Vectors
+    from phsearch.domain.types import Photo, Vectors
 
     Mask = npt.NDArray[np.bool_]
     """[n]."""
@@ -64,7 +64,7 @@ class Cutoff:
 class RankedPhoto:
     """One photo as it ranks; `relevance` is None where nothing can be said of it."""
 
-    path: str
+    photo: Photo
     score: float
     relevance: float | None
 
@@ -116,7 +116,7 @@ def list_by_date(index: VectorIndex, where: Where, most: int) -> Ranking:
         return Ranking([], 0)
     passing = where(index.columns)
     rows = index.newest(passing, most)
-    return Ranking([RankedPhoto(index.path(row), 0.0, None) for row in rows], int(np.count_nonzero(passing)))
+    return Ranking([RankedPhoto(index.photo(row), 0.0, None) for row in rows], int(np.count_nonzero(passing)))
 
 
 def rank_of(
@@ -129,7 +129,7 @@ def rank_of(
     scores = index.scores(query)
     passing = where(index.columns)
     above = passing & (scores > scores[row])
-    ties = sum(index.path(tie) < path for tie in np.flatnonzero(passing & (scores == scores[row])).tolist())
+    ties = sum(index.photo(tie).path < path for tie in np.flatnonzero(passing & (scores == scores[row])).tolist())
     candidate = _candidate(index, row, scores, probabilities(calibration, query, scores, kind))
     rank = int(np.count_nonzero(above)) + ties + 1
     return Rank(rank, int(np.count_nonzero(passing)), candidate, bool(passing[row]))
@@ -145,4 +145,4 @@ def softmax_shares(scores: Sequence[float], scale: float) -> list[float]:
 
 
 def _candidate(index: VectorIndex, row: int, scores: Vectors, chances: npt.NDArray[np.float64] | None) -> RankedPhoto:
-    return RankedPhoto(index.path(row), float(scores[row]), None if chances is None else float(chances[row]))
+    return RankedPhoto(index.photo(row), float(scores[row]), None if chances is None else float(chances[row]))

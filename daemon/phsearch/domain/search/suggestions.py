@@ -1,4 +1,4 @@
-"""A camera or a folder that no photo has is a slip of the pen: say so, and name what is nearest."""
+"""Reports a camera, folder or root that no photo has, which is probably misspelt, and suggests the nearest name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import difflib
 from typing import TYPE_CHECKING
 
 from phsearch.domain.query import quoted
-from phsearch.domain.query.ast import Camera, Folder, Root
-from phsearch.domain.search.filters import fold_name
-from phsearch.errors import QueryError
+from phsearch.domain.query.mistakes import error_at
+from phsearch.domain.query.names import Camera, Folder, Root
+from phsearch.domain.search.name_matching import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phsearch.domain.query.ast import Filter
     from phsearch.domain.search.columns import Columns
     from phsearch.domain.search.filters import FilterCompiler
+    from phsearch.errors import QueryError
 
 _COMPARED = 5_000
 _SIMILAR = 0.5
@@ -24,53 +25,46 @@ _SIMILAR = 0.5
 def check_names(
     filters: Sequence[Filter], columns: Columns, filter_compiler: FilterCompiler, roots: Iterable[str]
 ) -> None:
-    """Raise QueryError for a name that fits nothing in the library; in an empty library every name is fine."""
+    """Raise QueryError for a name that matches nothing in the library; in an empty library every name is fine."""
     if not len(columns):
         return
     for term in filters:
         for test in term.tests:
             match test:
-                case Camera(words):
-                    known = [name for name in columns.cameras.listed() if name]
-                    if not filter_compiler.fits_any(test, known):
-                        raise _unknown(
-                            term, f"no photo was taken with a camera called {quoted(words)}", _nearest(words, known)
-                        )
-                case Folder(pattern):
-                    folders = columns.folders.listed()
-                    if not filter_compiler.fits_any(test, folders):
-                        raise _unknown(
-                            term,
-                            f"there are no photos in a folder {quoted(pattern)}",
-                            _nearest(pattern, _parts(folders)),
-                        )
+                case Camera(name):
+                    message = f"no photo was taken with a camera called {quoted(name)}"
+                    names = [camera for camera in columns.cameras.listed() if camera]
+                case Folder(name):
+                    message = f"there are no photos in a folder {quoted(name)}"
+                    names = columns.folders.listed()
                 case Root(name):
-                    if not filter_compiler.fits_any(test, roots):
-                        raise _unknown(
-                            term, f"no watched folder is called {quoted(name)}", _nearest(name, _parts(roots))
-                        )
+                    message = f"no watched folder is called {quoted(name)}"
+                    names = list(roots)
                 case _:
-                    pass
+                    continue
+            if not filter_compiler.fits_any(test, names):
+                suggestions = names if isinstance(test, Camera) else _path_parts(names)
+                raise _unknown(term, message, _nearest(name, suggestions))
 
 
-def _parts(folders: Iterable[str]) -> list[str]:
-    """Give the names of folders and of those above them, without what is above."""
+def _path_parts(folders: Iterable[str]) -> list[str]:
+    """Return the names of folders, and of the folders above them, each without its path."""
     return sorted({part for folder in folders for part in folder.split("/") if part})
 
 
-def _nearest(wanted: str, known: Sequence[str]) -> str:
-    """Give the most similar name, "" where none is."""
-    last = fold_name(wanted).strip("/").rpartition("/")[2]
-    by_fold = {fold_name(name): name for name in known[:_COMPARED]}
-    inside = [name for name in by_fold if last in name or name in last]
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Return the most similar known name, "" if none is similar."""
+    last = fold_name(name).strip("/").rpartition("/")[2]
+    by_fold = {fold_name(each): each for each in known[:_COMPARED]}
+    inside = [each for each in by_fold if last in each or each in last]
     near = difflib.get_close_matches(last, by_fold, 1, _SIMILAR) or inside[:1]
     if not near:
         # One word of a camera's name may be right, or nearly.
-        words = {word: name for name in by_fold for word in name.split()}
+        words = {word: each for each in by_fold for word in each.split()}
         near = [words[word] for word in difflib.get_close_matches(last, words, 1, _SIMILAR)]
     return by_fold[near[0]] if near else ""
 
 
 def _unknown(term: Filter, message: str, nearest: str) -> QueryError:
     hint = f"did you mean {term.key}:{quoted(nearest) if ' ' in nearest else nearest}?" if nearest else "leave it out"
-    return QueryError(message, hint, start=term.place.start, end=term.place.end)
+    return error_at(term.place, message, hint)

@@ -34,47 +34,47 @@ class VectorIndex:
     def __init__(self) -> None:
         self.columns = Columns()
         self._rows: Vectors = np.empty((0, 0), np.float32)
-        self._paths: list[str] = []
+        self._photos: list[Photo] = []
         self._row_of: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._photos)
 
     def paths(self) -> list[str]:
         """Give the paths of all photos."""
-        return self._paths.copy()
+        return [photo.path for photo in self._photos]
 
     def load(self, photos: Sequence[Photo], vectors: Vectors) -> None:
         """Replace everything by `photos` and their vectors, [n, dim]."""
         self._rows = round_to_float16(vectors)
-        self._paths = [photo.path for photo in photos]
-        self._row_of = {path: row for row, path in enumerate(self._paths)}
+        self._photos = list(photos)
+        self._row_of = {photo.path: row for row, photo in enumerate(photos)}
         self.columns = Columns(photos)
 
     def put_vector(self, photo: Photo, vector: Vectors) -> None:
         """Add or replace one photo's vector, [dim]."""
         row = self._row_of.get(photo.path)
         if row is None:
-            row = len(self._paths)
+            row = len(self._photos)
             self._reserve(row + 1, vector.shape[0])
-            self._paths.append(photo.path)
+            self._photos.append(photo)
             self._row_of[photo.path] = row
         self._rows[row] = round_to_float16(vector)
-        self.columns.put_row(row, photo)
+        self._put_photo(row, photo)
 
     def put_vectors(self, photos: Sequence[Photo], vectors: Sequence[Vectors]) -> None:
         """Add or replace photos, each [dim]."""
         if not photos:
             return
-        fresh = [path for path in dict.fromkeys(photo.path for photo in photos) if path not in self._row_of]
-        self._reserve(len(self._paths) + len(fresh), vectors[0].shape[0])
-        self._row_of.update({path: row for row, path in enumerate(fresh, len(self._paths))})
-        self._paths += fresh
+        fresh = [photo for photo in {each.path: each for each in photos}.values() if photo.path not in self._row_of]
+        self._reserve(len(self._photos) + len(fresh), vectors[0].shape[0])
+        self._row_of.update({photo.path: row for row, photo in enumerate(fresh, len(self._photos))})
+        self._photos += fresh
         for start in range(0, len(photos), _AT_ONCE):
             rows = [self._row_of[photo.path] for photo in photos[start : start + _AT_ONCE]]
             self._rows[rows] = round_to_float16(np.stack(vectors[start : start + _AT_ONCE]))
         for photo in photos:
-            self.columns.put_row(self._row_of[photo.path], photo)
+            self._put_photo(self._row_of[photo.path], photo)
 
     def remove_paths(self, paths: Iterable[str]) -> None:
         """Take photos out."""
@@ -86,13 +86,13 @@ class VectorIndex:
         row = self._row_of.pop(path, None)
         if row is None:
             return
-        last = len(self._paths) - 1
+        last = len(self._photos) - 1
         if row != last:
             self._rows[row] = self._rows[last]
-            self._paths[row] = self._paths[last]
-            self._row_of[self._paths[row]] = row
+            self._photos[row] = self._photos[last]
+            self._row_of[self._photos[row].path] = row
             self.columns.move_row(last, row)
-        self._paths.pop()
+        self._photos.pop()
         self.columns.pop_row()
         if last < self._rows.shape[0] * _SHRINK and self._rows.shape[0] > _FIRST_ROWS:
             self._resize(last)
@@ -106,8 +106,7 @@ class VectorIndex:
             self.remove_path(target.path)
         row = self._row_of.pop(source)
         self._row_of[target.path] = row
-        self._paths[row] = target.path
-        self.columns.put_row(row, target)
+        self._put_photo(row, target)
         return self.vector(target.path)
 
     def pop_vector(self, path: str) -> Vectors | None:
@@ -135,20 +134,20 @@ class VectorIndex:
 
     def sample(self) -> Vectors:
         """Give the vectors of some photos, [k, dim]: enough to know what photos here have in common."""
-        return self._rows[: min(len(self._paths), _SOME)]
+        return self._rows[: min(len(self._photos), _SOME)]
 
     def row(self, path: str) -> int | None:
         """Give a photo's row."""
         return self._row_of.get(path)
 
-    def path(self, row: int) -> str:
-        """Give the photo of a row."""
-        return self._paths[row]
+    def photo(self, row: int) -> Photo:
+        """Return the photo of a row, as it was when it was put here."""
+        return self._photos[row]
 
     def scores(self, query: Vectors) -> Vectors:
         """Give the cosine of every photo, [n], with `query`, [dim] and of unit length; of several, [m, dim], [n, m]."""
         # Rounding to float16 leaves lengths a little off one; a cosine is never above it.
-        scores: Vectors = np.clip(self._rows[: len(self._paths)] @ query.T, -1.0, 1.0)
+        scores: Vectors = np.clip(self._rows[: len(self._photos)] @ query.T, -1.0, 1.0)
         return scores
 
     def best(self, scores: Vectors, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
@@ -158,11 +157,15 @@ class VectorIndex:
             # All that reach the limit-th best score: a tie at the cut is then decided by path, not by row.
             among = scores[rows]
             rows = rows[among >= np.partition(among, len(rows) - limit)[len(rows) - limit]]
-        return sorted(rows.tolist(), key=lambda row: (-scores[row], self._paths[row]))[:limit]
+        return sorted(rows.tolist(), key=lambda row: (-scores[row], self._photos[row].path))[:limit]
 
     def newest(self, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
         """Give the rows in the `mask` ([n]) taken last, newest first, those without a date at the end, ties by path."""
         return self.best(self.columns["taken"].astype(np.float64), mask, limit)
+
+    def _put_photo(self, row: int, photo: Photo) -> None:
+        self._photos[row] = photo
+        self.columns.put_row(row, photo)
 
     def _reserve(self, count: int, dim: int) -> None:
         capacity = self._rows.shape[0]
@@ -174,7 +177,7 @@ class VectorIndex:
 
     def _resize(self, capacity: int) -> None:
         rows = np.empty((max(_FIRST_ROWS, capacity), self._rows.shape[1]), np.float32)
-        kept = len(self._paths)
+        kept = len(self._photos)
         rows[:kept] = self._rows[:kept]
         self._rows = rows
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from phsearch.domain.histogram import Histogram
     from phsearch.service.health.throughput import ThroughputMonitor
     from phsearch.service.indexing.photo_index import PhotoIndex
     from phsearch.service.indexing.router import PipelineRouter
@@ -35,6 +36,8 @@ class Components:
     monitors: Mapping[str, RootMonitor]
     searcher: Searcher
     throughput: ThroughputMonitor
+    query_durations: Histogram
+    """Seconds of the searches that were answered."""
     store_stats: StoreStats
     on_demand: Mapping[str, OnDemandWorker]
     """Workers that run only while they are needed, by name."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from phsearch.domain.lru import LruCache
 from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.types import Failure, Photo
 from phsearch.errors import StoreError
@@ -35,7 +35,6 @@ log = logging.getLogger("phsearch.index")
 
 _RECENT = 2_000
 """About 5 MB. They need only bridge the seconds until the store has them, but for contents that were overwritten."""
-_Kept = TypeVar("_Kept")
 
 
 @dataclass(slots=True)
@@ -77,8 +76,8 @@ class PhotoIndex:
         self._events = events
         self._roots = roots
         self._clock = clock
-        self._failed_digests: OrderedDict[bytes, Failure] = OrderedDict()
-        self._recent_vectors: OrderedDict[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = OrderedDict()
+        self._failed_digests: LruCache[bytes, Failure] = LruCache(_RECENT)
+        self._recent_vectors: LruCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LruCache(_RECENT)
 
     def add_photo(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Make a freshly embedded photo findable; `vector` is [dim]."""
@@ -93,7 +92,7 @@ class PhotoIndex:
             vector = await self._rank_executor.submit(self._index.vector, duplicate.path)
             info: PhotoInfo | None = duplicate.info
         else:
-            info, leaving = self._recent_vectors.get(digest, (None, None))
+            info, leaving = self._recent_vectors.get(digest) or (None, None)
             # Shielded: whoever asks may be cancelled with its root, and others may ask for the same content.
             vector = await asyncio.shield(leaving) if leaving is not None else None
         if vector is None or info is None:
@@ -138,7 +137,7 @@ class PhotoIndex:
         self._cache_current_vector(path)
         failure = self.library.failure(path)
         if failure is not None and failure.digest is not None:
-            _cache(self._failed_digests, failure.digest, failure)
+            self._failed_digests.put(failure.digest, failure)
         self._writer.delete_photo(path)
         if self.library.remove_photo(path) is None:
             return
@@ -167,7 +166,7 @@ class PhotoIndex:
         self.counters.embedded += 1
         known: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
         known.set_result(round_to_float16(vector))
-        _cache(self._recent_vectors, digest, (info, known))
+        self._recent_vectors.put(digest, (info, known))
 
     # --- roots come and go ------------------------------------------------------------------------------------
 
@@ -232,7 +231,7 @@ class PhotoIndex:
         if photo is None:
             return
         # At once, while the vector is still on its way: the photo's new name may be read this very moment.
-        _cache(self._recent_vectors, photo.digest, (photo.info, self._rank_executor.submit(self._index.vector, path)))
+        self._recent_vectors.put(photo.digest, (photo.info, self._rank_executor.submit(self._index.vector, path)))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:
@@ -240,10 +239,3 @@ class PhotoIndex:
         current = self.library.get(photo.path)
         if vector is not None and current is not None and current.digest == photo.digest:
             self._writer.put_photo(current, vector)
-
-
-def _cache(memory: OrderedDict[bytes, _Kept], digest: bytes, what: _Kept) -> None:
-    memory[digest] = what
-    memory.move_to_end(digest)
-    if len(memory) > _RECENT:
-        memory.popitem(last=False)

@@ -1,6 +1,6 @@
-"""Keeps albums, and their folders up to date: a while after the index has changed, and never without cause.
+"""Stores albums and refreshes their folders, a short time after the index has changed and not otherwise.
 
-A folder shows what its query finds. Where that fails it keeps what it has, and the list of albums says why.
+A folder shows the hits of its query. If the search fails, the folder keeps its links, and the list of albums says why.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.albums")
 
-_QUIET_SECONDS, _LONGEST_SECONDS = 2.0, 10.0
-"""Nothing happened for so long, or so long ago something did: then folders are brought up to date."""
+_QUIET_SECONDS, _MAX_DELAY_SECONDS = 2.0, 10.0
+"""Folders are refreshed when nothing has changed for so long, or so long after the first change."""
 _RETRY_SECONDS = 5.0
-_REST = 4
-"""However many albums there are and however much changes: of its time at most a fifth goes into searching for them."""
+_REST_FACTOR = 4
+"""After a refresh comes a pause of so many times its duration: albums take at most a fifth of the time."""
 _HOUR = 3600.0
 _CHANGES = frozenset({"indexed", "reused", "moved", "removed", "failed", "root", "dropped"})
-_MOST = 200
+_MAX_ALBUMS = 200
 
 
 class AlbumStorage(Protocol):
-    """Where albums outlive the daemon."""
+    """Keeps albums on disk."""
 
     def load_albums(self) -> list[Album]:
-        """Give what is on record."""
+        """Return the stored albums."""
 
     def save_albums(self, albums: Iterable[Album]) -> None:
-        """Put these in its place. Raises StoreError."""
+        """Replace the stored albums. Raises StoreError."""
 
     def folder_path(self, name: str) -> str:
-        """Give the folder of an album."""
+        """Return the path of an album's folder."""
 
     def link_photos(self, name: str, paths: Sequence[str]) -> None:
-        """Make an album's folder hold links to just these photos. Raises StoreError."""
+        """Make the links in an album's folder those to these photos. Raises StoreError."""
 
     def forget_album(self, name: str) -> None:
         """Remove an album's links. Raises StoreError."""
@@ -56,19 +56,24 @@ class Albums:
     """All albums, by name."""
 
     def __init__(
-        self, files: AlbumStorage, searcher: Searcher, events: EventBus, today: Callable[[], dt.date] = dt.date.today
+        self,
+        *,
+        storage: AlbumStorage,
+        searcher: Searcher,
+        events: EventBus,
+        today: Callable[[], dt.date] = dt.date.today,
     ) -> None:
-        self._storage = files
+        self._storage = storage
         self._searcher = searcher
         self._events = events
         self._today = today
-        self._albums = {album.name: album for album in files.load_albums()}
+        self._albums = {album.name: album for album in storage.load_albums()}
         self._problems: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._lock = asyncio.Lock()
 
     def list_albums(self) -> list[dict[str, Any]]:
-        """Describe all albums; `photos` and `problem` are of the last time its folder was brought up to date."""
+        """Return a description of each album; `photos` and `problem` are those of the last refresh of its folder."""
         return [
             {
                 "name": album.name,
@@ -83,14 +88,14 @@ class Albums:
         ]
 
     async def save_album(self, album: Album) -> None:
-        """Keep an album, instead of one of the same name; where its folder cannot be made, `listed` says why.
+        """Store an album in place of one with the same name. If its folder cannot be made, `list_albums` says why.
 
-        Raises AlbumError, StoreError, or what is wrong with its query.
+        Raises AlbumError, StoreError, or the error of its query.
         """
         check_name(album.name)
         async with self._lock:
-            if album.name not in self._albums and len(self._albums) >= _MOST:
-                raise AlbumError(f"there are {_MOST} albums already", "remove one first")
+            if album.name not in self._albums and len(self._albums) >= _MAX_ALBUMS:
+                raise AlbumError(f"there are {_MAX_ALBUMS} albums already", "remove one first")
             paths = await self._paths(album)
             former = self._albums.get(album.name)
             await self._replace(self._albums | {album.name: album}, album.name)
@@ -100,7 +105,7 @@ class Albums:
                 await asyncio.to_thread(self._storage.forget_album, album.name)
 
     async def remove_album(self, name: str) -> None:
-        """Forget an album and its links; no photo is touched. Raises AlbumError, StoreError."""
+        """Remove an album and its links; no photo is touched. Raises AlbumError, StoreError."""
         async with self._lock:
             former = self._albums.get(name)
             if former is None:
@@ -111,23 +116,23 @@ class Albums:
                 await asyncio.to_thread(self._storage.forget_album, name)
 
     async def run(self) -> None:
-        """Keep folders up to date until cancelled."""
+        """Refresh folders after changes, until cancelled."""
         loop = asyncio.get_running_loop()
         with self._events.subscribe() as subscription:
             while True:
-                day, begun = self._today(), loop.time()
+                day, start = self._today(), loop.time()
                 ready = await self.refresh()
-                await asyncio.sleep(_REST * (loop.time() - begun))
+                await asyncio.sleep(_REST_FACTOR * (loop.time() - start))
                 if ready:
                     await self._wait_for_change(subscription, day)
                 else:
                     await asyncio.sleep(_RETRY_SECONDS)
 
     async def refresh(self) -> bool:
-        """Bring every folder up to date; False where it is worth trying again though nothing changes."""
+        """Refresh every folder, and return False if a retry may help though nothing changes."""
         ready = True
         for album in list(self._albums.values()):
-            # One turn each: who saves an album does not wait for all others.
+            # The lock is taken for each album: saving one does not wait for the refresh of all.
             async with self._lock:
                 if album.folder and self._albums.get(album.name) is album:
                     ready &= await self._refresh(album)
@@ -140,14 +145,14 @@ class Albums:
             return False
         except PhsearchError as problem:
             self._note(album, problem)
-            # Nothing in the library tells when there is a model again.
+            # No event of the library reports that there is a model again.
             return not isinstance(problem, ModelUnavailableError)
         return await self._sync_links(album, paths)
 
     async def _paths(self, album: Album) -> list[str]:
         band = next((band for band in get_args(Band) if band == album.band), None)
-        found = await self._searcher.search(SearchRequest(album.query, album.limit, min_band=band))
-        return [hit.photo.path for hit in found.hits]
+        results = await self._searcher.search(SearchRequest(query=album.query, limit=album.limit, min_band=band))
+        return [hit.photo.path for hit in results.hits]
 
     async def _replace(self, albums: Mapping[str, Album], changed: str) -> None:
         await asyncio.to_thread(self._storage.save_albums, albums.values())
@@ -171,18 +176,18 @@ class Albums:
         self._problems[album.name] = problem.sentence()
 
     async def _wait_for_change(self, subscription: Subscription, day: dt.date) -> None:
-        """Wait for a change, and then until there is quiet; or for another day: "today" in a query is then another."""
+        """Wait for a change and then until changes stop, or for another day, when "today" in a query is another."""
         while not await _wait_for_event(subscription, _HOUR, _CHANGES):
             if self._today() != day:
                 return
         loop = asyncio.get_running_loop()
-        last = loop.time() + _LONGEST_SECONDS
-        while loop.time() < last and await _wait_for_event(subscription, _QUIET_SECONDS):
+        deadline = loop.time() + _MAX_DELAY_SECONDS
+        while loop.time() < deadline and await _wait_for_event(subscription, _QUIET_SECONDS):
             pass
 
 
 async def _wait_for_event(subscription: Subscription, seconds: float, kinds: Collection[str] = ()) -> bool:
-    """Wait for an event, of these kinds if any are named; False when none comes for so long."""
+    """Wait for an event, of these kinds if any are given; return False if none comes in that time."""
     try:
         async with asyncio.timeout(seconds):
             while (await subscription.next())["type"] not in kinds and kinds:

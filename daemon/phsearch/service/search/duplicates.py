@@ -1,4 +1,4 @@
-"""Duplicates of the whole library, for review: found among photos that are related, in short turns of the rank lane."""
+"""Finds the duplicates of the whole library, for review: among related photos, in short turns of the rank thread."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["all", "exact", "near"]
 
-_TURN = 0.01
-"""Seconds of the rank lane; then queries come in between."""
+_TURN_SECONDS = 0.01
+"""The rank thread works so long on duplicates; then waiting queries have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Photos of one moment, the one to keep first."""
+    """Near-duplicates of each other; the first is the one to keep."""
 
     photos: tuple[Photo, ...]
 
@@ -37,18 +37,19 @@ class DuplicateGroup:
         return len({photo.digest for photo in self.photos}) == 1
 
     def copies(self) -> list[DuplicateGroup]:
-        """Give those that have the same bytes, two or more."""
-        same: dict[bytes, list[Photo]] = {}
+        """Return the photos that have the same bytes, as groups of two or more."""
+        by_digest: dict[bytes, list[Photo]] = {}
         for photo in self.photos:
-            same.setdefault(photo.digest, []).append(photo)
-        return [DuplicateGroup(tuple(photos)) for photos in same.values() if len(photos) > 1]
+            by_digest.setdefault(photo.digest, []).append(photo)
+        return [DuplicateGroup(tuple(photos)) for photos in by_digest.values() if len(photos) > 1]
 
 
 class DuplicateFinder:
-    """Looks for them; what it found holds until the library is another."""
+    """Finds duplicates; its result is used again until the library changes."""
 
     def __init__(
         self,
+        *,
         library: Library,
         index: VectorIndex,
         rank_executor: SerialExecutor,
@@ -58,79 +59,79 @@ class DuplicateFinder:
         self._index = index
         self._executor = rank_executor
         self._calibration = calibration
-        self._one = asyncio.Lock()
-        self._of: list[Photo] = []
+        self._lock = asyncio.Lock()
+        self._grouped_photos: list[Photo] = []
         self._groups: list[DuplicateGroup] = []
 
     async def find_duplicates(self, kind: Kind = "all", under: str | None = None) -> list[DuplicateGroup]:
-        """Give the groups of a kind, by the path of their first photo; only those with a photo at or below `under`."""
-        async with self._one:  # a list that is read in pages is made once
+        """Return the groups of a kind with a photo at or below `under`, sorted by the path of their first photo."""
+        async with self._lock:  # a list that is read in pages is made once
             photos = self._library.photos()
-            if photos != self._of:
-                self._groups = await self._found(photos)
-                self._of = photos
+            if photos != self._grouped_photos:
+                self._groups = await self._group(photos)
+                self._grouped_photos = photos
             groups = self._groups
-        return await asyncio.to_thread(_chosen, groups, kind, under)
+        return await asyncio.to_thread(_selected, groups, kind, under)
 
-    async def _found(self, photos: Sequence[Photo]) -> list[DuplicateGroup]:
-        photos, parts = await asyncio.to_thread(_parts, photos)
+    async def _group(self, photos: Sequence[Photo]) -> list[DuplicateGroup]:
+        photos, related_places = await asyncio.to_thread(_order_and_relate, photos)
         thresholds = await self._executor.submit(
             lambda: SimilarityThresholds.known(self._calibration(), self._index.sample())
         )
         groups: list[DuplicateGroup] = []
-        steps = self._steps(photos, parts, thresholds)
-        while (some := await self._executor.submit(_turn, steps)) is not None:
-            groups += some
+        steps = self._steps(photos, related_places, thresholds)
+        while (new_groups := await self._executor.submit(_run_turn, steps)) is not None:
+            groups += new_groups
         return groups
 
     def _steps(
-        self, photos: Sequence[Photo], parts: Sequence[Sequence[int]], thresholds: SimilarityThresholds
+        self, photos: Sequence[Photo], related_places: Sequence[Sequence[int]], thresholds: SimilarityThresholds
     ) -> Iterator[DuplicateGroup | None]:
-        """Give the groups, and None after each photo, for one may take a while."""
-        for part in parts:
-            moments = NearDuplicateGrouper(thresholds, self._index.vectors)
-            for place in part:
-                moments.add_photo(photos[place])
+        """Yield the groups, and None after each photo, because a photo may take a while."""
+        for places in related_places:
+            grouper = NearDuplicateGrouper(thresholds, self._index.vectors)
+            for place in places:
+                grouper.add_photo(photos[place])
                 yield None
-            yield from (
-                DuplicateGroup(tuple(photos[part[at]] for at in group)) for group in moments.groups if len(group) > 1
-            )
+            for group in grouper.groups:
+                if len(group) > 1:
+                    yield DuplicateGroup(tuple(photos[places[number]] for number in group))
 
 
-def _turn(steps: Iterator[DuplicateGroup | None]) -> list[DuplicateGroup] | None:
-    """Go on for a while; gives what was found, None at the end."""
-    until = time.monotonic() + _TURN
-    found: list[DuplicateGroup] | None = None
+def _run_turn(steps: Iterator[DuplicateGroup | None]) -> list[DuplicateGroup] | None:
+    """Run steps for one turn and return the groups that were found; None if no step was left."""
+    until = time.monotonic() + _TURN_SECONDS
+    groups: list[DuplicateGroup] | None = None
     for step in steps:
-        found = found or []
+        groups = groups or []
         if step is not None:
-            found.append(step)
+            groups.append(step)
         if time.monotonic() > until:
             break
-    return found
+    return groups
 
 
-def _parts(photos: Sequence[Photo]) -> tuple[list[Photo], list[list[int]]]:
-    """Put what is to be kept first, and tell which photos are related."""
-    ordered = sorted(photos, key=_worth)
+def _order_and_relate(photos: Sequence[Photo]) -> tuple[list[Photo], list[list[int]]]:
+    """Return the photos, those to keep first, and the places of photos that are related."""
+    ordered = sorted(photos, key=_keep_order)
     return ordered, related(ordered)
 
 
-def _chosen(groups: Sequence[DuplicateGroup], kind: Kind, under: str | None) -> list[DuplicateGroup]:
+def _selected(groups: Sequence[DuplicateGroup], kind: Kind, under: str | None) -> list[DuplicateGroup]:
     match kind:
         case "all":
-            chosen = list(groups)
+            selected = list(groups)
         case "exact":
-            chosen = [copies for group in groups for copies in group.copies()]
+            selected = [copies for group in groups for copies in group.copies()]
         case "near":
-            chosen = [group for group in groups if not group.exact]
+            selected = [group for group in groups if not group.exact]
     if under is not None:
-        chosen = [group for group in chosen if any(_inside(photo.path, under) for photo in group.photos)]
-    return sorted(chosen, key=lambda group: group.photos[0].path)
+        selected = [group for group in selected if any(_inside(photo.path, under) for photo in group.photos)]
+    return sorted(selected, key=lambda group: group.photos[0].path)
 
 
-def _worth(photo: Photo) -> tuple[int, int, int, str]:
-    """Sort what is to be kept first: the most pixels, the most bytes, the shortest and then the first path."""
+def _keep_order(photo: Photo) -> tuple[int, int, int, str]:
+    """Return a sort key for which photo to keep: most pixels, most bytes, shortest path, first path."""
     return -photo.info.width * photo.info.height, -photo.fingerprint.size, len(photo.path), photo.path
 
 

@@ -1,13 +1,13 @@
-"""One answer to "where is my photo": a sentence for its owner and a verdict for programs.
+"""Explains where a photo is: a sentence for its owner and a verdict for programs.
 
-The questions go from the outside in: is it watched, is its folder there, is the file there, is it admitted, has it been
-seen, where on its way is it, did it fail, is it indexed, and as what. The first that settles the matter is the answer.
+The checks go from the outside in: is the path watched, is its root online, can the file be read, is it excluded, is it
+pending, did it fail, is it indexed, and as which content. The first check that applies gives the verdict.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.service.threads import TimeoutExecutor
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import PathStatus
-    from phsearch.service.indexing.pipeline import RootPipeline
+    from phsearch.domain.search.relevance import Band
+    from phsearch.domain.search.search import Rank
+    from phsearch.domain.types import Failure, PathStatus, Photo
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.search.searcher import Searcher
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from phsearch.service.workers.model_state import ModelState
 
 _T = TypeVar("_T")
-_PATIENCE = 5.0
-_SHOWN = next(param.default for param in METHODS["search"].params if param.name == "limit")
+_DISK_TIMEOUT = 5.0
+_USUAL_LIMIT = next(param.default for param in METHODS["search"].params if param.name == "limit")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A verdict with its sentence; `facts` are the same for programs."""
+    """A verdict with its sentence; `facts` say the same for programs."""
 
     kind: str
     text: str
@@ -42,10 +43,11 @@ class Verdict:
 
 
 class PathExplainer:
-    """Looks at one path from all sides."""
+    """Explains one path at a time."""
 
     def __init__(
         self,
+        *,
         roots: Roots,
         rules: Callable[[], IgnoreRules],
         library: Library,
@@ -53,9 +55,8 @@ class PathExplainer:
         monitors: Mapping[str, RootMonitor],
         searcher: Searcher,
         model: ModelState,
-        status: Callable[[str, str | None], PathStatus],
+        stat_path: Callable[[str, str | None], PathStatus],
         throttle: IndexingThrottle,
-        *,
         follow: Callable[[], bool],
     ) -> None:
         self._roots = roots
@@ -65,166 +66,178 @@ class PathExplainer:
         self._monitors = monitors
         self._searcher = searcher
         self._model = model
-        self._stat_path = status
+        self._stat_path = stat_path
         self._throttle = throttle
         self._disks: dict[str, TimeoutExecutor] = {}
         self._follow = follow
 
     async def explain(self, path: str, query: str | None) -> dict[str, Any]:
-        """Give {path, verdict, findable, text, root, ...}, and the `match` with a query.
+        """Return {path, verdict, findable, text, root, ...}, and the `match` with a query.
 
-        Raises NotReadyError or what else stands in the way of a search, but only where there is a rank to be told.
+        Raises NotReadyError or what else prevents a search, but only if the photo can have a rank.
         """
         root = self._roots.root_of(path)
-        case = await self._outside(path) if root is None else await self._inside(path, root)
-        path = case.facts.get("real_path", path)
-        findable = path in self._library or bool(case.facts.get("photos"))
-        answer = {"path": path, "verdict": case.kind, "findable": findable, "text": case.text}
-        answer |= {"root": self._roots.root_of(path), **case.facts, "match": None}
+        verdict = await self._outside(path) if root is None else await self._inside(path, root)
+        path = verdict.facts.get("real_path", path)
+        findable = path in self._library or bool(verdict.facts.get("photos"))
+        answer = {"path": path, "verdict": verdict.kind, "findable": findable, "text": verdict.text}
+        answer |= {"root": self._roots.root_of(path), **verdict.facts, "match": None}
         if query is not None and path in self._library:
-            answer["match"] = await self._match(path, query)
+            rank = await self._searcher.rank_of(query, path)
+            answer["match"] = None if rank is None else _match(query, *rank)
         return answer
 
-    async def _ask_disk(self, about: str, question: Callable[[], _T]) -> _T:
-        """Ask the disk, for a short while only: somebody waits. Raises OSError, TimeoutError."""
-        disk = self._disks.setdefault(about, TimeoutExecutor(f"why {about}", _PATIENCE, max_concurrent=1))
-        return await disk.run(lambda _tick: question())
+    async def _on_disk(self, root: str, call: Callable[[], _T]) -> _T:
+        """Run a call to the disk of a root, "" for any other, for a short time only. Raises OSError, TimeoutError."""
+        disk = self._disks.setdefault(root, TimeoutExecutor(f"why {root}", _DISK_TIMEOUT, max_concurrent=1))
+        return await disk.run(lambda _tick: call())
 
     async def _outside(self, path: str) -> Verdict:
         watched = f"it lies in no watched folder; watched: {', '.join(self._roots)}"
         try:
-            real = (await self._ask_disk("", lambda: self._stat_path(path, None))).real
+            real = (await self._on_disk("", lambda: self._stat_path(path, None))).real
         except (OSError, ValueError):
             real = path
         if real == path or (root := self._roots.root_of(real)) is None:
-            return Verdict("outside", watched, {})
-        case = await self._inside(real, root)
-        return Verdict(case.kind, f"its real name is {real}: {case.text}", {**case.facts, "real_path": real})
+            return Verdict(kind="outside", text=watched, facts={})
+        verdict = await self._inside(real, root)
+        return replace(
+            verdict, text=f"its real name is {real}: {verdict.text}", facts={**verdict.facts, "real_path": real}
+        )
 
     async def _inside(self, path: str, root: str) -> Verdict:
         monitor = self._monitors[root]
         if monitor.state == "offline":
-            return self._offline(path, monitor, monitor.detail)
+            return _offline(path, monitor, self._library.get(path), monitor.detail)
         try:
-            status = await self._ask_disk(root, lambda: self._stat_path(path, root))
+            status = await self._on_disk(root, lambda: self._stat_path(path, root))
         except TimeoutError:
-            return self._offline(path, monitor, "it does not answer")
+            return _offline(path, monitor, self._library.get(path), "it does not answer")
         except OSError as error:
-            return Verdict("unreadable", f"it cannot be looked at: {(error.strerror or str(error)).lower()}", {})
-        return self._excluded(path, status) or self._seen(path, monitor, status)
-
-    def _seen(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
-        match status.kind:
-            case "nothing" if path in self._library and monitor.offline(path):
-                return self._offline(path, monitor, monitor.detail)
-            case "nothing":
-                still = "; the index still has it until the next scan" if path in self._library else ""
-                return Verdict("missing", f"there is no such file{still}", {})
-            case "folder":
-                return self._folder(path)
-            case _:
-                return self._file(path, monitor, status)
-
-    def _offline(self, path: str, monitor: RootMonitor, reason: str) -> Verdict:
-        whole = monitor.state == "offline"
-        text = f"its folder {monitor.root} is offline: {reason}" if whole else f"its file is not there now: {reason}"
-        facts: dict[str, Any] = {"reason": reason}
-        if (seen := monitor.seen_at(path)) is not None:
-            text += f"; last there {_time(seen)}"
-            facts["last_seen"] = round(seen, 3)
-        photo = self._library.get(path)
-        if photo is None:
-            return Verdict("offline", f"{text}; the photo is not indexed", facts)
-        facts["indexed_at"] = round(photo.indexed_at, 3)
-        return Verdict("offline", f"{text}; the photo is indexed and stays findable", facts)
+            reason = (error.strerror or str(error)).lower()
+            return Verdict(kind="unreadable", text=f"it cannot be looked at: {reason}", facts={})
+        return self._excluded(path, status) or self._present(path, monitor, status)
 
     def _excluded(self, path: str, status: PathStatus) -> Verdict | None:
-        rel = self._roots.rel_path(path)
+        rel, rules = self._roots.rel_path(path), self._rules()
         if status.link and not self._follow():
             clause = f"{status.link} is a symbolic link, and links are not followed (watch.follow_symlinks)"
         elif status.kind == "nothing":
             clause = ""
         elif status.kind == "folder":
-            # What a photo in it would be told; the root itself is always admitted.
-            clause = self._rules().why_not(f"{rel}/x.jpg") or "" if rel else ""
+            # The same as for a photo in it; the root itself is always admitted.
+            clause = rules.why_not(f"{rel}/x.jpg") or "" if rel else ""
         else:
-            clause = self._rules().why_not(rel) or ""
+            clause = rules.why_not(rel) or ""
             if not clause and status.kind == "file" and status.fingerprint is not None:
-                clause = self._too_small(status.fingerprint.size)
-        return Verdict("excluded", f"it is left out: {clause}", {"reason": clause}) if clause else None
+                clause = _too_small(status.fingerprint.size, rules)
+        return Verdict(kind="excluded", text=f"it is left out: {clause}", facts={"reason": clause}) if clause else None
 
-    def _too_small(self, size: int) -> str:
-        rules = self._rules()
-        if rules.allows_size(size):
-            return ""
-        return f"it has {size:,} bytes, and watch.min_bytes is {rules.min_bytes:,}"
+    def _present(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
+        photo = self._library.get(path)
+        match status.kind:
+            case "nothing" if photo is not None and monitor.offline(path):
+                return _offline(path, monitor, photo, monitor.detail)
+            case "nothing":
+                still = "; the index still has it until the next scan" if photo is not None else ""
+                return Verdict(kind="missing", text=f"there is no such file{still}", facts={})
+            case "folder":
+                return self._folder(path)
+            case _:
+                return self._file(path, monitor, status)
+
+    def _file(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
+        photo, failure, pending = self._library.get(path), self._library.failure(path), self._pending(path)
+        if photo is not None and photo.fingerprint != status.fingerprint:
+            return _changed(photo, self._model.label, pending, monitor)
+        if photo is not None:
+            return _indexed(photo, self._model.label)
+        if pending is not None:
+            return pending
+        return _failed(failure) if failure is not None else _unseen(monitor)
 
     def _folder(self, path: str) -> Verdict:
         known = list(self._library.under(path))
         errors = sum(self._library.failure(each) is not None for each in known)
         photos, pending = len(known) - errors, len(self._router.under(path))
-        text = f"it is a folder: {photos:,} photos indexed, {errors:,} could not be read, {pending:,} on their way"
-        return Verdict("folder", text, {"photos": photos, "errors": errors, "pending": pending})
+        return Verdict(
+            kind="folder",
+            text=f"it is a folder: {photos:,} photos indexed, {errors:,} could not be read, {pending:,} on their way",
+            facts={"photos": photos, "errors": errors, "pending": pending},
+        )
 
-    def _file(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
+    def _pending(self, path: str) -> Verdict | None:
+        """Return where on its way to the index a file is, None if it is not pending."""
         pipeline = self._router.pipeline_of(path)
-        photo, failure = self._library.get(path), self._library.failure(path)
-        way = self._pending_verdict(path, pipeline) if pipeline is not None else None
-        if photo is not None:
-            name, since = self._model.label, _time(photo.indexed_at)
-            facts = {"indexed_at": round(photo.indexed_at, 3), "model": name}
-            text = f"it is indexed, since {since} with the model {name}"
-            if photo.fingerprint == status.fingerprint:
-                return Verdict("indexed", text, facts)
-            then = way.text if way is not None else _unseen(monitor)
-            return Verdict("changed", f"{text}, but has changed since: {then}", {**facts, **(way.facts if way else {})})
-        if way is not None:
-            return way
-        if failure is not None:
-            times = "once" if failure.attempts == 1 else f"{failure.attempts} times"
-            text = f"it could not be indexed: {failure.reason} (tried {times}, last {_time(failure.failed_at)})"
-            facts = {"reason": failure.reason, "attempts": failure.attempts, "failed_at": round(failure.failed_at, 3)}
-            return Verdict("failed", text, facts)
-        return Verdict("unseen", f"it has not been seen yet: {_unseen(monitor)}", {})
-
-    def _pending_verdict(self, path: str, pipeline: RootPipeline) -> Verdict | None:
-        stage = pipeline.stage_of(path)
-        if stage is None:
+        stage = pipeline.stage_of(path) if pipeline is not None else None
+        if pipeline is None or stage is None:
             return None
         if stage == "settling":
-            return Verdict("settling", "it was touched a moment ago and is read as soon as it stops changing", {})
+            text = "it was touched a moment ago and is read as soon as it stops changing"
+            return Verdict(kind="settling", text=text, facts={})
         position = pipeline.embed_position(path)
         if position is None:
-            return Verdict("indexing", "it is being indexed at this moment", {})
+            return Verdict(kind="indexing", text="it is being indexed at this moment", facts={})
         at, of = position
         text, facts = f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of}
         if self._throttle.state.state == "full":
-            return Verdict("queued", text, facts)
+            return Verdict(kind="queued", text=text, facts=facts)
         pace = str(self._throttle.state)
-        return Verdict("queued", f"{text}; indexing is {pace}", {**facts, "pace": pace})
-
-    async def _match(self, path: str, query: str) -> dict[str, Any] | None:
-        found = await self._searcher.rank_of(query, path)
-        if found is None:
-            return None
-        found_rank, band = found
-        rank, photos, score = found_rank.rank, found_rank.total, found_rank.photo.score
-        relevance = found_rank.photo.relevance
-        match = {"query": query, "rank": rank, "photos": photos, "score": round(score, 4), "passes": found_rank.passes}
-        match |= {"relevance": None if relevance is None else round(relevance, 4), "band": band}
-        if not found_rank.passes:
-            return match | {"text": f'a filter of "{query}" leaves it out; its score is {score:.3f}'}
-        text = f'for "{query}" it has rank {rank:,} of {photos:,}, score {score:.3f}'
-        if relevance is not None:
-            text += f", relevance {relevance:.2f}"
-        if rank > _SHOWN:
-            text += f"; a search shows the best {_SHOWN} unless it asks for more, here with --limit {rank}"
-        if band == "none":
-            text += "; a search leaves out what is so improbable unless it is asked with --all"
-        return match | {"text": text + f"; a --min-score above {score:.3f} would hide it"}
+        return Verdict(kind="queued", text=f"{text}; indexing is {pace}", facts={**facts, "pace": pace})
 
 
-def _unseen(monitor: RootMonitor) -> str:
+def _offline(path: str, monitor: RootMonitor, photo: Photo | None, reason: str) -> Verdict:
+    if monitor.state == "offline":
+        text = f"its folder {monitor.root} is offline: {reason}"
+    else:
+        text = f"its file is not there now: {reason}"
+    facts: dict[str, Any] = {"reason": reason}
+    if (seen := monitor.seen_at(path)) is not None:
+        text += f"; last there {_local_time(seen)}"
+        facts["last_seen"] = round(seen, 3)
+    if photo is None:
+        return Verdict(kind="offline", text=f"{text}; the photo is not indexed", facts=facts)
+    facts["indexed_at"] = round(photo.indexed_at, 3)
+    return Verdict(kind="offline", text=f"{text}; the photo is indexed and stays findable", facts=facts)
+
+
+def _too_small(size: int, rules: IgnoreRules) -> str:
+    return "" if rules.allows_size(size) else f"it has {size:,} bytes, and watch.min_bytes is {rules.min_bytes:,}"
+
+
+def _indexed(photo: Photo, model: str) -> Verdict:
+    return Verdict(
+        kind="indexed",
+        text=f"it is indexed, since {_local_time(photo.indexed_at)} with the model {model}",
+        facts={"indexed_at": round(photo.indexed_at, 3), "model": model},
+    )
+
+
+def _changed(photo: Photo, model: str, pending: Verdict | None, monitor: RootMonitor) -> Verdict:
+    indexed = _indexed(photo, model)
+    text, facts = (_when_seen(monitor), {}) if pending is None else (pending.text, pending.facts)
+    return Verdict(
+        kind="changed",
+        text=f"{indexed.text}, but has changed since: {text}",
+        facts={**indexed.facts, **facts},
+    )
+
+
+def _failed(failure: Failure) -> Verdict:
+    times = "once" if failure.attempts == 1 else f"{failure.attempts} times"
+    return Verdict(
+        kind="failed",
+        text=f"it could not be indexed: {failure.reason} (tried {times}, last {_local_time(failure.failed_at)})",
+        facts={"reason": failure.reason, "attempts": failure.attempts, "failed_at": round(failure.failed_at, 3)},
+    )
+
+
+def _unseen(monitor: RootMonitor) -> Verdict:
+    return Verdict(kind="unseen", text=f"it has not been seen yet: {_when_seen(monitor)}", facts={})
+
+
+def _when_seen(monitor: RootMonitor) -> str:
+    """Return when the root notices the file as it is now."""
     if monitor.busy:
         return f"{monitor.root} is still being scanned"
     if monitor.unwatched_reason:
@@ -234,5 +247,22 @@ def _unseen(monitor: RootMonitor) -> str:
     return "if it stays so, `phsearch-client rescan` looks for it now"
 
 
-def _time(seconds: float) -> str:
+def _match(query: str, found: Rank, band: Band | None) -> dict[str, Any]:
+    """Return the rank of a photo for a query, and a sentence about it."""
+    rank, photos, score, relevance = found.rank, found.total, found.photo.score, found.photo.relevance
+    match = {"query": query, "rank": rank, "photos": photos, "score": round(score, 4), "passes": found.passes}
+    match |= {"relevance": None if relevance is None else round(relevance, 4), "band": band}
+    if not found.passes:
+        return match | {"text": f'a filter of "{query}" leaves it out; its score is {score:.3f}'}
+    text = f'for "{query}" it has rank {rank:,} of {photos:,}, score {score:.3f}'
+    if relevance is not None:
+        text += f", relevance {relevance:.2f}"
+    if rank > _USUAL_LIMIT:
+        text += f"; a search shows the best {_USUAL_LIMIT} unless it asks for more, here with --limit {rank}"
+    if band == "none":
+        text += "; a search leaves out what is so improbable unless it is asked with --all"
+    return match | {"text": text + f"; a --min-score above {score:.3f} would hide it"}
+
+
+def _local_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,7 +1,7 @@
-"""Understanding a photo that is not in the library, for `like:`.
+"""Embeds photos that are not in the library, for `like:`.
 
-The daemon opens the file and hands its bytes to a worker of its own: not to the index worker, which may be paused, and
-not to the query worker, which a hostile picture must not take along. That worker may read no file at all.
+The daemon opens the file and sends its bytes to a separate worker: not to the image worker, which may be paused, and
+not to the text worker, which a hostile picture must not crash. That worker may read no file at all.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import posixpath
-from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phsearch.domain.lru import LruCache
 from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelMismatchError, UnreadableImageError
 from phsearch.safe_open import open_regular
@@ -29,87 +29,86 @@ if TYPE_CHECKING:
     from phsearch.service.workers.process import WorkerInfo
 
 MAX_CONCURRENT = 2
-"""Photos whose bytes are in memory, the one that is decoded and the next."""
+"""Photos whose bytes are in memory: the one that is decoded and the next."""
 
-_PATIENCE = 10.0
+_DISK_TIMEOUT = 10.0
 _MAX_STALLED = 16
-_LARGEST = 256 << 20
-_PIECE = 1 << 20
+_MAX_BYTES = 256 << 20
+_CHUNK_BYTES = 1 << 20
 _REMEMBERED = 100
-_UNIT = 1e-2
-_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have folders of its own
+_LENGTH_TOLERANCE = 1e-2
+_TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have private folders
 
 
 class ImageQueryEmbedder:
-    """Path -> vector, for as long as the file stays the same; `bound` gives the model of the index."""
+    """Path -> vector, remembered while the file stays the same; `bound` returns the model of the index."""
 
     def __init__(
-        self, worker: OnDemandWorker, bound: Callable[[], ModelIdentity | None], patience: float = _PATIENCE
+        self, *, worker: OnDemandWorker, bound: Callable[[], ModelIdentity | None], disk_timeout: float = _DISK_TIMEOUT
     ) -> None:
         self._worker = worker
         self._bound = bound
-        self._patience = patience
-        self._room = asyncio.Semaphore(MAX_CONCURRENT)
+        self._disk_timeout = disk_timeout
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._stalled_dirs: dict[str, TimeoutExecutor] = {}
-        self._known: OrderedDict[tuple[ModelIdentity | None, str, Fingerprint], Vectors] = OrderedDict()
+        self._vectors: LruCache[tuple[ModelIdentity | None, str, Fingerprint], Vectors] = LruCache(_REMEMBERED)
 
     async def image_vector(self, path: str) -> Vectors:
-        """Give the [dim] unit vector of the photo in a file. Raises UnreadableImageError, naming it and why."""
+        """Return the [dim] unit vector of the photo in a file. Raises UnreadableImageError with its path and why."""
         try:
-            async with self._room:
-                fingerprint, data = await self._disk(path).run(read_regular_file, path)
+            async with self._slots:
+                fingerprint, data = await self._disk_of(path).run(read_regular_file, path)
                 key = self._bound(), path, fingerprint
-                if (known := self._known.get(key)) is None:
-                    header = {"op": "look", "path": path}
-                    known = self._known[key] = await self._worker.request(header, data, partial(_vector, key[0]))
+                if (known := self._vectors.get(key)) is not None:
+                    return known
+                header = {"op": "look", "path": path}
+                vector = await self._worker.request(header, data, partial(_vector_of_answer, key[0]))
         except OSError as error:
             raise UnreadableImageError(f"{path} cannot be read: {_reason(error)}", _hint(path)) from None
         except UnreadableImageError as error:
             raise UnreadableImageError(f"{path} is of no use for like: {error}", "take another photo") from None
-        self._known.move_to_end(key)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return known
+        self._vectors.put(key, vector)
+        return vector
 
-    def _disk(self, path: str) -> TimeoutExecutor:
-        """Give whom to ask; a folder whose disk does not answer fails at once, and holds no other folder up."""
+    def _disk_of(self, path: str) -> TimeoutExecutor:
+        """Return the executor for a file. A folder that stalled fails at once and delays no other folder."""
         self._stalled_dirs = {folder: disk for folder, disk in self._stalled_dirs.items() if disk.stalled}
         folder = posixpath.dirname(path)
-        if len(self._stalled_dirs) >= _MAX_STALLED:  # each has a thread that hangs
+        if len(self._stalled_dirs) >= _MAX_STALLED:  # each holds a thread
             folder = next(iter(self._stalled_dirs))
         if (known := self._stalled_dirs.get(folder)) is not None:
             return known
-        disk = TimeoutExecutor("like", self._patience, on_hang=lambda: self._stalled_dirs.update({folder: disk}))
+        disk = TimeoutExecutor("like", self._disk_timeout, on_hang=lambda: self._stalled_dirs.update({folder: disk}))
         return disk
 
 
 def read_regular_file(
-    tick: Callable[[], None], path: str, root: str | None = None, largest: int = _LARGEST
+    tick: Callable[[], None], path: str, root: str | None = None, max_bytes: int = _MAX_BYTES
 ) -> tuple[Fingerprint, bytearray]:
-    """Give what is in a regular file; with `root` no link below that is followed. Calls `tick` as it gets on.
+    """Return the fingerprint and the bytes of a regular file. With `root` no link below it is followed.
 
-    Raises OSError and UnreadableImageError.
+    Calls `tick` after each chunk. Raises OSError and UnreadableImageError.
     """
     if "\0" in path:
         raise UnreadableImageError("no file has a NUL character in its name")
     data = bytearray()
     with os.fdopen(open_regular(path, root), "rb") as file:
         status = os.fstat(file.fileno())
-        # The file may grow, and those of /proc do not say how large they are.
-        while status.st_size <= largest and len(data) <= largest and (piece := file.read(_PIECE)):
+        # The file may grow, and files in /proc report no size.
+        while status.st_size <= max_bytes and len(data) <= max_bytes and (chunk := file.read(_CHUNK_BYTES)):
             tick()
-            data += piece
-    if max(status.st_size, len(data)) > largest:
-        raise UnreadableImageError(f"it has more than {largest >> 20:,} MB")
+            data += chunk
+    if max(status.st_size, len(data)) > max_bytes:
+        raise UnreadableImageError(f"it has more than {max_bytes >> 20:,} MB")
     return Fingerprint.of(status), data
 
 
-def _vector(bound: ModelIdentity | None, ready: WorkerInfo, answer: frames.Frame) -> Vectors:
-    """Give the vector in an answer. Raises ModelMismatchError, or ValueError where it is none."""
+def _vector_of_answer(bound: ModelIdentity | None, ready: WorkerInfo, answer: frames.Frame) -> Vectors:
+    """Return the vector in an answer. Raises ModelMismatchError, or ValueError if there is none."""
     if ready.identity != bound:
         raise ModelMismatchError("the model has changed since the photos were indexed", "restart the daemon")
     vector: Vectors = frames.vectors_from_bytes(answer[1], 1)[0]
-    if len(vector) != ready.identity.dim or not abs(np.linalg.norm(vector) - 1) < _UNIT:
+    if len(vector) != ready.identity.dim or not abs(np.linalg.norm(vector) - 1) < _LENGTH_TOLERANCE:
         raise ValueError("no unit vector")
     return vector
 
@@ -119,6 +118,6 @@ def _reason(error: OSError) -> str:
 
 
 def _hint(path: str) -> str:
-    if path.startswith(_PRIVATE) and os.environ.get("INVOCATION_ID"):
+    if path.startswith(_TEMPORARY) and os.environ.get("INVOCATION_ID"):
         return "a service has a /tmp of its own: copy the photo to your home folder first"
     return "give the path of a photo, in the library or anywhere else"

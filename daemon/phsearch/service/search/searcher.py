@@ -1,19 +1,15 @@
-"""Answer queries: what is said in the query language becomes a vector and a mask, and those become photos."""
+"""Answers queries: a text in the query language becomes a vector and filters, and those become photos."""
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from phsearch.domain.histogram import Histogram
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
-from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names
 from phsearch.errors import PhsearchError
@@ -28,46 +24,17 @@ if TYPE_CHECKING:
     from phsearch.domain.search.relevance import Band, Calibration, Kind
     from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
-    from phsearch.domain.types import ModelIdentity, Photo
-    from phsearch.service.search.query_embedder import QueryEmbedder
+    from phsearch.domain.types import Photo
+    from phsearch.service.search.query_embedder import EmbeddedAim, QueryEmbedder
     from phsearch.service.threads import SerialExecutor
 
-# Which calibration judges the hits: that of the model the index is bound to, if there is one.
+_CANDIDATES_PER_HIT, _EXTRA_CANDIDATES, _MAX_CANDIDATES = 8, 50, 4_000
+"""Where near-duplicates are collapsed, more photos than hits are needed: so many a hit and some, up to a maximum."""
 
 
-log = logging.getLogger("phsearch.query")
-
-
-class CalibrationCache:
-    """Looked up once for each model; `load` gives None where there is none for it."""
-
-    def __init__(
-        self, bound: Callable[[], ModelIdentity | None], load: Callable[[ModelIdentity], Calibration | None]
-    ) -> None:
-        self._bound = bound
-        self._load = load
-        self._of: ModelIdentity | None = None
-        self._calibration = UNCALIBRATED
-
-    def __call__(self) -> Calibration:
-        """Give it."""
-        identity = self._bound()
-        if identity is not None and identity != self._of:
-            self._of = identity
-            self._calibration = self._load(identity) or UNCALIBRATED
-            if not self._calibration.fitted:
-                log.info("the model is not calibrated: hits have scores but no relevance, and none are cut off")
-        return self._calibration
-
-
-_BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-_BURST, _SPARE, _MOST = 8, 50, 4_000
-"""Where moments are one hit each more candidates are looked at: so many a hit, and some; never more than so many."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """One question, as the wire has it."""
+    """One search, as the wire has it."""
 
     query: str
     limit: int = 20
@@ -80,9 +47,9 @@ class SearchRequest:
     cwd: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankedHit:
-    """One photo that is shown; `more` near-duplicates stand behind it, `share` is its part of the model's softmax."""
+    """One photo that is shown. It stands for `more` near-duplicates; `share` is its part of the model's softmax."""
 
     photo: Photo
     score: float
@@ -92,9 +59,9 @@ class RankedHit:
     more: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResults:
-    """What a question found; see `Outcome`."""
+    """The hits of a search; the numbers are those of `Ranking`."""
 
     query: Query
     hits: list[RankedHit]
@@ -104,126 +71,177 @@ class SearchResults:
 
 
 class Searcher:
-    """Questions in, photos out."""
+    """Answers search requests; after the phrases are embedded each takes one turn of the rank thread."""
 
     def __init__(
         self,
+        *,
         query_embedder: QueryEmbedder,
+        filter_compiler: FilterCompiler,
         library: Library,
         index: VectorIndex,
         rank_executor: SerialExecutor,
         roots: Roots,
-        filter_compiler: FilterCompiler,
         calibration: Callable[[], Calibration],
         logit_scale: Callable[[], float],
+        record_duration: Callable[[float], None],
         today: Callable[[], dt.date] = dt.date.today,
     ) -> None:
         self._query_embedder = query_embedder
+        self._filter_compiler = filter_compiler
         self._library = library
         self._index = index
         self._executor = rank_executor
         self._roots = roots
-        self._filters = filter_compiler
         self.calibration = calibration
         self._logit_scale = logit_scale
+        self._record_duration = record_duration
         self._today = today
-        self.durations = Histogram(_BOUNDS)
-        """Seconds of the searches that were answered."""
         self.refused = 0
+        """How many searches were answered with an error."""
 
-    async def search(self, ask: SearchRequest) -> SearchResults:
-        """Answer one question.
+    async def search(self, request: SearchRequest) -> SearchResults:
+        """Answer one request, and record its duration in seconds if there is an answer.
 
         Raises QueryError, UnsupportedQueryError, UnreadableImageError, NotReadyError or what is wrong with the model.
         """
         start = time.monotonic()
         try:
-            found = await self._search(ask)
+            results = await self._search(request)
         except PhsearchError:
             self.refused += 1
             raise
-        self.durations.observe(time.monotonic() - start)
-        return found
+        self._record_duration(time.monotonic() - start)
+        return results
 
-    def check(self, ask: SearchRequest) -> None:
+    def check(self, request: SearchRequest) -> None:
         """Raise what a search would raise at once."""
-        self._query_embedder.check_aims(parse(ask.query, self._today()).aims)
+        self._query_embedder.check_aims(parse(request.query, self._today()).aims)
 
     async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None] | None:
-        """Say where one photo stands for a query, and in which band; None where it is not here, or nothing ranks.
+        """Return the rank of one photo for a query, and its band; None if it is not indexed or nothing ranks.
 
         Raises as `search`.
         """
         query = parse(text, self._today())
         if not query.aims:
             return None
-        where = await self._where(query, SearchRequest(text))
-        vector = await self._query_embedder.query_vector(query.aims, None)
         calibration = self.calibration()
-        found = await self._executor.submit(rank_of, self._index, path, vector, _kind(query), calibration, where)
+        embedded = await self._embed(query, None, calibration)
+        roots = tuple(self._roots)
+
+        def rank_one() -> Rank | None:
+            where = self._where(query, SearchRequest(query=text), roots)
+            vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
+            return rank_of(self._index, path, vector, _kind(query), calibration, where)
+
+        found = await self._executor.submit(rank_one)
         if found is None:
             return None
-        relevance = found.photo.relevance
-        return found, None if relevance is None else calibration.band(relevance)
+        return found, _band(found.photo, calibration)
 
-    async def _search(self, ask: SearchRequest) -> SearchResults:
-        query = parse(ask.query, self._today())
-        where = await self._where(query, ask)
+    async def _search(self, request: SearchRequest) -> SearchResults:
+        query = parse(request.query, self._today())
         calibration = self.calibration()
-        most = min(ask.limit * _BURST + _SPARE, _MOST) if ask.collapse else ask.limit
-        if query.aims:
-            vector = await self._query_embedder.query_vector(query.aims, ask.cwd)
-            cut = Cutoff(ask.min_score, _min_relevance(ask, calibration))
-            judged = partial(rank, self._index, vector, _kind(query), calibration)
-            result: Ranking = await self._executor.submit(judged, where, cut, most)
-        else:
-            result = await self._executor.submit(list_by_date, self._index, where, most)
-        hits = await self._hits(result.best, ask, calibration, ranks=bool(query.aims))
-        return SearchResults(query, hits, result.matching, result.hidden, result.closest)
-
-    async def _where(self, query: Query, ask: SearchRequest) -> Where:
-        await self._executor.submit(check_names, query.filters, self._index.columns, self._filters, tuple(self._roots))
-        return self._filters.compile(query.filters, ask.indexed_after, ask.indexed_until)
-
-    async def _hits(
-        self, best: Sequence[RankedPhoto], ask: SearchRequest, calibration: Calibration, *, ranks: bool
-    ) -> list[RankedHit]:
-        known = [(photo, each) for each in best if (photo := self._library.get(each.path)) is not None]
-        groups = [(photo, each, 0) for photo, each in known[: ask.limit]]
-        if ask.collapse:
-            photos = [photo for photo, _ in known]
-            moments = await self._executor.submit(self._collapsed, photos, calibration)
-            moments = moments[: ask.limit]
-            groups = [(*known[moment[0]], len(moment) - 1) for moment in moments]
-        parts = (
-            softmax_shares([each.score for _, each, _ in groups], self._logit_scale())
-            if ranks
-            else [None] * len(groups)
+        embedded = await self._embed(query, request.cwd, calibration)
+        # Nothing is awaited in between: the rank thread sees the library as it is now.
+        ranking, groups = await self._executor.submit(
+            self._rank, query, embedded, request, calibration, tuple(self._roots)
         )
+        return SearchResults(
+            query=query,
+            hits=self._hits(ranking, groups, request.limit, calibration, ranks=bool(query.aims)),
+            matching=ranking.matching,
+            hidden=ranking.hidden,
+            closest=ranking.closest,
+        )
+
+    async def _embed(self, query: Query, cwd: str | None, calibration: Calibration) -> list[EmbeddedAim]:
+        if not query.aims:
+            return []
+        try:
+            return await self._query_embedder.embed_aims(query.aims, cwd, calibration.templates)
+        except PhsearchError:
+            # A misspelt name is reported first, whatever else is wrong.
+            await self._executor.submit(self._check_names, query, tuple(self._roots))
+            raise
+
+    # --- on the rank thread -----------------------------------------------------------------------------------
+
+    def _rank(
+        self,
+        query: Query,
+        embedded: Sequence[EmbeddedAim],
+        request: SearchRequest,
+        calibration: Calibration,
+        roots: Sequence[str],
+    ) -> tuple[Ranking, list[list[int]]]:
+        """Return the ranking, and its photos as groups of near-duplicates, each by places in it, best first."""
+        where = self._where(query, request, roots)
+        limit = request.limit
+        if request.collapse:
+            limit = min(limit * _CANDIDATES_PER_HIT + _EXTRA_CANDIDATES, _MAX_CANDIDATES)
+        if query.aims:
+            vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
+            cutoff = Cutoff(request.min_score, _min_relevance(request, calibration))
+            ranking = rank(self._index, vector, _kind(query), calibration, where, cutoff, limit)
+        else:
+            ranking = list_by_date(self._index, where, limit)
+        if not request.collapse:
+            return ranking, [[place] for place in range(len(ranking.best))]
+        thresholds = SimilarityThresholds.known(calibration, self._index.sample())
+        return ranking, collapse([each.photo for each in ranking.best], self._index.vectors, thresholds)
+
+    def _where(self, query: Query, request: SearchRequest, roots: Sequence[str]) -> Where:
+        self._check_names(query, roots)
+        return self._filter_compiler.compile(query.filters, request.indexed_after, request.indexed_until)
+
+    def _check_names(self, query: Query, roots: Sequence[str]) -> None:
+        check_names(query.filters, self._index.columns, self._filter_compiler, roots)
+
+    # --- back on the event loop -------------------------------------------------------------------------------
+
+    def _hits(
+        self,
+        ranking: Ranking,
+        groups: Sequence[Sequence[int]],
+        limit: int,
+        calibration: Calibration,
+        *,
+        ranks: bool,
+    ) -> list[RankedHit]:
+        """Return one hit for each group whose best photo is still in the library."""
+        shown = [
+            (photo, best, len(group) - 1)
+            for group in groups
+            if (photo := self._library.get((best := ranking.best[group[0]]).photo.path)) is not None
+        ][:limit]
+        scores = [best.score for _, best, _ in shown]
+        shares = softmax_shares(scores, self._logit_scale()) if ranks else [None] * len(shown)
         return [
             RankedHit(
-                photo,
-                each.score,
-                each.relevance,
-                None if each.relevance is None else calibration.band(each.relevance),
-                share,
-                more,
+                photo=photo,
+                score=best.score,
+                relevance=best.relevance,
+                band=_band(best, calibration),
+                share=share,
+                more=more,
             )
-            for (photo, each, more), share in zip(groups, parts, strict=True)
+            for (photo, best, more), share in zip(shown, shares, strict=True)
         ]
-
-    def _collapsed(self, photos: Sequence[Photo], calibration: Calibration) -> list[list[int]]:
-        thresholds = SimilarityThresholds.known(calibration, self._index.sample())
-        return collapse(photos, self._index.vectors, thresholds)
 
 
 def _kind(query: Query) -> Kind:
-    """Say which curve judges the query: that of photos only where nothing else is in it."""
+    """Return which curve judges the query: that of photos only where it has nothing but photos."""
     return "photo" if all(isinstance(aim, Like) for aim in query.aims) else "words"
 
 
-def _min_relevance(ask: SearchRequest, calibration: Calibration) -> float | None:
-    wanted = [] if ask.min_relevance is None else [ask.min_relevance]
-    if ask.min_band is not None:
-        wanted.append(calibration.threshold(ask.min_band))
-    return max(wanted, default=None)
+def _band(ranked: RankedPhoto, calibration: Calibration) -> Band | None:
+    return None if ranked.relevance is None else calibration.band(ranked.relevance)
+
+
+def _min_relevance(request: SearchRequest, calibration: Calibration) -> float | None:
+    bounds = [] if request.min_relevance is None else [request.min_relevance]
+    if request.min_band is not None:
+        bounds.append(calibration.threshold(request.min_band))
+    return max(bounds, default=None)

@@ -27,7 +27,13 @@ class AlbumMethods:
 
     async def _save(self, params: dict[str, Any]) -> dict[str, Any]:
         band = params["min_band"] or ""
-        album = Album(params["name"], params["query"], params["limit"], band, params["folder"])
+        album = Album(
+            name=params["name"],
+            query=params["query"],
+            limit=params["limit"],
+            band=band,
+            folder=params["folder"],
+        )
         await self._albums.save_album(album)
         return {"album": next(each for each in self._albums.list_albums() if each["name"] == album.name)}
 

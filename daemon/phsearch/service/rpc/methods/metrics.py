@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from phsearch.service.health.components import Components
     from phsearch.service.rpc.dispatcher import Handlers
 
+QUERY_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+"""Upper bounds of the buckets of query durations."""
 _STATES = ("starting", "scanning", "watching", "polling", "offline")
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 
@@ -65,7 +67,7 @@ class MetricsMethods:
         yield gauge("phsearch_start_time_seconds", "When the daemon was started.", self._started)
         yield gauge("phsearch_model_ready", "Whether queries can be answered.", model["state"] == "ready")
         yield gauge("phsearch_connections", "Clients that are connected.", self._connections())
-        durations = self._components.searcher.durations
+        durations = self._components.query_durations
         yield HistogramMetricFamily(
             "phsearch_query_duration_seconds",
             "How long searches took that were answered.",

@@ -1,0 +1,39 @@
+"""The options of the command line that stand for terms of a query, such as --date for date:."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from phsearch.cli.query_args import alternatives, quoted
+from phsearch.wire.filters import TERMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    _Command = TypeVar("_Command", bound=Callable[..., int])
+
+OPTIONS = {term.option.name: (term.key, term.option) for term in TERMS.values() if term.option is not None}
+"""Option -> the key of its term, and how it is described."""
+
+
+def query_options(command: _Command) -> _Command:
+    """Add the options to a command."""
+    for name, (_, option) in reversed(OPTIONS.items()):
+        add = click.option(f"--{name}", name, multiple=True, metavar=option.metavar, help=option.help)
+        command = add(command)
+    return command
+
+
+def terms_of(values: Mapping[str, str | Iterable[str] | None]) -> list[str]:
+    """Return the terms that the values of options stand for; an option has any number of values, or None."""
+    return [
+        f"{key}:{quoted(value) if option.is_path else alternatives(value)}"
+        for name, (key, option) in OPTIONS.items()
+        for value in _each(values.get(name))
+    ]
+
+
+def _each(value: str | Iterable[str] | None) -> Iterable[str]:
+    return (value,) if isinstance(value, str) else value or ()

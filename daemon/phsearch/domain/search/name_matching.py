@@ -1,0 +1,82 @@
+"""Which folders, roots and cameras a name in a query means.
+
+Owners write what they see, so neither case nor the form of accented letters counts, and a part of a folder's path is
+enough: `Holidays/2023` means the photos below any folder Holidays/2023, however deep. The path above a root does not
+count, or `in:home` would mean everything.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from pathspec import GitIgnoreSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GLOB = frozenset("*?[")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def fold_name(text: str) -> str:
+    """Return a name in the form in which names are compared."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
+def folder_matcher(pattern: str, root_of: Callable[[str], str | None], home: str) -> Callable[[str], bool]:
+    """Return a test of a folder's whole path: whether the pattern means it or a folder above it.
+
+    The pattern is a part of a path, a whole path, or a glob. `root_of` returns a folder's root; "~" is `home`.
+    """
+    if pattern.startswith(("/", "~")) and not _GLOB & set(pattern):
+        expanded = home + pattern[1:] if pattern == "~" or pattern.startswith("~/") else pattern
+        whole = fold_name(posixpath.normpath(expanded)).rstrip("/")
+        return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
+    part = fold_name(pattern).strip("/")
+    if _GLOB & set(pattern):
+        spec = GitIgnoreSpec.from_lines([f"/{part}/" if pattern.startswith("/") else f"**/{part}/"])
+        # A pattern for folders matches only paths that end with a slash.
+        return lambda folder: spec.match_file(f"{_path_from_root(folder, root_of)}/")
+    inside = f"/{part}/"
+    return lambda folder: inside in f"/{_path_from_root(folder, root_of)}/"
+
+
+def is_root(root: str | None, name: str, home: str) -> bool:
+    """Whether `name` means a root, by its path or by the last part of it."""
+    if root is None:
+        return False
+    folded = fold_name(home + name[1:] if name.startswith("~/") else name).rstrip("/")
+    return folded in (fold_name(root), fold_name(root.rpartition("/")[2]))
+
+
+def is_camera(camera: str, words: str) -> bool:
+    """Whether all words are in a camera's name, one after the other; of the last word its beginning is enough.
+
+    "pixel 8" is a Google Pixel 8 and a Pixel 8 Pro, but no Pixel 80.
+    """
+    name, asked = _WORD.findall(fold_name(camera)), _WORD.findall(fold_name(words))
+    if not asked:
+        return fold_name(words).strip() == fold_name(camera)
+    for start in range(len(name) - len(asked) + 1):
+        *first, last = name[start : start + len(asked)]
+        if first == asked[:-1] and _begins(last, asked[-1]):
+            return True
+    return False
+
+
+def _begins(word: str, beginning: str) -> bool:
+    # The beginning of a number is another number.
+    return word == beginning or (
+        word.startswith(beginning) and not (beginning[-1].isdigit() and word[len(beginning)].isdigit())
+    )
+
+
+def _path_from_root(folder: str, root_of: Callable[[str], str | None]) -> str:
+    """Return a folder's path, beginning with the name of its root."""
+    root = root_of(folder)
+    if root is None:
+        return fold_name(folder).lstrip("/")
+    return fold_name(folder[len(root.rpartition("/")[0]) :]).lstrip("/")

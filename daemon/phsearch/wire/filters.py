@@ -1,0 +1,123 @@
+"""THE table of what can stand before a colon in a query: the filters, and `like:`, which is an aim.
+
+The parser, the description of the search method, and the options of the command line are made from it. A new filter is
+a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the mask of
+that test (domain/search/filters).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermOption:
+    """The option of the command line that stands for a term: --`name` `metavar`."""
+
+    name: str
+    metavar: str
+    help: str
+    is_path: bool = False
+    """Whether the value is a path: then its commas do not separate alternatives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryTerm:
+    """One key of the query language."""
+
+    key: str
+    example: str
+    """A value, for hints."""
+    full_example: str = ""
+    """A value that shows more of what is possible, for descriptions."""
+    synonyms: tuple[str, ...] = ()
+    """Other names that people try; the hint then names the key."""
+    label: str = ""
+    """How an answer names the filter, if not by its key."""
+    single: bool = False
+    """Whether commas are part of the one value; otherwise they separate alternatives."""
+    option: TermOption | None = None
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.full_example or self.example}"
+
+
+LIKE = QueryTerm(
+    key="like",
+    example="beach.jpg",
+    synonyms=("similar",),
+    option=TermOption(name="like", metavar="PATH", help="Like the photo in this file.", is_path=True),
+)
+
+FILTERS = {
+    term.key: term
+    for term in (
+        QueryTerm(
+            key="date",
+            example="2024-06",
+            full_example="2023-06..2023-09",
+            synonyms=("taken", "when", "year"),
+            label="when",
+            option=TermOption(name="date", metavar="DATE", help="Only taken then, or within 2023-06..2023-09."),
+        ),
+        QueryTerm(
+            key="before",
+            example="2024",
+            synonyms=("until",),
+            label="when",
+            option=TermOption(
+                name="before", metavar="DATE", help="Only taken before 2023, 2023-06 or 2023-06-01 began."
+            ),
+        ),
+        QueryTerm(
+            key="after",
+            example="2024-06",
+            synonyms=("from", "since"),
+            label="when",
+            option=TermOption(name="after", metavar="DATE", help="Only taken after that was over."),
+        ),
+        QueryTerm(
+            key="in",
+            example="Holidays",
+            synonyms=("album", "dir", "folder", "path"),
+            option=TermOption(
+                name="under", metavar="DIR", help="Only below this folder, or one of this name.", is_path=True
+            ),
+        ),
+        QueryTerm(key="root", example="Pictures"),
+        QueryTerm(
+            key="camera",
+            example='"Pixel 8"',
+            synonyms=("device", "make", "model"),
+            option=TermOption(name="camera", metavar="NAME", help="Only taken with this camera."),
+        ),
+        QueryTerm(
+            key="type",
+            example="raw",
+            synonyms=("ext", "format"),
+            option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
+        ),
+        QueryTerm(
+            key="near",
+            example="48.85,2.35,10km",
+            synonyms=("gps", "where"),
+            single=True,
+            option=TermOption(name="near", metavar="LAT,LON[,10km]", help="Only taken there, e.g. 48.85,2.35,10km."),
+        ),
+        QueryTerm(
+            key="orientation",
+            example="portrait",
+            option=TermOption(
+                name="orientation", metavar="SHAPE", help="Only portrait, landscape, square or panorama."
+            ),
+        ),
+        QueryTerm(
+            key="size",
+            example=">12MP",
+            option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
+        ),
+    )
+}
+
+TERMS = {LIKE.key: LIKE} | FILTERS
+"""Every key that is known -> its term, in the order in which they are listed."""

@@ -1,0 +1,236 @@
+"""A search: one turn of the rank thread, the same order of errors, and photos that leave the library meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import threading
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+import numpy as np
+import pytest
+
+from phsearch.domain.library import Library
+from phsearch.domain.roots.roots import Roots
+from phsearch.domain.search.filters import FilterCompiler
+from phsearch.domain.search.relevance import UNCALIBRATED
+from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.errors import NotReadyError, QueryError
+from phsearch.service.search.query_embedder import QueryEmbedder
+from phsearch.service.search.searcher import Searcher, SearchRequest
+from phsearch.service.search.text_vectors import TextVectorCache
+from phsearch.service.threads import SerialExecutor
+from support.photos import photo
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from phsearch.domain.types import Vectors
+    from phsearch.service.search.searcher import SearchResults
+    from phsearch.service.workers.model_state import ModelState
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+AXES = np.eye(4, dtype=np.float32)
+WORDS: dict[str, Vectors] = {"red": AXES[0], "green": AXES[1], "blue": AXES[2]}
+NAMES = ("red", "green", "blue")
+
+
+class CountingExecutor(SerialExecutor):
+    """Counts the turns of its thread."""
+
+    turns = 0
+
+    def submit(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+        """Count, and run as usual."""
+        self.turns += 1
+        future: asyncio.Future[_T] = super().submit(call, *args, **kwargs)
+        return future
+
+
+class FakeModel:
+    """A model state: ready, or not."""
+
+    english_only = False
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+
+    def check_ready(self) -> None:
+        """Raise the problem, if there is one."""
+        if self.problem is not None:
+            raise self.problem
+
+
+class Rig:
+    """A searcher over three photos, one for each word, each on an axis of its own."""
+
+    def __init__(self, outside: Mapping[str, Vectors] | None = None) -> None:
+        self.library = Library(
+            [photo(f"/p/{name}.jpg", taken_at=f"202{number}-01-01T00:00:00") for number, name in enumerate(NAMES)]
+        )
+        self.index = VectorIndex()
+        self.index.load(self.library.photos(), AXES[:3])
+        self.model = FakeModel()
+        self.executor = CountingExecutor("rank")
+        self.durations: list[float] = []
+        self.outside = dict(outside or {})
+        self.embedded: list[str] = []
+        self.before_embedding: Callable[[], None] = lambda: None
+        roots = Roots(["/p"])
+        self.searcher = Searcher(
+            query_embedder=QueryEmbedder(
+                text_vectors=TextVectorCache(self),
+                image_embedder=self,
+                model=cast("ModelState", self.model),
+                library=self.library,
+                index=self.index,
+                home="/home/me",
+            ),
+            filter_compiler=FilterCompiler(roots.root_of, "/home/me"),
+            library=self.library,
+            index=self.index,
+            rank_executor=self.executor,
+            roots=roots,
+            calibration=lambda: UNCALIBRATED,
+            logit_scale=lambda: 100.0,
+            record_duration=self.durations.append,
+            today=lambda: dt.date(2024, 3, 1),
+        )
+
+    async def embed(self, text: str) -> Vectors:
+        """Return the vector of a word."""
+        await asyncio.sleep(0)
+        self.before_embedding()
+        return WORDS[text]
+
+    async def image_vector(self, path: str) -> Vectors:
+        """Return the vector of a file outside the library."""
+        await asyncio.sleep(0)
+        self.embedded.append(path)
+        return self.outside[path]
+
+    def remove(self, path: str) -> None:
+        """Remove a photo, as the photo index does."""
+        self.library.remove_photo(path)
+        self.executor.submit_logged(self.index.remove_path, path)
+
+    async def search(self, query: str, **options: Any) -> SearchResults:
+        """Search."""
+        return await self.searcher.search(SearchRequest(query=query, **options))
+
+
+def run(scenario: Callable[[Rig], Awaitable[None]], **outside: Vectors) -> None:
+    async def within_a_loop() -> None:
+        rig = Rig({f"/elsewhere/{name}.jpg": vector for name, vector in outside.items()})
+        try:
+            await scenario(rig)
+        finally:
+            rig.executor.close()
+
+    asyncio.run(within_a_loop())
+
+
+def paths(results: SearchResults) -> list[str]:
+    return [hit.photo.path.rpartition("/")[2] for hit in results.hits]
+
+
+@pytest.mark.parametrize(
+    ("query", "best"),
+    [
+        ("red", "red.jpg"),
+        ("green in:p", "green.jpg"),
+        ("like:/p/blue.jpg", "blue.jpg"),
+        ("red like:/p/green.jpg^3", "green.jpg"),
+        ('red "blue"^2 -like:/elsewhere/red.jpg', "blue.jpg"),
+        ("in:p", "blue.jpg"),
+    ],
+)
+@pytest.mark.parametrize("collapse", [False, True])
+def test_a_query_takes_one_turn_of_the_rank_thread(query: str, best: str, collapse: bool) -> None:  # noqa: FBT001
+    async def scenario(rig: Rig) -> None:
+        results = await rig.search(query, collapse=collapse)
+        assert rig.executor.turns == 1
+        assert paths(results)[0] == best
+        assert len(rig.durations) == 1
+
+    run(scenario, red=AXES[0])
+
+
+def test_the_rank_of_one_photo_takes_one_turn_too() -> None:
+    async def scenario(rig: Rig) -> None:
+        answer = await rig.searcher.rank_of("red like:/p/green.jpg^3", "/p/red.jpg")
+        assert answer is not None
+        assert (answer[0].rank, answer[0].total, answer[1]) == (2, 3, None)
+        assert rig.executor.turns == 1
+
+    run(scenario)
+
+
+def test_near_duplicates_are_collapsed_in_the_same_turn() -> None:
+    async def scenario(rig: Rig) -> None:
+        red = rig.library.photos()[0]
+        copy = photo("/p/copy.jpg", red.digest)
+        rig.library.put_photo(copy)
+        rig.index.put_vector(copy, AXES[0])
+        results = await rig.search("red", collapse=True)
+        assert paths(results) == ["copy.jpg", "blue.jpg", "green.jpg"]
+        assert [hit.more for hit in results.hits] == [1, 0, 0]
+        assert rig.executor.turns == 1
+
+    run(scenario)
+
+
+def test_a_misspelt_name_is_reported_before_anything_that_is_wrong_with_the_model() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.model.problem = NotReadyError("still loading")
+        with pytest.raises(QueryError, match="no photos in a folder"):
+            await rig.search("red in:Nowhere")
+        with pytest.raises(NotReadyError):
+            await rig.search("red in:p")
+        assert (await rig.search("in:p")).matching == 3, "filters need no model"
+        assert rig.searcher.refused == 2
+        assert len(rig.durations) == 1
+
+    run(scenario)
+
+
+def test_a_misspelt_name_is_reported_before_aims_that_cancel_out() -> None:
+    async def scenario(rig: Rig) -> None:
+        with pytest.raises(QueryError, match="no photos in a folder"):
+            await rig.search('red -"red" in:Nowhere')
+        with pytest.raises(QueryError, match="cancel each other out"):
+            await rig.search('red -"red"')
+
+    run(scenario)
+
+
+def test_a_photo_that_leaves_the_library_while_words_are_embedded_is_embedded_itself() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.outside["/p/green.jpg"] = AXES[1]
+        rig.before_embedding = lambda: rig.remove("/p/green.jpg")
+        results = await rig.search("blue like:/p/green.jpg")
+        assert rig.embedded == ["/p/green.jpg"]
+        assert paths(results) == ["blue.jpg", "red.jpg"]
+
+    run(scenario)
+
+
+def test_a_photo_that_is_removed_right_after_the_query_was_embedded_still_counts() -> None:
+    async def scenario(rig: Rig) -> None:
+        free = threading.Event()
+        rig.executor.submit_logged(free.wait, 10)
+        searching = asyncio.ensure_future(rig.search("like:/p/green.jpg"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert rig.executor.turns == 2, "the search is queued"
+        rig.remove("/p/green.jpg")
+        free.set()
+        results = await searching
+        assert rig.embedded == []
+        assert results.matching == 3
+        assert "green.jpg" not in paths(results), "the library is asked again before a hit is shown"
+
+    run(scenario)
