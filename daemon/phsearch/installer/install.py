@@ -17,7 +17,7 @@ from phsearch.client import Client
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.installer import files, units
 from phsearch.installer.config_file import ensure_config
-from phsearch.installer.files import folder, write
+from phsearch.installer.files import make_folder, write
 from phsearch.installer.systemctl import NoManagerError, Systemctl, user
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET, TRIAL
 
@@ -73,7 +73,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], say: Callable[[str], N
     moved = {name: env[name] for name in _MOVING if env.get(name, "").startswith("/")}
     values = units.UnitValues(command, str(places.state), str(places.downloads), settings.service.memory_high, moved)
     for made in (places.state, places.downloads):
-        folder(made)
+        make_folder(made)
     names = [SERVICE, SOCKET] + ([SANDBOX] if _sandboxed(manager, values, env) else [])
     texts = {name: units.render(files.text(f"systemd/{name}"), values) for name in names}
     for name in (SERVICE, SOCKET, SANDBOX):

@@ -15,6 +15,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from phsearch.atomic_write import atomic_write
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
 
@@ -132,15 +133,7 @@ def _album(record: Any) -> Album:
 
 
 def _write(path: Path, content: Any) -> None:
-    """Put a file in the place of what is there; on the disk when this returns."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="ascii") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    with _opened(path.parent) as folder:
-        os.fsync(folder)
+    atomic_write(path, json.dumps(content).encode("ascii"))
 
 
 @contextlib.contextmanager

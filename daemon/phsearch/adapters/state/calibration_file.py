@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_safetensors
 
+from phsearch.atomic_write import atomic_write
 from phsearch.domain.search.relevance import Calibration, Curve
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def save(file: Path, calibration: Calibration, weights: str) -> None:
         "mean": calibration.mean.astype(np.float16),
         "covariance": (calibration.covariance * len(calibration.mean)).astype(np.float16),
     }
-    save_file(arrays, file, {_HEADER: json.dumps(header)})
+    atomic_write(file, to_safetensors(arrays, {_HEADER: json.dumps(header)}), mode=0o644)
