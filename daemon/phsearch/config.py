@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
 from phsearch.errors import ConfigError
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     import argparse
@@ -158,7 +159,7 @@ class Config:
 class Paths:
     """Where one daemon keeps its things, and what it watches."""
 
-    state: Path
+    state: StateFolder
     socket: Path
     roots: tuple[str, ...]
 
@@ -279,7 +280,7 @@ class ConfigSource:
         options, env = self._options, self._env
         roots = settings.roots or (str(paths.pictures_dir(env)),)
         return Paths(
-            state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
+            state=StateFolder(paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env)),
             socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
             roots=tuple(str(paths.expand(root, env)) for root in roots),
         )

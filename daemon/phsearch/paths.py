@@ -16,6 +16,40 @@ if TYPE_CHECKING:
 APP = "phsearch"
 
 
+class StateFolder:
+    """The state folder of one daemon, and everything that phsearch makes in it. Anything else there is not ours.
+
+    No dataclass: the client imports this module for every query.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = path / "lock"
+        self.index = path / "index"
+        self.removed_roots_file = self.index / "removed.json"
+        self.pause_file = path / "pause.json"
+        self.albums = path / "albums"
+        self.albums_file = path / "albums.json"
+        self.damaged_albums_file = path / "albums.damaged"
+        self.calibrations = path / "calibrations"
+        self.torch_cache = path / "torch"
+        self.runtime = path / "run"
+
+    def entries(self) -> tuple[Path, ...]:
+        """Return all that phsearch makes directly in the folder, whether it exists or not."""
+        return (
+            self.lock,
+            self.index,
+            self.pause_file,
+            self.albums,
+            self.albums_file,
+            self.damaged_albums_file,
+            self.calibrations,
+            self.torch_cache,
+            self.runtime,
+        )
+
+
 def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
     # The XDG specification: a relative path in these variables is to be ignored.
     value = env.get(variable, "")
@@ -42,7 +76,7 @@ def socket_path(env: Mapping[str, str]) -> Path:
     runtime = env.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         return Path(runtime) / APP / f"{APP}.sock"
-    return state_dir(env) / "run" / f"{APP}.sock"
+    return StateFolder(state_dir(env)).runtime / f"{APP}.sock"
 
 
 def pictures_dir(env: Mapping[str, str]) -> Path:

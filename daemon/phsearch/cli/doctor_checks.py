@@ -17,6 +17,7 @@ from phsearch.cli import probes
 from phsearch.domain.doctor import Check, State, contact_checks, fail, file_checks, systemd_checks, warn
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
+from phsearch.paths import StateFolder
 from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class DoctorRun:
             with probes.Timer() as timer:
                 self._known["status"] = self._client.call("status")
         except AnswerTimeoutError:
-            lock = os.path.join(paths.state_dir(self._env), "lock")  # noqa: PTH118 - a string is all there is
+            lock = StateFolder(paths.state_dir(self._env)).lock
             holder = probes.with_timeout(_SECONDS, lambda: probes.lock_holder(lock)) if contact.activated else None
             pid = holder if isinstance(holder, int) else contact.pid
             return replace(contact, result="silent", seconds=self._client.timeout, pid=pid, stopped=probes.stopped(pid))
@@ -127,7 +128,7 @@ class DoctorRun:
         entry = self._file_info(state)
         yield file_checks.private_folder("state folder", entry, self._uid)
         if entry.kind == "folder":
-            lock = os.path.join(state, "lock")  # noqa: PTH118 - a string is all there is
+            lock = StateFolder(Path(state)).lock
             holder = probes.with_timeout(_SECONDS, lambda: probes.lock_holder(lock))
             yield contact_checks.lock(state, holder if isinstance(holder, int) else None, contact)
 

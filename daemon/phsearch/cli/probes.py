@@ -85,10 +85,10 @@ def space(folder: Path) -> file_checks.Space:
     return file_checks.Space.of(str(folder), os.statvfs(folder))
 
 
-def lock_holder(path: str) -> int | None:
+def lock_holder(path: Path) -> int | None:
     """Give who holds a lock on a file, by /proc/locks: trying to take it could keep a daemon from starting."""
     try:
-        inode = os.stat(path).st_ino  # noqa: PTH116 - a str stays a str
+        inode = path.stat().st_ino
     except FileNotFoundError:
         return None
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():

@@ -51,12 +51,12 @@ from phsearch.service.workers.text_worker import TextWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from phsearch.adapters.linux.systemd import Notifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.domain.ports import Store
+    from phsearch.paths import StateFolder
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.throttle import IndexingThrottle
@@ -216,7 +216,7 @@ def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[st
 
 
 def _searcher(
-    parts: IndexParts, text_worker: TextWorker, image_embedder: ImageQueryEmbedder, home: str, state: Path
+    parts: IndexParts, text_worker: TextWorker, image_embedder: ImageQueryEmbedder, home: str, state: StateFolder
 ) -> Searcher:
     model = parts.model
     calibrated = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
@@ -248,7 +248,7 @@ def _verifier(parts: IndexParts, store: Store) -> Verifier:
 
 def _health_methods(
     parts: IndexParts,
-    state: Path,
+    state: StateFolder,
     store: Store,
     status: StatusReporter,
     searcher: Searcher,
@@ -277,7 +277,7 @@ def _health_methods(
     disk = TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS)
     metering = MetricsMethods(seen, processes.resident, processes.open_files, connections)
     place = str(calibration_file.places(*parts.model.named, state)[0])
-    return [DoctorMethods(state, seen, status, disk, looks, place).handlers, metering.handlers]
+    return [DoctorMethods(state.path, seen, status, disk, looks, place).handlers, metering.handlers]
 
 
 def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from phsearch.paths import StateFolder
+
 log = logging.getLogger("phsearch")
 
 _DAEMON_OPTIONS = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
         lock = _lock(settings.paths.state)
         restrict(settings.paths.state)
         if options.rebuild:
-            _discard_index(settings.paths.state)
+            _discard_index(settings.paths.state.index)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
         status = run.run(settings, source.read, env, listener, worker)
@@ -118,14 +120,14 @@ def _run_installer(options: argparse.Namespace, env: Mapping[str, str]) -> int:
     return 0
 
 
-def _lock(state: Path) -> int:
+def _lock(state: StateFolder) -> int:
     """Create the state directory and lock it for the life of this process. Two writers would ruin the index."""
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PhsearchError(
-            f"cannot use the state directory {state}: {error.strerror}",
+            f"cannot use the state directory {state.path}: {error.strerror}",
             "make it writable, or choose another with --state-dir",
         ) from error
     try:
@@ -133,15 +135,15 @@ def _lock(state: Path) -> int:
     except OSError:
         os.close(lock)
         raise AlreadyRunningError(
-            f"another phsearchd uses {state}", "stop it first, or choose another place with --state-dir"
+            f"another phsearchd uses {state.path}", "stop it first, or choose another place with --state-dir"
         ) from None
     return lock
 
 
-def _discard_index(state: Path) -> None:
+def _discard_index(index: Path) -> None:
     from phsearch.adapters.store.lance import discard  # noqa: PLC0415 - see main
 
-    discard(state / "index")
+    discard(index)
 
 
 def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:

@@ -12,13 +12,11 @@ from phsearch.errors import PhsearchError
 from phsearch.installer.install import InstallPaths, is_ours
 from phsearch.installer.systemctl import NoManagerError, Systemctl
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-MADE = ("albums", "albums.damaged", "albums.json", "calibrations", "index", "lock", "pause.json", "run", "torch")
-"""What the daemon makes in its state directory. Whatever else lies there is somebody else's."""
 
 
 def uninstall(env: Mapping[str, str], say: Callable[[str], None], *, purge: bool, yes: bool) -> None:
@@ -79,9 +77,10 @@ def _purge(places: InstallPaths, say: Callable[[str], None]) -> None:
     if places.state.is_symlink():
         say(f"kept      {places.state}: it is a link, and what it points at is not removed")
     elif places.state.is_dir():
-        lock = _locked(places.state)
-        for name in MADE:
-            _remove(places.state / name)
+        state = StateFolder(places.state)
+        lock = _locked(state)
+        for path in state.entries():
+            _remove(path)
         os.close(lock)
         _remove_folder(places.state, say)
     if places.config.exists() or places.config.is_symlink():
@@ -91,14 +90,14 @@ def _purge(places: InstallPaths, say: Callable[[str], None]) -> None:
         _remove_folder(places.config.parent, say)
 
 
-def _locked(state: Path) -> int:
+def _locked(state: StateFolder) -> int:
     """Make sure that no daemon uses the index that is about to go."""
-    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise PhsearchError(f"a phsearchd uses {state}", "stop it first") from None
+        raise PhsearchError(f"a phsearchd uses {state.path}", "stop it first") from None
     return lock
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
 
 
 def test_a_list_comes_back_and_a_damaged_one_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     assert files.load_albums() == []
     albums = [Album("cats", "cat -dog", 5, "strong", folder=True), Album("ü", "x")]
     files.save_albums(albums)
@@ -70,17 +71,17 @@ SOUND = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
 )
 def test_whatever_the_list_holds_the_daemon_starts(tmp_path: Path, content: str) -> None:
     (tmp_path / "albums.json").write_text(content)
-    assert AlbumLinks(tmp_path).load_albums() == []
+    assert AlbumLinks(StateFolder(tmp_path)).load_albums() == []
     assert (tmp_path / "albums.damaged").exists()
 
 
 def test_a_list_of_a_later_version_is_understood_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "albums.json").write_text(json.dumps([SOUND | {"cover": "a.jpg"}]))
-    assert AlbumLinks(tmp_path).load_albums() == [Album("x", "y", 1, "", folder=True)]
+    assert AlbumLinks(StateFolder(tmp_path)).load_albums() == [Album("x", "y", 1, "", folder=True)]
 
 
 def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     folder = tmp_path / "albums" / "odd"
     names = [os.fsdecode(b"\xff.jpg"), "new\nline.jpg", "same.jpg"]
     files.link_photos("odd", [f"/p/{name}" for name in names])
@@ -98,7 +99,7 @@ def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
 
 
 def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "mine.jpg").symlink_to("/p/b.jpg")
@@ -109,7 +110,7 @@ def test_a_link_of_somebodys_stays_and_needs_no_second(tmp_path: Path) -> None:
 
 
 def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "a.jpg").unlink()
@@ -121,7 +122,7 @@ def test_a_name_that_somebody_took_over_is_his(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_makes_links_stay_and_doubles_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     (tmp_path / "albums" / ".x").write_text("[[[")
     files.link_photos("x", ["/p/a.jpg", "/p/c.jpg"])
@@ -130,7 +131,7 @@ def test_a_damaged_record_makes_links_stay_and_doubles_none(tmp_path: Path, capl
 
 
 def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg"])
     places = [tmp_path, *tmp_path.rglob("*")]
     before = [place.lstat().st_ctime_ns for place in places]
@@ -145,11 +146,11 @@ def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path, instead: str)
     elsewhere.mkdir()
     (state / instead).symlink_to(elsewhere)
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumLinks(state).link_photos("x", ["/p/a.jpg"])
+        AlbumLinks(StateFolder(state)).link_photos("x", ["/p/a.jpg"])
     assert not list(elsewhere.rglob("*.jpg"))
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "albums").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumLinks(tmp_path).link_photos("x", ["/p/a.jpg"])
+        AlbumLinks(StateFolder(tmp_path)).link_photos("x", ["/p/a.jpg"])

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from phsearch.paths import StateFolder
+
     Link = tuple[str, str]
     """Name and target."""
 
@@ -33,11 +35,12 @@ _UNSOUND = (OSError, ValueError, TypeError, RecursionError, AlbumError)
 
 
 class AlbumLinks:
-    """In the folder `state`; `albums.json` and `albums/` need not exist."""
+    """The albums of a state folder. Their list and their folder need not exist."""
 
-    def __init__(self, state: Path) -> None:
-        self._list = state / "albums.json"
-        self._folder = state / "albums"
+    def __init__(self, state: StateFolder) -> None:
+        self._list = state.albums_file
+        self._damaged = state.damaged_albums_file
+        self._folder = state.albums
 
     def load_albums(self) -> list[Album]:
         """Give the albums; a damaged list is set aside."""
@@ -46,10 +49,9 @@ class AlbumLinks:
         except FileNotFoundError:
             return []
         except _UNSOUND as error:
-            aside = self._list.with_suffix(".damaged")
             with contextlib.suppress(OSError):
-                self._list.replace(aside)
-            log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, aside)
+                self._list.replace(self._damaged)
+            log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, self._damaged)
             return []
 
     def save_albums(self, albums: Iterable[Album]) -> None:

@@ -18,6 +18,7 @@ from phsearch.domain.search.relevance import Calibration, Curve
 
 if TYPE_CHECKING:
     from phsearch.domain.types import ModelIdentity
+    from phsearch.paths import StateFolder
 
 log = logging.getLogger("phsearch.query")
 
@@ -31,7 +32,7 @@ class CalibrationError(Exception):
     """The file is there and cannot be used; says why."""
 
 
-def find(identity: ModelIdentity, state: Path) -> Calibration | None:
+def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
     """Give the calibration of a model: that beside its weights, or that in the state folder; None where there is none.
 
     One that cannot be used is told to the log.
@@ -45,10 +46,10 @@ def find(identity: ModelIdentity, state: Path) -> Calibration | None:
     return None
 
 
-def places(name: str, pretrained: str, state: Path) -> tuple[Path, ...]:
+def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
     """Give the files in which a model's calibration may be, the best first."""
     label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
-    own = state / "calibrations" / f"{label}.safetensors"
+    own = state.calibrations / f"{label}.safetensors"
     if name.startswith(_LOCAL):
         return own, Path(name.removeprefix(_LOCAL)).expanduser() / NAME
     bundled = Path(__file__).parents[2] / "models" / name
