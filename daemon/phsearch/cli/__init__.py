@@ -9,37 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-PROGRAM = "phsearch-client"
-COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
-"""Set by the shell's completion script when it wants suggestions instead of an answer."""
-
-COMMANDS = {
-    "search": "search",
-    "status": "status",
-    "albums": "albums",
-    "dupes": "duplicates",
-    "show": "show",
-    "rescan": "library",
-    "errors": "library",
-    "confirm-deletions": "library",
-    "reload": "config",
-    "forget": "config",
-    "pause": "pause",
-    "resume": "pause",
-    "why": "why",
-    "verify": "verify",
-    "watch": "status",
-    "doctor": "doctor",
-    "metrics": "metrics",
-    "mcp": "mcp",
-    "completion": "status",
-}
-"""Command -> the module that has it. Whatever else comes first is the beginning of a query."""
+from phsearch.cli.names import COMMANDS, COMPLETE, PROGRAM
 
 
 def main() -> None:
     """Run the command line of this process."""
-    from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package costs nothing
+    from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package must cost nothing
 
     for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
         if getattr(sys, name) is None:

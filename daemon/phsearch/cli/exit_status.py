@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from phsearch.cli import PROGRAM
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.terminal import Console
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, PhsearchError, RemoteError
 from phsearch.text import one_line

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import COMMANDS, PROGRAM, exit_status
+from phsearch.cli import exit_status
+from phsearch.cli.names import COMMANDS, PROGRAM
 from phsearch.cli.options import client, connection_options
 from phsearch.text import one_line
 

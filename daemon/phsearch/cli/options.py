@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch import paths
-from phsearch.cli import PROGRAM, query_args
+from phsearch.cli import query_args
 from phsearch.cli.compatibility import explain_mismatch
+from phsearch.cli.names import PROGRAM
 from phsearch.client import TIMEOUT, Client
 
 if TYPE_CHECKING:

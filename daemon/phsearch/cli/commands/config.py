@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli import exit_status
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural

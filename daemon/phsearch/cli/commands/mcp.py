@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from phsearch import paths
-from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli import exit_status
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
 from phsearch.client import RESTART_HINT
 from phsearch.errors import DaemonUnreachableError, PhsearchError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import get_completion_class
 
-from phsearch.cli import COMPLETE, PROGRAM, exit_status
+from phsearch.cli import exit_status
+from phsearch.cli.names import COMPLETE, PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.status import format_status, wait_until_indexed

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phsearch.cli import PROGRAM, exit_status
+from phsearch.cli import exit_status
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import with_client
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
