@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -27,13 +25,13 @@ _READABLE = 0o644
     "--textfile",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Write them to FILE in one piece, for node_exporter; with phsearch_up 0 if the daemon does not answer.",
+    help="Replace FILE with them, at once, for node_exporter; phsearch_up is 0 if the daemon does not answer.",
 )
 @with_client
 def metrics(client: Client, textfile: str | None) -> int:
     """Print the daemon's numbers in Prometheus' text format."""
     if textfile is None:
-        Console.of(sys.stdout, os.environ).write(client.call("metrics")["text"].encode())
+        Console.stdout().write(client.call("metrics")["text"].encode())
         return exit_status.DONE
     try:
         text = client.call("metrics")["text"]
