@@ -59,7 +59,7 @@ def print_error(sentence: str) -> None:
 
 
 def _report_unexpected(problem: Exception) -> int:
-    click = sys.modules.get("click")  # not imported here: if nobody has, none of its exceptions can come
+    click = sys.modules.get("click")  # not imported here: where it is not loaded, none of its exceptions comes
     if click is not None and isinstance(problem, click.exceptions.Abort):
         return INTERRUPTED
     if click is not None and isinstance(problem, click.ClickException):

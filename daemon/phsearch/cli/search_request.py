@@ -26,13 +26,13 @@ CUTOFF_PARAMS = {"min_band": "weak"}
 
 
 def validate_query(query: str) -> str:
-    """Return what is wrong with a query, as a sentence; "" for one that can be asked."""
+    """Return the mistake in a query as a sentence; "" for a query that can be sent."""
     if not query.strip():
         return "The query is empty: say what the photo shows, as in: phsearch-client dog on a beach"
     try:
         query.encode()
     except UnicodeEncodeError:
-        return "The query is not valid UTF-8 text: type it anew, or check the terminal's encoding."
+        return "The query is not valid UTF-8 text: type it again, or check the terminal's encoding."
     return ""
 
 

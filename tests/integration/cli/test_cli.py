@@ -465,7 +465,7 @@ def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:
         dead.bind(str(place))
     ran = run(env, "beach")
     assert ran.status == 69
-    assert "nobody listens on" in ran.err
+    assert "nothing listens on" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-YEAR = 366 * 86400
 from phsearch.cli.commands.pause import parse_duration
+
+YEAR = 366 * 86400
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A model's calibration on disk: arrays in safetensors, which is data and never a program, the rest in its header."""
+"""A model's calibration on disk: arrays in safetensors, which cannot hold code, and the rest in its header."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _LARGEST = 64 << 20
 
 
 class CalibrationError(Exception):
-    """The file is there and cannot be used; says why."""
+    """The file exists and cannot be used. The message says why."""
 
 
 def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
-    """Give the calibration of a model: that beside its weights, or that in the state folder; None where there is none.
+    """Return the calibration of a model, from the state folder or from beside its weights; None where there is none.
 
-    One that cannot be used is told to the log.
+    A file that cannot be used is skipped with a warning.
     """
     for file in places(identity.name, identity.pretrained, state):
         try:
             if found := load(file, identity.weights, identity.dim):
                 return found
         except CalibrationError as error:
-            log.warning("%s is not used: %s; `make calibrate` makes it anew", file, error)
+            log.warning("%s is not used: %s; `make calibrate` makes a new one", file, error)
     return None
 
 
 def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
-    """Give the files in which a model's calibration may be, the best first."""
+    """Return the files in which a model's calibration may be. The first one that can be used wins."""
     label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
     own = state.calibrations / f"{label}.safetensors"
     if name.startswith(_LOCAL):
@@ -57,9 +57,9 @@ def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
 
 
 def load(file: Path, weights: str, dim: int) -> Calibration | None:
-    """Give the calibration in a file, None where there is no such file.
+    """Return the calibration in a file, None where there is no file.
 
-    Raises CalibrationError when it is damaged, or of a model with other weights or another dimension.
+    Raise CalibrationError when it is damaged, or was made for other weights or another dimension.
     """
     if not file.exists():
         return None
@@ -95,7 +95,7 @@ def _curve(given: dict[str, float]) -> Curve:
 
 
 def save(file: Path, calibration: Calibration, weights: str) -> None:
-    """Write a calibration of the model with these weights."""
+    """Write a calibration of the model with these weights. Raise OSError."""
     assert calibration.mean is not None
     assert calibration.covariance is not None
     curves = {name: dataclasses.asdict(getattr(calibration, name)) for name in ("words", "photo")}

@@ -60,7 +60,7 @@ class RemovedFile:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError) as error:
-            log.warning("%s cannot be read (%s): the grace of removed folders begins anew", self._path, error)
+            log.warning("%s cannot be read (%s): the grace days of removed folders begin again", self._path, error)
             return []
 
     def save(self, records: Iterable[RemovedRoot]) -> None:

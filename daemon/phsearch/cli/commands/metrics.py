@@ -25,7 +25,7 @@ _READABLE = 0o644
     "--textfile",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Replace FILE with them, at once, for node_exporter; phsearch_up is 0 if the daemon does not answer.",
+    help="Write them to FILE, all at once, for node_exporter; phsearch_up is 0 if the daemon does not answer.",
 )
 @with_client
 def metrics(client: Client, textfile: str | None) -> int:

@@ -75,7 +75,7 @@ _REMEDIES = (
     ({"other bytes", "unreadable"}, "compare a file whose bytes changed by themselves with your backup"),
     (
         {"not stored", "left over", "stored twice", "other record", "other vector", "not ranked", "wrong vector"},
-        "`phsearchd --rebuild` makes wrong rows and vectors anew from the photos",
+        "`phsearchd --rebuild` makes wrong rows and vectors again from the photos",
     ),
 )
 

@@ -84,7 +84,7 @@ def _pace(pace: dict[str, Any]) -> str:
 
 def _slowest(status: dict[str, Any]) -> str | None:
     found = status.get("bottleneck") or {}
-    # The pace says already what is slow on purpose.
+    # The line "pace" shows a throttle already.
     wanted = found.get("remedy") and found.get("stage") != "slowed"
     return _sentence(found["text"], found["remedy"]) if wanted and status["pending"] else None
 
