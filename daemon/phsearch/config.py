@@ -156,7 +156,7 @@ class Config:
             _require("roots", root.startswith(("/", "~", "$")), f'"{root}" must be an absolute path or start with "~"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
     """The state folder, socket and watched folders of one daemon."""
 
@@ -237,7 +237,7 @@ def _within(key: str, value: float, low: float, high: float) -> None:
     _require(key, low <= value <= high, f"must be between {low} and {high}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings at one time. `written` is the file alone; `options` maps keys to the options that win over them."""
 
@@ -270,7 +270,7 @@ class ConfigSource:
                 )
         if level := self._options.log_level:
             settings, winning["log.level"] = dataclasses.replace(settings, log=LogConfig(level)), "--log-level"
-        return Settings(settings, self._paths(settings), written, winning)
+        return Settings(config=settings, paths=self._paths(settings), written=written, options=winning)
 
     def _paths(self, settings: Config) -> Paths:
         options, env = self._options, self._env

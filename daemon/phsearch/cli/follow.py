@@ -40,7 +40,7 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
 
     Raise the errors of the first search. A later error is printed once, and the search is repeated until it works.
     """
-    follower = _Follower(client, params, form, command or ())
+    follower = _Follower(client=client, params=params, form=form, command=command or ())
     pause, started, reported = _FIRST_PAUSE, False, False
     while True:
         try:
@@ -64,7 +64,7 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
 class _Follower:
     """One query that is followed, and which of its photos were printed."""
 
-    def __init__(self, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
+    def __init__(self, *, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
         self._client = client
         self._params = {**params, "limit": _LIMIT, "collapse": False}
         self._form = form

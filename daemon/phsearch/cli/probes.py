@@ -62,7 +62,7 @@ def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | Phsea
 
 
 def file_info(path: str) -> file_checks.FileInfo:
-    """Return the kind, owner and mode of a path, which need not exist. Links are followed: dotfiles are often links. Raise OSError."""
+    """Return what is at a path, which need not exist. Links are followed, as dotfiles often are. Raise OSError."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):

@@ -30,7 +30,7 @@ _JOURNAL_LINES = 5
 _PATH_VARIABLES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPaths:
     """The paths of an installation."""
 
@@ -75,7 +75,11 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
 
     moved = {name: env[name] for name in _PATH_VARIABLES if env.get(name, "").startswith("/")}
     values = units.UnitValues(
-        command, str(install_paths.state), str(install_paths.downloads), settings.service.memory_high, moved
+        command=command,
+        state=str(install_paths.state),
+        downloads=str(install_paths.downloads),
+        memory_high=settings.service.memory_high,
+        env=moved,
     )
     for made in (install_paths.state, install_paths.downloads):
         make_folder(made)
@@ -85,9 +89,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
         write_unit(install_paths.units / name, texts.get(name))
     print_line(f"units     {install_paths.units}/{SERVICE}, {SOCKET}")
     if SANDBOX not in names:
-        print_line(
-            "          without their sandbox: this system does not allow users a private view of the file system"
-        )
+        print_line("          without their sandbox: this system lets no user have a private view of the file system")
     manager.run("daemon-reload")
     _check_unit_found(manager, install_paths.units / SERVICE)
     manager.run("enable", "--quiet", SERVICE, SOCKET)

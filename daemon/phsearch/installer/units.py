@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitValues:
     """The values of one installation: the command, the folders to write to, and the environment of the daemon."""
 
