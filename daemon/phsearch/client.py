@@ -1,9 +1,9 @@
-"""A blocking client of the daemon's socket, on the standard library alone.
+"""A blocking client of the daemon's socket, with the standard library only.
 
-One deadline covers a whole call: connecting, asking, and asking again while the daemon says that it is not ready. Where
-the caller has set none, a daemon that is starting gets more time than one that is silent: it says that it is not ready,
-or systemd still holds its socket. Neither `wire.jsonrpc` nor `wire.methods` is imported: their dataclasses would cost a
-query more than its round trip.
+One deadline covers a whole call: the connection, the request, and its repetition while the daemon is not ready. Without
+a timeout of the caller, a daemon that is starting gets more time than a silent one. A starting daemon answers that it
+is not ready, or systemd still holds its socket. `wire.jsonrpc` and `wire.methods` are not imported: their dataclasses
+would cost a query more than its round trip.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIMEOUT = 10.0
-"""Seconds a call may take, where nobody says otherwise."""
+"""Seconds that a call may take by default."""
 
 STARTING = 60.0
-"""Seconds it may take, where nobody says otherwise, while the daemon starts: from a cold disk a model is slow."""
+"""Seconds that it may take by default while the daemon starts: a model loads slowly from a cold disk."""
 
 START_HINT = "start it with `phsearchd install --now`, or run phsearchd"
 
 RESTART_HINT = "restart the daemon after an upgrade: `systemctl --user restart phsearch`"
 
-_LONGEST_PATH = 107  # sun_path holds 108 bytes and the kernel wants the last one for its null
+_LONGEST_PATH = 107  # sun_path holds 108 bytes, and the last one is the null
 _UCRED_SIZE = 12  # three ints: pid, uid, gid
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
 
 
 class Client:
-    """One connection, made at the first call; a context manager that closes it.
+    """One connection, made at the first call. A context manager that closes it.
 
-    Raises DaemonUnreachableError, AnswerTimeoutError or RemoteError; after any of them the next call connects anew.
+    Its methods raise DaemonUnreachableError, AnswerTimeoutError or RemoteError. After an error the next call makes a
+    new connection.
     """
 
     def __init__(self, socket_path: str | os.PathLike[str], timeout: float | None = None) -> None:
@@ -58,59 +59,59 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
         self._buffer.clear()
 
     def call(self, method: str, /, **params: Any) -> Any:
-        """Give the result of one call; asks again while the answer is "not ready" and there is time."""
-        begun, self._allowed = time.monotonic(), self.timeout
+        """Return the result of one call. It is repeated while the answer is "not ready" and there is time."""
+        start, self._allowed = time.monotonic(), self.timeout
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._send_request(method, params, begun + self._allowed)
+                return self._send_request(method, params, start + self._allowed)
             except BaseException as problem:
                 if self._is_starting(problem):
                     self._allowed = max(self.timeout, self.starting)
-                # Half an answer may be on its way, which must not be taken for that of the next call; and a daemon
-                # that is too busy hangs up after saying so.
+                # The rest of this answer must not be taken for the next one. And a daemon that is too busy closes the
+                # connection after its error.
                 self.close()
                 retryable = isinstance(problem, AnswerTimeoutError) or getattr(problem, "retryable", False)
-                if not retryable or time.monotonic() + pause >= begun + self._allowed:
+                if not retryable or time.monotonic() + pause >= start + self._allowed:
                     raise
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def forward(self, line: bytes) -> bytes:
-        """Send one request as it is, and give the line that comes back, without its newline."""
+        """Send one request as it is, and return the line of its answer, without the newline."""
         deadline = time.monotonic() + self.timeout
         try:
             if self._socket is None:
                 self._socket = self._connect(deadline)
             self._send(line, deadline)
-            return self._line(deadline)
+            return self._read_line(deadline)
         except BaseException:
             self.close()
             raise
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Subscribe, then give each event as it happens; raises DaemonUnreachableError when the daemon goes."""
+        """Subscribe, then yield each event when it happens. Raise DaemonUnreachableError when the daemon ends."""
         self.call("events.subscribe")
         return self._notifications()
 
     def next_event(self, seconds: float | None) -> dict[str, Any] | None:
-        """Give the next event after a subscription, None when none comes for `seconds`."""
+        """Return the next event after a subscription; None when none comes within `seconds`."""
         try:
-            message = self._message(None if seconds is None else time.monotonic() + seconds)
+            message = self._read_message(None if seconds is None else time.monotonic() + seconds)
         except AnswerTimeoutError:
             return None
         event = message.get("params")
         return event if isinstance(event, dict) and message.get("method") == "event" else {}
 
     def _is_starting(self, problem: BaseException) -> bool:
-        """Tell whether the daemon that has not answered is only on its way up."""
+        """Whether the daemon that did not answer is only starting."""
         if isinstance(problem, RemoteError):
             return problem.kind == "NotReady"
         return (
@@ -119,7 +120,7 @@ class Client:
 
     def _notifications(self) -> Iterator[dict[str, Any]]:
         while True:
-            message = self._message(None)
+            message = self._read_message(None)
             if isinstance(event := message.get("params"), dict) and message.get("method") == "event":
                 yield event
 
@@ -130,8 +131,8 @@ class Client:
         request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
         self._send(framing.encode(request), deadline)
         while True:
-            message = self._message(deadline)
-            # An error without an id is about a request the daemon could not even read, so it is ours.
+            message = self._read_message(deadline)
+            # An error without an id answers a request that the daemon could not read: ours.
             if message.get("id") == self._last_id or ("error" in message and message.get("id") is None):
                 break
         if "result" in message:
@@ -139,7 +140,7 @@ class Client:
         raise self._remote_error(message.get("error"))
 
     def _check_protocol(self, method: str, result: Any) -> Any:
-        """Give the result, unless its words may mean something else in the protocol it is of; `status` says which."""
+        """Return the result. Raise RemoteError for another protocol, except for `status`: it names the protocol."""
         spoken = result.get("protocol", 1) if isinstance(result, dict) else 1
         if spoken == PROTOCOL or method == "status":
             return result
@@ -156,7 +157,7 @@ class Client:
             try:
                 connection.settimeout(self._remaining(deadline))
                 connection.connect(self.path)
-            except BlockingIOError:  # the queue of connections is full, and a socket with a timeout does not wait
+            except BlockingIOError:  # the queue of connections is full: a socket with a timeout does not wait
                 connection.close()
                 time.sleep(min(_FIRST_PAUSE, self._remaining(deadline)))
             except OSError as problem:
@@ -176,10 +177,10 @@ class Client:
         except TimeoutError:
             raise self._timeout_error() from None
         except OSError:
-            pass  # gone already: what it said before hanging up, if anything, is still to be read
+            pass  # closed already: an answer that was sent before can still be read
 
-    def _message(self, deadline: float | None) -> dict[str, Any]:
-        line = self._line(deadline)
+    def _read_message(self, deadline: float | None) -> dict[str, Any]:
+        line = self._read_line(deadline)
         try:
             message = framing.decode(line)
         except ValueError:
@@ -188,7 +189,7 @@ class Client:
             raise self._protocol_error()
         return message
 
-    def _line(self, deadline: float | None) -> bytes:
+    def _read_line(self, deadline: float | None) -> bytes:
         assert self._socket is not None
         seen = 0
         while (end := self._buffer.find(b"\n", seen)) < 0:
@@ -247,10 +248,10 @@ class Client:
             case FileNotFoundError():
                 return DaemonUnreachableError(f"phsearchd is not running (there is no socket at {path})", START_HINT)
             case ConnectionRefusedError():
-                return DaemonUnreachableError(f"phsearchd is not running (nobody listens on {path})", START_HINT)
+                return DaemonUnreachableError(f"phsearchd is not running (nothing listens on {path})", START_HINT)
             case PermissionError():
                 hint = "ask as the user whose daemon it is, or give your own with --socket"
-                return DaemonUnreachableError(f"the socket {path} belongs to somebody else", hint)
+                return DaemonUnreachableError(f"the socket {path} belongs to another user", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
 
@@ -264,10 +265,10 @@ def _error_position(given: Any) -> tuple[int, int] | None:
 
 
 def _only_systemd_listens(connection: socket.socket) -> bool:
-    """Tell whether nobody but systemd listens yet.
+    """Whether only systemd listens yet.
 
-    The peer's process is the last one that called listen(): systemd until the daemon takes the socket over, and still
-    the daemon before, which is gone, when it has been stopped since.
+    The peer's process is the last one that called listen(): systemd until the daemon takes over the socket. After a
+    daemon was stopped it is still that daemon, which no longer runs.
     """
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED_SIZE)
     pid = int.from_bytes(peer[:4], sys.byteorder)
@@ -275,4 +276,4 @@ def _only_systemd_listens(connection: socket.socket) -> bool:
         with open(f"/proc/{pid}/comm", "rb") as name:  # noqa: PTH123 - pathlib costs a query more than its round trip
             return name.read() == b"systemd\n"
     except OSError:
-        return pid != 0  # 0: it lives in a pid namespace that cannot be seen from here
+        return pid != 0  # 0: a process of a pid namespace that is not visible here

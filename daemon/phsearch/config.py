@@ -1,7 +1,8 @@
-"""The settings: a frozen `Config`, read from TOML, every mistake named with file, key and remedy.
+"""The settings: a frozen `Config`, read from TOML. The error for a mistake names file, key and remedy.
 
-The dataclasses below are the one list of keys and defaults. config.example.toml repeats it for people, and a test
-holds the two together.
+The dataclasses are the one list of keys and defaults. config.example.toml repeats it for people, and a test compares
+the two. `ConfigSource` adds the options of the daemon's command line, which win over the file. The file can be read
+again while the daemon runs; the options stay.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
 from phsearch.errors import ConfigError
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Which CLIP model understands the photos, and on what it runs."""
+    """The CLIP model, and the device it runs on."""
 
     name: str = "mini"
     pretrained: str = ""
@@ -36,7 +38,7 @@ class ModelConfig:
     gpu_memory_mb: int = 0
 
     def check(self) -> None:
-        """Refuse values that no loader could use."""
+        """Raise ConfigError for values that no model loader can use."""
         _require("model.name", bool(self.name.strip()), 'must name a model, e.g. "mini"')
         _one_of("model.precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
         device_ok = self.device in {"auto", "cpu", "cuda"} or self.device.startswith("cuda:")
@@ -47,7 +49,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:
-    """Which files count as photos of the library, and when they are ready to be read."""
+    """Which files are photos of the library, and when they are read."""
 
     ignore: tuple[str, ...] = ("@eaDir/", ".thumbnails/", ".stversions/", "*.tmp", ".trash*/", "lost+found/")
     hidden: bool = False
@@ -63,7 +65,7 @@ class WatchConfig:
     grace_days: float = 30.0
 
     def check(self) -> None:
-        """Refuse values out of range."""
+        """Raise ConfigError for values out of range."""
         _within("watch.min_bytes", self.min_bytes, 0, 1 << 40)
         _within("watch.settle_seconds", self.settle_seconds, 0.05, 3600)
         _within("watch.rescan_minutes", self.rescan_minutes, 0.05, 60 * 24 * 365)
@@ -86,7 +88,7 @@ class IndexConfig:
     worker_memory_mb: int = 0
 
     def check(self) -> None:
-        """Refuse values out of range."""
+        """Raise ConfigError for values out of range."""
         _within("index.decode_threads", self.decode_threads, 0, 256)
         _within("index.keep_alive_seconds", self.keep_alive_seconds, 0, 60 * 60 * 24 * 365)
         _within("index.max_megapixels", self.max_megapixels, 1, 100_000)
@@ -96,7 +98,7 @@ class IndexConfig:
 
 @dataclass(frozen=True, slots=True)
 class CourtesyConfig:
-    """When indexing steps back; searching never does."""
+    """When indexing is throttled. Searching never is."""
 
     on_battery: str = "throttle"
     low_battery: int = 20
@@ -105,7 +107,7 @@ class CourtesyConfig:
     share: float = 0.25
 
     def check(self) -> None:
-        """Refuse words that are not known and values out of range."""
+        """Raise ConfigError for unknown words and values out of range."""
         _one_of("courtesy.on_battery", self.on_battery, ("throttle", "pause", "run"))
         _within("courtesy.low_battery", self.low_battery, 0, 100)
         _within("courtesy.memory_pressure", self.memory_pressure, 0, 100)
@@ -115,30 +117,30 @@ class CourtesyConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """What systemd is asked for at installation."""
+    """What `phsearchd install` writes into the unit."""
 
     memory_high: str = ""
 
     def check(self) -> None:
-        """Refuse what systemd would not read as an amount of memory."""
+        """Raise ConfigError for text that systemd does not read as an amount of memory."""
         amount = re.fullmatch(r"(\d+(\.\d+)?[KMGT]?|\d{1,2}%|100%)?", self.memory_high)
         _require("service.memory_high", amount is not None, 'must be an amount such as "2G" or "25%", or ""')
 
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """What the daemon tells its terminal or the journal."""
+    """What the daemon logs."""
 
     level: str = "info"
 
     def check(self) -> None:
-        """Refuse levels that do not exist."""
+        """Raise ConfigError for an unknown level."""
         _one_of("log.level", self.level, ("debug", "info", "warning", "error"))
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything the owner can choose. `roots` empty means the XDG Pictures folder."""
+    """All settings. Empty `roots` mean the XDG Pictures folder."""
 
     roots: tuple[str, ...] = ()
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -149,24 +151,24 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
 
     def check(self) -> None:
-        """Refuse roots that are no paths; a root that does not exist (yet) is fine, it is shown as offline."""
+        """Raise ConfigError for roots that are no paths. A root need not exist: then it is shown as offline."""
         for root in self.roots:
             _require("roots", root.startswith(("/", "~", "$")), f'"{root}" must be an absolute path or start with "~"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where one daemon keeps its things, and what it watches."""
+    """The state folder, socket and watched folders of one daemon."""
 
-    state: Path
+    state: StateFolder
     socket: Path
     roots: tuple[str, ...]
 
 
 def load(file: Path, *, required: bool = False) -> Config:
-    """Read `file`; a missing file gives the defaults unless `required`.
+    """Return the settings in `file`. A missing file means the defaults, unless it is `required`.
 
-    Raises ConfigError naming file, key and remedy.
+    Raise ConfigError that names file, key and remedy.
     """
     try:
         text = file.read_bytes().decode("utf-8")
@@ -189,7 +191,7 @@ def load(file: Path, *, required: bool = False) -> Config:
 
 
 def parse(data: Mapping[str, Any]) -> Config:
-    """Build a checked Config from parsed TOML."""
+    """Return the checked Config of parsed TOML. Raise ConfigError."""
     config: Config = _build(Config, data, "")
     return config
 
@@ -235,14 +237,9 @@ def _within(key: str, value: float, low: float, high: float) -> None:
     _require(key, low <= value <= high, f"must be between {low} and {high}")
 
 
-# The settings as the daemon uses them: the file's, unless an option of the command line says otherwise.
-#
-# They can be read again while the daemon runs; the options stay what they were.
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One reading. `written` is the file alone; `options` says which option wins over which key of it."""
+    """The settings at one time. `written` is the file alone; `options` maps keys to the options that win over them."""
 
     config: Config
     paths: Paths
@@ -251,7 +248,7 @@ class Settings:
 
 
 class ConfigSource:
-    """Where settings come from: a file and the options the daemon was started with."""
+    """The sources of the settings: a file, and the options of the daemon's command line."""
 
     def __init__(self, options: argparse.Namespace, env: Mapping[str, str]) -> None:
         self._options = options
@@ -260,7 +257,7 @@ class ConfigSource:
         self._roots = tuple(str(paths.expand(root, env)) for root in options.root or ())
 
     def read(self) -> Settings:
-        """Read them as they are now. Raises ConfigError naming file, key and remedy."""
+        """Return the settings as they are now. Raise ConfigError that names file, key and remedy."""
         written = load(self._file, required=bool(self._options.config))
         settings, winning = written, {}
         if self._roots:
@@ -273,13 +270,13 @@ class ConfigSource:
                 )
         if level := self._options.log_level:
             settings, winning["log.level"] = dataclasses.replace(settings, log=LogConfig(level)), "--log-level"
-        return Settings(settings, self._paths(settings), written, winning)
+        return Settings(config=settings, paths=self._paths(settings), written=written, options=winning)
 
     def _paths(self, settings: Config) -> Paths:
         options, env = self._options, self._env
         roots = settings.roots or (str(paths.pictures_dir(env)),)
         return Paths(
-            state=paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env),
+            state=StateFolder(paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env)),
             socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
             roots=tuple(str(paths.expand(root, env)) for root in roots),
         )

@@ -1,13 +1,13 @@
-"""The exceptions a user may meet: each is one sentence of what is wrong and, where there is one, a remedy.
+"""The exceptions that a user may see: each is one sentence on what is wrong and, where there is one, a remedy.
 
-Anything that is not a `PhsearchError` is a bug of ours and is logged with its traceback.
+Any other exception is a bug of phsearch, and is logged with its traceback.
 """
 
 from __future__ import annotations
 
 
 class PhsearchError(Exception):
-    """Something a user can understand and act on.
+    """An error that a user can understand and act on.
 
     `str(error)` is one sentence without a full stop; `hint` says what to do next, or is empty.
     """
@@ -17,12 +17,12 @@ class PhsearchError(Exception):
         self.hint = hint
 
     def sentence(self) -> str:
-        """Message and hint as a person reads them."""
+        """Return message and hint as one sentence."""
         return f"{self}: {self.hint}" if self.hint else str(self)
 
 
 class ConfigError(PhsearchError):
-    """The configuration cannot be used; names file, key and remedy. Exit status 78 (EX_CONFIG)."""
+    """The configuration cannot be used: it names file, key and remedy. Exit status 78 (EX_CONFIG)."""
 
 
 class AlreadyRunningError(PhsearchError):
@@ -38,23 +38,23 @@ class ModelMismatchError(PhsearchError):
 
 
 class ModelUnavailableError(PhsearchError):
-    """The model cannot be loaded: unknown name, weights not to be had, or damaged files."""
+    """The model cannot be loaded: unknown name, weights that cannot be downloaded, or damaged files."""
 
 
 class UnreadableImageError(PhsearchError):
-    """One photo cannot be decoded; the message is the reason shown by `errors`."""
+    """One photo cannot be decoded. The message is the reason that `errors` shows."""
 
 
 class TruncatedImageError(UnreadableImageError):
-    """The photo ends too early: mostly it is still being written, so trying again soon is worth it."""
+    """The photo ends too early. Mostly it is still being written, so it is read again soon."""
 
 
 class UnsupportedQueryError(PhsearchError):
-    """The query is well formed but the model cannot answer it, e.g. its script is not one it learned."""
+    """The query is well formed, but the model cannot answer it, e.g. it has not learned its script."""
 
 
 class QueryError(PhsearchError):
-    """The query cannot be understood, or names what is not there; `start` to before `end` is where, in characters."""
+    """The query cannot be understood, or names something unknown, at the characters from `start` to before `end`."""
 
     def __init__(self, message: str, hint: str = "", *, start: int = 0, end: int = 0) -> None:
         super().__init__(message, hint)
@@ -63,19 +63,19 @@ class QueryError(PhsearchError):
 
 
 class AlbumError(PhsearchError):
-    """There is no such album, or there cannot be."""
+    """There is no album of that name, or the name is not allowed."""
 
 
 class OutsideLibraryError(PhsearchError):
-    """What was asked for is no photo of the library."""
+    """The path is not a photo of the library."""
 
 
 class NotReadyError(PhsearchError):
-    """The daemon is up but cannot answer yet; asking again later will work."""
+    """The daemon runs but cannot answer yet. The same request will work later."""
 
 
 class DaemonUnreachableError(PhsearchError):
-    """Nobody answers on the socket. Exit status 69 (EX_UNAVAILABLE)."""
+    """No daemon answers on the socket. Exit status 69 (EX_UNAVAILABLE)."""
 
 
 class AnswerTimeoutError(PhsearchError):
@@ -83,9 +83,9 @@ class AnswerTimeoutError(PhsearchError):
 
 
 class RemoteError(PhsearchError):
-    """The daemon answered with an error; `kind` is its type on the wire, e.g. "NotReady".
+    """The daemon answered with an error. `kind` is its type on the wire, e.g. "NotReady".
 
-    `place` is where in the query something is wrong, from character to before character.
+    `place` is where in the query the mistake is: its first character, and the first one after it.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Where things live: the XDG base directories, decided in one place.
+"""Where files are: the XDG base directories, and what the state folder holds.
 
-Everything takes the environment as an argument, so that a test or `make try` can have its own.
+The environment is an argument everywhere, so that a test or `make try` can use another one.
 """
 
 from __future__ import annotations
@@ -16,37 +16,71 @@ if TYPE_CHECKING:
 APP = "phsearch"
 
 
+class StateFolder:
+    """The state folder of one daemon, and everything that phsearch makes in it. Anything else there is not ours.
+
+    It is no dataclass, because the client imports this module for every query.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = path / "lock"
+        self.index = path / "index"
+        self.removed_roots_file = self.index / "removed.json"
+        self.pause_file = path / "pause.json"
+        self.albums = path / "albums"
+        self.albums_file = path / "albums.json"
+        self.damaged_albums_file = path / "albums.damaged"
+        self.calibrations = path / "calibrations"
+        self.torch_cache = path / "torch"
+        self.runtime = path / "run"
+
+    def entries(self) -> tuple[Path, ...]:
+        """Return all that phsearch makes directly in the folder, whether it exists or not."""
+        return (
+            self.lock,
+            self.index,
+            self.pause_file,
+            self.albums,
+            self.albums_file,
+            self.damaged_albums_file,
+            self.calibrations,
+            self.torch_cache,
+            self.runtime,
+        )
+
+
 def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
-    # The XDG specification: a relative path in these variables is to be ignored.
+    # By the XDG specification a relative path in these variables is ignored.
     value = env.get(variable, "")
     return Path(value) if value.startswith("/") else home(env) / default
 
 
 def home(env: Mapping[str, str]) -> Path:
-    """Give the user's home directory."""
-    return Path(env.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - works without HOME, too
+    """Return the user's home directory."""
+    return Path(env.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - works without HOME too
 
 
 def config_file(env: Mapping[str, str]) -> Path:
-    """Give the place of config.toml, which need not exist."""
+    """Return the path of config.toml, which need not exist."""
     return _base(env, "XDG_CONFIG_HOME", ".config") / APP / "config.toml"
 
 
 def state_dir(env: Mapping[str, str]) -> Path:
-    """Give the directory of the index and the lock."""
+    """Return the path of the state folder, which need not exist."""
     return _base(env, "XDG_STATE_HOME", ".local/state") / APP
 
 
 def socket_path(env: Mapping[str, str]) -> Path:
-    """Give the place of the socket; without a runtime directory (cron, su) it lies in the state directory."""
+    """Return the path of the socket. Without a runtime directory (cron, su) it is in the state folder."""
     runtime = env.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         return Path(runtime) / APP / f"{APP}.sock"
-    return state_dir(env) / "run" / f"{APP}.sock"
+    return StateFolder(state_dir(env)).runtime / f"{APP}.sock"
 
 
 def pictures_dir(env: Mapping[str, str]) -> Path:
-    """Give the user's Pictures folder as xdg-user-dirs has it, translated names included, else ~/Pictures."""
+    """Return the user's Pictures folder: that of xdg-user-dirs, which may have a translated name, else ~/Pictures."""
     override = env.get("XDG_PICTURES_DIR", "")
     if override.startswith("/"):
         return Path(override)
@@ -58,15 +92,15 @@ def pictures_dir(env: Mapping[str, str]) -> Path:
     found = re.search(r'^\s*XDG_PICTURES_DIR="([^"]+)"', text, re.MULTILINE)
     if found:
         value = found[1].replace("$HOME", str(home(env)), 1)
-        # xdg-user-dirs switches a folder off by pointing it at $HOME itself: watching all of it is not meant.
+        # In xdg-user-dirs $HOME itself means that there is no such folder.
         if value.startswith("/") and Path(value) != home(env):
             return Path(value)
     return home(env) / "Pictures"
 
 
 def expand(path: str, env: Mapping[str, str]) -> Path:
-    """Make a path as a person writes it absolute: `~` and `$VARIABLES` are understood, symlinks are kept."""
+    """Return a path of a user as an absolute one: `~` and `$VARIABLES` are replaced, symlinks are kept."""
     if path == "~" or path.startswith("~/"):
         path = str(home(env)) + path[1:]
     path = re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda m: env.get(m[1] or m[2], m[0]), path)
-    return Path(os.path.abspath(path))  # noqa: PTH100 - abspath keeps the name the owner knows; resolve() would not
+    return Path(os.path.abspath(path))  # noqa: PTH100 - abspath keeps the name as the user wrote it; resolve() would not

@@ -1,4 +1,4 @@
-"""Text for a person's screen: a file name is somebody else's data and must never drive the terminal."""
+"""Text for a terminal. A file name may hold any bytes, and must never drive the terminal."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ _URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 
 def escape_control_chars(text: str) -> str:
-    """Escape control characters and undecodable bytes; what a person can read stays as it is."""
+    """Return text with control characters and undecodable bytes escaped. Readable characters and newlines stay."""
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
 def one_line(text: str) -> str:
-    """Escape newlines, too: a name must not pass for a line of its own."""
+    """Return text with newlines escaped too: a name must not look like another line."""
     return escape_control_chars(text).replace("\n", r"\n")
 
 
 def replace_surrogates(text: str) -> str:
-    """Give text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
+    """Return text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def file_uri(path: str, host: str = "") -> str:
-    """Give the `file:` URI of a path, every byte of it."""
+    """Return the `file:` URI of a path, with every byte of it."""
     data = path.encode("utf-8", "surrogateescape")
     return f"file://{host}" + "".join(chr(byte) if byte in _URI_SAFE else f"%{byte:02X}" for byte in data)
 

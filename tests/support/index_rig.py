@@ -194,7 +194,7 @@ class Life:
             self.roots,
             watch,
             builder,
-            compose_index.scanner_factory(self.roots, state),
+            compose_index.scanner_factory(self.roots, state / "albums"),
             self.watcher,
             lambda _: self.watcher.watched.clear(),
             photo_index,

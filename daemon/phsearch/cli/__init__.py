@@ -1,7 +1,7 @@
-"""`phsearch-client`: asks the daemon and prints what it says.
+"""`phsearch-client`: asks the daemon and prints the answer.
 
-Plain words, by far the most frequent call, are answered here without click, whose import takes longer than the search;
-everything else goes through click. Nothing here starts anything heavy: tests watch what gets imported.
+Plain words are by far the most frequent call. They are answered here without click, whose import takes longer than the
+search. Everything else goes through click. Nothing here imports anything heavy: tests check that.
 """
 
 from __future__ import annotations
@@ -9,37 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-PROGRAM = "phsearch-client"
-COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
-"""Set by the shell's completion script when it wants suggestions instead of an answer."""
-
-COMMANDS = {
-    "search": "search",
-    "status": "status",
-    "albums": "albums",
-    "dupes": "duplicates",
-    "show": "show",
-    "rescan": "library",
-    "errors": "library",
-    "confirm-deletions": "library",
-    "reload": "config",
-    "forget": "config",
-    "pause": "pause",
-    "resume": "pause",
-    "why": "why",
-    "verify": "verify",
-    "watch": "status",
-    "doctor": "doctor",
-    "metrics": "metrics",
-    "mcp": "mcp",
-    "completion": "status",
-}
-"""Command -> the module that has it. Whatever else comes first is the beginning of a query."""
+from phsearch.cli.names import COMMANDS, COMPLETE, PROGRAM
 
 
 def main() -> None:
     """Run the command line of this process."""
-    from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package costs nothing
+    from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package must cost nothing
 
     for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
         if getattr(sys, name) is None:
@@ -48,7 +23,7 @@ def main() -> None:
 
 
 def run(args: list[str]) -> int:
-    """Do what `args` ask for; gives the exit status."""
+    """Run the command line `args`, and return the exit status."""
     if is_words(args):
         from phsearch.cli.query_args import query_of  # noqa: PLC0415 - see above
         from phsearch.cli.search_request import find_words, validate_query  # noqa: PLC0415 - see above
@@ -62,7 +37,7 @@ def run(args: list[str]) -> int:
 
 
 def is_words(args: list[str]) -> bool:
-    """Tell whether `args` are the terms of a query and nothing else; "-people" is one, "-n5" is none."""
+    """Whether `args` are the terms of a query and nothing else: "-people" is a term, "-n5" is not."""
     return bool(args) and args[0] not in COMMANDS and not any(map(_is_option, args))
 
 

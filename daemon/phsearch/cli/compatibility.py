@@ -1,7 +1,7 @@
-"""When daemon and client are of different versions: one sentence that names both, instead of what it led to.
+"""When daemon and client are of different versions: one sentence that names both.
 
-Mostly phsearch was upgraded and the daemon still runs as it was. The versions are compared only once something went
-wrong: the protocol grows by adding, so nearly everything is understood, and a query is not to pay for the rest.
+Mostly phsearch was upgraded and the old daemon still runs. The versions are compared only after something failed: the
+protocol grows by adding, so nearly everything is understood, and a query must not pay for the comparison.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_SECONDS = 2.0
-_SENSELESS = (LookupError, TypeError, AttributeError, ValueError)
-"""What comes of an answer in which something is missing, or is of another kind."""
+_STATUS_SECONDS = 2.0
+_BAD_ANSWER = (LookupError, TypeError, AttributeError, ValueError)
+"""What an answer leads to in which something is missing, or has another type."""
 
 
 def explain_mismatch(client: Client, work: Callable[[], _T]) -> _T:
-    """Give what `work` gives; what two versions that differ lead to is raised as a RemoteError that says so."""
+    """Return the result of `work`. Raise RemoteError that names both versions where their difference made it fail."""
     try:
         return work()
     except RemoteError as problem:
-        if not _of_versions(problem) or not (status := _status(client)):
+        if not _is_version_error(problem) or not (status := _read_status(client)):
             raise
         raise _mismatch(status, "does not understand", str(problem)) from problem
-    except _SENSELESS as problem:
-        status = _status(client)
-        if os.environ.get("PHSEARCH_DEBUG") or not status or _ours(status):
+    except _BAD_ANSWER as problem:
+        status = _read_status(client)
+        if os.environ.get("PHSEARCH_DEBUG") or not status or _is_same_version(status):
             raise
         raise _mismatch(status, "does not answer as expected by", type(problem).__name__) from problem
 
 
-def _of_versions(problem: RemoteError) -> bool:
+def _is_version_error(problem: RemoteError) -> bool:
     unknown = problem.kind == "InvalidParams" and str(problem).startswith("unknown parameter")
     return unknown or problem.kind in ("MethodNotFound", "Protocol")
 
 
-def _status(client: Client) -> dict[str, Any]:
-    client.timeout = min(client.timeout, _SECONDS)
+def _read_status(client: Client) -> dict[str, Any]:
+    client.timeout = min(client.timeout, _STATUS_SECONDS)
     try:
         status = client.call("status")
     except PhsearchError:
@@ -55,17 +55,17 @@ def _status(client: Client) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def _ours(status: dict[str, Any]) -> bool:
+def _is_same_version(status: dict[str, Any]) -> bool:
     return (status.get("version"), status.get("protocol")) == (__version__, PROTOCOL)
 
 
 def _mismatch(status: dict[str, Any], what: str, why: str) -> RemoteError:
     version, protocol = str(status.get("version", "of an unknown version")), status.get("protocol", "unknown")
-    theirs = f"phsearchd {version} (protocol {protocol})"
+    daemon = f"phsearchd {version} (protocol {protocol})"
     newer = _numbers(version) > _numbers(__version__)
     hint = "upgrade this client, or see whether another one comes first in $PATH" if newer else RESTART_HINT
-    ours = f"phsearch-client {__version__} (protocol {PROTOCOL})"
-    return RemoteError(f"{theirs} {what} {ours} ({why})", hint, kind="Protocol")
+    client = f"phsearch-client {__version__} (protocol {PROTOCOL})"
+    return RemoteError(f"{daemon} {what} {client} ({why})", hint, kind="Protocol")
 
 
 def _numbers(version: str) -> list[int]:

@@ -1,6 +1,6 @@
-"""What a client sees by itself, and what the daemon says of itself, as one list of checks.
+"""The checks of the doctor: what the client finds out, and the daemon's report, in one list.
 
-A disk or a daemon that does not answer becomes a line: each question has a thread of its own and a time-out.
+A disk or a daemon that does not answer becomes a line: each question has its own thread and a timeout.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from phsearch.cli import probes
 from phsearch.domain.doctor import Check, State, contact_checks, fail, file_checks, systemd_checks, warn
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
+from phsearch.paths import StateFolder
 from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
@@ -24,143 +25,148 @@ if TYPE_CHECKING:
 
     from phsearch.client import Client
 
-_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 """How long a disk has for its answer."""
 
 
 class DoctorRun:
     """One run of the doctor."""
 
-    def __init__(self, client: Client, env: Mapping[str, str], uid: int | None = None) -> None:
+    def __init__(self, *, client: Client, env: Mapping[str, str], uid: int) -> None:
         self._client = client
         self._env = env
-        self._uid = os.getuid() if uid is None else uid
-        self._socket = os.path.abspath(client.path)  # noqa: PTH100 - a string is all there is
-        self._known: dict[str, Any] = {}
+        self._uid = uid
+        self._socket = os.path.abspath(client.path)  # noqa: PTH100 - keeps the name as typed
+        self._status: dict[str, Any] = {}
+        self._config = settings.Config()
+        self._report_problem: Check | None = None
 
     def checks(self) -> Iterator[Check]:
-        """Look at everything, in the order of a start."""
-        contact = self._reachability()
-        said = self._said(contact)
+        """Return all checks, in the order in which things are needed at a start."""
+        probe = self._probe_daemon()
+        report = self._daemon_report(probe)
         own = Versions(__version__, PROTOCOL, platform.python_version())
-        yield contact_checks.versions(own, self._daemon_version(contact, said))
-        yield self._config()
-        yield file_checks.private_folder("socket folder", self._file_info(os.path.dirname(self._socket)), self._uid)  # noqa: PTH120
+        yield contact_checks.versions(own, self._daemon_version(probe, report))
+        yield self._check_config()
+        folder = os.path.dirname(self._socket)  # noqa: PTH120 - as above
+        yield file_checks.private_folder("socket folder", self._file_info(folder), self._uid)
         if (check := file_checks.socket(self._file_info(self._socket), self._uid)) is not None:
             yield check
-        yield contact_checks.daemon(contact)
-        state = said.get("state") or str(paths.state_dir(self._env))
-        yield from self._state(state, contact)
-        yield from self._unit(contact)
-        if said:
-            yield from (_check(each) for each in said.get("checks", []))
+        yield contact_checks.daemon(probe)
+        state = StateFolder(Path(report.get("state") or paths.state_dir(self._env)))
+        yield from self._check_state(state, probe)
+        yield from self._check_unit(probe)
+        if report:
+            yield from (_parse_check(each) for each in report.get("checks", []))
         else:
-            yield self._space(state)
-            yield from self._roots()
-        if (problem := self._known.get("problem")) is not None:
-            yield problem
+            yield self._check_space(state.path)
+            yield from self._check_roots()
+        if self._report_problem is not None:
+            yield self._report_problem
 
     # --- the daemon -------------------------------------------------------------------------------------------
 
-    def _reachability(self) -> DaemonProbe:
-        contact = probes.connect_probe(self._socket, _SECONDS)
-        if contact.result != "answered":
-            return contact
+    def _probe_daemon(self) -> DaemonProbe:
+        probe = probes.connect_probe(self._socket, _TIMEOUT_SECONDS)
+        if probe.result != "answered":
+            return probe
         try:
             with probes.Timer() as timer:
-                self._known["status"] = self._client.call("status")
+                self._status = self._client.call("status")
         except AnswerTimeoutError:
-            lock = os.path.join(paths.state_dir(self._env), "lock")  # noqa: PTH118 - a string is all there is
-            holder = probes.with_timeout(_SECONDS, lambda: probes.lock_holder(lock)) if contact.activated else None
-            pid = holder if isinstance(holder, int) else contact.pid
-            return replace(contact, result="silent", seconds=self._client.timeout, pid=pid, stopped=probes.stopped(pid))
+            holder = self._lock_holder(StateFolder(paths.state_dir(self._env))) if probe.activated else None
+            pid = probe.pid if holder is None else holder
+            seconds = self._client.timeout
+            return replace(probe, result="silent", seconds=seconds, pid=pid, stopped=probes.is_stopped(pid))
         except PhsearchError as problem:
-            return replace(contact, result="other", problem=str(problem), hint=problem.hint)
-        return replace(contact, seconds=timer.seconds, pid=self._known["status"]["pid"])
+            return replace(probe, result="other", problem=str(problem), hint=problem.hint)
+        return replace(probe, seconds=timer.seconds, pid=self._status["pid"])
 
-    def _daemon_version(self, contact: DaemonProbe, said: Mapping[str, Any]) -> Versions | None:
-        if contact.result != "answered":
+    def _daemon_version(self, probe: DaemonProbe, report: Mapping[str, Any]) -> Versions | None:
+        if probe.result != "answered":
             return None
-        status = self._known["status"]
-        return Versions(status["version"], status["protocol"], said.get("python", ""))
+        return Versions(self._status["version"], self._status["protocol"], report.get("python", ""))
 
-    def _said(self, contact: DaemonProbe) -> dict[str, Any]:
-        """Give what the daemon says of itself; nothing where it cannot."""
-        if contact.result != "answered":
+    def _daemon_report(self, probe: DaemonProbe) -> dict[str, Any]:
+        """Return the daemon's report on itself; empty where there is none."""
+        if probe.result != "answered":
             return {}
         try:
-            found: dict[str, Any] = self._client.call("doctor")
+            report: dict[str, Any] = self._client.call("doctor")
         except RemoteError as problem:
             text = f"the daemon cannot look at itself: {problem}"
             if problem.kind == "MethodNotFound":
                 text = "the daemon is too old to look at itself"
-            self._known["problem"] = warn("daemon", text, "systemctl --user restart phsearch, after an upgrade of it")
+            self._report_problem = warn("daemon", text, "systemctl --user restart phsearch, after an upgrade of it")
             return {}
         except PhsearchError as problem:
             text = f"the daemon did not look at itself: {problem}"
-            self._known["problem"] = fail("daemon", text, problem.hint or contact_checks.START)
+            self._report_problem = fail("daemon", text, problem.hint or contact_checks.START)
             return {}
-        return found
+        return report
 
     # --- files and folders ------------------------------------------------------------------------------------
 
     def _file_info(self, path: str) -> file_checks.FileInfo:
-        found = probes.with_timeout(_SECONDS, lambda: probes.file_info(path))
-        return found if isinstance(found, file_checks.FileInfo) else file_checks.FileInfo(path, problem=_words(found))
+        found = probes.with_timeout(_TIMEOUT_SECONDS, lambda: probes.file_info(path))
+        if isinstance(found, file_checks.FileInfo):
+            return found
+        return file_checks.FileInfo(path, problem=_problem_text(found))
 
-    def _config(self) -> Check:
+    def _lock_holder(self, state: StateFolder) -> int | None:
+        holder = probes.with_timeout(_TIMEOUT_SECONDS, lambda: probes.lock_holder(state.lock))
+        return holder if isinstance(holder, int) else None
+
+    def _check_config(self) -> Check:
         file = paths.config_file(self._env)
-        entry = self._file_info(str(file))
-        if entry.kind == "absent" or entry.problem:
-            return file_checks.config(entry, self._uid)
-        loaded = probes.with_timeout(_SECONDS, lambda: settings.load(file))
+        info = self._file_info(str(file))
+        if info.kind == "absent" or info.problem:
+            return file_checks.config(info, self._uid)
+        loaded = probes.with_timeout(_TIMEOUT_SECONDS, lambda: settings.load(file))
         match loaded:
             case settings.Config():
-                self._known["config"] = loaded
-                return file_checks.config(entry, self._uid)
+                self._config = loaded
+                return file_checks.config(info, self._uid)
             case ConfigError():
-                return file_checks.config(entry, self._uid, str(loaded), loaded.hint)
+                return file_checks.config(info, self._uid, str(loaded), loaded.hint)
             case _:
-                return file_checks.config(replace(entry, problem=_words(loaded)), self._uid)
+                return file_checks.config(replace(info, problem=_problem_text(loaded)), self._uid)
 
-    def _state(self, state: str, contact: DaemonProbe) -> Iterator[Check]:
-        entry = self._file_info(state)
-        yield file_checks.private_folder("state folder", entry, self._uid)
-        if entry.kind == "folder":
-            lock = os.path.join(state, "lock")  # noqa: PTH118 - a string is all there is
-            holder = probes.with_timeout(_SECONDS, lambda: probes.lock_holder(lock))
-            yield contact_checks.lock(state, holder if isinstance(holder, int) else None, contact)
+    def _check_state(self, state: StateFolder, probe: DaemonProbe) -> Iterator[Check]:
+        info = self._file_info(str(state.path))
+        yield file_checks.private_folder("state folder", info, self._uid)
+        if info.kind == "folder":
+            yield contact_checks.lock(str(state.path), self._lock_holder(state), probe)
 
-    def _space(self, state: str) -> Check:
-        # Where the folder is not there yet, it is about the disk it will be on.
-        found = probes.with_timeout(_SECONDS, lambda: probes.space(Path(state)))
+    def _check_space(self, state: Path) -> Check:
+        # Where the folder does not exist yet, it is about the disk it will be on.
+        found = probes.with_timeout(_TIMEOUT_SECONDS, lambda: probes.disk_space(state))
         if isinstance(found, file_checks.Space):
             return file_checks.space("disk", found)
-        return fail("disk", f"{state}: {_words(found)}", f"findmnt --target {state}")
+        return fail("disk", f"{state}: {_problem_text(found)}", f"findmnt --target {state}")
 
-    def _roots(self) -> Iterator[Check]:
-        config = self._known.get("config", settings.Config())
-        chosen = config.roots or (str(paths.pictures_dir(self._env)),)
+    def _check_roots(self) -> Iterator[Check]:
+        chosen = self._config.roots or (str(paths.pictures_dir(self._env)),)
         for root in (str(paths.expand(each, self._env)) for each in chosen):
-            listed = probes.with_timeout(_SECONDS, lambda root=root: probes.listed(root))  # type: ignore[misc]
-            readable = listed is True
-            entry = self._file_info(root)
+            listed = probes.with_timeout(_TIMEOUT_SECONDS, lambda root=root: probes.is_listable(root))  # type: ignore[misc]
+            info = self._file_info(root)
             if isinstance(listed, TimeoutError):
-                entry = file_checks.FileInfo(root, problem=_words(listed))
-            yield file_checks.root(entry, readable=readable)
+                info = file_checks.FileInfo(root, problem=_problem_text(listed))
+            yield file_checks.root(info, readable=listed is True)
 
     # --- systemd ----------------------------------------------------------------------------------------------
 
-    def _unit(self, contact: DaemonProbe) -> Iterator[Check]:
-        if not probes.systemd():
+    def _check_unit(self, probe: DaemonProbe) -> Iterator[Check]:
+        if not probes.has_systemd():
             yield Check("unit", "ok", "there is no systemd here: phsearchd is started by hand")
             return
-        shown, problem = probes.shown("systemctl", "--user", "show", systemd_checks.UNIT, *systemd_checks.PROPERTIES)
-        program = probes.program(*systemd_checks.command(shown.get("ExecStart", "")))
-        answered = contact.result == "answered"
-        yield systemd_checks.unit(shown, problem, program, answered=answered)
-        if shown.get("LoadState") == "loaded":
-            user, unknown = probes.shown("loginctl", "show-user", str(self._uid), "Linger", "Display")
+        unit, problem = probes.show_properties(
+            "systemctl", "--user", "show", systemd_checks.UNIT, *systemd_checks.PROPERTIES
+        )
+        program = probes.find_program(*systemd_checks.command(unit.get("ExecStart", "")))
+        yield systemd_checks.unit(unit, problem, program, answered=probe.result == "answered")
+        if unit.get("LoadState") == "loaded":
+            user, unknown = probes.show_properties("loginctl", "show-user", str(self._uid), "Linger", "Display")
             if "not logged in or lingering" in unknown:  # cron, or a container without logind's sessions
                 user = {"Linger": "no"}
             graphical = bool(self._env.get("DISPLAY") or self._env.get("WAYLAND_DISPLAY"))
@@ -168,16 +174,17 @@ class DoctorRun:
                 yield check
 
 
-def _check(said: Any) -> Check:
-    """Take a check from the wire; a newer daemon may know states that we do not."""
-    state: State = said["state"] if said["state"] in {"ok", "warn", "fail"} else "warn"
-    return Check(said["name"], state, said["text"], said["remedy"] or ("" if state == "ok" else contact_checks.START))
+def _parse_check(given: Any) -> Check:
+    """Return a check from the daemon's report. A newer daemon may have states that are unknown here."""
+    state: State = given["state"] if given["state"] in {"ok", "warn", "fail"} else "warn"
+    remedy = given["remedy"] or ("" if state == "ok" else contact_checks.START)
+    return Check(given["name"], state, given["text"], remedy)
 
 
-def _words(problem: Any) -> str:
+def _problem_text(problem: Any) -> str:
     match problem:
         case TimeoutError():
-            return f"it did not answer within {_SECONDS:g} s"
+            return f"it did not answer within {_TIMEOUT_SECONDS:g} s"
         case OSError():
             return (problem.strerror or str(problem)).lower()
         case _:

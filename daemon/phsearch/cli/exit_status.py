@@ -1,4 +1,4 @@
-"""How a run ends: each kind of trouble has its exit status, after sysexits.h, and one sentence on stderr."""
+"""How a run ends: each kind of error has its exit status, after sysexits.h, and one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from phsearch.cli import PROGRAM
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.terminal import Console
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, PhsearchError, RemoteError
 from phsearch.text import one_line
@@ -14,18 +14,18 @@ from phsearch.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DONE, FAILED, USAGE, UNREACHABLE, NOT_READY, INTERRUPTED = 0, 1, 2, 69, 75, 130  # wrong usage has click's
+DONE, FAILED, USAGE, UNREACHABLE, NOT_READY, INTERRUPTED = 0, 1, 2, 69, 75, 130  # USAGE is click's
 PIPE_CLOSED = 141
-"""What a shell says of a program that SIGPIPE ended, as it does the others left of `| head`."""
+"""What a shell reports for a program that SIGPIPE ended, such as the others before `| head`."""
 
 
 def run_command(work: Callable[[], int]) -> int:
-    """Do `work` and give its exit status, or that of its trouble, which is said on stderr."""
+    """Run `work` and return its exit status. An error is printed on stderr, and has a status too."""
     try:
         status = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        _close_stdout()
+        _discard_output()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -33,12 +33,12 @@ def run_command(work: Callable[[], int]) -> int:
         print_error(problem.sentence())
         return status_of(problem)
     except Exception as problem:  # noqa: BLE001 - the last line of defence against a traceback on a user's screen
-        return _unexpected(problem)
+        return _report_unexpected(problem)
     return status
 
 
 def status_of(problem: PhsearchError) -> int:
-    """Give the exit status for a problem."""
+    """Return the exit status for a problem."""
     match problem:
         case DaemonUnreachableError():
             return UNREACHABLE
@@ -51,34 +51,34 @@ def status_of(problem: PhsearchError) -> int:
 
 
 def print_error(sentence: str) -> None:
-    """Say on stderr what is wrong; nobody there to read it is no trouble."""
+    """Print an error on stderr. A closed stderr is no error."""
     try:
-        Console.of(sys.stderr, os.environ).print_line(f"{PROGRAM}: {sentence}")
+        Console.stderr().print_line(f"{PROGRAM}: {sentence}")
     except OSError:
-        _close_stdout()
+        _discard_output()
 
 
-def _unexpected(problem: Exception) -> int:
-    click = sys.modules.get("click")  # never imported for this: without it none of its exceptions can have come
+def _report_unexpected(problem: Exception) -> int:
+    click = sys.modules.get("click")  # not imported here: where it is not loaded, none of its exceptions comes
     if click is not None and isinstance(problem, click.exceptions.Abort):
         return INTERRUPTED
     if click is not None and isinstance(problem, click.ClickException):
-        problem.message = one_line(problem.message)  # an argument may be a file's name
+        problem.message = one_line(problem.message)  # an argument may be a file name
         problem.show()
         return int(problem.exit_code)
     if os.environ.get("PHSEARCH_DEBUG"):
         raise problem
     if isinstance(problem, OSError):
         print_error(f"cannot finish: {problem.strerror or problem}")
-        _close_stdout()
+        _discard_output()
         return FAILED
     what = f"cannot make sense of the answer ({type(problem).__name__}: {problem})"
     print_error(f"{what}: compare the versions with `{PROGRAM} --version`; PHSEARCH_DEBUG=1 shows where it happened")
     return FAILED
 
 
-def _close_stdout() -> None:
-    # The interpreter flushes both streams once more at exit, which must neither fail nor complain.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _discard_output() -> None:
+    # The interpreter flushes both streams once more at exit, which must not fail or print anything.
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(null, stream.fileno())

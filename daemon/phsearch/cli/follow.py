@@ -1,19 +1,18 @@
 """`--follow`: new matches as photos arrive.
 
-An event is only the bell: what is printed is what a search finds that was indexed since. So nothing is lost when events
-are, or when the daemon is started anew meanwhile.
+An event only starts a search for what was indexed since the last one. So nothing is lost when events are lost, or when
+the daemon restarts in between.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.cli import exit_status
-from phsearch.cli.render.hits import TABLE, hit_printer
+from phsearch.cli.render.hits import TABLE, format_hits
 from phsearch.cli.search_request import show_position
 from phsearch.cli.terminal import Console
 from phsearch.client import Client
@@ -27,96 +26,96 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int, int]
     """Device, inode, size and time of change of a file."""
 
-_QUIET, _LONGEST = 0.2, 1.0
-"""Seconds without an event, or after the first one, until it is worth a search."""
+_QUIET_SECONDS, _LONGEST_SECONDS = 0.2, 1.0
+"""A search starts after so many seconds without an event, or so many after the first event."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-_MOST = 1000
+_LIMIT = 1000
 _REMEMBERED = 10_000
-"""Photos that were printed: a daemon that ended before it had written them indexes the last of them anew."""
-_BELLS = frozenset({"indexed", "reused", "moved", "dropped", "root"})
+"""How many printed photos are known. A daemon that ended before it wrote the last ones indexes them again."""
+_SEARCH_EVENTS = frozenset({"indexed", "reused", "moved", "dropped", "root"})
 
 
 def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, command: Sequence[str] | None = None) -> int:
-    """Print new hits until somebody ends it; run `command` for each, if there is one.
+    """Print new hits until the user ends it, and run `command` for each, if there is one.
 
-    Raises what is wrong at the beginning. What goes wrong later is told once, and tried again until it works.
+    Raise the errors of the first search. A later error is printed once, and the search is repeated until it works.
     """
-    following = _Follower(client, params, form, command or ())
-    pause, begun, told = _FIRST_PAUSE, False, False
+    follower = _Follower(client=client, params=params, form=form, command=command or ())
+    pause, started, reported = _FIRST_PAUSE, False, False
     while True:
         try:
-            # Anew each time: what a broken connection still holds is of no use.
-            with Client(client.path, client.timeout) as bells, show_position(params["query"]):
-                bells.call("events.subscribe")
-                following.check_new()
-                pause, begun, told = _FIRST_PAUSE, True, False
-                following.listen(bells)
+            # A new connection each time: the rest of a broken one is of no use.
+            with Client(client.path, client.timeout) as connection, show_position(params["query"]):
+                connection.call("events.subscribe")
+                follower.check_new()
+                pause, started, reported = _FIRST_PAUSE, True, False
+                follower.listen(connection)
         except (DaemonUnreachableError, AnswerTimeoutError, RemoteError) as problem:
-            if not begun or (isinstance(problem, RemoteError) and problem.kind == "Protocol"):
+            if not started or (isinstance(problem, RemoteError) and problem.kind == "Protocol"):
                 raise
-            if not told:
+            if not reported:
                 refused = isinstance(problem, RemoteError) and not problem.retryable
                 exit_status.print_error(f"{problem}; {'trying again' if refused else 'waiting for it to come back'}")
-                told = True
+                reported = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _Follower:
-    """What has been printed so far."""
+    """One query that is followed, and which of its photos were printed."""
 
-    def __init__(self, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
+    def __init__(self, *, client: Client, params: Mapping[str, Any], form: Form, command: Sequence[str]) -> None:
         self._client = client
-        self._params = {**params, "limit": _MOST, "collapse": False}
+        self._params = {**params, "limit": _LIMIT, "collapse": False}
         self._form = form
         self._command = list(command)
         self._since = time.time()
         self._seen: dict[str, float] = {}
         self._printed: dict[Stamp, str] = {}
 
-    def listen(self, bells: Client) -> None:
-        """Search whenever the bell has rung; raises DaemonUnreachableError when the daemon goes."""
+    def listen(self, connection: Client) -> None:
+        """Search when events have come. Raise DaemonUnreachableError when the daemon ends."""
         first: float | None = None
         while True:
-            event = bells.next_event(None if first is None else _QUIET)
+            event = connection.next_event(None if first is None else _QUIET_SECONDS)
             now = time.monotonic()
-            if event is not None and event.get("type") in _BELLS and first is None:
+            if event is not None and event.get("type") in _SEARCH_EVENTS and first is None:
                 first = now
-            if first is not None and (event is None or now - first >= _LONGEST):
+            if first is not None and (event is None or now - first >= _LONGEST_SECONDS):
                 self.check_new()
                 first = None
 
     def check_new(self) -> None:
         """Print what is new, oldest first."""
-        with self._client as asked:
-            for hits in self._pages(asked, self._since, None):
+        with self._client:
+            for hits in self._pages(self._since, None):
                 for hit in hits:
-                    self._take(hit)
-                # A little before the newest: what was indexed just before it may be searchable only now. What has
-                # been printed of that time is remembered.
-                self._since = max(self._since, hits[-1]["indexed_at"] - _QUIET)
+                    self._print_if_new(hit)
+                # A little before the newest: a photo indexed just before it may be searchable only now. The photos
+                # of that time that were printed are known.
+                self._since = max(self._since, hits[-1]["indexed_at"] - _QUIET_SECONDS)
                 self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
 
-    def _pages(self, asked: Client, after: float, until: float | None) -> Iterator[list[dict[str, Any]]]:
-        """Give all hits that were indexed in this time, oldest first.
+    def _pages(self, after: float, until: float | None) -> Iterator[list[dict[str, Any]]]:
+        """Yield all hits that were indexed in this time, oldest first.
 
-        An answer holds the best of them: where that is not all, both halves of the time are asked for.
+        An answer holds only the best of them. Where some are missing, each half of the time is asked for.
         """
         times = {"indexed_after": after} | ({} if until is None else {"indexed_until": until})
-        answer = asked.call("search", **self._params | times)
+        answer = self._client.call("search", **self._params | times)
         hits = sorted(answer["hits"], key=lambda hit: (hit["indexed_at"], hit["path"]))
-        moments = sorted({hit["indexed_at"] for hit in hits})
-        if len(hits) >= answer["matching"] - answer["hidden"] or len(moments) <= 1:
+        stamps = sorted({hit["indexed_at"] for hit in hits})
+        if len(hits) >= answer["matching"] - answer["hidden"] or len(stamps) <= 1:
             if hits:
                 yield hits
             return
-        middle = moments[(len(moments) - 1) // 2]
-        yield from self._pages(asked, after, middle)
-        yield from self._pages(asked, middle, until)
+        middle = stamps[(len(stamps) - 1) // 2]
+        yield from self._pages(after, middle)
+        yield from self._pages(middle, until)
 
-    def _take(self, hit: dict[str, Any]) -> None:
+    def _print_if_new(self, hit: dict[str, Any]) -> None:
         stamp = _stamp(hit)
-        if not self._known(hit, stamp):
+        if not self._was_printed(hit, stamp):
             self._print(hit)
         self._seen[hit["path"]] = hit["indexed_at"]
         if stamp is not None:
@@ -125,22 +124,22 @@ class _Follower:
             if len(self._printed) > _REMEMBERED:
                 del self._printed[next(iter(self._printed))]
 
-    def _known(self, hit: dict[str, Any], stamp: Stamp | None) -> bool:
-        """Tell whether a photo was printed, be it under a name that it has no longer, or before it was indexed anew."""
+    def _was_printed(self, hit: dict[str, Any], stamp: Stamp | None) -> bool:
+        """Whether a photo was printed, perhaps under its former name or before it was indexed again."""
         same = [path for path, at in self._seen.items() if at == hit["indexed_at"]]
         if stamp in self._printed:
             same.append(self._printed[stamp])
         return hit["path"] in same or any(not os.path.lexists(path) for path in same)
 
     def _print(self, hit: dict[str, Any]) -> None:
-        screen = Console.of(sys.stdout, os.environ)
-        screen.write(hit_printer([hit], self._form, screen))
+        console = Console.stdout()
+        console.write(format_hits([hit], self._form, console))
         if self._command:
-            _run(self._command, hit["path"])
+            _run_command(self._command, hit["path"])
 
 
 def _stamp(hit: dict[str, Any]) -> Stamp | None:
-    """Say which file a hit is; None where it has changed since it was indexed, and may be another by now."""
+    """Return which file a hit is; None where the file has changed since it was indexed: it may be another photo."""
     try:
         status = os.stat(hit["path"])  # noqa: PTH116 - a str stays a str
     except (OSError, ValueError):
@@ -150,8 +149,8 @@ def _stamp(hit: dict[str, Any]) -> Stamp | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _run(command: list[str], path: str) -> None:
-    """Run a command with the path as one argument; what becomes of it ends nothing."""
+def _run_command(command: list[str], path: str) -> None:
+    """Run a command with the path as one argument. Its failure is printed and ends nothing."""
     words = [word.replace("{}", path) for word in command]
     if words == command:
         words.append(path)

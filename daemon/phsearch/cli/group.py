@@ -1,4 +1,4 @@
-"""The click group: commands load when they are called, and whatever names no command is a query."""
+"""The click group: a command is imported when it is called. A first word that is no command begins a query."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import COMMANDS, PROGRAM, exit_status
-from phsearch.cli.options import client, connection_options
+from phsearch.cli import exit_status
+from phsearch.cli.names import COMMANDS, PROGRAM
+from phsearch.cli.options import connection_options, make_client
 from phsearch.text import one_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_SHARED = ("--socket", "--timeout")
-_OWN = ("--help", "-h", "--version")
-_QUICK = 0.5  # seconds --version waits for the daemon's
+_CONNECTION_OPTIONS = ("--socket", "--timeout")
+_GROUP_OPTIONS = ("--help", "-h", "--version")
+_VERSION_SECONDS = 0.5  # how long --version waits for the daemon's
 
 
-def with_command(args: list[str]) -> list[str]:
-    """Put `search` where a command is missing: it may come first, or after the options that all of them share."""
+def insert_search(args: list[str]) -> list[str]:
+    """Return `args` with `search` where the command is missing: in the first place, or after the shared options."""
     at = 0
-    while at < len(args) and args[at].partition("=")[0] in _SHARED:
+    while at < len(args) and args[at].partition("=")[0] in _CONNECTION_OPTIONS:
         at += 1 if "=" in args[at] else 2
-    if at >= len(args) or args[at] in COMMANDS or args[at] in _OWN:
+    if at >= len(args) or args[at] in COMMANDS or args[at] in _GROUP_OPTIONS:
         return args
     return [*args[:at], "search", *args[at:]]
 
@@ -33,22 +34,22 @@ class Commands(click.Group):
     """A group whose default command is `search`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Give the names, in the order of the help."""
+        """Return the names, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
-        """Import a command's module and give the command."""
+        """Import a command's module and return the command."""
         if (module := COMMANDS.get(cmd_name)) is None:
             return None
         command: click.Command = getattr(import_module(f"phsearch.cli.commands.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, after settling which command is meant."""
-        return super().parse_args(ctx, with_command(args))
+        """Parse, with `search` inserted where the command is missing."""
+        return super().parse_args(ctx, insert_search(args))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options of a search first: they need no command before them."""
+        """List the options of `search` first: they need no command before them."""
         if (search := self.get_command(ctx, "search")) is not None:
             own = {param.name for param in self.get_params(ctx)}
             records = [param.get_help_record(ctx) for param in search.params if param.name not in own]
@@ -57,7 +58,7 @@ class Commands(click.Group):
         super().format_options(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Suggest the options of a search, too, which need no command before them."""
+        """Suggest the options of `search` too: they need no command before them."""
         found = super().shell_complete(ctx, incomplete)
         search = self.get_command(ctx, "search")
         if search is not None and incomplete.startswith("-"):
@@ -86,19 +87,19 @@ def commands(ctx: click.Context, /, *, version: bool, **_: Any) -> None:
       phsearch-client search status               a word that is also a command
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     if version:
-        ctx.exit(_versions())
+        ctx.exit(_print_versions())
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-def _versions() -> int:
-    from phsearch import __version__  # noqa: PLC0415 - wanted only here
+def _print_versions() -> int:
+    from phsearch import __version__  # noqa: PLC0415 - used only here
 
     click.echo(f"{PROGRAM} {__version__}")
-    with client() as asked:
-        asked.timeout, asked.starting = min(asked.timeout, _QUICK), 0.0
+    with make_client() as client:
+        client.timeout, client.starting = min(client.timeout, _VERSION_SECONDS), 0.0
         try:
-            status = asked.call("status")
+            status = client.call("status")
             click.echo(one_line(f"phsearchd {status['version']} (protocol {status['protocol']})"))
         except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
             pass

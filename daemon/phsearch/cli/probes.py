@@ -1,4 +1,4 @@
-"""Looking at the machine without ever waiting for it: files, locks, the socket's other end, systemd."""
+"""Probes of the machine that never wait for long: files, locks, the process behind the socket, systemd."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KINDS: tuple[tuple[Callable[[int], bool], file_checks.Kind], ...] = (
 
 
 class Timer:
-    """How long something took."""
+    """A context manager that measures how long its block took, in `seconds`."""
 
     def __enter__(self) -> Self:
         self._start = time.perf_counter()
@@ -43,7 +43,10 @@ class Timer:
 
 
 def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | PhsearchError:
-    """Return what `call` returns, or the error it raises; TimeoutError when it does not end in time."""
+    """Return the result of `call`, or the error that it raises; TimeoutError when it does not end in time.
+
+    A thread that a hung disk holds is left behind. It ends with the process.
+    """
     timed = TimedCall(lambda _progress: call(), name="probe")
     if not timed.wait(seconds):
         return TimeoutError()
@@ -54,7 +57,7 @@ def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | Phsea
 
 
 def file_info(path: str) -> file_checks.FileInfo:
-    """Look at a path, through links: dotfiles are often links. Raises OSError, but not for one that is not there."""
+    """Return what is at a path, which need not exist. Links are followed, as dotfiles often are. Raise OSError."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
@@ -63,28 +66,31 @@ def file_info(path: str) -> file_checks.FileInfo:
     return file_checks.FileInfo(path, kind, found.st_uid, stat.S_IMODE(found.st_mode))
 
 
-def listed(folder: str) -> bool:
-    """List a folder. Raises OSError."""
+def is_listable(folder: str) -> bool:
+    """Whether a folder can be listed: True, or raise OSError."""
     with os.scandir(folder) as entries:
         next(entries, None)
     return True
 
 
-def space(folder: Path) -> file_checks.Space:
-    """Ask the disk a folder is on, or will be on. Raises OSError."""
+def disk_space(folder: Path) -> file_checks.Space:
+    """Return the space of the disk that a folder is on, or will be on. Raise OSError."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return file_checks.Space.of(str(folder), os.statvfs(folder))
 
 
-def lock_holder(path: str) -> int | None:
-    """Give who holds a lock on a file, by /proc/locks: trying to take it could keep a daemon from starting."""
+def lock_holder(path: Path) -> int | None:
+    """Return the pid of the process that locks a file, or None.
+
+    It is read from /proc/locks: to try the lock could keep a daemon from starting.
+    """
     try:
-        inode = os.stat(path).st_ino  # noqa: PTH116 - a str stays a str
+        inode = path.stat().st_ino
     except FileNotFoundError:
         return None
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-        # "1: FLOCK  ADVISORY  WRITE 4711 fe:00:2148543 0 EOF"; on btrfs the device is not the one that stat gives.
+        # "1: FLOCK  ADVISORY  WRITE 4711 fe:00:2148543 0 EOF"; on btrfs the device differs from stat's.
         fields = line.split()
         if "FLOCK" in fields and fields[-3].rpartition(":")[2] == str(inode):
             return int(fields[-4])
@@ -92,53 +98,53 @@ def lock_holder(path: str) -> int | None:
 
 
 def connect_probe(path: str, seconds: float) -> DaemonProbe:
-    """Connect to a socket, ask nothing, and learn from the kernel who listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-        knocking.settimeout(seconds)
+    """Connect to a socket without a request, and return which process listens: the kernel knows it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
         try:
-            knocking.connect(path)
+            connection.connect(path)
         except FileNotFoundError:
             return DaemonProbe(path, "absent")
         except ConnectionRefusedError:
             return DaemonProbe(path, "refused")
-        except (TimeoutError, BlockingIOError):  # as many wait already as the listener lets wait
+        except (TimeoutError, BlockingIOError):  # the listener's queue is full
             return DaemonProbe(path, "silent", seconds)
         except OSError as problem:
             return DaemonProbe(path, "other", problem=f"cannot connect to {path}: {problem.strerror or problem}")
-        pid, _uid, _gid = _UCRED.unpack(knocking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    # With socket activation it is systemd that listens, and of whom nobody should be told to kill it.
+        pid, _uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    # With socket activation systemd listens. Its pid is left out, so that no hint says to kill it.
     activated = command_name(pid).startswith("systemd")
     return DaemonProbe(path, "answered", pid=0 if activated else pid, activated=activated)
 
 
 def command_name(pid: int) -> str:
-    """Give the name of what a process runs, "" for one that is gone."""
+    """Return the name of a process's program, "" for a process that is gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     return ""
 
 
-def stopped(pid: int) -> bool:
-    """Tell whether a process is halted by a signal."""
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2][:1] in "Tt"
     return False
 
 
-def systemd() -> bool:
-    """Tell whether systemd runs this machine (sd_booted(3)) and can be asked."""
+def has_systemd() -> bool:
+    """Whether systemd runs this machine (sd_booted(3)), and systemctl is installed."""
     return os.path.isdir("/run/systemd/system") and shutil.which("systemctl") is not None  # noqa: PTH112
 
 
-def shown(program: str, *words: str) -> tuple[dict[str, str], str]:
-    """Give the properties that `program ... show` lists, and why there are none.
+def show_properties(program: str, *words: str) -> tuple[dict[str, str], str]:
+    """Return the properties that `program ... show` lists, and an error where there are none.
 
-    The last words, those that begin with a capital, name the properties.
+    Words that begin with a capital name the properties.
     """
     names = [word for word in words if word[:1].isupper()]
     rest = [word for word in words if word not in names]
     try:
-        done = subprocess.run(  # noqa: S603 - systemctl and loginctl, with words of our own
+        done = subprocess.run(  # noqa: S603 - systemctl and loginctl, with fixed words
             [program, *rest, *(f"--property={name}" for name in names)],
             capture_output=True,
             text=True,
@@ -155,6 +161,6 @@ def shown(program: str, *words: str) -> tuple[dict[str, str], str]:
     return systemd_checks.properties(done.stdout), ""
 
 
-def program(name: str, searched: str) -> str | None:
-    """Give the program a command would run, None where there is none."""
+def find_program(name: str, searched: str) -> str | None:
+    """Return the path of the program that a command would run, or None."""
     return shutil.which(name, path=searched or None) if name else None

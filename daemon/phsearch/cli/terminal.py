@@ -1,11 +1,12 @@
-"""What a stream can show, and writing to it.
+"""What an output stream can show, and writing to it.
 
-Bytes go out as bytes: a file name is not always text, so Python's text layer is bypassed.
+Bytes are written as bytes: a file name is not always text, so Python's text layer is bypassed.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
 from phsearch.text import one_line
@@ -14,17 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DUMB = ("", "dumb")
-_NO_LINKS = ("linux", "eterm")  # consoles that print what they do not know; others skip an unknown OSC
+_NO_LINKS = ("linux", "eterm")  # these print an OSC that they do not know; other terminals skip it
 _WIDTH = 80
-_UNBOUNDED = 1 << 16  # where nobody looks nothing is cut
+_UNBOUNDED = 1 << 16  # nothing is cut in a pipe or a file
 
-
-BOLD, DIM, GREEN, YELLOW = "1", "2", "32", "33"
-"""Styles, as SGR has them."""
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
+"""Styles, as the numbers of SGR."""
 
 
 class Console:
-    """One output stream: whether it is a terminal, and what that understands."""
+    """One output stream: whether it is a terminal, and what that terminal understands."""
 
     def __init__(
         self,
@@ -34,49 +34,61 @@ class Console:
         styled: bool = False,
         links: bool = False,
         width: int = _UNBOUNDED,
+        encoding: str = "utf-8",
     ) -> None:
         self._raw = raw
         self.terminal = terminal
         self.styled = styled
         self.links = links
         self.width = width
-        self.encoding = "utf-8"
+        self.encoding = encoding
+
+    @classmethod
+    def stdout(cls) -> Self:
+        """Return the console of this process's stdout."""
+        return cls.of(sys.stdout, os.environ)
+
+    @classmethod
+    def stderr(cls) -> Self:
+        """Return the console of this process's stderr."""
+        return cls.of(sys.stderr, os.environ)
 
     @classmethod
     def of(cls, stream: TextIO, env: Mapping[str, str]) -> Self:
-        """Look at a stream: no escape sequence goes into a file, a dumb terminal, or where NO_COLOR is set."""
+        """Return the console of a stream.
+
+        It has no escape sequences for a file, for a dumb terminal, and where NO_COLOR is set.
+        """
         terminal, term = stream.isatty(), env.get("TERM", "")
         styled = terminal and term not in _DUMB and not env.get("NO_COLOR")
-        links = styled and not term.startswith(_NO_LINKS)
-        screen = cls(
+        return cls(
             stream.buffer,
             terminal=terminal,
             styled=styled,
-            links=links,
+            links=styled and not term.startswith(_NO_LINKS),
             width=_width(stream, env) if terminal else _UNBOUNDED,
+            encoding=stream.encoding,
         )
-        screen.encoding = stream.encoding
-        return screen
 
     def dim(self, text: str) -> str:
-        """Give text that steps back."""
+        """Return text in a dim style."""
         return self.styled_as(text, DIM)
 
     def bold(self, text: str) -> str:
-        """Give text that stands out."""
+        """Return text in bold."""
         return self.styled_as(text, BOLD)
 
     def styled_as(self, text: str, style: str) -> str:
-        """Give text in a style, where there are styles."""
+        """Return text in a style; unchanged where there are no styles."""
         return f"\x1b[{style}m{text}\x1b[m" if self.styled and text else text
 
     def print_line(self, text: str, *, dim: bool = False) -> None:
-        """Write a line of words, in which a name must not drive the terminal."""
+        """Write a line of text. Control characters in it are escaped: a file name must not drive the terminal."""
         text = one_line(text)
         self.write((self.dim(text) if dim else text) + "\n")
 
     def write(self, data: str | bytes) -> None:
-        """Write all of it, now."""
+        """Write all data, and flush."""
         if isinstance(data, str):
             data = data.encode(self.encoding, "backslashreplace")
         view = memoryview(data)

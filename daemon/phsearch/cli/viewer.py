@@ -1,4 +1,4 @@
-"""Opening hits in the desktop's viewer."""
+"""Open hits in the desktop's viewer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from phsearch.cli import exit_status
-from phsearch.cli.render.hits import hit_printer
+from phsearch.cli.render.hits import format_hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,10 @@ _OPENERS = ("xdg-open", "gio", "open")
 
 
 def viewer_printer(count: int, form: Form, *, shares: bool = False) -> Callable[[list[dict[str, Any]], Console], None]:
-    """Give what prints the hits and opens the first `count`."""
+    """Return a function that prints the hits and opens the first `count`."""
 
-    def show(hits: list[dict[str, Any]], screen: Console) -> None:
-        screen.write(hit_printer(hits, form, screen, shares=shares))
+    def show(hits: list[dict[str, Any]], console: Console) -> None:
+        console.write(format_hits(hits, form, console, shares=shares))
         for hit in hits[:count]:
             open_photo(hit["path"])
 
@@ -31,7 +31,7 @@ def viewer_printer(count: int, form: Form, *, shares: bool = False) -> Callable[
 
 
 def open_photo(path: str) -> None:
-    """Open a photo, or say why that cannot be."""
+    """Open a photo, or print why it cannot be opened."""
     opener = next(filter(None, map(shutil.which, _OPENERS)), None)
     if opener is None:
         exit_status.print_error("there is no xdg-open here: install xdg-utils, or open the path with a viewer of yours")
@@ -39,11 +39,11 @@ def open_photo(path: str) -> None:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and opener.endswith("xdg-open"):
         exit_status.print_error("there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)")
         return
-    words = [opener, "open"] if opener.endswith("gio") else [opener]
+    command = [opener, "open"] if opener.endswith("gio") else [opener]
     try:
-        # The viewer lives longer than we do, and what it says is nobody's answer.
+        # The viewer outlives this process, and its output is not part of the answer.
         subprocess.Popen(  # noqa: S603 - the desktop's own opener, and a path that begins with a slash
-            [*words, path.encode("utf-8", "surrogateescape")],
+            [*command, path.encode("utf-8", "surrogateescape")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -54,12 +54,12 @@ from phsearch.service.workers.text_worker import TextWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from phsearch.adapters.linux.systemd import Notifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.domain.ports import Store
+    from phsearch.paths import StateFolder
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.throttle import IndexingThrottle
@@ -258,7 +258,7 @@ def _searcher(
     image_embedder: ImageQueryEmbedder,
     record_duration: Callable[[float], None],
     home: str,
-    state: Path,
+    state: StateFolder,
 ) -> Searcher:
     model = parts.model
     calibration = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
@@ -313,7 +313,7 @@ def _verifier(parts: IndexParts, store: Store) -> Verifier:
 
 def _health_methods(
     parts: IndexParts,
-    state: Path,
+    state: StateFolder,
     store: Store,
     status: StatusReporter,
     searcher: Searcher,
@@ -339,7 +339,7 @@ def _health_methods(
         on_demand=on_demand,
     )
     doctor = DoctorMethods(
-        state=state,
+        state=state.path,
         components=components,
         status=status,
         state_executor=TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS),

@@ -122,7 +122,7 @@ def build_index(
     router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
     throttle.busy = lambda: router.pending > 0 or image_worker.busy
     throttle.holds_resources = lambda: image_worker.running
-    file = RemovedFile(places.state / "index" / "removed.json")
+    file = RemovedFile(places.state.removed_roots_file)
     removed = RemovedRoots(file, config.watch, outside, store, executors.store, writer)
     watcher, rewatch = _watcher(config.watch, roots)
     builder = WatchedRootFactory(
@@ -142,7 +142,7 @@ def build_index(
         roots,
         config.watch,
         builder,
-        scanner_factory(roots, places.state),
+        scanner_factory(roots, places.state.albums),
         watcher,
         rewatch,
         photo_index,
@@ -191,17 +191,16 @@ def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[t
     return Library(inside, [each for each in failures if roots.root_of(each.path) is not None]), index, outside
 
 
-def scanner_factory(roots: Roots, state: Path) -> Callable[[WatchConfig], FolderScanner]:
+def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], FolderScanner]:
     """Give what makes the scanner by the settings of a time."""
-    apart = str(state / "albums")
     return lambda watch: FolderScanner(
-        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=apart
+        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=str(albums)
     )
 
 
 def _throttle(config: Config, places: Paths, events: EventBus) -> IndexingThrottle:
     """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
-    courtesy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state / "pause.json")
+    courtesy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state.pause_file)
     paused, until = file.load()
     if paused:
         courtesy.pause(until)

@@ -1,6 +1,6 @@
-"""`phsearchd`: options, settings, one daemon per state directory, and what the shell is told at the end.
+"""`phsearchd`: options, settings, the lock for one daemon per state folder, and the exit status.
 
-Nothing heavy is imported until it is certain that the daemon will start.
+Heavy modules are imported only when the daemon can start.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from phsearch.paths import StateFolder
+
 log = logging.getLogger("phsearch")
 
 _DAEMON_OPTIONS = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
@@ -34,14 +36,14 @@ EX_CONFIG = 78
 
 
 def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = None) -> NoReturn:
-    """Run the daemon in the foreground until it is told to stop.
+    """Run the daemon in the foreground until a signal stops it.
 
-    `argv` are the words of the command line: those of this process where it is None. `worker` is the program of a
-    worker process, for tests that need no model.
+    `argv` is the command line, by default that of this process. `worker` is the program of a worker process, for tests
+    without a model.
     """
     parser = _parser()
     options = parser.parse_args(argv)
-    # systemd ends a daemon that hangs with SIGABRT: then the journal has the stacks of all its threads.
+    # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
     if sys.stderr is not None:
         faulthandler.enable()
     env = os.environ
@@ -60,8 +62,8 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
         lock = _lock(settings.paths.state)
         restrict(settings.paths.state)
         if options.rebuild:
-            _discard_index(settings.paths.state)
-        from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
+            _discard_index(settings.paths.state.index)
+        from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
 
         status = run.run(settings, source.read, env, listener, worker)
         os.close(lock)
@@ -81,51 +83,54 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings are read from $XDG_CONFIG_HOME/phsearch/config.toml; options win over them.",
     )
     parser.add_argument("--config", metavar="FILE", help="read the settings from FILE")
-    parser.add_argument("--root", metavar="DIR", nargs="+", action="extend", help="watch these folders only")
+    parser.add_argument("--root", metavar="DIR", nargs="+", action="extend", help="watch only these folders")
     parser.add_argument("--state-dir", metavar="DIR", help="keep the index here")
     parser.add_argument("--socket", metavar="PATH", help="listen here")
     parser.add_argument("--model", metavar="NAME", help='"mini", an open_clip name, or "local-dir:/path"')
     parser.add_argument("--log-level", choices=logs.LEVELS, help="what to log")
-    parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo anew")
+    parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo again")
     parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of running")
-    install = commands.add_parser("install", help="run as a service of your systemd, from login on")
+    install = commands.add_parser("install", help="run as a service of your systemd, from every login on")
     install.add_argument("--now", action="store_true", help="start at once")
     install.add_argument(
         "--root", dest="folders", metavar="DIR", nargs="+", action="extend", help="watch these folders"
     )
     uninstall = commands.add_parser("uninstall", help="remove the service")
-    uninstall.add_argument("--purge", action="store_true", help="remove the index and the settings, too")
+    uninstall.add_argument("--purge", action="store_true", help="also remove the index and the settings")
     uninstall.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
 
 def _run_installer(options: argparse.Namespace, env: Mapping[str, str]) -> int:
-    from phsearch.installer.install import install  # noqa: PLC0415 - nothing that a daemon needs
+    from phsearch.installer.install import install  # noqa: PLC0415 - the daemon does not need it
     from phsearch.installer.uninstall import uninstall  # noqa: PLC0415
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         sys.stdout.write(escape_control_chars(f"{line}\n"))
 
     try:
         if options.command == "install":
-            install(options.folders or (), env, say, now=options.now)
+            install(options.folders or (), env, print_line, now=options.now)
         else:
-            uninstall(env, say, purge=options.purge, yes=options.yes)
+            uninstall(env, print_line, purge=options.purge, yes=options.yes)
     except PhsearchError as error:
         _print_error(error, env, None)
         return EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
     return 0
 
 
-def _lock(state: Path) -> int:
-    """Create the state directory and lock it for the life of this process. Two writers would ruin the index."""
+def _lock(state: StateFolder) -> int:
+    """Create the state folder, lock it for the life of this process, and return the lock. Raise PhsearchError.
+
+    Two writers would damage the index.
+    """
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PhsearchError(
-            f"cannot use the state directory {state}: {error.strerror}",
+            f"cannot use the state directory {state.path}: {error.strerror}",
             "make it writable, or choose another with --state-dir",
         ) from error
     try:
@@ -133,15 +138,15 @@ def _lock(state: Path) -> int:
     except OSError:
         os.close(lock)
         raise AlreadyRunningError(
-            f"another phsearchd uses {state}", "stop it first, or choose another place with --state-dir"
+            f"another phsearchd uses {state.path}", "stop it first, or choose another place with --state-dir"
         ) from None
     return lock
 
 
-def _discard_index(state: Path) -> None:
+def _discard_index(index: Path) -> None:
     from phsearch.adapters.store.lance import discard  # noqa: PLC0415 - see main
 
-    discard(state / "index")
+    discard(index)
 
 
 def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:

@@ -60,7 +60,7 @@ def run(
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
-    store = LanceStore(places.state / "index", name)
+    store = LanceStore(places.state.index, name)
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
@@ -85,7 +85,7 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
 
     notifier = Notifier(env)
-    worker_env = worker_commands.worker_env(env, settings.paths.state)
+    worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
     parts = build_index(settings.config, settings.paths, worker_env, store, program)
     front = build_api(parts, settings, read, worker_env, store, program, notifier)
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))

@@ -45,11 +45,11 @@ _WORKER_ENV = {
 }
 
 
-def worker_env(env: Mapping[str, str], state: Path) -> dict[str, str]:
+def worker_env(env: Mapping[str, str], torch_cache: Path) -> dict[str, str]:
     """Give the environment of workers."""
     own = {name: value for name, value in env.items() if name not in PRIVATE}
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
-    return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(state / "torch")}
+    return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(torch_cache)}
 
 
 def index_worker(

@@ -1,4 +1,4 @@
-"""config.toml at installation: made from the example with the folders that were named, kept where it is there."""
+"""config.toml at installation: made from the example with the given folders; an existing file is kept."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ROOTS = re.compile(r"^#roots = .*$", re.MULTILINE)
 
 
 def ensure_config(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> tuple[config.Config, bool]:
-    """Make `file` unless it is there; gives the settings, and whether it is new. Raises PhsearchError.
+    """Make `file` unless it exists. Return the settings, and whether the file is new. Raise PhsearchError.
 
-    Settings that are there are the owner's: other `roots` than theirs are refused, not written over them.
+    An existing file is the user's: for other `roots` than its own, raise ConfigError and change nothing.
     """
     wanted = tuple(str(paths.expand(root, env)) for root in roots)
     if not file.exists():
@@ -34,14 +34,14 @@ def ensure_config(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> t
     if wanted and set(wanted) != set(have):
         watched = ", ".join(have) or f"{paths.pictures_dir(env)}, the default"
         raise ConfigError(
-            f"{file} is there already, and its folders are others ({watched})",
+            f"{file} exists already, and has other folders ({watched})",
             f"write {_line(wanted)} into it, and install without --root",
         )
     return settings, False
 
 
 def example(roots: Sequence[str]) -> str:
-    """Give the example's text with these folders; all else only as comments, so that defaults may get better."""
+    """Return the example's text with these folders. All else is commented out, so that defaults may improve."""
     _, _, rest = files.text("config.example.toml").partition("\n")
     text = f"{_HEAD}\n{_KEY.sub('#', rest)}"
     return _ROOTS.sub(lambda _: _line(roots), text, count=1) if roots else text
@@ -53,6 +53,6 @@ def _line(roots: Sequence[str]) -> str:
             root.encode()
         except UnicodeEncodeError:
             raise PhsearchError(f"{root!r} is not UTF-8, as TOML must be", "watch a folder above it") from None
-    # A JSON string is a TOML string, but for one character that JSON does not escape.
+    # A JSON string is a TOML string, except for one character that JSON does not escape.
     quoted = (json.dumps(root, ensure_ascii=False).replace("\x7f", "\\u007f") for root in roots)
     return f"roots = [{', '.join(quoted)}]"

@@ -1,4 +1,4 @@
-"""The user's service manager, by way of systemctl: whether there is one, and what it does for us."""
+"""The user's service manager, through systemctl."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from phsearch.errors import PhsearchError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Longer than the time-outs of the unit: it is systemd's word that counts.
-_PATIENCE = 900
+# Longer than the timeouts of the unit, so that systemd decides first.
+_TIMEOUT_SECONDS = 900
 
 
 class NoManagerError(PhsearchError):
-    """There is no systemd that would take a unit of this user's."""
+    """No systemd runs that accepts a unit of this user."""
 
 
 class Systemctl:
@@ -30,9 +30,9 @@ class Systemctl:
 
     @classmethod
     def find(cls, env: Mapping[str, str]) -> Systemctl:
-        """Find the manager of whoever asks, also over su, where the session's variables are missing.
+        """Return the manager of this user, also over su, where the session's variables are missing.
 
-        Raises NoManagerError, which says what is missing.
+        Raise NoManagerError that says why there is none.
         """
         if shutil.which("systemctl", path=env.get("PATH")) is None:
             raise NoManagerError("there is no systemd on this machine (no systemctl)")
@@ -49,40 +49,46 @@ class Systemctl:
         raise NoManagerError(f"no service manager runs for {user()}, as happens over su and sudo ({how})")
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `systemctl --user`. Raises PhsearchError with what it said."""
+        """Run `systemctl --user`. Raise PhsearchError with its message if it fails, unless `check` is False."""
         done = self._run("systemctl", "--user", *words)
         if check and done.returncode:
             raise PhsearchError(f"`systemctl --user {' '.join(words)}` failed: {done.stderr.strip()}")
         return done
 
     def show(self, unit: str, name: str) -> str:
-        """Give one property of a unit."""
+        """Return one property of a unit."""
         return self.run("show", "--value", f"--property={name}", unit, check=False).stdout.strip()
 
     def active(self, unit: str) -> bool:
-        """Tell whether a unit runs or is about to."""
+        """Whether a unit runs or is starting."""
         return self.show(unit, "ActiveState") in {"active", "activating", "reloading"}
 
     def lingers(self) -> bool:
-        """Tell whether the user's services run while nobody is logged in."""
+        """Whether the user's services run while the user is not logged in."""
         return self._run("loginctl", "show-user", "--value", "--property=Linger", user()).stdout.strip() == "yes"
 
     def journal(self, unit: str, lines: int) -> list[str]:
-        """Give the last lines a unit has said, as far as the user may read them."""
+        """Return the last lines of a unit in the journal; none where the user may not read it."""
         done = self._run("journalctl", "--user", f"--unit={unit}", "--output=cat", f"--lines={lines}", "--quiet")
         return done.stdout.splitlines()
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(  # noqa: S603 - fixed programs of systemd's
-                command, env=self._env, capture_output=True, text=True, errors="replace", timeout=_PATIENCE, check=False
+            return subprocess.run(  # noqa: S603 - fixed programs of systemd
+                command,
+                env=self._env,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT_SECONDS,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return subprocess.CompletedProcess(command, 127, "", str(error))
 
 
 def user() -> str:
-    """Give the name of whoever asks."""
+    """Return the name of the user who runs this process."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

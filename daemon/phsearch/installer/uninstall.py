@@ -1,4 +1,4 @@
-"""`phsearchd uninstall`: the service goes; photos stay in any case, index and settings unless they are to be purged."""
+"""`phsearchd uninstall`: remove the service. Index and settings stay unless they are purged. Photos always stay."""
 
 from __future__ import annotations
 
@@ -12,34 +12,32 @@ from phsearch.errors import PhsearchError
 from phsearch.installer.install import InstallPaths, is_ours
 from phsearch.installer.systemctl import NoManagerError, Systemctl
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-MADE = ("albums", "albums.damaged", "albums.json", "calibrations", "index", "lock", "pause.json", "run", "torch")
-"""What the daemon makes in its state directory. Whatever else lies there is somebody else's."""
 
-
-def uninstall(env: Mapping[str, str], say: Callable[[str], None], *, purge: bool, yes: bool) -> None:
-    """Stop, disable and remove the service; with `purge` index and settings, too. Raises PhsearchError."""
-    places = InstallPaths.of(env)
+def uninstall(env: Mapping[str, str], print_line: Callable[[str], None], *, purge: bool, yes: bool) -> None:
+    """Stop, disable and remove the service; with `purge` also index and settings. Raise PhsearchError."""
+    install_paths = InstallPaths.of(env)
     if purge and not yes:
-        _confirm(places)
-    _remove_service(places, env, say)
+        _confirm(install_paths)
+    _remove_service(install_paths, env, print_line)
     if not purge:
-        kept = [place for place in (places.config, places.state) if place.exists()]
-        for place in kept:
-            say(f"kept      {place}")
+        kept = [path for path in (install_paths.config, install_paths.state) if path.exists()]
+        for path in kept:
+            print_line(f"kept      {path}")
         if kept:
-            say("photos are untouched; `phsearchd uninstall --purge` removes the index and the settings, too")
+            print_line("photos are untouched; `phsearchd uninstall --purge` removes the index and the settings, too")
         return
-    _purge(places, say)
-    say("photos are untouched")
+    _purge(install_paths, print_line)
+    print_line("photos are untouched")
 
 
-def _remove_service(places: InstallPaths, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    files = [places.units / name for name in (SERVICE, SOCKET, SANDBOX)]
+def _remove_service(install_paths: InstallPaths, env: Mapping[str, str], print_line: Callable[[str], None]) -> None:
+    files = [install_paths.units / name for name in (SERVICE, SOCKET, SANDBOX)]
     found = [file for file in files if is_ours(file)]
     try:
         manager = Systemctl.find(env)
@@ -50,69 +48,70 @@ def _remove_service(places: InstallPaths, env: Mapping[str, str], say: Callable[
         manager.run("disable", "--quiet", "--now", *names)
     for file in found:
         file.unlink()
-        say(f"removed   {file}")
-    drop_ins = (places.units / SANDBOX).parent
+        print_line(f"removed   {file}")
+    drop_ins = (install_paths.units / SANDBOX).parent
     if drop_ins.is_dir():
         if any(drop_ins.iterdir()):
-            say(f"kept      {drop_ins}, which holds files of your own")
+            print_line(f"kept      {drop_ins}, which holds other files of yours")
         else:
             drop_ins.rmdir()
     if manager is not None:
         manager.run("daemon-reload")
         manager.run("reset-failed", SERVICE, SOCKET, check=False)
     if not found:
-        say("there was no service of phsearch's")
+        print_line("there was no service of phsearch")
 
 
-def _confirm(places: InstallPaths) -> None:
+def _confirm(install_paths: InstallPaths) -> None:
     if not sys.stdin.isatty():
         raise PhsearchError(
-            "--purge removes the index and the settings, and asks before it does", "say --yes to mean it"
+            "--purge removes the index and the settings, and asks before it does", "print_line --yes to mean it"
         )
-    sys.stderr.write(f"Remove the index in {places.state} and {places.config}? [y/N] ")
+    sys.stderr.write(f"Remove the index in {install_paths.state} and {install_paths.config}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise PhsearchError("nothing was removed")
 
 
-def _purge(places: InstallPaths, say: Callable[[str], None]) -> None:
-    if places.state.is_symlink():
-        say(f"kept      {places.state}: it is a link, and what it points at is not removed")
-    elif places.state.is_dir():
-        lock = _locked(places.state)
-        for name in MADE:
-            _remove(places.state / name)
+def _purge(install_paths: InstallPaths, print_line: Callable[[str], None]) -> None:
+    if install_paths.state.is_symlink():
+        print_line(f"kept      {install_paths.state}: it is a link, and what it points at is not removed")
+    elif install_paths.state.is_dir():
+        state = StateFolder(install_paths.state)
+        lock = _lock(state)
+        for path in state.entries():
+            _remove(path)
         os.close(lock)
-        _remove_folder(places.state, say)
-    if places.config.exists() or places.config.is_symlink():
-        places.config.unlink()
-        say(f"removed   {places.config}")
-    if places.config.parent.is_dir() and not places.config.parent.is_symlink():
-        _remove_folder(places.config.parent, say)
+        _remove_folder(install_paths.state, print_line)
+    if install_paths.config.exists() or install_paths.config.is_symlink():
+        install_paths.config.unlink()
+        print_line(f"removed   {install_paths.config}")
+    if install_paths.config.parent.is_dir() and not install_paths.config.parent.is_symlink():
+        _remove_folder(install_paths.config.parent, print_line)
 
 
-def _locked(state: Path) -> int:
-    """Make sure that no daemon uses the index that is about to go."""
-    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _lock(state: StateFolder) -> int:
+    """Lock the state folder, and return the lock. Raise PhsearchError if a daemon uses it."""
+    lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise PhsearchError(f"a phsearchd uses {state}", "stop it first") from None
+        raise PhsearchError(f"a phsearchd uses {state.path}", "stop it first") from None
     return lock
 
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)  # which removes links and does not follow them
+        shutil.rmtree(path)  # it removes links and does not follow them
     else:
         path.unlink(missing_ok=True)
 
 
-def _remove_folder(path: Path, say: Callable[[str], None]) -> None:
+def _remove_folder(path: Path, print_line: Callable[[str], None]) -> None:
     left = sorted(entry.name for entry in path.iterdir())
     if left:
-        say(f"kept      {path}: {', '.join(left)} did not come from phsearch")
+        print_line(f"kept      {path}: {', '.join(left)} did not come from phsearch")
     else:
         path.rmdir()
-        say(f"removed   {path}")
+        print_line(f"removed   {path}")

@@ -1,6 +1,6 @@
-"""Unit files as text: the ones in systemd/ are valid as they are, and are fitted here to one installation. Pure.
+"""Unit files as text: those in systemd/ are valid as they are. Here they get the paths of one installation. Pure.
 
-A word of a unit file passes two readers: one takes quotes and backslashes away, the other replaces %-specifiers.
+systemd reads a word of a unit file twice: it removes quotes and backslashes, and it replaces %-specifiers.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ TRIAL = "phsearch-trial.service"
 _MARK = "# phsearch"
 _STATE, _DOWNLOADS = "%h/.local/state/phsearch", "%h/.cache/huggingface"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
-# systemd takes no such program, and what quotes and backslashes mean differs between the settings that take paths.
+# systemd accepts no such program. And settings that take paths read quotes and backslashes in different ways.
 _UNSAFE = re.compile(r"[\"'\\\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitValues:
-    """What one installation puts in: the command, where things are written, and what the daemon is told of that."""
+    """The values of one installation: the command, the folders to write to, and the environment of the daemon."""
 
     command: tuple[str, ...]
     state: str
@@ -37,7 +37,7 @@ class UnitValues:
 
 
 def render(text: str, values: UnitValues) -> str:
-    """Give a unit file with the paths and settings of one installation. Raises PhsearchError."""
+    """Return a unit file with the paths and settings of one installation. Raise PhsearchError."""
     lines = []
     for line in text.splitlines():
         match line.partition("=")[0]:
@@ -51,36 +51,36 @@ def render(text: str, values: UnitValues) -> str:
                 assignments = (word(f"{name}={value}") for name, value in values.env.items())
                 lines += [line, *(f"Environment={assignment}" for assignment in assignments)]
             case "ExecStartPre" | "ReadWritePaths":
-                lines.append(_places(line, values))
+                lines.append(_replace_paths(line, values))
             case _:
                 lines.append(line)
     return "\n".join(lines) + "\n"
 
 
-def _places(line: str, values: UnitValues) -> str:
-    for default, place in ((_STATE, values.state), (_DOWNLOADS, values.downloads)):
+def _replace_paths(line: str, values: UnitValues) -> str:
+    for default, actual in ((_STATE, values.state), (_DOWNLOADS, values.downloads)):
         # A dash, "unless it is missing", belongs inside the quotes.
-        line = line.replace(f"-{default}", path(f"-{place}")).replace(default, path(place))
+        line = line.replace(f"-{default}", path(f"-{actual}")).replace(default, path(actual))
     return line
 
 
 def probe_unit(sandbox: str) -> str:
-    """Give a unit that does nothing, in the same sandbox: where it fails, so would the service."""
+    """Return a unit that does nothing in the same sandbox: where it fails, the service fails too."""
     return f"{sandbox}\nType=oneshot\nExecStart=true\n"
 
 
 def is_ours(text: str) -> bool:
-    """Tell whether a unit file is one that phsearch wrote."""
+    """Whether phsearch wrote a unit file."""
     return text.startswith(_MARK)
 
 
 def word(text: str) -> str:
-    """Give one word of a command line or an assignment, so that systemd reads `text`. Raises PhsearchError."""
+    """Return `text` as one word of a command line or an assignment of a unit. Raise PhsearchError."""
     return _quoted(re.sub(r'[\\"\x00-\x1f\x7f]', lambda found: f"\\x{ord(found[0]):02x}", _checked(text)))
 
 
 def path(text: str) -> str:
-    """Give the path of a program or of a list, so that systemd reads `text`. Raises PhsearchError."""
+    """Return `text` as the path of a program or of a list in a unit. Raise PhsearchError."""
     if _UNSAFE.search(text):
         raise PhsearchError(f"systemd takes no path like {text!r}", "choose one without quotes and backslashes")
     return _quoted(_checked(text))

@@ -275,7 +275,9 @@ def test_any_path_can_be_started(machine: Machine) -> None:
     words = ("$HOME", "${HOME}", "%t", 'a "b" c', "\\x41", "it's", "")
     variable = 'a %h $b "c" \\'
     state = HOME / "st ate %h"
-    fitting = units.UnitValues((str(odd), *words), str(state), str(HOME / "d"), "", {"ODD": variable})
+    fitting = units.UnitValues(
+        command=(str(odd), *words), state=str(state), downloads=str(HOME / "d"), memory_high="", env={"ODD": variable}
+    )
     text = "[Service]\nType=oneshot\nUMask=0077\nExecStartPre=+:mkdir -p %h/.local/state/phsearch\nExecStart=x\n"
     machine.put(UNITS / "odd.service", units.render(text, fitting))
     machine.systemctl("daemon-reload")

@@ -274,7 +274,7 @@ def test_a_daemon_of_another_kind_is_told_and_the_rest_is_still_looked_at(
 
 def test_places_of_another_user_are_not_ours(daemon: Daemon) -> None:
     with Client(daemon.socket) as client:
-        checks = {check.name: check for check in DoctorRun(client, daemon.env, uid=os.getuid() + 1).checks()}
+        checks = {check.name: check for check in DoctorRun(client=client, env=daemon.env, uid=os.getuid() + 1).checks()}
     assert {name: checks[name].state for name in ("socket folder", "socket", "state folder", "config")} == {
         "socket folder": "fail",
         "socket": "fail",
@@ -295,7 +295,7 @@ def program(folder: Path, script: str) -> str:
 
 def test_what_systemctl_shows_is_read_and_asked_for_by_name(tmp_path: Path) -> None:
     fake = program(tmp_path, 'echo "$@" > "$0.asked"; echo LoadState=loaded; echo ExecStart={ path=/x }')
-    shown, problem = probes.shown(fake, "--user", "show", "phsearch.service", "LoadState", "ExecStart")
+    shown, problem = probes.show_properties(fake, "--user", "show", "phsearch.service", "LoadState", "ExecStart")
     assert (shown, problem) == ({"LoadState": "loaded", "ExecStart": "{ path=/x }"}, "")
     asked = "--user show phsearch.service --property=LoadState --property=ExecStart\n"
     assert Path(f"{fake}.asked").read_text() == asked
@@ -305,16 +305,16 @@ def test_a_systemctl_that_fails_or_hangs_or_is_not_there_is_a_problem_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = program(tmp_path, "echo Failed to connect to bus: No medium found >&2; exit 1")
-    assert probes.shown(fake, "show") == ({}, "Failed to connect to bus: No medium found")
+    assert probes.show_properties(fake, "show") == ({}, "Failed to connect to bus: No medium found")
     monkeypatch.setattr(probes, "_SYSTEMD_SECONDS", 0.2)
     fake = program(tmp_path, "exec sleep 60")
-    assert probes.shown(fake, "show") == ({}, f"{fake} did not answer within 0.2 s")
-    assert "cannot be run" in probes.shown(str(tmp_path / "none"), "show")[1]
+    assert probes.show_properties(fake, "show") == ({}, f"{fake} did not answer within 0.2 s")
+    assert "cannot be run" in probes.show_properties(str(tmp_path / "none"), "show")[1]
 
 
 def test_the_program_of_a_unit_is_looked_up_where_the_unit_would(tmp_path: Path) -> None:
     file = program(tmp_path, "true")
-    assert probes.program("systemctl", str(tmp_path)) == file
-    assert probes.program(file, "") == file
-    assert probes.program("systemctl", str(tmp_path / "none")) is None
-    assert probes.program("", "") is None
+    assert probes.find_program("systemctl", str(tmp_path)) == file
+    assert probes.find_program(file, "") == file
+    assert probes.find_program("systemctl", str(tmp_path / "none")) is None
+    assert probes.find_program("", "") is None

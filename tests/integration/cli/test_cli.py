@@ -18,6 +18,7 @@ import pytest
 import phsearch
 from phsearch import cli
 from phsearch.cli.exit_status import run_command
+from phsearch.cli.names import COMMANDS
 from support.fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
 from support.terminals import CLI, Ran, run_on_terminal
 
@@ -185,14 +186,14 @@ def test_the_socket_may_be_named_before_or_after(tmp_path: Path, env: dict[str, 
 
 def test_plain_words_are_told_from_the_rest() -> None:
     assert cli.is_words(["dog", "status"])
-    assert not any(map(cli.is_words, ([], ["-n"], ["dog", "--json"], *([name] for name in cli.COMMANDS))))
+    assert not any(map(cli.is_words, ([], ["-n"], ["dog", "--json"], *([name] for name in COMMANDS))))
 
 
 def test_alone_it_prints_help(env: dict[str, str]) -> None:
     ran = run(env)
     assert ran.status == 0
     assert ran.out.startswith("Usage: phsearch-client [OPTIONS] QUERY... | COMMAND\n")
-    assert all(word in ran.out for word in (*cli.COMMANDS, "--null", "--min-score", "--socket"))
+    assert all(word in ran.out for word in (*COMMANDS, "--null", "--min-score", "--socket"))
     assert ran.err == ""
 
 
@@ -464,7 +465,7 @@ def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:
         dead.bind(str(place))
     ran = run(env, "beach")
     assert ran.status == 69
-    assert "nobody listens on" in ran.err
+    assert "nothing listens on" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_nobody_there_says_how_to_start_the_daemon(place: Path) -> None:
 def test_a_stale_socket_says_so(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(place))
-    with pytest.raises(DaemonUnreachableError, match="nobody listens on"):
+    with pytest.raises(DaemonUnreachableError, match="nothing listens on"):
         Client(place).call("status")
 
 
@@ -93,13 +93,13 @@ def test_a_stale_socket_says_so(place: Path) -> None:
 def test_a_forbidden_socket_says_whose_it_is(place: Path) -> None:
     with ScriptedDaemon(place, {}):
         place.chmod(0)
-        with pytest.raises(DaemonUnreachableError, match="belongs to somebody else"):
+        with pytest.raises(DaemonUnreachableError, match="belongs to another user"):
             Client(place).call("status")
 
 
 def test_a_refused_permission_is_told_apart(place: Path) -> None:
     problem = Client(place)._unreachable_error(PermissionError(13, "Permission denied"))
-    assert "belongs to somebody else" in str(problem)
+    assert "belongs to another user" in str(problem)
 
 
 def test_a_path_no_socket_can_have_says_so(tmp_path: Path) -> None:

@@ -31,7 +31,11 @@ def analyze(runtime: Path, *words: str | Path) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("fitted", [False, True], ids=["as they are", "installed"])
 def test_every_unit_passes_verification(tmp_path: Path, fitted: bool) -> None:  # noqa: FBT001 - a parameter of the test
     values = units.UnitValues(
-        (sys.executable, "-c", "%h $x"), str(tmp_path / "a b %"), "/d", "25%", {"HF_HOME": "/d e"}
+        command=(sys.executable, "-c", "%h $x"),
+        state=str(tmp_path / "a b %"),
+        downloads="/d",
+        memory_high="25%",
+        env={"HF_HOME": "/d e"},
     )
     for name in (units.SERVICE, units.SOCKET, units.SANDBOX):
         text = (SYSTEMD / name).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import platform
 import shutil
@@ -196,10 +197,14 @@ def test_a_saved_pause_that_makes_no_sense_is_none(tmp_path: Path, content: str)
     assert PauseFile(tmp_path / "pause.json").load() == (False, None)
 
 
-def test_a_pause_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_pause_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     file = PauseFile(tmp_path / "pause.json")
     file.save(paused=True, until=None)
-    (tmp_path / "pause.new").mkdir()
-    with pytest.raises(OSError, match=r"pause\.new"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
         file.save(paused=True, until=5.0)
     assert file.load() == (True, None)
+    assert [each.name for each in tmp_path.iterdir()] == ["pause.json"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.render.hits import compile_template, hit_printer
-from phsearch.cli.render.notes import caret_line, print_notes, understood
+from phsearch.cli.render.hits import compile_template, format_hits
+from phsearch.cli.render.notes import caret_line, describe_query, print_notes
 from phsearch.cli.terminal import Console
 
 HIT: dict[str, Any] = {
@@ -29,8 +29,8 @@ WEAK = HIT | {"path": "/p/weak.jpg", "score": 0.2, "relevance": 0.17, "band": "w
 LISTED = HIT | {"score": 0.0, "relevance": None, "band": None, "share": None, "more": 0}
 
 
-def screen(width: int = 80, **kind: bool) -> Console:
-    return Console(io.BytesIO(), terminal=True, width=width, **kind)
+def console(width: int = 80, *, styled: bool = False) -> Console:
+    return Console(io.BytesIO(), terminal=True, width=width, styled=styled)
 
 
 def text(shown: str | bytes) -> str:
@@ -41,34 +41,34 @@ def text(shown: str | bytes) -> str:
 
 
 def test_a_table_says_band_relevance_score_date_and_how_many_more() -> None:
-    assert text(hit_printer([HIT, WEAK], "table", screen())) == (
+    assert text(format_hits([HIT, WEAK], "table", console())) == (
         "strong  93%  0.491  2023-06-01  +7  /p/a b.jpg\nweak    17%  0.200                  /p/weak.jpg\n"
     )
 
 
 def test_bands_have_colours_and_the_rest_steps_back() -> None:
-    line = text(hit_printer([HIT], "table", screen(styled=True)))
+    line = text(format_hits([HIT], "table", console(styled=True)))
     assert line == "\x1b[32mstrong  93%  \x1b[m\x1b[2m0.491  2023-06-01  +7  \x1b[m/p/a b.jpg\n"
 
 
 def test_the_softmax_stands_in_the_place_of_the_score() -> None:
-    assert "97.3%" in text(hit_printer([HIT], "table", screen(), shares=True))
-    assert "0.491" not in text(hit_printer([HIT], "table", screen(), shares=True))
+    assert "97.3%" in text(format_hits([HIT], "table", console(), shares=True))
+    assert "0.491" not in text(format_hits([HIT], "table", console(), shares=True))
 
 
 def test_a_list_by_date_has_no_scores() -> None:
-    assert text(hit_printer([LISTED], "table", screen())) == "2023-06-01  /p/a b.jpg\n"
+    assert text(format_hits([LISTED], "table", console())) == "2023-06-01  /p/a b.jpg\n"
 
 
 def test_an_older_daemon_that_knows_no_relevance_gets_its_scores_shown() -> None:
     old = {name: HIT[name] for name in ("path", "score", "taken_at", "offline")}
-    assert text(hit_printer([old], "table", screen())) == "0.491  2023-06-01  /p/a b.jpg\n"
+    assert text(format_hits([old], "table", console())) == "0.491  2023-06-01  /p/a b.jpg\n"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     long = HIT | {"path": "/p/" + "x" * 300}
-    assert max(map(len, text(hit_printer([long, WEAK], "table", screen(width))).splitlines())) <= width
+    assert max(map(len, text(format_hits([long, WEAK], "table", console(width))).splitlines())) <= width
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -121,23 +121,23 @@ def test_any_format_writes_bytes_or_is_explained(template: str) -> None:
 
 
 def test_a_mistake_has_carets_under_it() -> None:
-    assert caret_line("beach date:2023-13", (11, 18), screen()) == "    beach date:2023-13\n               ^^^^^^^\n"
+    assert caret_line("beach date:2023-13", (11, 18), console()) == "    beach date:2023-13\n               ^^^^^^^\n"
 
 
 def test_wide_characters_take_two_columns_and_odd_ones_are_escaped() -> None:
-    assert caret_line("富士 in:x", (3, 7), screen()) == "    富士 in:x\n         ^^^^\n"
-    assert caret_line("\x1b[m in:x", (4, 8), screen()).startswith("    \\x1b[m in:x\n")
+    assert caret_line("富士 in:x", (3, 7), console()) == "    富士 in:x\n         ^^^^\n"
+    assert caret_line("\x1b[m in:x", (4, 8), console()).startswith("    \\x1b[m in:x\n")
 
 
 def test_a_long_query_is_shown_around_the_mistake() -> None:
-    line, carets = caret_line("word " * 100 + "date:x", (505, 506), screen(60)).splitlines()
+    line, carets = caret_line("word " * 100 + "date:x", (505, 506), console(60)).splitlines()
     assert len(line) <= 60
     assert line[carets.index("^")] == "x"
 
 
 @given(st.text(max_size=300), st.integers(-5, 400), st.integers(-5, 400))
 def test_whatever_the_place_is_both_lines_fit(query: str, start: int, end: int) -> None:
-    line, carets = caret_line(query, (start, end), screen(50)).rstrip("\n").split("\n")
+    line, carets = caret_line(query, (start, end), console(50)).rstrip("\n").split("\n")
     assert len(carets) <= 50
     assert set(carets) <= {" ", "^"}
     assert line.startswith("    ")
@@ -152,7 +152,7 @@ ANSWER: dict[str, Any] = {
 
 
 def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
-    notes = screen()
+    notes = console()
     print_notes(query, answer, notes)
     raw = notes._raw
     assert isinstance(raw, io.BytesIO)
@@ -175,12 +175,12 @@ def test_where_nothing_relevant_is_left_it_says_so() -> None:
 
 
 def test_how_a_query_was_read_is_echoed_unless_it_is_plain_words() -> None:
-    assert understood(ANSWER["understood"]) == ""
+    assert describe_query(ANSWER["understood"]) == ""
     aims = [{"text": "beach", "weight": 2}, {"text": "people", "weight": -1}, {"like": "a.jpg", "weight": 1}]
     filters = [
         {"key": "when", "value": "2024-06..2024-08", "negated": False},
         {"key": "in", "value": "Holidays", "negated": True},
     ]
-    assert understood({"aims": aims, "filters": filters}) == (
+    assert describe_query({"aims": aims, "filters": filters}) == (
         "text: beach ^2, away from: people, like: a.jpg, when: 2024-06..2024-08, not in: Holidays"
     )

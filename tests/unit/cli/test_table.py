@@ -35,7 +35,7 @@ def test_tsv_is_one_line_that_gives_the_name_back(name: str) -> None:
 
 @given(names)
 def test_null_terminated_names_are_exact(name: str) -> None:
-    assert table.null(name) == os.fsencode(name) + b"\0"
+    assert table.null_terminated(name) == os.fsencode(name) + b"\0"
 
 
 @given(names)

@@ -17,7 +17,10 @@ PLAIN = ("Description=", "Documentation=", "ListenStream=", "WantedBy=", "Also="
 
 
 def fit(text: str, *command: str, state: str = "/s", memory: str = "", **env: str) -> list[str]:
-    return units.render(text, units.UnitValues(command or ("/b/phsearchd",), state, "/d", memory, env)).splitlines()
+    values = units.UnitValues(
+        command=command or ("/b/phsearchd",), state=state, downloads="/d", memory_high=memory, env=env
+    )
+    return units.render(text, values).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def test_other_words_may_hold_anything() -> None:
 def test_places_take_the_place_of_the_defaults_with_their_dashes() -> None:
     text = "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface -%t/phsearch"
     assert fit(text, state="/my %/state") == ['ReadWritePaths="/my %%/state" -/d -%t/phsearch']
-    values = units.UnitValues(("/x",), "/s", "/a b", "", {})
+    values = units.UnitValues(command=("/x",), state="/s", downloads="/a b", memory_high="", env={})
     assert units.render(text, values) == 'ReadWritePaths=/s "-/a b" -%t/phsearch\n'
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
+from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def test_names_that_cannot_be_folders_are_refused(name: str) -> None:
 def test_a_stored_list_is_loaded_and_a_damaged_one_is_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     assert files.load_albums() == []
     albums = [
         Album(name="cats", query="cat -dog", limit=5, band="strong", folder=True),
@@ -75,17 +76,19 @@ VALID = {"name": "x", "query": "y", "limit": 1, "band": "", "folder": True}
 )
 def test_the_daemon_starts_whatever_the_list_contains(tmp_path: Path, content: str) -> None:
     (tmp_path / "albums.json").write_text(content)
-    assert AlbumLinks(tmp_path).load_albums() == []
+    assert AlbumLinks(StateFolder(tmp_path)).load_albums() == []
     assert (tmp_path / "albums.damaged").exists()
 
 
 def test_unknown_fields_in_a_list_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "albums.json").write_text(json.dumps([VALID | {"cover": "a.jpg"}]))
-    assert AlbumLinks(tmp_path).load_albums() == [Album(name="x", query="y", limit=1, band="", folder=True)]
+    assert AlbumLinks(StateFolder(tmp_path)).load_albums() == [
+        Album(name="x", query="y", limit=1, band="", folder=True)
+    ]
 
 
 def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     folder = tmp_path / "albums" / "odd"
     names = [os.fsdecode(b"\xff.jpg"), "new\nline.jpg", "same.jpg"]
     files.link_photos("odd", [f"/p/{name}" for name in names])
@@ -103,7 +106,7 @@ def test_odd_names_and_foreign_files_are_fine(tmp_path: Path) -> None:
 
 
 def test_a_foreign_link_to_a_photo_stays_and_gets_no_second(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "mine.jpg").symlink_to("/p/b.jpg")
@@ -114,7 +117,7 @@ def test_a_foreign_link_to_a_photo_stays_and_gets_no_second(tmp_path: Path) -> N
 
 
 def test_a_link_that_was_replaced_by_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     folder = tmp_path / "albums" / "x"
     (folder / "a.jpg").unlink()
@@ -126,7 +129,7 @@ def test_a_link_that_was_replaced_by_a_foreign_file_is_left_alone(tmp_path: Path
 
 
 def test_with_a_damaged_record_links_stay_and_none_is_doubled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg", "/p/b.jpg"])
     (tmp_path / "albums" / ".x").write_text("[[[")
     files.link_photos("x", ["/p/a.jpg", "/p/c.jpg"])
@@ -135,7 +138,7 @@ def test_with_a_damaged_record_links_stay_and_none_is_doubled(tmp_path: Path, ca
 
 
 def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
-    files = AlbumLinks(tmp_path)
+    files = AlbumLinks(StateFolder(tmp_path))
     files.link_photos("x", ["/p/a.jpg"])
     places = [tmp_path, *tmp_path.rglob("*")]
     before = [place.lstat().st_ctime_ns for place in places]
@@ -150,11 +153,11 @@ def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path, instead: st
     elsewhere.mkdir()
     (state / instead).symlink_to(elsewhere)
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumLinks(state).link_photos("x", ["/p/a.jpg"])
+        AlbumLinks(StateFolder(state)).link_photos("x", ["/p/a.jpg"])
     assert not list(elsewhere.rglob("*.jpg"))
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "albums").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write"):
-        AlbumLinks(tmp_path).link_photos("x", ["/p/a.jpg"])
+        AlbumLinks(StateFolder(tmp_path)).link_photos("x", ["/p/a.jpg"])

@@ -1,8 +1,8 @@
-"""Albums on disk: their list, a small JSON file written as a whole, and folders of symbolic links.
+"""Albums on disk: their list in a small JSON file, and folders of symbolic links.
 
-The folders lie in the state directory, which is all that the service may write to. Beside each, hidden, lies a record
-of the links that were made in it: only those are ever removed. Whatever else somebody puts into such a folder stays, be
-it a link. A record is written before its links are; one that cannot be read costs no more than links that stay.
+The folders are in the state folder, because the service may write nowhere else. Beside each is a hidden record of the
+links that were made in it. Only those are ever removed: all other files and links of the user in such a folder stay. A
+record is written before its links. If it cannot be read, its links stay.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from phsearch.atomic_write import atomic_write
 from phsearch.domain.albums import Album, changes, check_name, links
 from phsearch.errors import AlbumError, StoreError
 
@@ -22,51 +23,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from phsearch.paths import StateFolder
+
     Link = tuple[str, str]
     """Name and target."""
 
 log = logging.getLogger("phsearch.albums")
 
-_UNSOUND = (OSError, ValueError, TypeError, RecursionError, AlbumError)
-"""What a file may raise that somebody else has written to."""
+_UNREADABLE = (OSError, ValueError, TypeError, RecursionError, AlbumError)
+"""Errors of reading a file that another program may have changed."""
 
 
 class AlbumLinks:
-    """In the folder `state`; `albums.json` and `albums/` need not exist."""
+    """The albums of a state folder. Their list and their folder need not exist."""
 
-    def __init__(self, state: Path) -> None:
-        self._list = state / "albums.json"
-        self._folder = state / "albums"
+    def __init__(self, state: StateFolder) -> None:
+        self._list = state.albums_file
+        self._damaged = state.damaged_albums_file
+        self._folder = state.albums
 
     def load_albums(self) -> list[Album]:
-        """Give the albums; a damaged list is set aside."""
+        """Return the albums. A damaged list is renamed and counts as empty."""
         try:
             return [_album(each) for each in json.loads(self._list.read_bytes())]
         except FileNotFoundError:
             return []
-        except _UNSOUND as error:
-            aside = self._list.with_suffix(".damaged")
+        except _UNREADABLE as error:
             with contextlib.suppress(OSError):
-                self._list.replace(aside)
-            log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, aside)
+                self._list.replace(self._damaged)
+            log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, self._damaged)
             return []
 
     def save_albums(self, albums: Iterable[Album]) -> None:
-        """Put these in the place of what is there; on the disk when this returns. Raises StoreError."""
-        with _writing(self._list):
+        """Replace the list; it is on the disk when this returns. Raise StoreError."""
+        with _store_errors(self._list):
             _write(self._list, [dataclasses.asdict(each) for each in albums])
 
     def folder_path(self, name: str) -> str:
-        """Give the folder of an album."""
+        """Return the folder of an album."""
         return str(self._folder / name)
 
     def link_photos(self, name: str, paths: Sequence[str]) -> None:
-        """Make an album's folder hold links to just these photos; writes nothing where it does. Raises StoreError."""
-        with _writing(self._folder / name):
+        """Make an album's folder hold links to exactly these photos. Write only what differs. Raise StoreError."""
+        with _store_errors(self._folder / name):
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with self._inside(name, make=True) as folder:
-                ours, others = self._there(name, folder)
-                # To a photo that somebody has linked himself no second link is needed.
+            with self._open_folder(name, make=True) as folder:
+                ours, others = self._entries(name, folder)
+                # A photo that the user has linked needs no second link.
                 linked = set(others.values())
                 found = changes(links([path for path in paths if path not in linked], ours, others), ours)
                 if found.removed or found.added:
@@ -77,31 +80,31 @@ class AlbumLinks:
                     os.symlink(target, new, dir_fd=folder)
 
     def forget_album(self, name: str) -> None:
-        """Remove an album's links, and its folder if nothing else is in it. Raises StoreError."""
-        with _writing(self._folder / name):
-            with contextlib.suppress(FileNotFoundError), self._inside(name) as folder:
-                for link in self._there(name, folder)[0].items():
+        """Remove an album's links, and its folder if nothing else is in it. Raise StoreError."""
+        with _store_errors(self._folder / name):
+            with contextlib.suppress(FileNotFoundError), self._open_folder(name) as folder:
+                for link in self._entries(name, folder)[0].items():
                     _unlink(link, folder)
             self._record(name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # somebody's files are in it, or it was never made
+            with contextlib.suppress(OSError):  # it holds files of the user, or was never made
                 (self._folder / name).rmdir()
 
     @contextlib.contextmanager
-    def _inside(self, name: str, *, make: bool = False) -> Iterator[int]:
-        """Hold an album's folder itself: a link in its place would lead out of the state directory."""
-        with _opened(self._folder) as albums:
+    def _open_folder(self, name: str, *, make: bool = False) -> Iterator[int]:
+        """Yield a descriptor of an album's folder. A link is refused: it would lead out of the state folder."""
+        with _open_dir(self._folder) as albums:
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=albums)
-            with _opened(name, albums) as folder:
+            with _open_dir(name, albums) as folder:
                 yield folder
 
     def _record(self, name: str) -> Path:
-        return self._folder / f".{name}"  # no album has a name like that
+        return self._folder / f".{name}"  # no album name begins with a dot
 
-    def _there(self, name: str, folder: int) -> tuple[dict[str, str], dict[str, str | None]]:
-        """Give the links of ours in a folder, and what else is in it: name -> target, None where it is no link."""
-        made = self._made(name)
+    def _entries(self, name: str, folder: int) -> tuple[dict[str, str], dict[str, str | None]]:
+        """Return our links in a folder, and the other entries: name -> target, None for an entry that is no link."""
+        made = self._recorded_links(name)
         ours: dict[str, str] = {}
         others: dict[str, str | None] = {}
         for each in os.listdir(folder):
@@ -112,12 +115,12 @@ class AlbumLinks:
                 others[each] = target
         return ours, others
 
-    def _made(self, name: str) -> set[Link]:
+    def _recorded_links(self, name: str) -> set[Link]:
         try:
             return {(link, target) for link, target in json.loads(self._record(name).read_bytes())}
         except FileNotFoundError:
             return set()
-        except _UNSOUND as error:
+        except _UNREADABLE as error:
             log.warning("what was linked for the album %s is not known any more, and stays (%s)", name, error)
             return set()
 
@@ -132,19 +135,11 @@ def _album(record: Any) -> Album:
 
 
 def _write(path: Path, content: Any) -> None:
-    """Put a file in the place of what is there; on the disk when this returns."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="ascii") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    with _opened(path.parent) as folder:
-        os.fsync(folder)
+    atomic_write(path, json.dumps(content).encode("ascii"))
 
 
 @contextlib.contextmanager
-def _opened(folder: str | Path, parent: int | None = None) -> Iterator[int]:
+def _open_dir(folder: str | Path, parent: int | None = None) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         yield descriptor
@@ -153,7 +148,7 @@ def _opened(folder: str | Path, parent: int | None = None) -> Iterator[int]:
 
 
 def _target(name: str, folder: int) -> str | None:
-    """Say where a link leads to; None where there is none."""
+    """Return the target of a link; None where there is no link."""
     try:
         return os.readlink(name, dir_fd=folder)
     except OSError as error:
@@ -163,14 +158,14 @@ def _target(name: str, folder: int) -> str | None:
 
 
 def _unlink(link: Link, folder: int) -> None:
-    """Remove a link, unless something else has taken its name meanwhile."""
+    """Remove a link, unless its name is another file's by now."""
     name, target = link
     if _target(name, folder) == target:
         os.unlink(name, dir_fd=folder)
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

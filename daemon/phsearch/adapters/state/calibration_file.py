@@ -1,4 +1,4 @@
-"""A model's calibration on disk: arrays in safetensors, which is data and never a program, the rest in its header."""
+"""A model's calibration on disk: arrays in safetensors, which cannot hold code, and the rest in its header."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_safetensors
 
+from phsearch.atomic_write import atomic_write
 from phsearch.domain.search.relevance import Calibration, Curve
 
 if TYPE_CHECKING:
     from phsearch.domain.types import ModelIdentity
+    from phsearch.paths import StateFolder
 
 log = logging.getLogger("phsearch.query")
 
@@ -27,27 +29,27 @@ _LARGEST = 64 << 20
 
 
 class CalibrationError(Exception):
-    """The file is there and cannot be used; says why."""
+    """The file exists and cannot be used. The message says why."""
 
 
-def find(identity: ModelIdentity, state: Path) -> Calibration | None:
-    """Give the calibration of a model: that beside its weights, or that in the state folder; None where there is none.
+def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
+    """Return the calibration of a model, from the state folder or from beside its weights; None where there is none.
 
-    One that cannot be used is told to the log.
+    A file that cannot be used is skipped with a warning.
     """
     for file in places(identity.name, identity.pretrained, state):
         try:
             if found := load(file, identity.weights, identity.dim):
                 return found
         except CalibrationError as error:
-            log.warning("%s is not used: %s; `make calibrate` makes it anew", file, error)
+            log.warning("%s is not used: %s; `make calibrate` makes a new one", file, error)
     return None
 
 
-def places(name: str, pretrained: str, state: Path) -> tuple[Path, ...]:
-    """Give the files in which a model's calibration may be, the best first."""
+def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
+    """Return the files in which a model's calibration may be. The first one that can be used wins."""
     label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
-    own = state / "calibrations" / f"{label}.safetensors"
+    own = state.calibrations / f"{label}.safetensors"
     if name.startswith(_LOCAL):
         return own, Path(name.removeprefix(_LOCAL)).expanduser() / NAME
     bundled = Path(__file__).parents[2] / "models" / name
@@ -55,9 +57,9 @@ def places(name: str, pretrained: str, state: Path) -> tuple[Path, ...]:
 
 
 def load(file: Path, weights: str, dim: int) -> Calibration | None:
-    """Give the calibration in a file, None where there is no such file.
+    """Return the calibration in a file, None where there is no file.
 
-    Raises CalibrationError when it is damaged, or of a model with other weights or another dimension.
+    Raise CalibrationError when it is damaged, or was made for other weights or another dimension.
     """
     if not file.exists():
         return None
@@ -93,7 +95,7 @@ def _curve(given: dict[str, float]) -> Curve:
 
 
 def save(file: Path, calibration: Calibration, weights: str) -> None:
-    """Write a calibration of the model with these weights."""
+    """Write a calibration of the model with these weights. Raise OSError."""
     assert calibration.mean is not None
     assert calibration.covariance is not None
     curves = {name: dataclasses.asdict(getattr(calibration, name)) for name in ("words", "photo")}
@@ -104,4 +106,4 @@ def save(file: Path, calibration: Calibration, weights: str) -> None:
         "mean": calibration.mean.astype(np.float16),
         "covariance": (calibration.covariance * len(calibration.mean)).astype(np.float16),
     }
-    save_file(arrays, file, {_HEADER: json.dumps(header)})
+    atomic_write(file, to_safetensors(arrays, {_HEADER: json.dumps(header)}), mode=0o644)

@@ -1,4 +1,4 @@
-"""Files of the state are their owner's alone, also those made when umask or an unpacked backup said otherwise."""
+"""Only the owner may use the files of the state folder, even if an old umask or a restored backup allowed more."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from phsearch.paths import StateFolder
 
 _OTHERS = 0o077
-_OURS = ("index", "torch", "lock")
-_ANYTHING_OF_OURS = frozenset({*_OURS, "run"})
 
 
-def restrict(state: Path) -> None:
-    """Take from others whatever they may do with our files; what else lies in that folder is not touched."""
-    for name in _OURS:
-        for path in _below(str(state / name)):
-            _restrict(path)
-    if _ANYTHING_OF_OURS.issuperset(entry.name for entry in state.iterdir()):
-        _restrict(str(state))
+def restrict(state: StateFolder) -> None:
+    """Remove all rights of other users to our files. Files in the folder that are not ours are not touched."""
+    ours = set(state.entries())
+    # The folders of albums may hold files of the user's. The socket's folder is made when the daemon listens.
+    for path in ours - {state.albums, state.runtime}:
+        for each in _below(str(path)):
+            _restrict(each)
+    if ours.issuperset(state.path.iterdir()):
+        _restrict(str(state.path))
 
 
 def _below(path: str) -> Iterator[str]:

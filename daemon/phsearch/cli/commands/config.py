@@ -1,4 +1,4 @@
-"""`reload` and `forget`: the settings read again, and photos of folders that were taken out of them."""
+"""`reload` and `forget`: read the settings again, and forget photos of folders that are no longer in them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import PROGRAM, exit_status
-from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
+from phsearch.cli import exit_status
+from phsearch.cli.names import PROGRAM
+from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
@@ -21,46 +22,46 @@ if TYPE_CHECKING:
 
     from phsearch.client import Client
 
-_PATIENCE = 600.0
-"""Seconds to wait where nobody gave a --timeout: a large folder that comes back is read from the index."""
-_FATES = ("grace", "keep", "forget")
+_TIMEOUT = 600.0
+"""Seconds to wait without a --timeout: a large folder that comes back is read from the index."""
+_REMOVED_CHOICES = ("grace", "keep", "forget")
 
 
-@click.command(cls=NoArgumentsCommand, short_help="Have the daemon read its settings again.")
+@click.command(cls=NoArgumentsCommand, short_help="Read the settings again, without a restart.")
 @click.option(
     "--removed",
-    type=click.Choice(_FATES),
-    help="What becomes of the photos of folders that are taken out: what the settings say (grace), kept, or forgotten.",
+    type=click.Choice(_REMOVED_CHOICES),
+    help="For photos of folders that are no longer watched: do as the settings say (grace), keep them, or forget them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @with_client
 def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
-    """Have the daemon read its settings again, without a restart. Where there is a mistake in them nothing changes."""
-    screen = Console.of(sys.stdout, os.environ)
+    """Make the daemon read its settings again, without a restart. If there is a mistake in them, nothing changes."""
+    console = Console.stdout()
     if option_value("timeout") is None:
-        client.timeout = _PATIENCE
-    if removed is None and screen.terminal and not as_json and sys.stdin.isatty():
-        removed = _ask([gone for gone in client.call("config.reload", check=True)["removed"] if gone["photos"]])
+        client.timeout = _TIMEOUT
+    if removed is None and console.terminal and not as_json and sys.stdin.isatty():
+        removed = _ask_removed([gone for gone in client.call("config.reload", check=True)["removed"] if gone["photos"]])
     answer = client.call("config.reload", removed=removed or "grace")
-    said = [table.cell(line) for line in _said(answer, forgotten=removed == "forget")] or ["nothing changed"]
-    screen.write(table.json_line(answer) if as_json else "".join(f"{line}\n" for line in said))
+    lines = [table.cell(line) for line in _describe(answer, forgotten=removed == "forget")] or ["nothing changed"]
+    console.write(table.json_line(answer) if as_json else "".join(f"{line}\n" for line in lines))
     return exit_status.DONE
 
 
-@click.command(short_help="Forget the photos of a folder that is watched no longer.")
+@click.command(short_help="Forget the photos of a folder that is no longer watched.")
 @click.argument("root", type=click.Path())
 @with_client
 def forget(client: Client, root: str) -> int:
-    """Forget the photos of ROOT now, a folder that was taken out of the settings; `status` lists those."""
+    """Forget the photos of ROOT now: a folder that was taken out of the settings. `status` lists these folders."""
     if option_value("timeout") is None:
-        client.timeout = _PATIENCE
+        client.timeout = _TIMEOUT
     answer = client.call("library.forget", root=os.path.abspath(root))  # noqa: PTH100 - not resolved, as in rescan
-    notes = Console.of(sys.stderr, os.environ)
+    notes = Console.stderr()
     notes.print_line(f"forgot {plural(answer['forgotten'], 'photo')} of {table.cell(answer['root'])}")
     return exit_status.DONE
 
 
-def _ask(gone: list[dict[str, Any]]) -> str | None:
+def _ask_removed(gone: list[dict[str, Any]]) -> str | None:
     if not gone:
         return None
     for each in gone:
@@ -70,18 +71,18 @@ def _ask(gone: list[dict[str, Any]]) -> str | None:
     ends = gone[0]["forgotten_at"]
     grace = "keep them, as the settings say" if ends is None else f"forget them on {_day(ends)}, at no cost until then"
     click.echo(f"  grace   {grace}\n  keep    keep them for good\n  forget  forget them now", err=True)
-    fate: str = click.prompt("What becomes of them?", type=click.Choice(_FATES), default="grace", err=True)
-    return fate
+    choice: str = click.prompt("What becomes of them?", type=click.Choice(_REMOVED_CHOICES), default="grace", err=True)
+    return choice
 
 
-def _said(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
+def _describe(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
     for each in answer["added"]:
         known = f": {plural(each['photos'], 'photo')} known already" if each["photos"] else ""
         yield f"watching {each['path']}{known}"
     for each in answer["removed"]:
         yield f"no longer watching {each['path']}"
         if each["photos"]:
-            yield _fate(each, forgotten=forgotten)
+            yield _describe_removed(each, forgotten=forgotten)
     if answer["changed"]:
         yield f"in force now: {', '.join(answer['changed'])}"
     if answer["restart_needed"]:
@@ -91,7 +92,7 @@ def _said(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
         yield f"passed over: {each['key']}, since phsearchd was started with {each['option']}, which wins"
 
 
-def _fate(gone: dict[str, Any], *, forgotten: bool) -> str:
+def _describe_removed(gone: dict[str, Any], *, forgotten: bool) -> str:
     photos, path = f"{plural(gone['photos'], 'photo')} of {gone['path']}", shlex.quote(gone["path"])
     if forgotten:
         return f"{photos} are forgotten"

@@ -1,9 +1,8 @@
-"""`dupes`: photos that are there twice, or nearly; shown for review, and never deleted."""
+"""`dupes`: exact and near duplicates, shown for review and never deleted."""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,31 +19,31 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 _PAGE = 500
-_SECONDS = 19  # of ISO 8601: all up to the seconds
+_SECONDS = 19  # characters of ISO 8601 up to the seconds
 
 
 @click.command(short_help="List exact and near duplicates, for review.")
 @click.argument("folder", required=False, type=click.Path())
-@click.option("--exact", "kind", flag_value="exact", help="Only photos with the very same bytes.")
+@click.option("--exact", "kind", flag_value="exact", help="Only photos with the same bytes.")
 @click.option("--near", "kind", flag_value="near", help="Only bursts, edits, and a RAW with its JPEG.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a group.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per group.")
 @click.option("-0", "--null", is_flag=True, help="Print the paths of all but the first of each group, for xargs -0.")
 @with_client
 def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool, null: bool) -> int:
-    """List photos that are there twice, or nearly, below FOLDER or everywhere. Nothing is ever deleted.
+    """List exact and near duplicates, below FOLDER or everywhere. Nothing is ever deleted.
 
-    The first of each group has the most pixels, or the most bytes. A pipe gets number, kind, size and path.
+    The first photo of each group has the most pixels, or the most bytes. A pipe gets number, kind, size and path.
     """
     if as_json and null:
         raise click.UsageError("--json and --null exclude each other: choose one.")
-    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
+    console, notes = Console.stdout(), Console.stderr()
     where = {"path": os.path.abspath(folder)} if folder else {}  # noqa: PTH100 - abspath keeps the name as typed
     count, spare, more = 0, 0, 0
-    for number, group in enumerate(_groups(client, kind or "all", where), 1):
+    for number, group in enumerate(_fetch_groups(client, kind or "all", where), 1):
         count = number
         spare += sum(photo["size"] for photo in group["photos"] if photo["copy"])
         more += group["more"]
-        screen.write(_shown(number, group, screen, as_json=as_json, null=null))
+        console.write(_format_group(number, group, console, as_json=as_json, null=null))
     if more:
         notes.print_line(f"{plural(more, 'photo')} of large groups not listed: ask again when some are gone")
     if notes.terminal:
@@ -54,7 +53,7 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     return exit_status.DONE
 
 
-def _groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _fetch_groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[str, Any]]:
     offset = 0
     while True:
         answer = client.call("library.dupes", kind=kind, limit=_PAGE, offset=offset, **where)
@@ -64,24 +63,26 @@ def _groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[s
             return
 
 
-def _shown(number: int, group: dict[str, Any], screen: Console, *, as_json: bool, null: bool) -> str | bytes:
+def _format_group(number: int, group: dict[str, Any], console: Console, *, as_json: bool, null: bool) -> str | bytes:
     if as_json:
         return table.json_line(group)
     if null:
         names = [photo["path"] for photo in group["photos"][1:]]
         return (
-            "".join(f"{table.cell(name)}\0" for name in names) if screen.terminal else b"".join(map(table.null, names))
+            "".join(f"{table.cell(name)}\0" for name in names)
+            if console.terminal
+            else b"".join(map(table.null_terminated, names))
         )
-    if not screen.terminal:
+    if not console.terminal:
         lines = (
             table.tsv((str(number), group["kind"], str(photo["size"]), photo["path"])) for photo in group["photos"]
         )
         return b"".join(lines)
-    rows = [(_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
-    return table.table(rows, screen) + "\n"
+    rows = [(_table_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
+    return table.table(rows, console) + "\n"
 
 
-def _fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:
+def _table_fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:
     size = f"{photo['width']}x{photo['height']}"
     mark = kind if place == 0 else "copy" if photo["copy"] else ""
     return mark, size, format_bytes(photo["size"]), (photo["taken_at"] or "")[:_SECONDS]

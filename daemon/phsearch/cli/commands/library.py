@@ -1,15 +1,14 @@
-"""`rescan` and `errors`: what the library holds and what it could not take in."""
+"""`rescan`, `confirm-deletions` and `errors`: compare the folders with the index, and photos that cannot be read."""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from phsearch.cli import exit_status
-from phsearch.cli.options import NoArgumentsCommand, with_client
+from phsearch.cli.options import NoArgumentsCommand, json_lines_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
@@ -19,20 +18,20 @@ if TYPE_CHECKING:
 
     from phsearch.client import Client
 
-_PAGE = 500  # errors asked for at a time: far from the longest line the wire allows
+_PAGE = 500  # errors per request: their line stays far below the longest that the wire allows
 
 
 @click.command(short_help="Compare the folders with the index now.")
 @click.argument("path", required=False, type=click.Path())
 @with_client
 def rescan(client: Client, path: str | None) -> int:
-    """Compare the photo folders with the index now, or only the one that holds PATH."""
-    # Absolute, but not resolved: the daemon knows its folders by the names their owner uses.
+    """Compare the photo folders with the index now, or only the folder that holds PATH."""
+    # Absolute, but not resolved: the daemon knows its folders by the names in its settings.
     only = {} if path is None else {"path": os.path.abspath(path)}  # noqa: PTH100
     roots = client.call("library.rescan", **only)["roots"]
-    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
+    console, notes = Console.stdout(), Console.stderr()
     for root in roots:
-        screen.write(f"rescanning {table.cell(root)}\n" if screen.terminal else table.tsv([root]))
+        console.write(f"rescanning {table.cell(root)}\n" if console.terminal else table.tsv([root]))
     if not roots:
         notes.print_line("no folder to scan: `phsearch-client status` says what state they are in")
     return exit_status.DONE
@@ -45,11 +44,11 @@ def rescan(client: Client, path: str | None) -> int:
 def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
     """Forget the photos that are missing in ROOT, a watched folder.
 
-    Photos on a disk that is not there, or of which many are missing at once, are kept until you say this. If they come
-    back they are indexed like new ones.
+    Photos are kept when their disk is gone, or when many are missing at once, until you use this command. If they come
+    back, they are indexed like new ones.
     """
     folder = os.path.abspath(root)  # noqa: PTH100 - not resolved, see rescan
-    notes = Console.of(sys.stderr, os.environ)
+    notes = Console.stderr()
     known = {each["path"]: each for each in client.call("status")["roots"]}
     if (missing := known.get(folder, {}).get("missing")) == 0:
         notes.print_line(f"nothing is missing in {table.cell(folder)}")
@@ -66,41 +65,41 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
 
 
 @click.command(cls=NoArgumentsCommand, short_help="List photos that could not be read.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@json_lines_option
 @click.option(
     "--retry",
     is_flag=False,
     flag_value="",
     type=click.Path(),
     metavar="[PATH]",
-    help="Try them again now: all, PATH, or those below PATH.",
+    help="Try them again now: all of them, or PATH, or those below PATH.",
 )
 @with_client
 def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
-    """List the photos that could not be read, and why. They are tried again when they change, or on --retry."""
-    screen, notes = Console.of(sys.stdout, os.environ), Console.of(sys.stderr, os.environ)
+    """List the photos that could not be read, and why. They are tried again when they change, or with --retry."""
+    console, notes = Console.stdout(), Console.stderr()
     if retry is not None:
-        return _retry(client, retry, screen, as_json=as_json)
+        return _retry(client, retry, console, as_json=as_json)
     empty = True
-    for page in _pages(client):
+    for page in _fetch_errors(client):
         empty = False
-        screen.write(_shown(page, screen, as_json=as_json))
+        console.write(_format_errors(page, console, as_json=as_json))
     if empty:
         notes.print_line("every photo could be read")
     return exit_status.DONE
 
 
-def _retry(client: Client, path: str, screen: Console, *, as_json: bool) -> int:
+def _retry(client: Client, path: str, console: Console, *, as_json: bool) -> int:
     only = {"path": os.path.abspath(path)} if path else {}  # noqa: PTH100 - see rescan
     answer = client.call("library.retry", **only)
-    said = f"trying {plural(answer['retried'], 'photo')} again\n" if answer["retried"] else "nothing to try again\n"
-    screen.write(table.json_line(answer) if as_json else said)
+    text = f"trying {plural(answer['retried'], 'photo')} again\n" if answer["retried"] else "nothing to try again\n"
+    console.write(table.json_line(answer) if as_json else text)
     if not as_json and answer["retried"] and (held := answer.get("held")):
-        Console.of(sys.stderr, os.environ).print_line(f"when indexing goes on; it is {held}")
+        Console.stderr().print_line(f"when indexing goes on; it is {held}")
     return exit_status.DONE
 
 
-def _pages(client: Client) -> Iterator[list[dict[str, Any]]]:
+def _fetch_errors(client: Client) -> Iterator[list[dict[str, Any]]]:
     seen, total = 0, 1
     while seen < total:
         answer = client.call("library.errors", limit=_PAGE, offset=seen)
@@ -110,9 +109,9 @@ def _pages(client: Client) -> Iterator[list[dict[str, Any]]]:
         seen, total = seen + len(page), answer["total"]
 
 
-def _shown(page: list[dict[str, Any]], screen: Console, *, as_json: bool) -> str | bytes:
+def _format_errors(page: list[dict[str, Any]], console: Console, *, as_json: bool) -> str | bytes:
     if as_json:
         return b"".join(map(table.json_line, page))
-    if not screen.terminal:
+    if not console.terminal:
         return b"".join(table.tsv((str(error["attempts"]), error["reason"], error["path"])) for error in page)
-    return table.table([((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page], screen)
+    return table.table([((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page], console)

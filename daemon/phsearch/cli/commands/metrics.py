@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from phsearch.atomic_write import atomic_write
 from phsearch.cli import exit_status
 from phsearch.cli.options import NoArgumentsCommand, with_client
 from phsearch.cli.terminal import Console
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 _DOWN = "# HELP phsearch_up Whether the daemon answers.\n# TYPE phsearch_up gauge\nphsearch_up 0\n"
 _READABLE = 0o644
-"""node_exporter runs as a user of its own."""
+"""node_exporter runs as another user. It reads `*.prom` only, so never a file that is being written."""
 
 
 @click.command(cls=NoArgumentsCommand, short_help="Print numbers for Prometheus.")
@@ -27,33 +25,26 @@ _READABLE = 0o644
     "--textfile",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Write them to FILE in one piece, for node_exporter; with phsearch_up 0 if the daemon does not answer.",
+    help="Write them to FILE, all at once, for node_exporter; phsearch_up is 0 if the daemon does not answer.",
 )
 @with_client
 def metrics(client: Client, textfile: str | None) -> int:
     """Print the daemon's numbers in Prometheus' text format."""
     if textfile is None:
-        Console.of(sys.stdout, os.environ).write(client.call("metrics")["text"].encode())
+        Console.stdout().write(client.call("metrics")["text"].encode())
         return exit_status.DONE
     try:
         text = client.call("metrics")["text"]
     except PhsearchError:
-        _replace(textfile, _DOWN)
+        _write_textfile(textfile, _DOWN)
         raise
-    _replace(textfile, text)
+    _write_textfile(textfile, text)
     return exit_status.DONE
 
 
-def _replace(file: str, text: str) -> None:
-    """Put a whole new file in the place of the old one; its passing name is none that node_exporter reads."""
-    passing = f"{file}.{os.getpid()}"
+def _write_textfile(file: str, text: str) -> None:
     try:
-        with open(passing, "w", encoding="utf-8") as opened:  # noqa: PTH123 - a name may hold any bytes
-            os.fchmod(opened.fileno(), _READABLE)
-            opened.write(text)
-        os.replace(passing, file)  # noqa: PTH105 - see above
+        atomic_write(file, text.encode(), mode=_READABLE)
     except OSError as problem:
-        with contextlib.suppress(OSError):
-            os.unlink(passing)  # noqa: PTH108 - see above
         what = problem.strerror or str(problem)
         raise PhsearchError(f"cannot write {file}: {what}", "name a file in a folder you may write") from problem

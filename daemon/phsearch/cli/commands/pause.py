@@ -1,16 +1,15 @@
-"""`pause` and `resume`: indexing steps back for its owner; searching goes on."""
+"""`pause` and `resume`: stop indexing and go on with it. Searching always goes on."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli import PROGRAM, exit_status
-from phsearch.cli.options import NoArgumentsCommand, with_client
+from phsearch.cli import exit_status
+from phsearch.cli.names import PROGRAM
+from phsearch.cli.options import NoArgumentsCommand, json_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.terminal import Console
 from phsearch.wire.methods import LONGEST
@@ -23,56 +22,56 @@ _DURATION = re.compile(r"(?:\d+(?:d|h|min|m|s))+", re.IGNORECASE)
 _PART = re.compile(r"(\d+)(d|h|min|m|s)", re.IGNORECASE)
 
 
-def seconds(text: str) -> int | None:
-    """Read a duration such as "30m", "2h" or "1h 30min"; None where it is none, or longer than a year."""
+def parse_duration(text: str) -> int | None:
+    """Return the seconds of a duration such as "30m", "2h" or "1h 30min"; None for other text, and above a year."""
     whole = "".join(text.split())
-    # The length first: what has a hundred digits is no duration, and int() takes its time over a million.
-    if len(whole) > 40 or not _DURATION.fullmatch(whole):  # noqa: PLR2004 - longer than any that makes sense
+    # The length first: int() takes long for a million digits.
+    if len(whole) > 40 or not _DURATION.fullmatch(whole):  # noqa: PLR2004 - longer than any duration
         return None
     total = sum(int(number) * _UNITS[unit.lower()] for number, unit in _PART.findall(whole))
     return total if 1 <= total <= LONGEST else None
 
 
-@click.command(short_help="Stop indexing, for a while or until resume; searching goes on.")
+@click.command(short_help="Stop indexing, for a while or until resume. Searching goes on.")
 @click.argument("duration", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @with_client
 def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:
     """Stop reading and embedding photos, for a DURATION such as 30m, 2h or 1h30m, or until `resume`.
 
-    Searching goes on, and so does taking note of what changes. The batch in hand is finished, then the memory and the
-    GPU are free. A pause outlives a restart of the daemon.
+    Searching goes on, and changes are still noticed. The current batch is finished, then the memory and the GPU are
+    free. A pause outlives a restart of the daemon.
     """
     words = " ".join(duration)
-    length = seconds(words) if duration else None
+    length = parse_duration(words) if duration else None
     if duration and length is None:
         hint = f"say 30m, 2h or 1h30m, a year at most, or nothing to pause until `{PROGRAM} resume`"
         way_out = f"To search for these words: {PROGRAM} search pause {words}"
         raise click.UsageError(f'"{words}" is no duration: {hint}. {way_out}')
     answer = client.call("library.pause", **({} if length is None else {"seconds": length}))
-    _say(answer, as_json=as_json)
+    _print_state(answer, as_json=as_json)
     return exit_status.DONE
 
 
 @click.command(cls=NoArgumentsCommand, short_help="Go on indexing after a pause.")
-@click.option("--force", is_flag=True, help="Also disregard battery and pressure, for as long as they are as now.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--force", is_flag=True, help="Also ignore battery and pressure, as long as they are as now.")
+@json_option
 @with_client
 def resume(client: Client, *, force: bool, as_json: bool) -> int:
-    """End the pause. The battery, or pressure on memory or disks, may still hold indexing back: --force overrides that.
+    """End the pause. Battery, or pressure on memory or disks, may still hold indexing back: --force overrides that.
 
-    What --force overrides counts again when it was over for once: when the charger was plugged in, say.
+    A reason that --force overrides counts again after it has ended once, for example after the charger was plugged in.
     """
     answer = client.call("library.resume", **({"force": True} if force else {}))
-    _say(answer, as_json=as_json)
+    _print_state(answer, as_json=as_json)
     if not as_json and not force and answer["pace"]["state"] != "full":
-        Console.of(sys.stderr, os.environ).print_line(f"`{PROGRAM} resume --force` overrides that", dim=True)
+        Console.stderr().print_line(f"`{PROGRAM} resume --force` overrides that", dim=True)
     return exit_status.DONE
 
 
-def _say(answer: dict[str, Any], *, as_json: bool) -> None:
-    screen = Console.of(sys.stdout, os.environ)
-    screen.write(table.json_line(answer) if as_json else f"indexing is {table.cell(answer['pace']['text'])}\n")
+def _print_state(answer: dict[str, Any], *, as_json: bool) -> None:
+    console = Console.stdout()
+    console.write(table.json_line(answer) if as_json else f"indexing is {table.cell(answer['pace']['text'])}\n")
     if not answer["kept"]:
-        notes = Console.of(sys.stderr, os.environ)
+        notes = Console.stderr()
         notes.print_line("this could not be saved, and does not outlive a restart of the daemon: its log says why")

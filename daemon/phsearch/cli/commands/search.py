@@ -149,9 +149,9 @@ def search(
         return follow(client, params, form, given["command"])
     shares = given["softmax"]
     if _pictured(given):
-        from phsearch.cli.render.images import pictures  # noqa: PLC0415 - only here
+        from phsearch.cli.render.images import picture_printer  # noqa: PLC0415 - only here
 
-        show = pictures(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
+        show = picture_printer(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
         return run_search(params, form, sync, client=client, show=show)
     if given["opened"]:
         from phsearch.cli.viewer import viewer_printer  # noqa: PLC0415 - only here

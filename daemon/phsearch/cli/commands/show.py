@@ -1,4 +1,4 @@
-"""`show`: one photo of the library, drawn in the terminal; also as the preview of a chooser such as fzf."""
+"""`show`: draw a photo of the library in the terminal, also as the preview of a chooser such as fzf."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.options import with_client
 from phsearch.cli.render.images import NO_PICTURES
-from phsearch.cli.render.images.detect import HOWS, cells, protocol
-from phsearch.cli.render.images.layout import alone
+from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal_cells
+from phsearch.cli.render.images.layout import print_photo
 from phsearch.cli.render.images.protocols import PROTOCOLS
 from phsearch.cli.terminal import Console
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _parse_size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
     found = _SIZE.fullmatch(value)
@@ -35,32 +35,32 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.command(short_help="Draw a photo in the terminal.")
 @click.argument("path", type=click.Path())
 @click.option(
-    "--size", callback=_size, metavar="COLUMNSxLINES", help="How much room there is; the whole terminal if not given."
+    "--size", callback=_parse_size, metavar="COLUMNSxLINES", help="How much room there is (the whole terminal)."
 )
 @click.option(
     "--thumbnails",
     "how",
-    type=click.Choice(HOWS[:-1]),
+    type=click.Choice(CHOICES[:-1]),
     default="auto",
     show_default=True,
-    help="Which protocol the terminal speaks.",
+    help="The terminal's protocol for pictures.",
 )
 @with_client
 def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> int:
-    """Draw the photo at PATH, which is in the library, in the terminal.
+    """Draw the photo at PATH in the terminal. It must be in the library.
 
     \b
       phsearch-client --format '{path}' --all beach |
         fzf --preview 'phsearch-client show {} --size ${FZF_PREVIEW_COLUMNS}x${FZF_PREVIEW_LINES}'
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
-    screen = Console.of(sys.stdout, os.environ)
-    # A chooser reads the preview through a pipe, and passes on what it knows of the terminal.
-    found = protocol(how, sys.stdout if size is None else sys.stderr, os.environ)
+    console = Console.stdout()
+    # A chooser reads the preview through a pipe, and passes the size of the terminal.
+    found = detect_protocol(how, sys.stdout if size is None else sys.stderr, os.environ)
     if found is None:
         exit_status.print_error(f"{NO_PICTURES}; --thumbnails= says which it is, if it was not recognised")
         return exit_status.FAILED
-    room = cells(sys.stdout if size is None else sys.stderr)
+    room = terminal_cells(sys.stdout if size is None else sys.stderr)
     if size is not None:
         room = room._replace(columns=size[0], lines=size[1])
     path = os.path.abspath(path)  # noqa: PTH100 - abspath keeps the name as typed
-    return exit_status.DONE if alone(path, client, PROTOCOLS[found], room, screen) else exit_status.FAILED
+    return exit_status.DONE if print_photo(path, client, PROTOCOLS[found], room, console) else exit_status.FAILED

@@ -1,4 +1,4 @@
-"""Pictures in the terminal: which protocol it speaks, how large a cell is, and where each picture goes."""
+"""Hits with their pictures in the terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
-from phsearch.cli.render.hits import TABLE, hit_printer
-from phsearch.cli.render.images.detect import HOWS, cells, protocol
-from phsearch.cli.render.images.layout import grid as in_grid
-from phsearch.cli.render.images.layout import listed
+from phsearch.cli.render.hits import TABLE, format_hits
+from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal_cells
+from phsearch.cli.render.images.layout import print_grid, print_list
 from phsearch.cli.render.images.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -23,23 +22,26 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 
-def pictures(
+def picture_printer(
     client: Client, how: str, *, grid: bool, shares: bool = False
 ) -> Callable[[list[dict[str, Any]], Console], None]:
-    """Give what prints hits with their pictures, or without them and why, where the terminal can show none."""
-    if how not in HOWS:
-        raise click.BadParameter(f'"{how}" is none of {", ".join(HOWS)}.', param_hint="--thumbnails")
+    """Return a function that prints hits with their pictures.
 
-    def show(hits: list[dict[str, Any]], screen: Console) -> None:
-        found = protocol(how, sys.stdout, os.environ)
+    Where the terminal shows no pictures, it prints the hits alone and why. Raise BadParameter for an unknown `how`.
+    """
+    if how not in CHOICES:
+        raise click.BadParameter(f'"{how}" is none of {", ".join(CHOICES)}.', param_hint="--thumbnails")
+
+    def show(hits: list[dict[str, Any]], console: Console) -> None:
+        found = detect_protocol(how, sys.stdout, os.environ)
         if found is None:
-            screen.write(hit_printer(hits, TABLE, screen, shares=shares))
-            if screen.terminal:
+            console.write(format_hits(hits, TABLE, console, shares=shares))
+            if console.terminal:
                 exit_status.print_error(NO_PICTURES)
             return
         draw: Draw = PROTOCOLS[found]
-        layout = in_grid if grid else listed
-        layout(hits, client, draw, cells(sys.stdout), screen, shares=shares)
+        print_pictures = print_grid if grid else print_list
+        print_pictures(hits, client, draw, terminal_cells(sys.stdout), console, shares=shares)
 
     return show
 

@@ -1,4 +1,4 @@
-"""Which terminal this is. What it says in the environment is asked first; whether it knows sixel only it can say."""
+"""Which picture protocol this terminal has. The environment names most terminals; sixel only the terminal can tell."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-HOWS = ("auto", "kitty", "iterm2", "sixel", "none")
+CHOICES = ("auto", "kitty", "iterm2", "sixel", "none")
 _ANSWER_SECONDS = 0.5
 _CELL = (8, 16)
-"""Of most terminals, where one does not say."""
+"""The size for a terminal that does not tell its own."""
 _ATTRIBUTES = re.compile(rb"\x1b\[\?([\d;]+)c")
 _SIXEL = b"4"
 
@@ -33,22 +33,25 @@ class Cells(NamedTuple):
     height: int
 
 
-def protocol(how: str, stream: TextIO, env: Mapping[str, str]) -> str | None:
-    """Give "kitty", "iterm2" or "sixel", None where pictures cannot be shown; a `how` other than "auto" is believed."""
+def detect_protocol(how: str, stream: TextIO, env: Mapping[str, str]) -> str | None:
+    """Return "kitty", "iterm2" or "sixel", None where pictures cannot be shown.
+
+    A `how` other than "auto" is the user's choice, and is not checked.
+    """
     if how != "auto":
         return None if how == "none" else how
     if not stream.isatty() or env.get("TERM", "dumb") == "dumb":
         return None
     if found := _by_name(env):
         return found
-    # A multiplexer answers for itself, and draws over what it does not know of.
+    # A multiplexer answers for itself, and draws over pictures that it does not know.
     if env.get("TMUX") or env.get("TERM", "").startswith(("screen", "tmux")):
         return None
-    return "sixel" if _SIXEL in _attributes() else None
+    return "sixel" if _SIXEL in _device_attributes() else None
 
 
-def cells(stream: TextIO) -> Cells:
-    """Measure the terminal."""
+def terminal_cells(stream: TextIO) -> Cells:
+    """Return the size of the terminal and of its cells."""
     with contextlib.suppress(OSError, ValueError):
         lines, columns, width, height = struct.unpack("4H", fcntl.ioctl(stream.fileno(), termios.TIOCGWINSZ, bytes(8)))
         if columns and lines:
@@ -66,9 +69,9 @@ def _by_name(env: Mapping[str, str]) -> str | None:
     return "iterm2" if program in {"iTerm.app", "WezTerm", "mintty"} or env.get("LC_TERMINAL") == "iTerm2" else None
 
 
-def _attributes() -> list[bytes]:
-    """Ask for the primary device attributes (DA1), in which 4 is sixel; nothing where nobody answers."""
-    with _raw() as terminal:
+def _device_attributes() -> list[bytes]:
+    """Return the terminal's primary device attributes (DA1), in which 4 means sixel; none without an answer."""
+    with _terminal_without_echo() as terminal:
         if terminal is None:
             return []
         os.write(terminal, b"\x1b[c")
@@ -82,15 +85,15 @@ def _attributes() -> list[bytes]:
 
 
 @contextlib.contextmanager
-def _raw() -> Iterator[int | None]:
-    """Give the terminal with its echo and line discipline off, so that an answer is read and not shown."""
+def _terminal_without_echo() -> Iterator[int | None]:
+    """Yield the terminal with echo and line editing off, so that its answer is read and not shown; None without one."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         yield None
         return
     try:
-        if os.tcgetpgrp(terminal) != os.getpgrp():  # a job in the background would be stopped for asking
+        if os.tcgetpgrp(terminal) != os.getpgrp():  # the kernel would stop a background job that writes here
             yield None
             return
         before = termios.tcgetattr(terminal)

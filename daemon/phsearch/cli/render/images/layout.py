@@ -1,6 +1,6 @@
-"""Where pictures go: beside their lines, in a grid, or alone.
+"""Where pictures are drawn: beside their lines, in a grid, or one alone.
 
-Room is made by printing empty lines first, so that a terminal that scrolls has scrolled before the first picture.
+Empty lines are printed first, so that the terminal scrolls before the first picture is drawn and not after.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phsearch.cli.render import table
-from phsearch.cli.render.hits import ranking
+from phsearch.cli.render.hits import rank_fields
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _TILE = 24
 _TILE_LINES = 9
 _GAP = 2
-_LISTED, _LISTED_LINES = 10, 4
+_LIST_TILE, _LIST_TILE_LINES = 10, 4
 _CAPTIONS = 2  # lines of text that belong to a picture
-_SHORTEST, _LONGEST = 16, 1024  # of a thumbnail's sides, in pixels
+_SHORTEST, _LONGEST = 16, 1024  # a thumbnail's side, in pixels
 
 
 class Picture(NamedTuple):
-    """What is written where, with the columns and lines it covers; a sentence where there is no picture."""
+    """The bytes that draw a picture, and the columns and lines it covers. `problem` says why there is none."""
 
     data: bytes
     columns: int
@@ -37,55 +37,59 @@ class Picture(NamedTuple):
     problem: str = ""
 
 
-def grid(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Console, *, shares: bool = False
+def print_grid(
+    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
 ) -> None:
-    """Print pictures in rows as wide as the terminal, each with a line of how well it fits, and one of its name."""
+    """Print pictures in rows as wide as the terminal. Below each picture are its rank and its name."""
     across = max((cells.columns + _GAP) // (_TILE + _GAP), 1)
-    tile, lines = min(_TILE, cells.columns), _bounded(_TILE_LINES, cells, _CAPTIONS)
+    tile, lines = min(_TILE, cells.columns), _fit_lines(_TILE_LINES, cells, _CAPTIONS)
     for start in range(0, len(hits), across):
         row = hits[start : start + across]
-        made = [picture(hit["path"], client, draw, cells, tile, lines) for hit in row]
+        made = [fetch_picture(hit["path"], client, draw, cells, tile, lines) for hit in row]
         height = max(each.lines for each in made)
-        _place([(each, place * (tile + _GAP)) for place, each in enumerate(made)], height, screen)
-        for caption in ([_fit(hit, shares=shares) for hit in row], [_name(hit) for hit in row]):
+        _draw([(each, place * (tile + _GAP)) for place, each in enumerate(made)], height, console)
+        for caption in ([_rank_text(hit, shares=shares) for hit in row], [_name(hit) for hit in row]):
             cut = [table.padded(table.keep_start(text, tile), tile + _GAP) for text in caption]
-            screen.write(screen.dim("".join(cut).rstrip()) + "\n")
+            console.write(console.dim("".join(cut).rstrip()) + "\n")
 
 
-def listed(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, screen: Console, *, shares: bool = False
+def print_list(
+    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
 ) -> None:
     """Print a picture beside each hit's line."""
-    lines = max(_bounded(_LISTED_LINES, cells), _CAPTIONS)
+    lines = max(_fit_lines(_LIST_TILE_LINES, cells), _CAPTIONS)
     for hit in hits:
-        made = picture(hit["path"], client, draw, cells, _LISTED, lines)
-        indent = " " * (_LISTED + _GAP)
+        made = fetch_picture(hit["path"], client, draw, cells, _LIST_TILE, lines)
+        indent = " " * (_LIST_TILE + _GAP)
         room = max(cells.columns - len(indent), 1)
-        _place(
+        _draw(
             [(made, 0)],
             lines,
-            screen,
+            console,
             [
-                screen.dim(table.keep_start(_fit(hit, shares=shares), room)),
-                table.path_cell(hit["path"], room, screen),
+                console.dim(table.keep_start(_rank_text(hit, shares=shares), room)),
+                table.path_cell(hit["path"], room, console),
             ],
         )
 
 
-def alone(path: str, client: Client, draw: Draw, cells: Cells, screen: Console) -> bool:
-    """Print one picture as large as it fits, or why there is none; tells whether there is one."""
-    made = picture(path, client, draw, cells, cells.columns, max(cells.lines - 1, 1))
+def print_photo(path: str, client: Client, draw: Draw, cells: Cells, console: Console) -> bool:
+    """Print one picture as large as it fits, or why there is none. Return whether there is one."""
+    made = fetch_picture(path, client, draw, cells, cells.columns, max(cells.lines - 1, 1))
     if made.problem:
-        screen.print_line(made.problem)
+        console.print_line(made.problem)
         return False
-    _place([(made, 0)], made.lines, screen)
+    _draw([(made, 0)], made.lines, console)
     return True
 
 
-def picture(path: str, client: Client, draw: Draw, cells: Cells, columns: int, lines: int) -> Picture:
-    """Ask for a photo that fits into a box of cells."""
-    wanted = {"width": _within(columns * cells.width), "height": _within(lines * cells.height), "format": draw.format}
+def fetch_picture(path: str, client: Client, draw: Draw, cells: Cells, columns: int, lines: int) -> Picture:
+    """Return a photo's picture that fits into a box of cells, from the daemon."""
+    wanted = {
+        "width": _thumbnail_side(columns * cells.width),
+        "height": _thumbnail_side(lines * cells.height),
+        "format": draw.format,
+    }
     try:
         got = client.call("library.thumbnail", path=path, **wanted)
     except DaemonUnreachableError:
@@ -94,39 +98,41 @@ def picture(path: str, client: Client, draw: Draw, cells: Cells, columns: int, l
         return Picture(b"", columns, 1, table.cell(str(problem)))
     wide = min(math.ceil(got["width"] / cells.width), columns)
     high = min(math.ceil(got["height"] / cells.height), lines)
-    return Picture(draw.put(got["data"], wide, high), wide, high)
+    return Picture(draw.encode(got["data"], wide, high), wide, high)
 
 
-def _place(made: Sequence[tuple[Picture, int]], height: int, screen: Console, texts: Sequence[str] = ()) -> None:
-    """Draw pictures at their columns, and texts to the right of the first one, and go on below them all."""
-    screen.write(b"\n" * height + f"\x1b[{height}A".encode())
+def _draw(made: Sequence[tuple[Picture, int]], height: int, console: Console, texts: Sequence[str] = ()) -> None:
+    """Draw pictures at their columns, and texts beside the first one. Leave the cursor below them all."""
+    console.write(b"\n" * height + f"\x1b[{height}A".encode())
     for each, column in made:
-        screen.write(b"\r" + (f"\x1b[{column}C".encode() if column else b""))
+        console.write(b"\r" + (f"\x1b[{column}C".encode() if column else b""))
         if each.problem:
-            screen.write(b"\x1b7" + screen.dim(table.keep_start(f"[{each.problem}]", each.columns)).encode() + b"\x1b8")
+            console.write(
+                b"\x1b7" + console.dim(table.keep_start(f"[{each.problem}]", each.columns)).encode() + b"\x1b8"
+            )
         else:
-            screen.write(each.data)
+            console.write(each.data)
     for text in texts:
-        screen.write(b"\r" + f"\x1b[{_LISTED + _GAP}C".encode())
-        screen.write(text + "\n")
-    # A terminal takes "0 lines down" for one.
-    screen.write(b"\r" + (f"\x1b[{height - len(texts)}B".encode() if height > len(texts) else b""))
+        console.write(b"\r" + f"\x1b[{_LIST_TILE + _GAP}C".encode())
+        console.write(text + "\n")
+    # A terminal moves one line for "0 lines down".
+    console.write(b"\r" + (f"\x1b[{height - len(texts)}B".encode() if height > len(texts) else b""))
 
 
-def _fit(hit: dict[str, Any], *, shares: bool) -> str:
-    said = [field if isinstance(field, str) else field[0] for field in ranking(hit, shares=shares)]
+def _rank_text(hit: dict[str, Any], *, shares: bool) -> str:
+    fields = [field if isinstance(field, str) else field[0] for field in rank_fields(hit, shares=shares)]
     more = hit.get("more")
-    return "  ".join([*said, (hit["taken_at"] or "")[:10], f"+{more}" if more else ""]).strip()
+    return "  ".join([*fields, (hit["taken_at"] or "")[:10], f"+{more}" if more else ""]).strip()
 
 
 def _name(hit: dict[str, Any]) -> str:
     return table.cell(hit["path"].rpartition("/")[2])
 
 
-def _bounded(lines: int, cells: Cells, below: int = 0) -> int:
-    """Give `lines`, or what a low terminal has for a picture, what is `below` it, and the line of the cursor."""
+def _fit_lines(lines: int, cells: Cells, below: int = 0) -> int:
+    """Return `lines`, or fewer on a low terminal: lines `below` the picture and the cursor's line need room too."""
     return max(min(lines, cells.lines - below - 1), 1)
 
 
-def _within(pixels: int) -> int:
+def _thumbnail_side(pixels: int) -> int:
     return max(_SHORTEST, min(_LONGEST, pixels))

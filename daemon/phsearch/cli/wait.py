@@ -1,0 +1,85 @@
+"""`status --wait`: poll until nothing is left to index, with a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from phsearch.cli.render.table import cell, format_duration, plural
+from phsearch.errors import AnswerTimeoutError, PhsearchError
+
+if TYPE_CHECKING:
+    from phsearch.cli.terminal import Console
+    from phsearch.client import Client
+
+_PAUSE = 0.2
+_BAR = 24  # columns
+_STUCK = ("unavailable", "mismatch")
+_HANDLED = ("embedded", "reused", "failed")
+
+
+def wait_until_indexed(client: Client, timeout: float | None, notes: Console) -> dict[str, Any]:
+    """Return the first status with nothing pending.
+
+    Raise PhsearchError where that cannot be, and AnswerTimeoutError after `timeout` seconds.
+    """
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    call_timeout = client.timeout
+    before: int | None = None
+    printed = ""
+    try:
+        while True:
+            client.timeout = max(min(call_timeout, deadline - time.monotonic()), _PAUSE)
+            status: dict[str, Any] = client.call("status")
+            if not status["pending"] and not status["scanning"]:
+                return status
+            _raise_if_stuck(status)
+            if (held := _held_text(status)) and held != printed:
+                # Once: without a bar the wait looks like a hang.
+                printed = held
+                notes.print_line(("\r\x1b[K" if notes.styled else "") + f"{held}; waiting")
+            if time.monotonic() + _PAUSE > deadline:
+                raise _timeout_error(status, timeout)
+            handled = sum(status["counters"][name] for name in _HANDLED)
+            before = handled if before is None else before
+            if notes.styled:
+                notes.write("\r" + _progress_bar(handled - before, status)[: notes.width - 1] + "\x1b[K")
+            time.sleep(_PAUSE)
+    finally:
+        if notes.styled:
+            notes.write("\r\x1b[K")
+
+
+def _progress_bar(done: int, status: dict[str, Any]) -> str:
+    total = done + status["pending"]
+    if not total:
+        return "looking for photos"
+    filled = _BAR * done // total
+    parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {done:,}/{total:,} photos"]
+    if rate := status["rate"]:
+        parts.append(f"{rate:.1f}/s")
+    if status["eta"] is not None:
+        parts.append(f"{format_duration(status['eta'])} left")
+    return "  ".join(parts)
+
+
+def _raise_if_stuck(status: dict[str, Any]) -> None:
+    model = status["model"]
+    if status["pending"] and model["state"] in _STUCK:
+        reason = model["reason"] or f"the model is {model['state']}"
+        raise PhsearchError(f"{plural(status['pending'], 'photo')} cannot be indexed: {reason}", model["hint"] or "")
+
+
+def _held_text(status: dict[str, Any]) -> str:
+    pace = status.get("pace") or {}
+    if not status["pending"] or pace.get("state") != "paused":
+        return ""
+    force = "" if pace["causes"] == ["owner"] else " --force"
+    return f"indexing is {cell(pace['text'])} (`phsearch-client resume{force}` goes on)"
+
+
+def _timeout_error(status: dict[str, Any], timeout: float | None) -> AnswerTimeoutError:
+    left = f"{plural(status['pending'], 'photo')} pending" if status["pending"] else "still looking for photos"
+    hint = _held_text(status) or "the daemon goes on; wait longer with --timeout"
+    return AnswerTimeoutError(f"not done within {timeout:g} s, {left}", hint)
