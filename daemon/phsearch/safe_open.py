@@ -1,40 +1,94 @@
-"""Opening a photo without being led elsewhere, held up, or heard.
+"""Opens and reads photo files safely: no link leads elsewhere, and no FIFO or device is opened.
 
-Whoever may write into a watched folder may put a link, a FIFO or a device in a photo's place at any moment, also
-between a look and an open. So the way from the root to the file is gone folder by folder, no step follows a symbolic
-link, and what is at its end is looked at before it is opened for reading: a device may do things when it is merely
-opened, and a FIFO waits for its writer.
+Any program that can write to a watched folder can put a link, a FIFO or a device in the place of a photo at any moment,
+also between a check and an open. So the path from the root to the file is opened folder by folder and no step follows a
+symbolic link. The last name is checked before it is opened for reading: opening a device may already have an effect,
+and opening a FIFO waits for its writer.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
+from typing import TYPE_CHECKING
 
-from phsearch.errors import UnreadableImageError
+from phsearch.errors import FileTooLargeError, UnreadableImageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_BYTES_PER_PIXEL = 8
+_METADATA_BYTES = 64 << 20
+_CHUNK = 1 << 20
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _UPWARD = frozenset({"", ".", ".."})
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_regular(path: str, root: str | None = None) -> int:
-    """Open a regular file for reading; gives its descriptor.
+    """Open a regular file for reading and return its descriptor.
 
-    With `root`, a folder that `path` lies in, no name below it may be a symbolic link. Raises OSError (ELOOP or ENOTDIR
-    where there is a link) and UnreadableImageError for what is no regular file.
+    With `root`, a folder above `path`, no name below it may be a symbolic link. Raises OSError (ELOOP or ENOTDIR
+    at a link) and UnreadableImageError if it is not a regular file.
     """
-    spot = _open_path(path) if root is None else _open_path_below(path, root)
+    if "\0" in path:
+        raise UnreadableImageError("no file has a NUL character in its name")
+    handle = _open_path(path) if root is None else _open_path_below(path, root)
     try:
-        status = os.fstat(spot)
+        status = os.fstat(handle)
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "a symbolic link has taken its place", path)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError("not a regular file")
-        return os.open(f"/proc/self/fd/{spot}", _READ)
+        return os.open(f"/proc/self/fd/{handle}", _READ)
     finally:
-        os.close(spot)
+        os.close(handle)
+
+
+def largest_photo(max_pixels: int) -> int:
+    """Return the bytes of the largest file that a photo of `max_pixels` pixels can need.
+
+    That is an uncompressed photo with four 16-bit channels, and its metadata.
+    """
+    return max_pixels * _BYTES_PER_PIXEL + _METADATA_BYTES
+
+
+def read_chunks(descriptor: int, progress: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+    """Yield the content of an open file in chunks of at most a megabyte.
+
+    `progress` is called for each chunk: a large file on a slow disk is not a hung disk.
+    """
+    while chunk := os.read(descriptor, _CHUNK):
+        progress()
+        yield chunk
+
+
+def read_whole(
+    source: str | int, *, limit: int, root: str | None = None, progress: Callable[[], None] = lambda: None
+) -> tuple[os.stat_result, bytes]:
+    """Return the status and the whole content of a regular file: of a path, or of a descriptor, which stays open.
+
+    The content is copied to memory and not mapped: a mapped file that shrinks kills the process (SIGBUS), and a copy
+    cannot change between the header check and the decode. `root` as in open_regular, `progress` as in read_chunks.
+    Raises FileTooLargeError for more than `limit` bytes, UnreadableImageError and OSError as open_regular.
+    """
+    descriptor = open_regular(source, root) if isinstance(source, str) else source
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > limit:
+            raise FileTooLargeError(status.st_size, limit)
+        content = io.BytesIO()
+        # The size in the status is not enough: the file may grow, and files in /proc have a size of 0.
+        for chunk in read_chunks(descriptor, progress):
+            content.write(chunk)
+            if content.tell() > limit:
+                raise FileTooLargeError(content.tell(), limit)
+        return status, content.getvalue()
+    finally:
+        if isinstance(source, str):
+            os.close(descriptor)
 
 
 def _open_path(path: str) -> int:
@@ -42,18 +96,18 @@ def _open_path(path: str) -> int:
 
 
 def _open_path_below(path: str, root: str) -> int:
-    """Give a descriptor of the place of `path`, which allows nothing but a look; the last name may be a link itself."""
+    """Return an O_PATH descriptor of `path`, which allows no reading; the last name itself may be a link."""
     if not _UPWARD.isdisjoint(path.split("/")[1:]):
         raise FileNotFoundError(errno.ENOENT, "not a plain path", path)
-    # The root is named by its owner, and may be a link.
+    # The root comes from the configuration and may be a link.
     here = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     *folders, name = path[len(root) :].strip("/").split("/")
     for folder in folders:
-        above = here
+        parent = here
         try:
-            here = os.open(folder, _STEP | os.O_DIRECTORY, dir_fd=above)
+            here = os.open(folder, _STEP | os.O_DIRECTORY, dir_fd=parent)
         finally:
-            os.close(above)
+            os.close(parent)
     try:
         return os.open(name, _STEP, dir_fd=here)
     finally:

@@ -159,7 +159,7 @@ def test_a_disk_that_does_not_answer_holds_up_no_photo_elsewhere(
         return real(path, root)
 
     real = safe_open.open_regular
-    monkeypatch.setattr(image_query, "open_regular", slow)
+    monkeypatch.setattr(safe_open, "open_regular", slow)
 
     async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         for _ in range(2):
@@ -182,7 +182,7 @@ def test_no_more_photos_are_in_memory_than_are_needed(tmp_path: Path, monkeypatc
         reading.append(path)
         return real(path, root)
 
-    monkeypatch.setattr(image_query, "open_regular", counted)
+    monkeypatch.setattr(safe_open, "open_regular", counted)
 
     async def one(image_embedder: ImageQueryEmbedder, path: str) -> None:
         await image_embedder.image_vector(path)

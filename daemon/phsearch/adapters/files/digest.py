@@ -1,4 +1,4 @@
-"""Who a photo is: a digest of its bytes."""
+"""The digest of a photo's bytes, which identifies its content."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.types import ContentDigest, Fingerprint
 from phsearch.errors import UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.safe_open import open_regular, read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHUNK = 1 << 20
-_SIZE = 16
+_DIGEST_BYTES = 16
 
 
-def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None = None) -> ContentDigest | None:
-    """Read a file once; None when it changed while it was read. Raises OSError, UnreadableImageError.
+def digest(path: str, progress: Callable[[], None] = lambda: None, root: str | None = None) -> ContentDigest | None:
+    """Read a file once and return its fingerprint and digest, or None if it changed while it was read.
 
-    With `root` no symbolic link below it is followed.
-    `tick` is called at every megabyte: a large file on a slow disk is no hung disk.
-    BLAKE2b: as safe as SHA-2 and about 1 GB/s on any processor.
+    The hash is BLAKE2b: as safe as SHA-2, and about 1 GB/s on any processor.
+    `root` as in safe_open.open_regular, `progress` as in read_chunks. Raises OSError and UnreadableImageError.
     """
     descriptor = open_regular(path, root)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
-        before = os.fstat(descriptor)
-        if before.st_size == 0:
+    try:
+        before = _fingerprint(descriptor)
+        if before.size == 0:
             raise UnreadableImageError("empty file (0 bytes)")
-        state = hashlib.blake2b(digest_size=_SIZE)
-        while chunk := file.read(_CHUNK):
+        state = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        for chunk in read_chunks(descriptor, progress):
             state.update(chunk)
-            tick()
-        after = os.fstat(descriptor)
-    fingerprint = Fingerprint(before.st_size, before.st_mtime_ns)
-    if fingerprint != Fingerprint(after.st_size, after.st_mtime_ns):
-        return None
-    return ContentDigest(fingerprint, state.digest())
+        after = _fingerprint(descriptor)
+    finally:
+        os.close(descriptor)
+    return ContentDigest(before, state.digest()) if before == after else None
+
+
+def _fingerprint(descriptor: int) -> Fingerprint:
+    status = os.fstat(descriptor)
+    return Fingerprint(status.st_size, status.st_mtime_ns)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import os
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -19,42 +18,12 @@ from PIL import TiffImagePlugin
 
 from phsearch.adapters.images import codecs, exif, file_type, geometry, raw, render
 from phsearch.domain.ports import Decoded
-from phsearch.errors import TruncatedImageError, UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.errors import FileTooLargeError, TruncatedImageError, UnreadableImageError
+from phsearch.safe_open import largest_photo, read_whole
 
 if TYPE_CHECKING:
     from phsearch.adapters.images.geometry import Size
     from phsearch.domain.types import Pixels, Preprocess
-
-# The bytes of a photo, read once and whole.
-#
-# In memory and not mapped: a file that shrinks while it is mapped kills the process (SIGBUS), and a copy cannot change
-# between the header check and the decode.
-
-
-# An uncompressed photo at the pixel limit with four 16-bit channels, and its metadata: nothing decodable is larger.
-_BYTES_A_PIXEL = 8
-_METADATA = 64 << 20
-
-
-def read_photo(path: str, max_pixels: int, descriptor: int | None = None) -> bytes:
-    """Give the content of the regular file at `path`, or of one opened already, which stays open.
-
-    Raises UnreadableImageError with the reason.
-    """
-    try:
-        opened = open_regular(path) if descriptor is None else descriptor
-        with os.fdopen(opened, "rb", closefd=descriptor is None) as file:
-            status = os.fstat(opened)
-            most = max_pixels * _BYTES_A_PIXEL + _METADATA
-            if status.st_size > most:
-                raise UnreadableImageError(
-                    f"{status.st_size / 1e9:,.1f} GB, more than any photo within index.max_megapixels needs"
-                )
-            return file.read(most + 1)
-    except OSError as error:
-        raise UnreadableImageError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
-
 
 # Why a photo could not be decoded, in words for its owner.
 #
@@ -118,8 +87,11 @@ class PillowDecoder:
         codecs.prepare()
 
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
-        """Read and decode `path`. Raises UnreadableImageError with the reason, TruncatedImageError if it is cut."""
-        return self.decode_bytes(read_photo(path, self._max_pixels, descriptor), path, preprocess)
+        """Read and decode `path`, or the file of `descriptor`, which stays open.
+
+        Raises UnreadableImageError with the reason, TruncatedImageError if the file ends too early.
+        """
+        return self.decode_bytes(self._read(path, descriptor), path, preprocess)
 
     def decode_bytes(self, data: bytes, path: str, preprocess: Preprocess) -> Decoded:
         """Decode what was read from `path`. Raises as `decode`."""
@@ -139,6 +111,16 @@ class PillowDecoder:
             raise
         except Exception as error:
             raise decode_error(error, found or "RAW", data) from error
+
+    def _read(self, path: str, descriptor: int | None) -> bytes:
+        source = path if descriptor is None else descriptor
+        try:
+            return read_whole(source, limit=largest_photo(self._max_pixels))[1]
+        except FileTooLargeError as error:
+            size = f"{error.size / 1e9:,.1f} GB"
+            raise UnreadableImageError(f"{size}, more than any photo within index.max_megapixels needs") from error
+        except OSError as error:
+            raise UnreadableImageError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
 
     def _picture(self, data: bytes, found: file_type.Kind, preprocess: Preprocess) -> Decoded:
         if found == "JXL" and (told := file_type.jxl_size(data)):  # its plugin decodes while opening

@@ -17,7 +17,7 @@ import numpy as np
 
 from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelMismatchError, UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.safe_open import read_whole
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.workers import frames
 
@@ -34,7 +34,7 @@ MAX_CONCURRENT = 2
 _PATIENCE = 10.0
 _MAX_STALLED = 16
 _LARGEST = 256 << 20
-_PIECE = 1 << 20
+"""The bytes of one photo that the daemon itself holds in memory; the index worker has safe_open.largest_photo."""
 _REMEMBERED = 100
 _UNIT = 1e-2
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have folders of its own
@@ -86,22 +86,9 @@ class ImageQueryEmbedder:
 
 def read_regular_file(
     tick: Callable[[], None], path: str, root: str | None = None, largest: int = _LARGEST
-) -> tuple[Fingerprint, bytearray]:
-    """Give what is in a regular file; with `root` no link below that is followed. Calls `tick` as it gets on.
-
-    Raises OSError and UnreadableImageError.
-    """
-    if "\0" in path:
-        raise UnreadableImageError("no file has a NUL character in its name")
-    data = bytearray()
-    with os.fdopen(open_regular(path, root), "rb") as file:
-        status = os.fstat(file.fileno())
-        # The file may grow, and those of /proc do not say how large they are.
-        while status.st_size <= largest and len(data) <= largest and (piece := file.read(_PIECE)):
-            tick()
-            data += piece
-    if max(status.st_size, len(data)) > largest:
-        raise UnreadableImageError(f"it has more than {largest >> 20:,} MB")
+) -> tuple[Fingerprint, bytes]:
+    """Return the fingerprint and the content of a regular file; arguments and errors as of safe_open.read_whole."""
+    status, data = read_whole(path, limit=largest, root=root, progress=tick)
     return Fingerprint(status.st_size, status.st_mtime_ns), data
 
 

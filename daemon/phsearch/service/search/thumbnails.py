@@ -81,7 +81,7 @@ class Thumbnails:
             self._keep(key, made)
         return made
 
-    async def _made(self, path: str, data: bytearray, width: int, height: int, form: str) -> Thumbnail:
+    async def _made(self, path: str, data: bytes, width: int, height: int, form: str) -> Thumbnail:
         """Have it made, smaller than asked for if it would not fit into a line of the protocol."""
 
         def understood(_ready: WorkerInfo, answer: Frame) -> Thumbnail:
