@@ -38,7 +38,7 @@ def main() -> int:
 
     try:
         device = clip.towers.choose_device(options.device)[0]
-        bundle = clip.load(options.model, "", "image")
+        bundle = clip.load_tower(options.model, "", "image")
         tower = clip.OpenClipImageTower(bundle, str(device), options.precision)
     except (RuntimeError, AssertionError) as error:
         sys.stderr.write(f"{options.device} cannot be used: {error}\n")

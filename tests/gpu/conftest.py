@@ -40,7 +40,7 @@ def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
     assert cuda is not None
 
     def make(device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0) -> OpenClipImageTower:
-        bundle = clip.load("mini", "", "image")
+        bundle = clip.load_tower("mini", "", "image")
         return clip.OpenClipImageTower(bundle, device, precision, batch_size, gpu_memory_mb)
 
     return make
@@ -52,7 +52,7 @@ def pixels(cuda: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
-    preprocess = clip.load("mini", "", "image").preprocess
+    preprocess = clip.load_tower("mini", "", "image").preprocess
     decoder = PillowDecoder(250_000_000)
     photos = Photos(tmp_path_factory.mktemp("photos")).small(192)
     return [decoder.decode(str(path), preprocess).pixels for path in photos]

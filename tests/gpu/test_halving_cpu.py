@@ -49,7 +49,7 @@ def make_tower() -> MakeTower:
                 angle = values[:, 0, 0, 0] * 255 / 100
                 return torch.stack([angle.cos(), angle.sin()], dim=1)
 
-        bundle = clip.Bundle(
+        bundle = clip.LoadedTower(
             model=Model(),
             tokenizer=None,
             identity=ModelIdentity("stub", "", "", "", 2),
@@ -127,7 +127,7 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
     eight = SimpleNamespace(total_memory=8 << 30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: eight)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *share: capped.append(share))
-    towers._cap(torch.device(device), megabytes)
+    towers._limit_gpu_memory(torch.device(device), megabytes)
     assert capped == [told]
 
 

@@ -64,7 +64,7 @@ class Embedder:
 
     def _bundle(self, tower: Any) -> Any:
         if tower not in self._bundles:
-            self._bundles[tower] = clip.load(*self._model, tower)
+            self._bundles[tower] = clip.load_tower(*self._model, tower)
         return self._bundles[tower]
 
     def _look(self, paths: Sequence[Path]) -> Vectors:

@@ -56,7 +56,7 @@ class ClipModel:
         from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch
 
         os.environ["HF_HUB_OFFLINE"] = "1"
-        bundle = clip.load(name, "", "image")
+        bundle = clip.load_tower(name, "", "image")
         self._preprocess = bundle.preprocess
         self._tower = clip.OpenClipImageTower(bundle, "cpu", "fp32", _BATCH)
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from phsearch.adapters.linux.systemd import Notifier
+    from phsearch.adapters.linux.systemd import SystemdNotifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.domain.ports import Store
@@ -122,7 +122,7 @@ def build_api(
     env: Mapping[str, str],
     store: Store,
     program: tuple[str, ...],
-    notifier: Notifier,
+    notifier: SystemdNotifier,
 ) -> ApiParts:
     """Put them together; `read` reads the settings again. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
@@ -203,7 +203,7 @@ def build_api(
             lambda: server.connections,
         ),
     )
-    server: Server = Server(McpAdapter(MethodTable(groups)), parts.events, process_limits.raise_limit())
+    server: Server = Server(McpAdapter(MethodTable(groups)), parts.events, process_limits.raise_open_files_limit())
     return ApiParts(text_worker, status, reload, server, albums, on_demand)
 
 
@@ -272,10 +272,13 @@ def _health_methods(
         on_demand,
     )
     looks = SystemProbes(
-        processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, processes.total_bytes
+        processes.inotify_use,
+        lambda path: Space.of(path, os.statvfs(path)),
+        processes.resident_bytes,
+        processes.total_bytes,
     )
     disk = TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS)
-    metering = MetricsMethods(seen, processes.resident, processes.open_files, connections)
+    metering = MetricsMethods(seen, processes.resident_bytes, processes.open_file_count, connections)
     place = str(calibration_file.places(*parts.model.named, state)[0])
     return [DoctorMethods(state, seen, status, disk, looks, place).handlers, metering.handlers]
 

@@ -16,7 +16,7 @@ import pytest
 from watchdog.observers import inotify_c
 
 from phsearch.adapters.files.scanner import FolderScanner
-from phsearch.adapters.linux.mounts import RemoteMounts
+from phsearch.adapters.linux.mounts import RemoteMountPoints
 from phsearch.adapters.watch import FolderWatcher, Inotify, IsolatingWatcher
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
@@ -735,7 +735,7 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
     root: Path, ears: list[Ear]
 ) -> None:
     (root / "nas").mkdir()
-    with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMounts()) as remote:
+    with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMountPoints()) as remote:
         ears.append(ear := Ear(root, remote=remote))
         ear.until(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
         (root / "new").mkdir()

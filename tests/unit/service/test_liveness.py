@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.linux.systemd import Notifier
+from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.service.liveness import Activity, Heartbeat
 
 if TYPE_CHECKING:
@@ -109,4 +109,4 @@ def test_the_sleep_of_the_daemon_itself_is_not_taken_for_that_of_its_parts(caplo
     ],
 )
 def test_the_interval_is_read_as_systemd_means_it(env: Mapping[str, str], seconds: float | None) -> None:
-    assert Notifier(env).watchdog_seconds == seconds
+    assert SystemdNotifier(env).watchdog_seconds == seconds

@@ -20,13 +20,13 @@ from phsearch.errors import ModelUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from phsearch.adapters.clip.loader import Bundle
+    from phsearch.adapters.clip.loader import LoadedTower
     from phsearch.domain.types import Pixels, Vectors
 
 # Which device the model runs on, and why it is not a better one.
 
 
-_PIP = "pip install --upgrade torch torchvision"
+_PIP_UPGRADE = "pip install --upgrade torch torchvision"
 
 
 def choose_device(wanted: str, dev: Path = Path("/dev")) -> tuple[torch.device, DeviceChoice]:
@@ -35,7 +35,7 @@ def choose_device(wanted: str, dev: Path = Path("/dev")) -> tuple[torch.device, 
         return torch.device(wanted), DeviceChoice(device="as model.device says")
     if torch.cuda.is_available():
         return torch.device("cuda"), DeviceChoice(device=f"the first CUDA device, {torch.cuda.get_device_name(0)}")
-    why, remedy = _no_cuda()
+    why, remedy = _why_no_cuda()
     # Where there is no such device at all, there is nothing to remedy.
     here = any(dev.glob("nvidia[0-9]*"))
     if here:
@@ -43,10 +43,10 @@ def choose_device(wanted: str, dev: Path = Path("/dev")) -> tuple[torch.device, 
     return torch.device("cpu"), DeviceChoice(device=why, remedy=remedy if here else "")
 
 
-def _no_cuda() -> tuple[str, str]:
+def _why_no_cuda() -> tuple[str, str]:
     if not torch.version.cuda:
         why = f"no CUDA device can be used: torch {torch.__version__} is built without CUDA"
-        return why, f"{_PIP}, in phsearch's environment"
+        return why, f"{_PIP_UPGRADE}, in phsearch's environment"
     try:
         torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
@@ -61,16 +61,16 @@ def _no_cuda() -> tuple[str, str]:
 
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_WORTHWHILE = 1.15
-_FAITHFUL = 0.998
-_BATCH = {"cpu": 16, "cuda": 128}
+_MIN_SPEEDUP = 1.15
+_MIN_COSINE = 0.998
+_BATCH_SIZES = {"cpu": 16, "cuda": 128}
 
 
 class OpenClipImageTower:
     """Embeds pictures in batches that fit the device's memory."""
 
     def __init__(
-        self, bundle: Bundle, device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0
+        self, bundle: LoadedTower, device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0
     ) -> None:
         """Put the tower on its device, where it may take `gpu_memory_mb`; 0 sets no bound.
 
@@ -79,7 +79,7 @@ class OpenClipImageTower:
         self.device, self.device_choice = choose_device(device)
         capped = self.device.type == "cuda" and gpu_memory_mb > 0
         if capped:
-            _cap(self.device, gpu_memory_mb)
+            _limit_gpu_memory(self.device, gpu_memory_mb)
         try:
             self._load(bundle, precision, batch_size)
             if capped:
@@ -93,8 +93,8 @@ class OpenClipImageTower:
                 'raise it, or set it to 0 for no bound, or model.device to "cpu"',
             ) from error
 
-    def _load(self, bundle: Bundle, precision: str, batch_size: int) -> None:
-        self.batch_size = batch_size or _BATCH[self.device.type]
+    def _load(self, bundle: LoadedTower, precision: str, batch_size: int) -> None:
+        self.batch_size = batch_size or _BATCH_SIZES[self.device.type]
         self._model = bundle.model.to(self.device)
         size = (bundle.preprocess.height, bundle.preprocess.width)
         # (x / 255 - mean) / std with one multiplication and one subtraction, on the device.
@@ -140,13 +140,13 @@ class OpenClipImageTower:
             batch = batch.pin_memory().to(self.device, non_blocking=True)
         # The permuted view is already "channels last", which convolutions like best.
         values = batch.permute(0, 3, 1, 2).float() * self._scale - self._shift
-        return _unit(self._model.encode_image(values.to(_DTYPES[self.precision])))
+        return _normalize(self._model.encode_image(values.to(_DTYPES[self.precision])))
 
     def _set_precision(self, wanted: str, forward: Callable[[], Vectors]) -> None:
         _set_precision(self, self._model, wanted, forward)
 
 
-def _cap(device: torch.device, megabytes: int) -> None:
+def _limit_gpu_memory(device: torch.device, megabytes: int) -> None:
     """Bound what this process may take of a GPU's memory, beside the CUDA context itself, which has no bound."""
     total = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(min(megabytes * (1 << 20) / total, 1.0), device.index)
@@ -155,7 +155,7 @@ def _cap(device: torch.device, megabytes: int) -> None:
 class OpenClipTextTower:
     """Embeds queries."""
 
-    def __init__(self, bundle: Bundle, device: str, precision: str) -> None:
+    def __init__(self, bundle: LoadedTower, device: str, precision: str) -> None:
         self.device, self.device_choice = choose_device(device)
         self._model = bundle.model.to(self.device)
         self._tokenizer = bundle.tokenizer
@@ -166,7 +166,7 @@ class OpenClipTextTower:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts: n strings -> [n, dim] unit rows."""
         tokens = self._tokenizer(list(texts)).to(self.device)
-        return _unit(self._model.encode_text(tokens))
+        return _normalize(self._model.encode_text(tokens))
 
 
 def _set_precision(tower: Any, model: torch.nn.Module, wanted: str, forward: Callable[[], Vectors]) -> None:
@@ -178,34 +178,34 @@ def _set_precision(tower: Any, model: torch.nn.Module, wanted: str, forward: Cal
         tower.precision, why = "fp16", "half precision is a GPU's quickest"
         model.to(torch.float16)
     else:
-        tower.precision, why = _measured(tower, model, forward)
+        tower.precision, why = _choose_by_measurement(tower, model, forward)
     tower.device_choice = replace(tower.device_choice, precision=why)
 
 
-def _measured(tower: Any, model: torch.nn.Module, forward: Callable[[], Vectors]) -> tuple[str, str]:
+def _choose_by_measurement(tower: Any, model: torch.nn.Module, forward: Callable[[], Vectors]) -> tuple[str, str]:
     """Cast a CPU's model to bfloat16 if that is worthwhile; gives the precision and why it is that."""
-    slow, reference = _timed(forward)
+    slow, reference = _time_forward(forward)
     state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     tower.precision = "bf16"
     try:
         model.to(torch.bfloat16)
-        fast, vectors = _timed(forward)
+        fast, vectors = _time_forward(forward)
     except RuntimeError:
         why = "this processor has no bfloat16 for each operator of the model"
     else:
         likeness = float((vectors * reference).sum(axis=1).min())
         gain = f"{slow / fast:.1f} times as fast as fp32"
-        if slow / fast >= _WORTHWHILE and likeness >= _FAITHFUL:
+        if slow / fast >= _MIN_SPEEDUP and likeness >= _MIN_COSINE:
             return "bf16", f"measured {gain} on this processor"
         why = f"bf16 is only {gain} on this processor, as measured"
-        if likeness < _FAITHFUL:
+        if likeness < _MIN_COSINE:
             why = f"bf16 gives other answers, as measured (cosine {likeness:.4f})"
     model.to(torch.float32)
     model.load_state_dict(state)
     return "fp32", why
 
 
-def _timed(forward: Callable[[], Vectors]) -> tuple[float, Vectors]:
+def _time_forward(forward: Callable[[], Vectors]) -> tuple[float, Vectors]:
     vectors = forward()
     times = []
     for _ in range(3):
@@ -215,6 +215,6 @@ def _timed(forward: Callable[[], Vectors]) -> tuple[float, Vectors]:
     return min(times), vectors
 
 
-def _unit(output: torch.Tensor) -> Vectors:
+def _normalize(output: torch.Tensor) -> Vectors:
     vectors = torch.nn.functional.normalize(output.float(), dim=-1)
     return vectors.cpu().numpy()

@@ -18,33 +18,35 @@ from phsearch.errors import ModelUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SAFE = ".safetensors"
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_SUMS = "SHA256SUMS"
-_USUAL = "open_clip_model.safetensors"
+SAFETENSORS = ".safetensors"
+_PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_CHECKSUM_FILE = "SHA256SUMS"
+_DEFAULT_FILE = "open_clip_model.safetensors"
 _CHUNK = 1 << 20
-_CONVERT = (
+_CONVERT_HINT = (
     "convert it to safetensors where you trust it (README, Security, has the command), and name the new file in "
     "model.pretrained"
 )
 
 
-def refuse_pickles() -> None:
+def forbid_pickles() -> None:
     """Have torch load no pickle in this process, whatever a library would like."""
-    torch.load = _refuse
+    torch.load = _raise_pickle_error
 
 
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise ModelUnavailableError("the model's weights are a pickle, which can run programs when it is loaded", _CONVERT)
+def _raise_pickle_error(*_: Any, **__: Any) -> NoReturn:
+    raise ModelUnavailableError(
+        "the model's weights are a pickle, which can run programs when it is loaded", _CONVERT_HINT
+    )
 
 
-def check_sums(name: str, folder: Path) -> None:
+def verify_checksums(name: str, folder: Path) -> None:
     """Compare a bundled model's files with its list of sums. Raises ModelUnavailableError."""
     remedy = "install phsearch again: its files are damaged, or are not its own"
     try:
-        lines = (folder / _SUMS).read_text(encoding="ascii").splitlines()
+        lines = (folder / _CHECKSUM_FILE).read_text(encoding="ascii").splitlines()
         for wanted, _, file in (line.partition("  ") for line in lines):
-            if _sum(folder / file) != wanted:
+            if _sha256(folder / file) != wanted:
                 raise ModelUnavailableError(
                     f'model "{name}": {folder / file} has not the sha256 it should have', remedy
                 )
@@ -52,7 +54,7 @@ def check_sums(name: str, folder: Path) -> None:
         raise ModelUnavailableError(f'model "{name}": {folder} cannot be checked ({error})', remedy) from error
 
 
-def _sum(file: Path) -> str:
+def _sha256(file: Path) -> str:
     state = hashlib.sha256()
     with file.open("rb") as opened:
         while chunk := opened.read(_CHUNK):
@@ -62,9 +64,9 @@ def _sum(file: Path) -> str:
 
 def check_folder(name: str, folder: Path) -> None:
     """Refuse a folder that has weights, but only pickled ones. Raises ModelUnavailableError."""
-    if any(folder.glob(f"*{SAFE}")):
+    if any(folder.glob(f"*{SAFETENSORS}")):
         return
-    pickled = next((file for pattern in _PICKLED for file in sorted(folder.glob(pattern))), None)
+    pickled = next((file for pattern in _PICKLE_PATTERNS for file in sorted(folder.glob(pattern))), None)
     if pickled is not None:
         raise ModelUnavailableError(
             f'model "{name}": {pickled.name} is a pickle, which can run programs when it is loaded',
@@ -74,13 +76,14 @@ def check_folder(name: str, folder: Path) -> None:
 
 def check_file(name: str, file: Path) -> None:
     """Refuse a file of weights that is not safetensors. Raises ModelUnavailableError."""
-    if file.suffix != SAFE:
+    if file.suffix != SAFETENSORS:
         raise ModelUnavailableError(
-            f'model "{name}": {file.name} is not safetensors, and a pickle can run programs when it is loaded', _CONVERT
+            f'model "{name}": {file.name} is not safetensors, and a pickle can run programs when it is loaded',
+            _CONVERT_HINT,
         )
 
 
-def fetch(
+def download_safetensors(
     name: str,
     pretrained: str,
     preset: Mapping[str, Any],
@@ -92,7 +95,7 @@ def fetch(
     """
     repository, _, file = preset.get("hf_hub", "").rpartition("/")
     # The names under which open_clip looks for them, too.
-    named = [str(Path(file).with_suffix(SAFE))] if file else [_USUAL]
+    named = [str(Path(file).with_suffix(SAFETENSORS))] if file else [_DEFAULT_FILE]
     for job in named if repository else ():
         try:
             download(repo_id=repository, filename=job)

@@ -56,7 +56,7 @@ def _first_link(path: str, root: str) -> str:
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 """Errors of a stat that mean: there is no such file (any more). A dangling link is no file, either."""
 
-_KINDS = {
+_NOT_A_FILE_REASONS = {
     stat.S_IFIFO: "a FIFO, not a regular file",
     stat.S_IFSOCK: "a socket, not a regular file",
     stat.S_IFCHR: "a character device, not a regular file",
@@ -83,9 +83,9 @@ class FolderScanner:
         """
         if self._roots.root_of(below) != root or not self._rules.allows_folder_path(self._roots.rel_path(below)):
             return iter(())
-        if self._linked(root, below) or self._is_apart(below):
+        if self._is_below_link(root, below) or self._is_excluded(below):
             return iter(())
-        return self._walk(root, below, _entries(below), tick)
+        return self._walk(root, below, _list_folder(below), tick)
 
     def check_path(self, path: str) -> PhotoFile | NotAFile | None:
         """Judge one path as a scan would; None where it is gone, not admitted, or no file.
@@ -98,7 +98,7 @@ class FolderScanner:
             return None
         folder = os.path.dirname(path)  # noqa: PTH120 - a str stays a str
         try:
-            if self._linked(root, folder) or self._is_apart(folder):
+            if self._is_below_link(root, folder) or self._is_excluded(folder):
                 return None
             return self._classify(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
         except OSError as error:
@@ -115,8 +115,8 @@ class FolderScanner:
         links: list[str] = []
         # A link from one root into another leads to the other root's photos.
         others = [other for other in self._roots if other != root] + ([self._albums_dir] if self._albums_dir else [])
-        seen = _identities(top, *others) if self._follow else set()
-        yield from self._folder(top, entries, folders, links)
+        seen = _folder_ids(top, *others) if self._follow else set()
+        yield from self._classify_entries(top, entries, folders, links)
         while folders or links:
             tick()
             links.sort(reverse=True)  # which of two links to one folder wins must not depend on the disk's order
@@ -125,21 +125,21 @@ class FolderScanner:
             if path in inner:
                 continue
             if self._follow:
-                identity = _identities(path)
+                identity = _folder_ids(path)
                 if identity <= seen:  # also where it is gone and there is none
                     continue
                 seen |= identity
-                if linked and self._is_apart(path):
+                if linked and self._is_excluded(path):
                     continue
             try:
-                entries = _entries(path)
+                entries = _list_folder(path)
             except OSError as error:
                 if error.errno not in _GONE:
-                    yield UnreadableDir(path, _clause(error))
+                    yield UnreadableDir(path, _reason(error))
                 continue
-            yield from self._folder(path, entries, folders, links)
+            yield from self._classify_entries(path, entries, folders, links)
 
-    def _folder(
+    def _classify_entries(
         self, path: str, entries: list[os.DirEntry[str]], folders: list[str], links: list[str]
     ) -> Iterator[ScanItem]:
         """Give the photos among `entries`; folders to walk into are added to `folders` or `links`."""
@@ -160,7 +160,7 @@ class FolderScanner:
                 if item is not None:
                     yield item
         if fault is not None:  # say, a folder without the x bit: its names can be read and nothing else
-            yield UnreadableDir(path, _clause(fault))
+            yield UnreadableDir(path, _reason(fault))
 
     def _classify(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         mode = status.st_mode
@@ -169,9 +169,9 @@ class FolderScanner:
             return PhotoFile(path, fingerprint) if self._rules.allows_size(status.st_size) else None
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
             return None
-        return NotAFile(path, fingerprint, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
+        return NotAFile(path, fingerprint, _NOT_A_FILE_REASONS.get(stat.S_IFMT(mode), "not a regular file"))
 
-    def _linked(self, root: str, folder: str) -> bool:
+    def _is_below_link(self, root: str, folder: str) -> bool:
         """Say whether `folder` is reached through a symbolic link below the root although links are not followed."""
         if self._follow:
             return False
@@ -181,7 +181,7 @@ class FolderScanner:
             folder = os.path.dirname(folder)  # noqa: PTH120
         return False
 
-    def _is_apart(self, folder: str) -> bool:
+    def _is_excluded(self, folder: str) -> bool:
         """Say whether `folder` is, by whatever name, the one that is apart, or lies in it."""
         if not self._follow or self._albums_dir is None:
             return False
@@ -189,7 +189,7 @@ class FolderScanner:
         return real == apart or real.startswith(f"{apart}/")
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _list_folder(folder: str) -> list[os.DirEntry[str]]:
     # The whole listing at once: a folder that fails half-way is unlistable, not half empty.
     with os.scandir(folder) as entries:
         return list(entries)
@@ -202,7 +202,7 @@ def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
         return False
 
 
-def _identities(*folders: str) -> set[tuple[int, int]]:
+def _folder_ids(*folders: str) -> set[tuple[int, int]]:
     found = set()
     for folder in folders:
         try:
@@ -213,5 +213,5 @@ def _identities(*folders: str) -> set[tuple[int, int]]:
     return found
 
 
-def _clause(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()

@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 from phsearch.domain.roots.mounts import Mount, Mounts
 
-_NAMES = (
+_REMOTE_NAMES = (
     "nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs davfs sshfs fuse lustre gpfs beegfs orangefs vboxsf virtiofs"
     " prl_fs vmhgfs coda"
 )
-_REMOTE = frozenset(_NAMES.split())
+_REMOTE_TYPES = frozenset(_REMOTE_NAMES.split())
 """Beside "fuse.<name>". Not "fuseblk": that is FUSE on a local disk (ntfs-3g), whose changes go through our kernel."""
-_NAMELESS = frozenset({"tmpfs", "ramfs"})
+_MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 """Their sources are but a word; the device number tells them apart, until the next boot, which they do not outlive."""
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
@@ -43,23 +43,23 @@ class MountTable:
             text = b""
         last, mounts = self._last
         if text != last:
-            mounts = parse(text, _uuid_of_device(self._uuids))
+            mounts = parse_mountinfo(text, _uuid_of_device(self._uuids))
             self._last = (text, mounts)
         return mounts
 
-    def remote(self, path: str) -> str | None:
+    def remote_type(self, path: str) -> str | None:
         """Give the type of the file system `path` lies on when that is a remote one. Asks the disk, for links."""
         return self.read().remote(os.path.realpath(path))
 
 
-class RemoteMounts:
+class RemoteMountPoints:
     """What remote file system is mounted at exactly a path, asked for every folder there is: the table is kept.
 
     The kernel marks an open mountinfo (POLLPRI) when something was mounted or unmounted; only then it is read again.
     """
 
     def __init__(self, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
-        self._kinds: dict[str, str] = {}
+        self._types: dict[str, str] = {}
         self._lock = threading.Lock()
         self._poller = select.poll()
         try:
@@ -75,7 +75,7 @@ class RemoteMounts:
         with self._lock:
             if self._file is not None and self._poller.poll(0):
                 self._read(self._file)
-        return self._kinds.get(path)
+        return self._types.get(path)
 
     def close(self) -> None:
         """Let go of the table."""
@@ -87,11 +87,11 @@ class RemoteMounts:
     def _read(self, file: BinaryIO) -> None:
         file.seek(0)
         # A later mount on the same point covers the earlier one.
-        latest = {mount.point: mount for mount in parse(file.read(), {})}
-        self._kinds = {point: mount.kind for point, mount in latest.items() if mount.remote}
+        latest = {mount.point: mount for mount in parse_mountinfo(file.read(), {})}
+        self._types = {point: mount.kind for point, mount in latest.items() if mount.remote}
 
 
-def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
+def parse_mountinfo(table: bytes, uuid_of: dict[str, str]) -> Mounts:
     """Parse the text of a mountinfo; `uuid_of` gives the UUID for a device such as "/dev/sda1"."""
     found = []
     for line in table.split(b"\n"):
@@ -100,15 +100,15 @@ def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
         fields, kinds = before.split(b" "), after.split(b" ")
         if not dash or len(fields) < 6 or len(kinds) < 2:  # noqa: PLR2004 - the mount options are the sixth field
             continue
-        kind, source = os.fsdecode(kinds[0]), _path(kinds[1])
-        within = _path(fields[3])
-        if kind in _NAMELESS:
+        kind, source = os.fsdecode(kinds[0]), _unescape(kinds[1])
+        within = _unescape(fields[3])
+        if kind in _MEMORY_TYPES:
             source = f"{source} {fields[2].decode()}"
         identity = " ".join(
             part for part in (kind, uuid_of.get(source, source), within if within != "/" else "") if part
         )
-        remote = kind in _REMOTE or kind.startswith("fuse.")
-        found.append(Mount(int(fields[0]), _path(fields[4]), kind, identity, remote))
+        remote = kind in _REMOTE_TYPES or kind.startswith("fuse.")
+        found.append(Mount(int(fields[0]), _unescape(fields[4]), kind, identity, remote))
     return Mounts(tuple(found))
 
 
@@ -119,17 +119,17 @@ def _uuid_of_device(uuids: Path) -> dict[str, str]:
         return {}
     # A mount may name its device by a link, too: /dev/mapper/data for /dev/dm-0.
     devices = {os.path.realpath(link.path): link.name for link in links}
-    mapped = {link.path: devices.get(os.path.realpath(link.path), "") for link in _entries("/dev/mapper")}
+    mapped = {link.path: devices.get(os.path.realpath(link.path), "") for link in _list_folder("/dev/mapper")}
     return devices | {name: uuid for name, uuid in mapped.items() if uuid}
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _list_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
         return list(os.scandir(folder))
     except OSError:
         return []
 
 
-def _path(field: bytes) -> str:
+def _unescape(field: bytes) -> str:
     # Space, tab, newline and backslash are written as octal, e.g. "\040".
     return os.fsdecode(_OCTAL.sub(lambda match: bytes([int(match[1], 8)]), field))

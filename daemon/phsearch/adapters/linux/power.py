@@ -11,14 +11,14 @@ from pathlib import Path
 
 from phsearch.domain.throttle.policy import Power
 
-_BATTERIES = ("Battery", "UPS")
-_OF_BATTERIES = (
+_BATTERY_TYPES = ("Battery", "UPS")
+_BATTERY_FILES = (
     "present", "status", "capacity", "capacity_level", "energy_now", "energy_full", "charge_now", "charge_full"
 )  # fmt: skip
 _CHARGING = ("Charging", "Full", "Not charging")
 
 
-class PowerSupplies:
+class PowerSupplyReader:
     """Reads a folder of power supplies anew at each look: docks and batteries come and go."""
 
     def __init__(self, folder: Path = Path("/sys/class/power_supply")) -> None:
@@ -31,7 +31,7 @@ class PowerSupplies:
         for supply in self._supplies():
             if supply.get("scope") == "Device":
                 continue
-            if supply.get("type") not in _BATTERIES:
+            if supply.get("type") not in _BATTERY_TYPES:
                 chargers.append(supply)
             elif supply.get("present") != "0":
                 batteries.append(supply)
@@ -47,7 +47,7 @@ class PowerSupplies:
 
 def _values(folder: Path) -> dict[str, str]:
     values = _read(folder, ("type", "scope"))
-    return values | _read(folder, _OF_BATTERIES if values.get("type") in _BATTERIES else ("online",))
+    return values | _read(folder, _BATTERY_FILES if values.get("type") in _BATTERY_TYPES else ("online",))
 
 
 def _read(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
@@ -73,17 +73,17 @@ def _discharging(chargers: list[dict[str, str]], batteries: list[dict[str, str]]
 def _percent(batteries: list[dict[str, str]]) -> int | None:
     """Give what all batteries together have left: of two that differ in size the mean would be wrong."""
     for kind in ("energy", "charge"):
-        amounts = [_amounts(battery, kind) for battery in batteries]
+        amounts = [_charge(battery, kind) for battery in batteries]
         known = [amount for amount in amounts if amount is not None]
         if known and len(known) == len(batteries):
-            return _bounded(100 * sum(now for now, _ in known) / sum(full for _, full in known))
+            return _clamp_percent(100 * sum(now for now, _ in known) / sum(full for _, full in known))
     capacities = [number for battery in batteries if (number := _number(battery.get("capacity"))) is not None]
     if capacities:
-        return _bounded(sum(capacities) / len(capacities))
+        return _clamp_percent(sum(capacities) / len(capacities))
     return 0 if any(battery.get("capacity_level") == "Critical" for battery in batteries) else None
 
 
-def _amounts(battery: dict[str, str], kind: str) -> tuple[int, int] | None:
+def _charge(battery: dict[str, str], kind: str) -> tuple[int, int] | None:
     now, full = _number(battery.get(f"{kind}_now")), _number(battery.get(f"{kind}_full"))
     return (now, full) if now is not None and full else None
 
@@ -92,5 +92,5 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
 
 
-def _bounded(percent: float) -> int:
+def _clamp_percent(percent: float) -> int:
     return min(max(round(percent), 0), 100)

@@ -16,7 +16,7 @@ from phsearch.domain.throttle.policy import Pressure
 _SOME = re.compile(r"^some avg10=(\d+(?:\.\d+)?) ", re.MULTILINE)
 
 
-class Pressures:
+class PressureReader:
     """Reads anew at each look: groups come and go with the programs in them."""
 
     def __init__(
@@ -31,13 +31,13 @@ class Pressures:
 
     def read(self) -> Pressure:
         """Look once; of a kernel that tells nothing there is nothing."""
-        beside = self._beside()
+        beside = self._sibling_groups()
         memory, io = (_highest([folder / f"{kind}.pressure" for folder in beside]) for kind in ("memory", "io"))
         if memory is not None and io is not None:
             return Pressure(memory, io, others=True)
         return Pressure(_highest([self._proc / "memory"]), _highest([self._proc / "io"]))
 
-    def _beside(self) -> list[Path]:
+    def _sibling_groups(self) -> list[Path]:
         beside: list[Path] = []
         try:
             lines = self._own.read_text(encoding="utf-8", errors="surrogateescape").splitlines()

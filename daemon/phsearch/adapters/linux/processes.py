@@ -13,7 +13,7 @@ from phsearch.domain.doctor.daemon_checks import InotifyUse
 
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_OWN = (b"RssAnon:", b"VmSwap:")
+_PRIVATE_FIELDS = (b"RssAnon:", b"VmSwap:")
 
 
 def private_bytes(pid: int) -> int:
@@ -25,7 +25,7 @@ def private_bytes(pid: int) -> int:
         lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(_OWN))
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(_PRIVATE_FIELDS))
 
 
 def total_bytes() -> int:
@@ -52,26 +52,26 @@ def _group_limits(group: str) -> list[int]:
 
 
 _PROC = Path("/proc")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_LIMITS = (
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+_INOTIFY_LIMITS = (
     "fs.inotify.max_user_watches",
     "fs.inotify.max_user_instances",
     "fs.inotify.max_queued_events",
     "user.max_inotify_watches",
     "user.max_inotify_instances",
 )
-_LINK = "anon_inode:inotify"
+_INOTIFY_LINK = "anon_inode:inotify"
 
 
-def resident(pid: int) -> int | None:
+def resident_bytes(pid: int) -> int | None:
     """Give the bytes of memory a process has in use, shared ones too; None for one that is gone."""
     try:
-        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE_SIZE
     except (OSError, IndexError):
         return None
 
 
-def open_files(pid: int) -> int | None:
+def open_file_count(pid: int) -> int | None:
     """Count the open file descriptors of a process; None for one that is gone or another user's."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - names are all that is wanted
@@ -79,9 +79,9 @@ def open_files(pid: int) -> int | None:
         return None
 
 
-def inotify() -> InotifyUse:
+def inotify_use() -> InotifyUse:
     """Count watches and instances of inotify, of this process and of all of its user's that may be looked at."""
-    own = _used(os.getpid())
+    own = _inotify_counts(os.getpid())
     watches, instances = own
     uid = os.getuid()
     for folder in _PROC.iterdir():
@@ -89,27 +89,27 @@ def inotify() -> InotifyUse:
             continue
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == uid:
-                more = _used(int(folder.name))
+                more = _inotify_counts(int(folder.name))
                 watches, instances = watches + more[0], instances + more[1]
-    return InotifyUse(own[0], own[1], watches, instances, _limits())
+    return InotifyUse(own[0], own[1], watches, instances, _inotify_limits())
 
 
-def _used(pid: int) -> tuple[int, int]:
+def _inotify_counts(pid: int) -> tuple[int, int]:
     watches = instances = 0
     with contextlib.suppress(OSError):
         for link in os.scandir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 # An instance that was inherited is counted twice, which errs on the safe side.
-                if os.readlink(link.path) == _LINK:  # noqa: PTH115 - hundreds of them
+                if os.readlink(link.path) == _INOTIFY_LINK:  # noqa: PTH115 - hundreds of them
                     instances += 1
                     info = (_PROC / str(pid) / "fdinfo" / link.name).read_bytes()
                     watches += info.count(b"inotify wd:")
     return watches, instances
 
 
-def _limits() -> dict[str, int]:
+def _inotify_limits() -> dict[str, int]:
     limits = {}
-    for name in _LIMITS:
+    for name in _INOTIFY_LIMITS:
         with contextlib.suppress(OSError, ValueError):
             limits[name] = int(Path("/proc/sys", name.replace(".", "/")).read_text(encoding="ascii"))
     return limits

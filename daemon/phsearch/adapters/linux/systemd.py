@@ -12,33 +12,33 @@ from phsearch.errors import PhsearchError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+SYSTEMD_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 """Variables meant for one process alone: a child that found them would take them for its own."""
 
 _FIRST_FD = 3
 
 
-_PATIENCE = 2.0
+_SEND_TIMEOUT = 2.0
 """For what systemd must know; a heartbeat or a line of status that cannot be taken now is of no use later."""
 
 
-class Notifier:
+class SystemdNotifier:
     """Datagrams to $NOTIFY_SOCKET."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         address = env.get("NOTIFY_SOCKET", "")
         # A leading "@" means the abstract namespace, which the kernel spells with a NUL.
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self.watchdog_seconds = _watchdog(env) if address else None
+        self.watchdog_seconds = _watchdog_seconds(env) if address else None
         """systemd ends us after this long without `alive`; None where it does not watch us."""
 
     def notify_ready(self) -> None:
         """Say that the socket listens and the index is open."""
-        self._send("READY=1", _PATIENCE)
+        self._send("READY=1", _SEND_TIMEOUT)
 
     def notify_reloading(self) -> None:
         """Say that the settings are being read again; `ready` ends that. systemd wants the time beside it."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", _PATIENCE)
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", _SEND_TIMEOUT)
 
     def notify_status(self, text: str) -> None:
         """Give the one line `systemctl --user status` shows."""
@@ -67,7 +67,7 @@ class Notifier:
                 return
 
 
-def _watchdog(env: Mapping[str, str]) -> float | None:
+def _watchdog_seconds(env: Mapping[str, str]) -> float | None:
     """Read the interval as sd_watchdog_enabled(3) does: $WATCHDOG_PID, if there, says whom it is meant for."""
     micros, pid = env.get("WATCHDOG_USEC", ""), env.get("WATCHDOG_PID", "")
     if not micros.isdecimal() or not int(micros) or (pid and pid != str(os.getpid())):

@@ -26,6 +26,10 @@ def enter_sandbox(photos: Sequence[str] | None, *, device: bool) -> str:
     limits.set_rlimits()
     limits.drop_capabilities()
     # Landlock first: the filter would refuse the calls that install it.
-    version = landlock.restrict(photos, device=device)
-    parts = ("limits", "seccomp" if seccomp.install(device=device) else "", f"landlock {version}" if version else "")
+    version = landlock.install_ruleset(photos, device=device)
+    parts = (
+        "limits",
+        "seccomp" if seccomp.install_filter(device=device) else "",
+        f"landlock {version}" if version else "",
+    )
     return ", ".join(filter(None, parts))

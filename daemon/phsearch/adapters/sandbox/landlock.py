@@ -32,14 +32,14 @@ _NET_SINCE, _BIND_AND_CONNECT_TCP = 4, 0b11
 _SCOPES_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
 _THREADS_SINCE = 8
 
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys", "/nix/store", "/gnu/store")
+_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys", "/nix/store", "/gnu/store")
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_GPUS = ("nvidia*", "dri", "kfd")
+_GPU_PATTERNS = ("nvidia*", "dri", "kfd")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
+def install_ruleset(photos: Sequence[str] | None, *, device: bool) -> int:
     """Restrict this thread and those it will start; gives the version of Landlock, 0 where there is none."""
     version = int(_libc.syscall(_CREATE_RULESET, None, 0, _VERSION))
     if version <= 0:
@@ -53,9 +53,9 @@ def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
     if ruleset < 0:
         return 0
     try:
-        for path in ("/",) if photos is None else (*_own(), *photos):
+        for path in ("/",) if photos is None else (*_readable_folders(), *photos):
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
-        for path in (*_HARMLESS_DEVICES, *(_gpus() if device else ())):
+        for path in (*_HARMLESS_DEVICES, *(_gpu_devices() if device else ())):
             _allow(ruleset, path, rights & (_READ_FILE | _READ_DIR | _WRITE_FILE | _IOCTL_DEV))
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         flags = _ALL_THREADS if version >= _THREADS_SINCE else 0
@@ -64,9 +64,9 @@ def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
         os.close(ruleset)
 
 
-def _own() -> Iterator[str]:
+def _readable_folders() -> Iterator[str]:
     """Give the folders of the system, of Python, and of every library this process has mapped."""
-    yield from _SYSTEM
+    yield from _SYSTEM_FOLDERS
     yield from dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *sys.path))
     yield str(Path(__file__).parents[2])
     mapped = set()
@@ -77,8 +77,8 @@ def _own() -> Iterator[str]:
     yield from sorted(mapped)
 
 
-def _gpus() -> Iterator[str]:
-    for pattern in _GPUS:
+def _gpu_devices() -> Iterator[str]:
+    for pattern in _GPU_PATTERNS:
         yield from map(str, Path("/dev").glob(pattern))
 
 

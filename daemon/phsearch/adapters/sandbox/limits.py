@@ -31,14 +31,14 @@ def drop_capabilities() -> None:
         libc.capset(header, struct.pack("=6I", kept, kept, _NONE, _NONE, _NONE, _NONE))
 
 
-_FILES = 1024
+_MAX_FILES = 1024
 """A decoder holds one file a thread; a CUDA context about a hundred device nodes."""
 
 
 def set_rlimits() -> None:
     """Lower the limits of this process, soft and hard."""
     _set_rlimit(resource.RLIMIT_CORE, 0)
-    _set_rlimit(resource.RLIMIT_NOFILE, _FILES)
+    _set_rlimit(resource.RLIMIT_NOFILE, _MAX_FILES)
     if not _is_file(2):  # a log that is a file must still be able to grow
         _set_rlimit(resource.RLIMIT_FSIZE, 0)
 

@@ -119,14 +119,14 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 """Refused with EPERM."""
 
-MISSING = {
+UNSUPPORTED = {
     "clone3": (435, 435),
     "openat2": (437, 437),
 }
 """Answered as a kernel answers that is too old for them: their arguments lie in memory, where a filter cannot look, and
 the C library then takes the older calls, which can be judged."""
 
-JUDGED: dict[str, tuple[int | None, int | None]] = {
+CHECKED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "open": (2, None),
     "openat": (257, 56),
@@ -137,4 +137,4 @@ JUDGED: dict[str, tuple[int | None, int | None]] = {
 }
 """Allowed or refused by what they are asked for."""
 
-SECCOMP = (317, 277)
+SECCOMP_NUMBER = (317, 277)
