@@ -34,7 +34,9 @@ def main() -> None:
     if setup["torch_threads"]:
         torch.set_num_threads(setup["torch_threads"])
     bundle = clip.load_tower(setup["name"], setup["pretrained"], "image")
-    tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
+    tower = clip.OpenClipImageTower(
+        bundle, device=setup["device"], precision=setup["precision"], batch_size=setup["batch_size"]
+    )
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     paths = sorted(str(path) for path in Path(sys.argv[2]).iterdir())
     batches = [paths[start : start + tower.batch_size] for start in range(0, len(paths), tower.batch_size)]

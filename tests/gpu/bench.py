@@ -35,11 +35,12 @@ def main() -> int:
     """Measure and print; gives the exit status."""
     options = _options()
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds; --help needs no torch
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415 - as above
 
     try:
-        device = clip.towers.choose_device(options.device)[0]
+        device = choose_device(options.device)[0]
         bundle = clip.load_tower(options.model, "", "image")
-        tower = clip.OpenClipImageTower(bundle, str(device), options.precision)
+        tower = clip.OpenClipImageTower(bundle, device=str(device), precision=options.precision)
     except (RuntimeError, AssertionError) as error:
         sys.stderr.write(f"{options.device} cannot be used: {error}\n")
         return 1

@@ -41,7 +41,9 @@ def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
 
     def make(device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0) -> OpenClipImageTower:
         bundle = clip.load_tower("mini", "", "image")
-        return clip.OpenClipImageTower(bundle, device, precision, batch_size, gpu_memory_mb)
+        return clip.OpenClipImageTower(
+            bundle, device=device, precision=precision, batch_size=batch_size, gpu_memory_mb=gpu_memory_mb
+        )
 
     return make
 

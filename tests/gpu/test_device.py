@@ -28,7 +28,7 @@ def why(monkeypatch: pytest.MonkeyPatch, dev: Path, built: str | None, error: st
     """Choose with a torch built for CUDA `built` that fails with `error`; gives the reason and the remedy."""
     import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
 
-    from phsearch.adapters.clip.towers import choose_device  # noqa: PLC0415
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415
 
     def init() -> None:
         if error is not None:
@@ -69,7 +69,7 @@ def test_where_there_is_no_device_there_is_nothing_to_remedy(monkeypatch: pytest
 
 
 def test_a_device_that_was_asked_for_is_not_argued_with(tmp_path: Path) -> None:
-    from phsearch.adapters.clip.towers import choose_device  # noqa: PLC0415
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415
 
     device, found = choose_device("cpu", tmp_path)
     assert (str(device), found.device, found.remedy) == ("cpu", "as model.device says", "")

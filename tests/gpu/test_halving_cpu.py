@@ -60,7 +60,7 @@ def make_tower() -> MakeTower:
             source="",
             logit_scale=100.0,
         )
-        return clip.OpenClipImageTower(bundle, "cpu", "fp32", 16), batches
+        return clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=16), batches
 
     return make
 
@@ -121,13 +121,13 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 ) -> None:
     import torch  # noqa: PLC0415 - see make_tower
 
-    from phsearch.adapters.clip import towers  # noqa: PLC0415
+    from phsearch.adapters.clip import device as devices  # noqa: PLC0415
 
     capped: list[tuple[float, int | None]] = []
     eight = SimpleNamespace(total_memory=8 << 30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: eight)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *share: capped.append(share))
-    towers._limit_gpu_memory(torch.device(device), megabytes)
+    devices.limit_gpu_memory(torch.device(device), megabytes)
     assert capped == [told]
 
 

@@ -79,14 +79,21 @@ def _serve(channel: WorkerChannel, setup: dict[str, Any]) -> None:
             case "image":
                 # Explicitly: what the unit or a shell gave the daemon would come before what `nice` implies.
                 set_lowest_ioprio()
-                chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
-                image_tower = clip.OpenClipImageTower(bundle, *chosen)
+                image_tower = clip.OpenClipImageTower(
+                    bundle,
+                    device=setup["device"],
+                    precision=setup["precision"],
+                    batch_size=setup["batch_size"],
+                    gpu_memory_mb=setup["gpu_memory_mb"],
+                )
                 _serve_images(channel, setup, bundle, image_tower)
             case "like":
-                image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], 1)
+                image_tower = clip.OpenClipImageTower(
+                    bundle, device=setup["device"], precision=setup["precision"], batch_size=1
+                )
                 _serve_image_queries(channel, setup, bundle, image_tower)
             case _:
-                text_worker = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
+                text_worker = clip.OpenClipTextTower(bundle, device=setup["device"], precision=setup["precision"])
                 text_worker.embed(["a photo"])
                 channel.send_message(_ready(bundle, text_worker, enter_sandbox((), device=_on_device(text_worker))))
                 while (frame := channel.receive_message()) is not None:

@@ -122,7 +122,7 @@ def assert_drafts_mean_the_same(model: str, decoder: PillowDecoder, large: list[
     from phsearch.adapters.clip import OpenClipImageTower, load_tower  # noqa: PLC0415
 
     bundle = load_tower(model, "", "image")
-    tower = OpenClipImageTower(bundle, "cpu", "fp32", 8)
+    tower = OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=8)
     quick, full = [], []
     for path in large:
         quick.append(decoder.decode(str(path), bundle.preprocess).pixels)

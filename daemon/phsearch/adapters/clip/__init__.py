@@ -1,4 +1,4 @@
-"""The towers of any open_clip model. The only package that imports torch; only worker processes import it."""
+"""The towers of any open_clip model. Only this package imports torch, and only worker processes import this package."""
 
 from phsearch.adapters.clip.loader import LoadedTower, load_tower
 from phsearch.adapters.clip.towers import OpenClipImageTower, OpenClipTextTower

@@ -1,9 +1,9 @@
-"""Load one tower of an open_clip model, with every way it can fail said in one sentence.
+"""Loads one tower of an open_clip model; every failure is explained in one sentence.
 
-Three kinds of names lead to the same code: "mini" is the bundled folder, "local-dir:/path" any folder of that form,
-and everything else a name of open_clip's own with a tag or a file of weights. A model without weights is refused:
-open_clip would initialise it at random and every answer would be noise. So are weights that are a pickle, and bundled
-ones that are not what they should be: see `weights`.
+Model names have three forms: "mini" is the bundled folder, "local-dir:/path" is any folder of the same form, and every
+other name is one of open_clip, with a tag or a file of weights. A model without weights is refused, since open_clip
+would initialise it at random and every result would be noise. Pickled weights and changed bundled weights are refused,
+too: see `weights`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ TowerName = Literal["image", "text"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedTower:
-    """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1.
+    """A loaded tower and what is needed to use it. `mean` and `std` are per channel, of values in 0..1.
 
-    `source` is where the weights are, for a person. `logit_scale` is what cosines are multiplied with before a softmax.
+    `source` is where the weights are, in words. Cosines are multiplied by `logit_scale` before a softmax.
     """
 
     model: Any
@@ -58,9 +58,9 @@ class LoadedTower:
 
 
 def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
-    """Load one tower in float32 on the CPU; the other one is dropped.
+    """Load one tower in float32 on the CPU; the other tower is dropped.
 
-    Raises ModelUnavailableError whose hint says what to change.
+    Raises ModelUnavailableError with a hint that says what to change.
     """
     weights.forbid_pickles()
     if name in _BUNDLED:
@@ -139,8 +139,8 @@ def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
     try:
         return _create(name, pretrained), text_cfg
-    except Exception:  # noqa: BLE001 - whatever is wrong with the cache, the hub may have it right
-        # First without the network, for speed and privacy; only weights that are not cached are asked for.
+    except Exception:  # noqa: BLE001 - anything may be wrong with the cache
+        # The first try is without the network, for speed and privacy. Only missing weights are downloaded.
         huggingface_hub.constants.HF_HUB_OFFLINE = False
         return _or_model_error(name, lambda: _create(name, pretrained)), text_cfg
 
@@ -172,7 +172,7 @@ def _or_model_error(name: str, make: Any) -> Any:
 
 
 def _digest(model: torch.nn.Module) -> str:
-    """Give a digest of all weights, whatever file or format they came from."""
+    """Return a digest of all weights; it does not depend on their file or format."""
     digest = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())

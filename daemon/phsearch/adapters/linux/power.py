@@ -1,7 +1,7 @@
-"""What the kernel says of batteries and chargers, in /sys/class/power_supply.
+"""Batteries and chargers, from /sys/class/power_supply.
 
-Power comes from the mains where a charger of type Mains is online. One of type USB may be online while it gives power
-away, so there a battery that discharges is believed instead. Batteries of mice (scope Device) do not count.
+The machine runs on mains power if a charger of type Mains is online. A USB charger may be online while it supplies
+another device, so there a discharging battery decides instead. Batteries of mice (scope Device) do not count.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _CHARGING = ("Charging", "Full", "Not charging")
 
 
 class PowerSupplyReader:
-    """Reads a folder of power supplies anew at each look: docks and batteries come and go."""
+    """Reads the folder of power supplies, all of it at each call: docks and batteries come and go."""
 
     def __init__(self, folder: Path = Path("/sys/class/power_supply")) -> None:
         self._folder = folder
 
     def read(self) -> Power:
-        """Look once; a machine without a battery is never on battery."""
+        """Return the power state; a machine without a battery is never on battery."""
         chargers: list[dict[str, str]] = []
         batteries: list[dict[str, str]] = []
         for supply in self._supplies():
@@ -53,7 +53,7 @@ def _values(folder: Path) -> dict[str, str]:
 def _read(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     values = {}
     for name in names:
-        # Missing, or refused by the firmware at this moment (ENODEV, EAGAIN).
+        # The file is missing, or the firmware refuses it at this moment (ENODEV, EAGAIN).
         with contextlib.suppress(OSError):
             values[name] = (folder / name).read_text(encoding="ascii", errors="replace").strip()
     return values
@@ -66,12 +66,12 @@ def _discharging(chargers: list[dict[str, str]], batteries: list[dict[str, str]]
         return False
     if "Discharging" in states:
         return True
-    # Some firmware says "Unknown" of a battery in use.
+    # Some firmware reports "Unknown" for a battery in use.
     return bool(chargers) and not online and not any(state in _CHARGING for state in states)
 
 
 def _percent(batteries: list[dict[str, str]]) -> int | None:
-    """Give what all batteries together have left: of two that differ in size the mean would be wrong."""
+    """Return the charge of all batteries together: the mean would be wrong for two of different sizes."""
     for kind in ("energy", "charge"):
         amounts = [_charge(battery, kind) for battery in batteries]
         known = [amount for amount in amounts if amount is not None]
