@@ -184,9 +184,9 @@ def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[t
 
 def scanner_factory(roots: Roots, state: Path) -> Callable[[WatchConfig], FolderScanner]:
     """Give what makes the scanner by the settings of a time."""
-    apart = str(state / "albums")
+    albums_dir = str(state / "albums")
     return lambda watch: FolderScanner(
-        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=apart
+        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=albums_dir
     )
 
 
@@ -206,7 +206,7 @@ def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callab
     remote = RemoteMountPoints()
 
     def make(watch: WatchConfig) -> FolderWatcher:
-        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote=remote)
+        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote_type=remote)
 
-    watcher = IsolatingWatcher(lambda: make(watch), MountTable().remote_type)
+    watcher = IsolatingWatcher(lambda: make(watch), remote_type=MountTable().remote_type)
     return watcher, lambda watch: watcher.rebuild(lambda: make(watch))

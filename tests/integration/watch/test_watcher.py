@@ -67,8 +67,8 @@ class Ear:
         *roots: Path,
         follow: bool = False,
         inotify: type[Inotify] = Inotify,
-        remote: Callable[[str], str | None] = lambda _path: None,
-        patience: float = PATIENCE,
+        remote_type: Callable[[str], str | None] = lambda _path: None,
+        timeout: float = PATIENCE,
     ) -> None:
         self.root = roots[0]
         self.told: queue.Queue[FsEvent] = queue.Queue()
@@ -78,8 +78,8 @@ class Ear:
             RULES,
             follow_symlinks=follow,
             inotify=inotify,
-            remote=remote,
-            patience=patience,
+            remote_type=remote_type,
+            timeout=timeout,
         )
         self.watcher.start(self.told.put)
         for root in roots:
@@ -669,8 +669,8 @@ def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
     ear.until(RootLost(str(root), "its watch died: poisoned"), RootLost(str(other), "its watch died: poisoned"))
     ear.watcher.add_root(str(root))
     revived.set()
-    (dying,) = ear.watcher._dying
-    dying.join(PATIENCE)
+    (stopping,) = ear.watcher._stopping
+    stopping.join(PATIENCE)
     assert ear.rest() == []
 
 
@@ -714,7 +714,7 @@ def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    ears.append(ear := Ear(root, other, patience=0.5))
+    ears.append(ear := Ear(root, other, timeout=0.5))
     with hung_fs.hung(other):
         for number in range(5):
             (root / f"{number}.jpg").touch()
@@ -723,7 +723,7 @@ def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
         for _ in range(3):
             with pytest.raises(TimeoutError, match="does not answer"):
                 ear.watcher.add_root(str(other))
-        assert sum(thread.name == f"looks at {other}" for thread in threading.enumerate()) == 1
+        assert sum(thread.name == f"stat of {other}" for thread in threading.enumerate()) == 1
         assert watched(ear) == {"."}
     ear.watcher.add_root(str(other))
     (other / "back.jpg").touch()
@@ -736,7 +736,7 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
 ) -> None:
     (root / "nas").mkdir()
     with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMountPoints()) as remote:
-        ears.append(ear := Ear(root, remote=remote))
+        ears.append(ear := Ear(root, remote_type=remote))
         ear.until(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
         (root / "new").mkdir()
         ear.until(FolderAppeared(str(root / "new")))
@@ -772,9 +772,9 @@ def test_a_root_that_may_hang_is_watched_apart_and_left_behind_when_it_does(root
 
     both = Roots([str(root), str(share)])
     watchers = IsolatingWatcher(
-        lambda: FolderWatcher(both, RULES, inotify=Sticky, patience=0.5),
-        lambda path: "fuse" if path == str(share) else None,
-        patience=0.5,
+        lambda: FolderWatcher(both, RULES, inotify=Sticky, timeout=0.5),
+        remote_type=lambda path: "fuse" if path == str(share) else None,
+        timeout=0.5,
     )
     watchers.start(told.put)
     watchers.add_root(str(root))

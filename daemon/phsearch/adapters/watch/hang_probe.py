@@ -1,7 +1,7 @@
-"""Whether a root answers, asked so that a hung file system holds up nobody but the one thread that asks it.
+"""Checks whether a root answers; a hung file system blocks only the thread that calls it.
 
-A call on a network share whose server is gone never returns and cannot be ended. So it is made on a thread of its own
-that is left behind, one at most for each root, and whoever wants to know waits only so long.
+A call on a network share whose server is gone never returns and cannot be cancelled. So each call runs on its own
+thread, at most one for each root, and the caller waits only for a limited time. The thread of a hung call is abandoned.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ import threading
 
 
 class HangProbe:
-    """Looks at roots; a root that does not answer within `seconds` counts as one that cannot be looked at."""
+    """Reads the identity of roots. A root that does not answer within `seconds` counts as unreadable."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._asked: dict[str, _Question] = {}
+        self._calls: dict[str, _StatCall] = {}
 
     def identity(self, root: str) -> tuple[int, int]:
-        """Give device and inode of `root`. Raises OSError, ETIMEDOUT where it does not answer."""
+        """Return device and inode of `root`. Raises OSError, with ETIMEDOUT if it does not answer."""
         while True:
             with self._lock:
-                question = self._asked.get(root)
-                mine = question is None or question.answered.is_set()
-                if question is None or mine:
-                    question = self._asked[root] = _Question(root)
-                    question.start()
-            if not question.answered.wait(self._seconds):
+                call = self._calls.get(root)
+                mine = call is None or call.finished.is_set()
+                if call is None or mine:
+                    call = self._calls[root] = _StatCall(root)
+                    call.start()
+            if not call.finished.wait(self._seconds):
                 raise TimeoutError(errno.ETIMEDOUT, "it does not answer", root)
-            if mine:  # an answer to an earlier question may be older than what made us ask
+            if mine:  # the result of an earlier call may be older than the reason for this one
                 with self._lock:
-                    if self._asked.get(root) is question:
-                        del self._asked[root]
-                question.join()
-                return question.answer()
+                    if self._calls.get(root) is call:
+                        del self._calls[root]
+                call.join()
+                return call.result()
 
 
-class _Question(threading.Thread):
+class _StatCall(threading.Thread):
     def __init__(self, root: str) -> None:
-        super().__init__(name=f"looks at {root}", daemon=True)
+        super().__init__(name=f"stat of {root}", daemon=True)
         self._root = root
         self._identity = (0, 0)
         self._error: OSError | None = None
-        self.answered = threading.Event()
+        self.finished = threading.Event()
 
     def run(self) -> None:
         try:
@@ -52,9 +52,9 @@ class _Question(threading.Thread):
             self._identity = (status.st_dev, status.st_ino)
         except OSError as error:
             self._error = error
-        self.answered.set()
+        self.finished.set()
 
-    def answer(self) -> tuple[int, int]:
+    def result(self) -> tuple[int, int]:
         if self._error is not None:
             raise self._error
         return self._identity
