@@ -1,4 +1,4 @@
-"""What the GPU tests share: a CUDA device or a reason to skip, and the bundled model on it."""
+"""Fixtures of the GPU tests: a CUDA device or a reason to skip, and the bundled model on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 @pytest.fixture(scope="session")
 def cuda() -> Any:
-    """Torch, where it has a CUDA device. Elsewhere the test is skipped, mostly without seconds spent on the import."""
+    """Return torch if it has a CUDA device. Otherwise skip the test, mostly without the seconds of the import."""
     if not any(Path(device).exists() for device in DEVICES):
         pytest.skip(f"needs a CUDA device: there is none of {', '.join(DEVICES)}")
     import torch  # noqa: PLC0415 - seconds, and only where they are of use
@@ -34,7 +34,7 @@ def cuda() -> Any:
 
 @pytest.fixture(scope="session")
 def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
-    """Make the bundled model's image tower: (device, precision, batch_size, gpu_memory_mb)."""
+    """Return a function that loads the bundled image tower: (device, precision, batch_size, gpu_memory_mb)."""
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
@@ -50,7 +50,7 @@ def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
 
 @pytest.fixture(scope="session")
 def pixels(cuda: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
-    """Give real photos as the decoder hands them to the bundled model."""
+    """Return real photos, decoded for the bundled model."""
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None

@@ -1,4 +1,4 @@
-"""What happens when memory runs out, on any machine: a model that refuses batches above a size."""
+"""Running out of memory, on any machine: with a model that refuses batches above a size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CPU_SENTENCE = "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't 
 
 @pytest.fixture(scope="module")
 def make_tower() -> MakeTower:
-    """Make a tower whose model takes `fits` pictures at most; with it comes the list of the batches it was given."""
+    """Return a tower whose model takes at most `fits` pictures, and the list of the batches it was given."""
     import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
 
     from phsearch.adapters import clip  # noqa: PLC0415
