@@ -49,6 +49,14 @@ class TruncatedImageError(UnreadableImageError):
     """The photo ends too early. Mostly it is still being written, so it is read again soon."""
 
 
+class FileTooLargeError(UnreadableImageError):
+    """A photo file has more than `limit` bytes; `size` is what is known of its size."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"it has more than {limit >> 20:,} MB")
+        self.size = size
+
+
 class UnsupportedQueryError(PhsearchError):
     """The query is well formed, but the model cannot answer it, e.g. it has not learned its script."""
 

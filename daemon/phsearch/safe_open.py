@@ -1,29 +1,40 @@
-"""Open a photo safely, although other users may write into a watched folder.
+"""Opens and reads photo files safely: no link leads elsewhere, and no FIFO or device is opened.
 
-They may replace a photo by a link, a FIFO or a device at any moment, also between a check and an open. So the path from
-the root to the file is opened folder by folder, and no step follows a symbolic link. The file at its end is checked
-before it is opened for reading: a device may act when it is only opened, and a FIFO waits for its writer.
+Any program that can write to a watched folder can put a link, a FIFO or a device in the place of a photo at any moment,
+also between a check and an open. So the path from the root to the file is opened folder by folder and no step follows a
+symbolic link. The last name is checked before it is opened for reading: opening a device may already have an effect,
+and opening a FIFO waits for its writer.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
+from typing import TYPE_CHECKING
 
-from phsearch.errors import UnreadableImageError
+from phsearch.errors import FileTooLargeError, UnreadableImageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_BYTES_PER_PIXEL = 8
+_METADATA_BYTES = 64 << 20
+_CHUNK = 1 << 20
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _UPWARD = frozenset({"", ".", ".."})
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_regular(path: str, root: str | None = None) -> int:
-    """Open a regular file for reading, and return its descriptor.
+    """Open a regular file for reading and return its descriptor.
 
-    With `root`, a folder that holds `path`, no name below it may be a symbolic link. Raise OSError (ELOOP or ENOTDIR
-    for a link), and UnreadableImageError for anything but a regular file.
+    With `root`, a folder above `path`, no name below it may be a symbolic link. Raises OSError (ELOOP or ENOTDIR
+    at a link) and UnreadableImageError if it is not a regular file.
     """
+    if "\0" in path:
+        raise UnreadableImageError("no file has a NUL character in its name")
     descriptor = _open_path(path) if root is None else _open_path_below(path, root)
     try:
         status = os.fstat(descriptor)
@@ -34,6 +45,50 @@ def open_regular(path: str, root: str | None = None) -> int:
         return os.open(f"/proc/self/fd/{descriptor}", _READ)
     finally:
         os.close(descriptor)
+
+
+def largest_photo(max_pixels: int) -> int:
+    """Return the bytes of the largest file that a photo of `max_pixels` pixels can need.
+
+    That is an uncompressed photo with four 16-bit channels, and its metadata.
+    """
+    return max_pixels * _BYTES_PER_PIXEL + _METADATA_BYTES
+
+
+def read_chunks(descriptor: int, progress: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+    """Yield the content of an open file in chunks of at most a megabyte.
+
+    `progress` is called for each chunk: a large file on a slow disk is not a hung disk.
+    """
+    while chunk := os.read(descriptor, _CHUNK):
+        progress()
+        yield chunk
+
+
+def read_whole(
+    source: str | int, *, limit: int, root: str | None = None, progress: Callable[[], None] = lambda: None
+) -> tuple[os.stat_result, bytes]:
+    """Return the status and the whole content of a regular file: of a path, or of a descriptor, which stays open.
+
+    The content is copied to memory and not mapped: a mapped file that shrinks kills the process (SIGBUS), and a copy
+    cannot change between the header check and the decode. `root` as in open_regular, `progress` as in read_chunks.
+    Raises FileTooLargeError for more than `limit` bytes, UnreadableImageError and OSError as open_regular.
+    """
+    descriptor = open_regular(source, root) if isinstance(source, str) else source
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > limit:
+            raise FileTooLargeError(status.st_size, limit)
+        content = io.BytesIO()
+        # The size in the status is not enough: the file may grow, and files in /proc have a size of 0.
+        for chunk in read_chunks(descriptor, progress):
+            content.write(chunk)
+            if content.tell() > limit:
+                raise FileTooLargeError(content.tell(), limit)
+        return status, content.getvalue()
+    finally:
+        if isinstance(source, str):
+            os.close(descriptor)
 
 
 def _open_path(path: str) -> int:

@@ -1,6 +1,6 @@
-"""The yardstick of indexing: decode and embed the photos of a folder with the same parts, and nothing else.
+"""The yardstick of indexing: decodes and embeds the photos of a folder with the same code, and does nothing else.
 
-No watching, no digests, no store, no second process: threads decode three batches ahead while the model works. Run as
+There is no watch, digest, store or second process. Threads decode three batches ahead while the model runs. Run as
 `python -P bare.py SETUP FOLDER WARM_UP`, where SETUP is the first frame that the daemon sends its index worker; prints
 the rate from the end of the first batch after WARM_UP photos to the end of the last, as JSON.
 """
@@ -23,7 +23,7 @@ _AHEAD = 3
 
 
 def main() -> None:
-    """Embed and report."""
+    """Embed the photos and print the rate."""
     setup: dict[str, Any] = json.loads(sys.argv[1])
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch  # noqa: PLC0415 - after the environment is set
@@ -33,8 +33,10 @@ def main() -> None:
 
     if setup["torch_threads"]:
         torch.set_num_threads(setup["torch_threads"])
-    bundle = clip.load(setup["name"], setup["pretrained"], "image")
-    tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], setup["batch_size"])
+    bundle = clip.load_tower(setup["name"], setup["pretrained"], "image")
+    tower = clip.OpenClipImageTower(
+        bundle, device=setup["device"], precision=setup["precision"], batch_size=setup["batch_size"]
+    )
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     paths = sorted(str(path) for path in Path(sys.argv[2]).iterdir())
     batches = [paths[start : start + tower.batch_size] for start in range(0, len(paths), tower.batch_size)]

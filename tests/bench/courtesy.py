@@ -1,8 +1,8 @@
-"""What indexing costs its owner: how much slower other programs are beside it, and how long queries take meanwhile.
+"""The cost of indexing for its owner: how much slower other programs run meanwhile, and how long queries take.
 
-The owner's programs are as many as there are processors, each computing all the time, and one that wakes up two hundred
-times a second, as a player or an editor does. They run in turns beside an idle daemon, one that indexes, one that is
-throttled, and one whose index worker is put into other scheduling classes, for comparison.
+The owner's programs are one for each processor that computes all the time, and one that wakes up two hundred
+times a second, as a player or an editor does. They run alternately beside an idle daemon, one that indexes, one that is
+throttled, and, for comparison, one whose index worker is in other scheduling classes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from bench.context import INDEX, LONG, processes, running, say, warm
 from bench.indexing import cpu
-from bench.kit import INDEX, LONG, processes, running, say, warm
-from bench.photos import Feed
+from bench.photos import PhotoFeed
 from bench.queries import distinct_texts
-from bench.table import Aim, Figure, percentile
+from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.fake_power import VARIABLE, Machine
 from support.harness import wait_until
@@ -31,7 +31,7 @@ from support.harness import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 _PAUSE = 0.02
@@ -56,7 +56,7 @@ _CLASSES = {"SCHED_BATCH": os.SCHED_BATCH, "SCHED_IDLE": os.SCHED_IDLE}
 
 @dataclass
 class Pair:
-    """What was measured beside an idle daemon, and right after it under a condition."""
+    """The values beside an idle daemon, and directly afterwards under a condition."""
 
     work: list[tuple[float, float]] = field(default_factory=list)
     taken: list[float] = field(default_factory=list)
@@ -64,13 +64,13 @@ class Pair:
     asked: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Run the owner's programs, and ask queries, under each condition in turns."""
-    seconds, rounds, queries = kit.count(3, 1), kit.count(7, 1), kit.count(40, 10)
-    daemon = kit.daemon("courtesy", index={"keep_alive_seconds": 3600})
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Run the owner's programs and queries under each condition alternately."""
+    seconds, rounds, queries = context.count(3, 1), context.count(7, 1), context.count(40, 10)
+    daemon = context.daemon("courtesy", index={"keep_alive_seconds": 3600})
     host = Machine(daemon.home / "machine")
     daemon.env[VARIABLE] = str(host.folder)
-    feed = Feed(kit.photos.small(160), daemon.photos, daemon.home / "staging")
+    feed = PhotoFeed(context.photos.small(160), daemon.photos, daemon.home / "staging")
     pairs = {name: Pair() for name in ("indexing", "throttled", *_CLASSES)}
     texts = distinct_texts()
     with running(daemon), Client(daemon.socket, LONG) as client:
@@ -95,33 +95,33 @@ def measure(kit: Kit) -> Iterator[Figure]:
     yield from _figures(pairs, f"medians of {rounds} turns of {seconds} s, each beside an idle one just before it")
 
 
-def _figures(pairs: dict[str, Pair], note: str) -> Iterator[Figure]:
+def _figures(pairs: dict[str, Pair], note: str) -> Iterator[Measurement]:
     for name, pair in pairs.items():
         # Of what both got: that depends less on what else the machine does than the owner's work itself.
-        aim = Aim("value", "<=", 5) if name not in _CLASSES else None
-        yield Figure(f"processor time taken, {_label(name)}", statistics.median(pair.taken), "%", aim=aim)
+        aim = Target("value", "<=", 5) if name not in _CLASSES else None
+        yield Measurement(f"processor time taken, {_label(name)}", statistics.median(pair.taken), "%", target=aim)
     for name, pair in pairs.items():
         # The median of the ratios: what else the machine does in one turn concerns both sides of it.
         ratio = statistics.median(beside / alone for alone, beside in pair.work)
-        aim = Aim("ratio", ">=", 0.95) if name not in _CLASSES else None
-        yield Figure(f"owner's work, {_label(name)}", 100 * ratio, "%", "idle", 100, aim, note)
+        aim = Target("ratio", ">=", 0.95) if name not in _CLASSES else None
+        yield Measurement(f"owner's work, {_label(name)}", 100 * ratio, "%", "idle", 100, aim, note)
         note = ""
     for name, pair in pairs.items():
         quiet, beside = (percentile(side, 99) for side in pair.late)
-        yield Figure(f"owner's wake-up late, p99, {_label(name)}", beside, "ms", "idle", quiet)
+        yield Measurement(f"owner's wake-up late, p99, {_label(name)}", beside, "ms", "idle", quiet)
     for name, pair in pairs.items():
         if name not in _CLASSES:
             for percent in (50, 95):
                 quiet, beside = (percentile(side, percent) for side in pair.asked)
-                yield Figure(f"query, {name}, p{percent}", beside, "ms", "idle", quiet, Aim("ratio", "<=", 2))
+                yield Measurement(f"query, {name}, p{percent}", beside, "ms", "idle", quiet, Target("ratio", "<=", 2))
 
 
 def _label(name: str) -> str:
     return f"if the worker had {name}" if name in _CLASSES else name
 
 
-def _arrange(name: str, daemon: Daemon, host: Machine, feed: Feed) -> None:
-    """Bring a condition about."""
+def _arrange(name: str, daemon: Daemon, host: Machine, feed: PhotoFeed) -> None:
+    """Establish a condition."""
     host.plug()
     if name == "throttled":
         host.unplug(80)
@@ -136,7 +136,7 @@ def _arrange(name: str, daemon: Daemon, host: Machine, feed: Feed) -> None:
 
 
 def _rest(daemon: Daemon) -> None:
-    """Wait until what was withdrawn has been noticed."""
+    """Wait until the daemon has noticed the removed photos."""
     wait_until(lambda: not daemon.status()["pending"], "nothing is pending", LONG)
 
 
@@ -151,7 +151,7 @@ def _ask(client: Client, texts: Iterator[str], count: int) -> list[float]:
 
 
 def _beside(seconds: float) -> tuple[float, float, list[float]]:
-    """Run the owner's programs; gives the work done, its processor seconds, and the lateness of wake-ups in ms."""
+    """Run the owner's programs; return the work done, its processor seconds, and the delays of wake-ups in ms."""
     computing = [_start(_COMPUTES, seconds) for _ in range(os.cpu_count() or 1)]
     waking = _start(_WAKES, seconds)
     done = [json.loads(each.communicate()[0]) for each in computing]

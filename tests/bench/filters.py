@@ -1,4 +1,4 @@
-"""What filters and relevance add to a ranking, in memory: the same search with and without them, in turns."""
+"""The cost of filters and relevance in a ranking in memory: the same search with and without them, alternately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.table import Aim, Figure
+from bench.table import Measurement, Target
 from phsearch.domain.query import parse
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.filters import FilterCompiler
@@ -21,7 +21,7 @@ from support.photos import photo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from phsearch.domain.types import Photo, Vectors
 
 _PHOTOS, _QUICK = 100_000, 20_000
@@ -38,15 +38,15 @@ _QUERIES = {
 }
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
+def measure(context: BenchContext) -> Iterator[Measurement]:
     """Rank a library of random vectors."""
-    count = _QUICK if kit.quick else _PHOTOS
+    count = _QUICK if context.quick else _PHOTOS
     rng = np.random.default_rng(0)
     index = VectorIndex()
     begun = time.perf_counter()
     index.load([_photo(number, rng) for number in range(count)], _unit(rng, count))
     took = time.perf_counter() - begun
-    yield Figure(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
+    yield Measurement(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
     filter_compiler = FilterCompiler(Roots(["/photos"]).root_of, "/home/me")
     reference = _unit(rng, 1_000)
     curve = Curve(-5, 1.4, 0.15)
@@ -54,15 +54,15 @@ def measure(kit: Kit) -> Iterator[Figure]:
     calibrated = Calibration(curve, curve, 0.5, 0.3, 0.15, mean=mean, covariance=covariance)
     for name, text in _QUERIES.items():
         plain, filtered = _turns(index, filter_compiler, text, UNCALIBRATED, rng)
-        yield Figure(f"search by {name}", filtered, "ms", "without", plain, Aim("ratio", "<=", 2))
+        yield Measurement(f"search by {name}", filtered, "ms", "without", plain, Target("ratio", "<=", 2))
     plain, judged = _turns(index, filter_compiler, "", calibrated, rng)
-    yield Figure("search with relevance", judged, "ms", "without", plain, Aim("ratio", "<=", 2))
+    yield Measurement("search with relevance", judged, "ms", "without", plain, Target("ratio", "<=", 2))
 
 
 def _turns(
     index: VectorIndex, filter_compiler: FilterCompiler, text: str, calibration: Calibration, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Give the medians of a plain search and of one with filters and a calibration, in ms, one after the other."""
+    """Return the medians in ms of a plain search and of one with filters and a calibration."""
     filters = parse(text, _TODAY).filters if text else ()
     plain, other = [], []
     for _ in range(_ROUNDS):

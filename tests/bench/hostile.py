@@ -1,4 +1,4 @@
-"""How long an honest query takes while other programs of the same user misbehave on the socket."""
+"""The duration of a normal query while other programs of the same user misbehave on the socket."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bench.kit import LONG, idle, running, warm
+from bench.context import LONG, idle, running, warm
 from bench.queries import distinct_texts
-from bench.table import Aim, Figure, percentile
+from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.attackers import ATTACKS
 from support.harness import TESTS
@@ -22,18 +22,18 @@ from support.harness import TESTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 _PAUSE = 0.03
 _PHOTOS = 16
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Ask beside each kind of misbehaviour, each query over a connection of its own."""
-    count = kit.count(200, 40)
-    daemon = kit.daemon("hostile")
-    for photo in kit.photos.small(_PHOTOS):
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Measure queries beside each kind of misbehaviour, each query over a new connection."""
+    count = context.count(200, 40)
+    daemon = context.daemon("hostile")
+    for photo in context.photos.small(_PHOTOS):
         os.link(photo, daemon.photos / photo.name)
     texts = distinct_texts()
     with running(daemon):
@@ -50,10 +50,12 @@ def measure(kit: Kit) -> Iterator[Figure]:
                 beside = _timed(daemon, texts, count)
                 peak = _memory(daemon)
             p50, p95 = statistics.median(beside), percentile(beside, 95)
-            yield Figure(f"{name}, p50", p50, "ms", "alone", statistics.median(quiet), Aim("ratio", "<=", 2), note)
+            yield Measurement(
+                f"{name}, p50", p50, "ms", "alone", statistics.median(quiet), Target("ratio", "<=", 2), note
+            )
             note = ""
-            yield Figure(f"{name}, p95", p95, "ms", "alone", percentile(quiet, 95))
-            yield Figure(f"{name}, memory", peak - memory, "MB", aim=Aim("value", "<=", 100))
+            yield Measurement(f"{name}, p95", p95, "ms", "alone", percentile(quiet, 95))
+            yield Measurement(f"{name}, memory", peak - memory, "MB", target=Target("value", "<=", 100))
 
 
 def _timed(daemon: Daemon, texts: Iterator[str], count: int) -> list[float]:

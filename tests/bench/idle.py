@@ -1,4 +1,4 @@
-"""What a daemon costs that has nothing to do: processor time and disk writes of daemon and query worker in a minute."""
+"""The cost of an idle daemon: processor time and disk writes of daemon and query worker in a minute."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench import photos
-from bench.kit import MAIN, QUERY, idle, processes, running, say, warm
-from bench.table import Aim, Figure
+from bench.context import MAIN, QUERY, idle, processes, running, say, warm
+from bench.table import Measurement, Target
 from phsearch.adapters.store import arrow_rows
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint
@@ -21,7 +21,7 @@ from phsearch.domain.types import Fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 _ROOTS = (1, 10, 100)
@@ -33,19 +33,19 @@ _WRITE = 4_096
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Costs:
-    """What a process has cost since it began."""
+    """The cost of a process since its start."""
 
     seconds: float
     wakes: int
     written: int
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Let daemons of ever more roots rest."""
-    count, seconds = kit.count(30_000, 10_000), kit.count(60, 30)
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Measure idle daemons with more and more roots."""
+    count, seconds = context.count(30_000, 10_000), context.count(60, 30)
     for number in _ROOTS:
-        daemon = kit.daemon(f"idle-{number}")
-        roots = _fill(kit, daemon, number, count)
+        daemon = context.daemon(f"idle-{number}")
+        roots = _fill(context, daemon, number, count)
         with running(daemon, *roots):
             idle(daemon, count)
             warm(daemon)
@@ -54,7 +54,7 @@ def measure(kit: Kit) -> Iterator[Figure]:
             yield from _rest(daemon, number, count, seconds)
 
 
-def _rest(daemon: Daemon, roots: int, photos: int, seconds: int) -> Iterator[Figure]:
+def _rest(daemon: Daemon, roots: int, photos: int, seconds: int) -> Iterator[Measurement]:
     pids = processes(daemon)
     if set(pids) != {MAIN, QUERY}:
         raise RuntimeError(f"an idle daemon has no other processes than main and query worker, but {pids}")
@@ -65,21 +65,21 @@ def _rest(daemon: Daemon, roots: int, photos: int, seconds: int) -> Iterator[Fig
     after = [_costs(pids[name]) for name in (MAIN, QUERY)]
     spent = [(late.seconds - early.seconds) / lasted * 100 for early, late in zip(before, after, strict=True)]
     wakes = sum(late.wakes - early.wakes for early, late in zip(before, after, strict=True))
-    yield Figure(
+    yield Measurement(
         f"idle, processor, {roots} roots",
         sum(spent),
         "%",
-        aim=Aim("value", "<=", 0.2),
+        target=Target("value", "<=", 0.2),
         note=f"of a core in {lasted:.0f} s; main {spent[0]:.4f}, query worker {spent[1]:.4f}; "
         f"{wakes} context switches; {photos:,} photos",
     )
     written = sum(late.written - early.written for early, late in zip(before, after, strict=True))
     changed = len(set(_files(daemon.state).items()) ^ set(files.items()))
-    yield Figure(
+    yield Measurement(
         f"idle, written, {roots} roots",
         written,
         "bytes",
-        aim=Aim("value", "<=", 0),
+        target=Target("value", "<=", 0),
         note=f"in {lasted:.0f} s; {changed} files of the state changed",
     )
 
@@ -100,17 +100,17 @@ def _files(state: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in state.rglob("*")}
 
 
-def _fill(kit: Kit, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
-    """Make folders of files that look like the photos the index knows; gives the roots."""
+def _fill(context: BenchContext, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
+    """Make folders of files that look like the photos the index knows; return the roots."""
     watched_roots = [daemon.home / "roots" / str(number) for number in range(roots)]
     # One real photo teaches the store the model's identity.
-    photos.linked(kit.photos.small(1), watched_roots[0] / "first")
+    photos.linked(context.photos.small(1), watched_roots[0] / "first")
     for top in watched_roots:
         top.mkdir(parents=True, exist_ok=True)
     with running(daemon, *watched_roots):
         idle(daemon, 1)
-        kit.learn(daemon)
-    store = LanceStore(daemon.state / "index", kit.model)
+        context.learn(daemon)
+    store = LanceStore(daemon.state / "index", context.model)
     try:
         known, _ = store.load()
         identity = arrow_rows.identity_of(store._photos.schema)

@@ -1,7 +1,7 @@
-"""Indexing rate: the daemon, watching, digesting, storing and answering, beside a script that only decodes and embeds.
+"""Indexing rate: the whole daemon, compared with a script that only decodes and embeds.
 
-Both run with the same tower, precision, batch size, threads and priority, in turns. Loading is nobody's merit: a rate
-is taken from the first batch embedded to the last.
+Both run with the same tower, precision, batch size, threads and priority, alternately. Loading does not count: a rate
+is measured from the first batch embedded to the last.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from bench.kit import INDEX, LONG, idle, processes, running, say, warm
+from bench.context import INDEX, LONG, idle, processes, running, say, warm
 from bench.photos import linked
-from bench.table import Aim, Figure
+from bench.table import Measurement, Target
 from phsearch import config
 from phsearch.client import Client
 from phsearch.daemon import worker_commands
@@ -28,7 +28,7 @@ from phsearch.daemon import worker_commands
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 _BARE = Path(__file__).with_name("bare.py")
@@ -45,26 +45,26 @@ class Rate:
     cpu: float
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Run daemon and script in turns."""
-    count, rounds = kit.count(640, 160), kit.count(3, 1)
-    photos = kit.photos.small(_WARM_UP + count)
-    alone = linked(photos, kit.folder / "bare")
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Run daemon and script alternately."""
+    count, rounds = context.count(640, 160), context.count(3, 1)
+    photos = context.photos.small(_WARM_UP + count)
+    alone = linked(photos, context.folder / "bare")
     warm_up, photos = photos[:_WARM_UP], photos[_WARM_UP:]
     precision = "auto"
     daemons, scripts = [], []
     for number in range(rounds):
-        daemon = kit.daemon(f"indexing-{number}", model={"precision": precision})
+        daemon = context.daemon(f"indexing-{number}", model={"precision": precision})
         linked(warm_up, daemon.photos / "warm-up")
         with running(daemon):
             warm(daemon)
             idle(daemon, len(warm_up))
-            kit.learn(daemon)
+            context.learn(daemon)
             # "auto" is decided by a stopwatch: whatever the first worker chose holds for everybody after it.
             precision = daemon.status()["model"]["precision"]
-            like = circumstances(daemon)
+            like = worker_conditions(daemon)
             daemons.append(measured(daemon, photos, len(warm_up)))
-        script = bare(kit, like, precision, alone)
+        script = bare(context, like, precision, alone)
         scripts.append(Rate(script["rate"], script["cpu"]))
         say(f"  round {number + 1}: daemon {daemons[-1].rate:.1f}/s, script {scripts[-1].rate:.1f}/s")
     rates = [statistics.median(each.rate for each in side) for side in (daemons, scripts)]
@@ -75,13 +75,15 @@ def measure(kit: Kit) -> Iterator[Figure]:
     )
     if cpus[0] < _IMPLAUSIBLE * cpus[1]:
         note += "; NOT TO BE TRUSTED: the daemon cannot do more than the script with so much less processor time"
-    yield Figure("indexing, daemon", rates[0], "photos/s", "bare script", rates[1], Aim("ratio", ">=", 0.9), note)
+    yield Measurement(
+        "indexing, daemon", rates[0], "photos/s", "bare script", rates[1], Target("ratio", ">=", 0.9), note
+    )
     note = "of all its processes; the fairer comparison while other programs run"
-    yield Figure("indexing, processor time", cpus[0], "ms/photo", "bare script", cpus[1], note=note)
+    yield Measurement("indexing, processor time", cpus[0], "ms/photo", "bare script", cpus[1], note=note)
 
 
 def measured(daemon: Daemon, photos: list[Path], before: int) -> Rate:
-    """Put `photos` into a warm daemon that has embedded `before`, and time it from the first embedded to the last."""
+    """Index `photos` with a warm daemon that has embedded `before`; measure from the first embedded to the last."""
     linked(photos, daemon.home / "new").rename(daemon.photos / "new")
     first: tuple[int, float, float] | None = None
     deadline = time.monotonic() + LONG
@@ -102,30 +104,30 @@ def measured(daemon: Daemon, photos: list[Path], before: int) -> Rate:
 
 
 def cpu(daemon: Daemon) -> float:
-    """Give the processor seconds that a daemon's processes have used."""
+    """Return the processor seconds that a daemon's processes have used."""
     times = [psutil.Process(pid).cpu_times() for pid in (daemon.pid, *daemon.workers())]
     return float(sum(each.user + each.system for each in times))
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a running index worker runs with: its priority and its whole environment, OpenMP's settings among it."""
+class WorkerConditions:
+    """The priority and the whole environment of a running index worker, with the settings of OpenMP."""
 
     nice: int
     env: dict[str, str]
 
 
-def circumstances(daemon: Daemon) -> Circumstances:
-    """Ask the kernel, so that nothing is missed: spinning OpenMP threads alone make the script four times as slow."""
+def worker_conditions(daemon: Daemon) -> WorkerConditions:
+    """Read them from the kernel so that none is missed: spinning OpenMP threads alone slow the script to a quarter."""
     pid = processes(daemon)[INDEX]
     pairs = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
     env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    return Circumstances(os.getpriority(os.PRIO_PROCESS, pid), env)
+    return WorkerConditions(os.getpriority(os.PRIO_PROCESS, pid), env)
 
 
-def bare(kit: Kit, like: Circumstances, precision: str, folder: Path) -> dict[str, Any]:
-    """Run the script just as the daemon runs its index worker."""
-    settings = config.Config(model=config.ModelConfig(name=kit.model, precision=precision))
+def bare(context: BenchContext, like: WorkerConditions, precision: str, folder: Path) -> dict[str, Any]:
+    """Run the script exactly as the daemon runs its index worker."""
+    settings = config.Config(model=config.ModelConfig(name=context.model, precision=precision))
     setup = worker_commands.index_worker(settings, like.env, worker_commands.PROGRAM).setup
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(

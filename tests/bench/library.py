@@ -1,4 +1,4 @@
-"""A library of ten thousand photos without the photos: rows with made-up vectors, as if their disk were unplugged."""
+"""A library of ten thousand photos without files: rows with random vectors, as if their disk were unplugged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import photos
-from bench.kit import idle, running
+from bench.context import idle, running
 from phsearch.adapters.store import arrow_rows
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
@@ -18,7 +18,7 @@ from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 SIZE = 10_000
@@ -26,31 +26,31 @@ _WRITE = 256
 _YEAR = 365 * 86_400
 
 
-def large(kit: Kit, name: str, **sections: dict[str, Any]) -> Daemon:
-    """Give a daemon, not yet started, that knows ten thousand photos; it is to be started with the `roots` of it."""
-    template = kit.folder / "large" / "state"
+def large(context: BenchContext, name: str, **sections: dict[str, Any]) -> Daemon:
+    """Return a daemon, not started yet, with ten thousand photos in its index; start it with `roots`."""
+    template = context.folder / "large" / "state"
     if not template.exists():
-        _make(kit)
-    daemon = kit.daemon(name, **sections)
+        _make(context)
+    daemon = context.daemon(name, **sections)
     shutil.copytree(template, daemon.home / "state")
     return daemon
 
 
-def roots(kit: Kit, daemon: Daemon) -> tuple[Path, Path]:
-    """Give the daemon's own folder, and that of the made-up photos: it does not exist, so they are kept as they are."""
-    return daemon.photos, kit.folder / "unplugged"
+def roots(context: BenchContext, daemon: Daemon) -> tuple[Path, Path]:
+    """Return the daemon's own folder, and that of the photos without files; it is missing, so their rows are kept."""
+    return daemon.photos, context.folder / "unplugged"
 
 
-def _make(kit: Kit) -> None:
-    daemon = kit.daemon("large")
+def _make(context: BenchContext) -> None:
+    daemon = context.daemon("large")
     # One real photo teaches the store the model's identity.
-    photos.linked(kit.photos.small(1), daemon.photos / "first")
+    photos.linked(context.photos.small(1), daemon.photos / "first")
     with running(daemon):
         idle(daemon, 1)
-        kit.learn(daemon)
-    store = LanceStore(daemon.state / "index", kit.model)
+        context.learn(daemon)
+    store = LanceStore(daemon.state / "index", context.model)
     try:
-        _fill(store, roots(kit, daemon)[1])
+        _fill(store, roots(context, daemon)[1])
     finally:
         store.close()
 

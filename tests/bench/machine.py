@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""The machine and the versions that were measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBRARIES = ("torch", "open_clip_torch", "timm", "transformers", "lancedb", "nu
 
 
 def facts(model: str) -> dict[str, str]:
-    """Give date, machine, versions and model, each in a few words."""
+    """Return date, machine, versions and model, each in a few words."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
     return {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -26,12 +26,12 @@ def facts(model: str) -> dict[str, str]:
 
 
 def cores() -> int:
-    """Give the number of cores this process may use."""
+    """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def load() -> str:
-    """Give the load averages; much more than this benchmark's own share means that the figures are pessimistic."""
+    """Return the load averages; the results are pessimistic if they are much more than the benchmark's own load."""
     return "{:.2f} {:.2f} {:.2f} (1, 5, 15 minutes)".format(*os.getloadavg())
 
 

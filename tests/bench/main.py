@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: which to run, on what, and where the figures go."""
+"""The command line of the benchmarks: which to run, on which photos, and where the results are written."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from bench import (
     startup,
     table,
 )
-from bench.kit import Kit, say
+from bench.context import BenchContext, say
 from bench.photos import Photos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from bench.table import Figure
+    from bench.table import Measurement
 
-BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
+BENCHMARKS: dict[str, Callable[[BenchContext], Iterator[Measurement]]] = {
     "indexing": indexing.measure,
     "clients": clients.measure,
     "queries": queries.measure,
@@ -49,7 +49,7 @@ BENCHMARKS: dict[str, Callable[[Kit], Iterator[Figure]]] = {
 
 
 def main() -> int:
-    """Run what is asked for; gives the exit status."""
+    """Run the chosen benchmarks; return the exit status."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -57,12 +57,14 @@ def main() -> int:
     before = machine.load()
     with tempfile.TemporaryDirectory(prefix="phsearch-bench-", ignore_cleanup_errors=True) as folder:
         # Short paths: a socket's may have 107 bytes.
-        kit = Kit(Path(folder), Photos(Path(folder) / "photos", options.photos), options.model, quick=options.quick)
-        figures, failed = _run(options.only or list(BENCHMARKS), kit)
+        context = BenchContext(
+            Path(folder), Photos(Path(folder) / "photos", options.photos), options.model, quick=options.quick
+        )
+        figures, failed = _run(options.only or list(BENCHMARKS), context)
     load = {"load_before": before, "load_after": machine.load()}
-    sys.stdout.write(table.report(facts | kit.learnt | load, figures))
+    sys.stdout.write(table.report(facts | context.learnt | load, figures))
     if options.json:
-        record = {"facts": facts | kit.learnt | load, "figures": [figure.record() for figure in figures]}
+        record = {"facts": facts | context.learnt | load, "figures": [figure.record() for figure in figures]}
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     missed = [figure for figure in figures if figure.met is False]
     if failed:
@@ -70,13 +72,13 @@ def main() -> int:
     return int(bool(failed) or (options.strict and bool(missed)))
 
 
-def _run(names: list[str], kit: Kit) -> tuple[list[Figure], list[str]]:
-    figures: list[Figure] = []
+def _run(names: list[str], context: BenchContext) -> tuple[list[Measurement], list[str]]:
+    figures: list[Measurement] = []
     failed = []
     for name in names:
         say(f"{name} ...")
         try:
-            for figure in BENCHMARKS[name](kit):
+            for figure in BENCHMARKS[name](context):
                 figures.append(figure)
                 say(f"  {figure.line()}")
         except KeyboardInterrupt:

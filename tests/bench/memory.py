@@ -1,6 +1,6 @@
 """Memory of each process: at rest with ten thousand photos, after ten thousand queries, and at its peak while indexing.
 
-RSS is what `ps` shows and counts shared pages in every process; sums are of PSS, which shares them out.
+RSS is the value that `ps` shows, and counts shared pages in every process. Sums are of PSS, which divides them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 from bench import library
-from bench.kit import INDEX, LONG, MAIN, QUERY, idle, processes, running, say, warm
+from bench.context import INDEX, LONG, MAIN, QUERY, idle, processes, running, say, warm
 from bench.photos import linked
 from bench.queries import distinct_texts
-from bench.table import Aim, Figure
+from bench.table import Measurement, Target
 from phsearch.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
     from support.harness import Daemon
 
 _MB = 1e6
@@ -33,25 +33,25 @@ _GROWTH = 10
 """MB in 10,000 queries that an allocator may take without anybody having leaked: one kilobyte a query."""
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Rest, then queries, then photos: one daemon's whole day."""
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Measure one daemon at rest, then with queries, then with new photos."""
     with _two_cores():
         # The number of cores is asked of the machine, not of the process: threads must be told.
-        daemon = library.large(kit, "memory", index={"decode_threads": _CORES})
-        with running(daemon, *library.roots(kit, daemon)):
+        daemon = library.large(context, "memory", index={"decode_threads": _CORES})
+        with running(daemon, *library.roots(context, daemon)):
             warm(daemon)
             rest = usage(daemon)
-            aims = {MAIN: Aim("value", "<=", 350), QUERY: Aim("value", "<=", 700)}
+            aims = {MAIN: Target("value", "<=", 350), QUERY: Target("value", "<=", 700)}
             for name, aim in aims.items():
                 rss, pss = rest[name]
                 note = f"PSS {pss:.0f} MB; {library.SIZE:,} photos, at rest"
-                yield Figure(f"memory, {name}", rss, "MB", aim=aim, note=note)
-            yield from _growth(kit, daemon)
-            yield from _indexing(kit, daemon)
+                yield Measurement(f"memory, {name}", rss, "MB", target=aim, note=note)
+            yield from _growth(context, daemon)
+            yield from _indexing(context, daemon)
 
 
 def usage(daemon: Daemon) -> dict[str, tuple[float, float]]:
-    """Give RSS and PSS of each process of a daemon, in MB."""
+    """Return RSS and PSS of each process of a daemon, in MB."""
     found = {}
     for name, pid in processes(daemon).items():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -59,8 +59,8 @@ def usage(daemon: Daemon) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _growth(kit: Kit, daemon: Daemon) -> Iterator[Figure]:
-    warm_up, queries = kit.count(500, 200), kit.count(10_000, 1_000)
+def _growth(context: BenchContext, daemon: Daemon) -> Iterator[Measurement]:
+    warm_up, queries = context.count(500, 200), context.count(10_000, 1_000)
     texts = distinct_texts()
     _ask(daemon, texts, warm_up)
     steps = [usage(daemon)]
@@ -71,11 +71,11 @@ def _growth(kit: Kit, daemon: Daemon) -> Iterator[Figure]:
     for name in (MAIN, QUERY):
         sizes = [step[name][0] for step in steps]
         listed = ", ".join(f"{size:.1f}" for size in sizes)
-        yield Figure(
+        yield Measurement(
             f"growth, {name}, {queries:,} queries",
             sizes[-1] - sizes[0],
             "MB",
-            aim=Aim("value", "<=", _GROWTH),
+            target=Target("value", "<=", _GROWTH),
             note=f"RSS after {warm_up} queries and each further quarter: {listed}",
         )
 
@@ -93,26 +93,26 @@ def _ask_all(daemon: Daemon, texts: list[str]) -> None:
             client.call("search", query=text)
 
 
-def _indexing(kit: Kit, daemon: Daemon) -> Iterator[Figure]:
-    photos = kit.photos.large(kit.count(96, 24))
+def _indexing(context: BenchContext, daemon: Daemon) -> Iterator[Measurement]:
+    photos = context.photos.large(context.count(96, 24))
     linked(photos, daemon.home / "new").rename(daemon.photos / "new")
-    with Sampler(daemon) as sampler:
+    with MemorySampler(daemon) as sampler:
         idle(daemon, library.SIZE + len(photos))
     for name in (MAIN, QUERY, INDEX):
-        aims = {MAIN: Aim("value", "<=", 350), QUERY: Aim("value", "<=", 700)}
-        yield Figure(f"memory, {name}, peak indexing", sampler.peaks.get(name, 0.0), "MB", aim=aims.get(name))
-    yield Figure(
+        aims = {MAIN: Target("value", "<=", 350), QUERY: Target("value", "<=", 700)}
+        yield Measurement(f"memory, {name}, peak indexing", sampler.peaks.get(name, 0.0), "MB", target=aims.get(name))
+    yield Measurement(
         "memory, all, peak indexing",
         sampler.together,
         "MB",
-        aim=Aim("value", "<=", 2500),
+        target=Target("value", "<=", 2500),
         note=f"sum of PSS, of {sampler.samples} samples; {len(photos)} photos of 12 megapixels, "
         f"{sum(path.stat().st_size for path in photos) / len(photos) / _MB:.1f} MB each, on {_CORES} cores",
     )
 
 
-class Sampler:
-    """Watches a daemon's memory from a thread."""
+class MemorySampler:
+    """Samples a daemon's memory in a thread."""
 
     _EVERY = 0.1
 
@@ -146,7 +146,7 @@ class Sampler:
 
 @contextlib.contextmanager
 def _two_cores() -> Iterator[None]:
-    """Hold this process, and so what it starts, to two cores."""
+    """Restrict this process, and so the processes it starts, to two cores."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:_CORES])
     try:

@@ -1,7 +1,7 @@
-"""Photos to measure with: real ones, varied so that no two files have the same content.
+"""Photos to measure with: real photos, varied so that no two files have the same content.
 
-By default they are made from the photographs that come with scikit-image, by crops, flips, scales and exposure. With a
-folder of one's own the JPEGs in it are used as they are, each followed by some bytes of its own where more are wanted
+By default they are made from the photographs in scikit-image, by crops, flips, scales and exposure. With a
+folder of your own its JPEGs are used unchanged, each followed by some unique bytes if more are needed
 than there are: a decoder stops at the end of the picture, a digest does not.
 """
 
@@ -42,11 +42,11 @@ class Photos:
         self._noise: np.ndarray | None = None
 
     def small(self, count: int) -> list[Path]:
-        """Give `count` photos as they come: about 640 x 480, or whatever the given folder holds."""
+        """Return `count` photos of the usual size: about 640 x 480, or that of the given folder."""
         return self._made("small", count, self._copied if self._given else self._varied)
 
     def large(self, count: int) -> list[Path]:
-        """Give `count` photos of 12 megapixels."""
+        """Return `count` photos of 12 megapixels."""
         return self._made("large", count, self._enlarged)
 
     def _made(self, kind: str, count: int, make: Callable[[int], bytes]) -> list[Path]:
@@ -91,8 +91,8 @@ class Photos:
         return self._noise
 
 
-class Feed:
-    """An endless supply of new photos for a daemon: keeps it busy for as long as something is measured."""
+class PhotoFeed:
+    """Supplies a daemon with new photos, so that it is busy during a measurement."""
 
     _FOLDER = 512
 
@@ -103,7 +103,7 @@ class Feed:
         self._folders: list[Path] = []
 
     def top_up(self, pending: int) -> None:
-        """Put in another folder of photos if fewer than a folder's are left."""
+        """Add another folder of photos if less than one folder is pending."""
         if pending >= self._FOLDER:
             return
         name = f"feed-{len(self._folders)}"
@@ -115,13 +115,13 @@ class Feed:
         self._folders.append(self._root / name)
 
     def withdraw(self) -> None:
-        """Take all of it away again, embedded or not."""
+        """Remove all of them, embedded or not."""
         while self._folders:
             shutil.rmtree(self._folders.pop())
 
 
 def linked(photos: Sequence[Path], folder: Path) -> Path:
-    """Make a folder of hard links, to be renamed into a library at one blow."""
+    """Make a folder of hard links, which can be renamed into a library in one step."""
     folder.mkdir(parents=True)
     for path in photos:
         (folder / path.name).hardlink_to(path)
@@ -129,19 +129,19 @@ def linked(photos: Sequence[Path], folder: Path) -> Path:
 
 
 def unique(jpeg: bytes) -> bytes:
-    """Give the same picture as another file."""
+    """Return the same picture with another file content."""
     return jpeg + secrets.token_bytes(16)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a photo of yesterday: nobody need wait for it to settle."""
+    """Write a photo with yesterday's time, so that the daemon does not wait for it to settle."""
     path.write_bytes(data)
     status = path.stat()
     os.utime(path, (status.st_atime - _DAY, status.st_mtime - _DAY))
 
 
 def _variant(base: Image.Image, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Give a part of a photo, flipped and exposed by chance, in the given size."""
+    """Return a random part of a photo, randomly flipped and exposed, in the given size."""
     share = rng.uniform(0.6, 1)
     width = share * min(base.width, base.height * size[0] / size[1])
     height = width * size[1] / size[0]

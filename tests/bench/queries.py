@@ -1,4 +1,4 @@
-"""How long a query takes over the socket, when nothing else happens and while photos are being indexed."""
+"""The duration of a query over the socket, while nothing else runs and while photos are being indexed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import time
 from typing import TYPE_CHECKING
 
 from bench import library
-from bench.kit import LONG, idle, running, warm
-from bench.photos import Feed
-from bench.table import Aim, Figure, percentile
+from bench.context import LONG, idle, running, warm
+from bench.photos import PhotoFeed
+from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
 
 _PAUSE = 0.05
 _EMBEDDED = 64
@@ -32,13 +32,13 @@ _WORDS = (
 )
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Ask before, during and after indexing."""
-    count = kit.count(300, 40)
-    daemon = library.large(kit, "queries")
-    feed = Feed(kit.photos.small(160), daemon.photos, daemon.home / "staging")
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Measure queries before, during and after indexing."""
+    count = context.count(300, 40)
+    daemon = library.large(context, "queries")
+    feed = PhotoFeed(context.photos.small(160), daemon.photos, daemon.home / "staging")
     texts = distinct_texts()
-    with running(daemon, *library.roots(kit, daemon)):
+    with running(daemon, *library.roots(context, daemon)):
         warm(daemon)
         with Client(daemon.socket, LONG) as client:
             quiet = _timed(client, texts, count // 2)
@@ -55,23 +55,23 @@ def measure(kit: Kit) -> Iterator[Figure]:
             idle(daemon, library.SIZE)
             quiet += _timed(client, texts, count // 2)
     runs = f"{count} distinct texts on one connection, {_PAUSE * 1000:.0f} ms apart, {library.SIZE:,} photos"
-    yield Figure("query, idle, p50", statistics.median(quiet), "ms", note=runs)
-    yield Figure("query, idle, p95", percentile(quiet, 95), "ms")
-    yield Figure("query, asked again, p50", statistics.median(again), "ms", "idle", statistics.median(quiet))
-    yield Figure("query, indexing, p50", statistics.median(busy), "ms", "idle", statistics.median(quiet))
-    yield Figure(
+    yield Measurement("query, idle, p50", statistics.median(quiet), "ms", note=runs)
+    yield Measurement("query, idle, p95", percentile(quiet, 95), "ms")
+    yield Measurement("query, asked again, p50", statistics.median(again), "ms", "idle", statistics.median(quiet))
+    yield Measurement("query, indexing, p50", statistics.median(busy), "ms", "idle", statistics.median(quiet))
+    yield Measurement(
         "query, indexing, p95",
         percentile(busy, 95),
         "ms",
         "idle",
         percentile(quiet, 95),
-        Aim("ratio", "<=", 2),
+        Target("ratio", "<=", 2),
         f"{embedded} photos were embedded while {len(busy)} queries were asked",
     )
 
 
 def distinct_texts() -> Iterator[str]:
-    """Give ever new queries of several lengths: no cache may help. The same ones in every run."""
+    """Yield distinct queries of several lengths, so that no cache helps; the same ones in every run."""
     seeded = random.Random(0)
     for number in itertools.count():
         words = [seeded.choice(choice) for choice in _WORDS][: 1 + number % len(_WORDS)]
@@ -79,7 +79,7 @@ def distinct_texts() -> Iterator[str]:
 
 
 def _timed(client: Client, texts: Iterator[str], count: int, after: Callable[[int], None] | None = None) -> list[float]:
-    """Ask `count` queries; gives the milliseconds of each, and tells `after` each how many photos are pending."""
+    """Send `count` queries; return the milliseconds of each. `after` is called with the pending photos after each."""
     taken = []
     for text in itertools.islice(texts, count):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measure phsearch against its yardsticks, side by side in one run: `python tests/bench/run.py --help`."""
+"""Measures phsearch and its yardsticks in one run: `python tests/bench/run.py --help`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long after its start the daemon answers, with ten thousand photos to know."""
+"""The time from the start of the daemon to its first answer, with ten thousand photos in the index."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import time
 from typing import TYPE_CHECKING
 
 from bench import library
-from bench.kit import first_answer, running
-from bench.table import Figure
+from bench.context import first_answer, running
+from bench.table import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.kit import Kit
+    from bench.context import BenchContext
 
 
-def measure(kit: Kit) -> Iterator[Figure]:
-    """Start, ask, stop, a few times over."""
-    rounds = kit.count(5, 2)
-    daemon = library.large(kit, "startup")
+def measure(context: BenchContext) -> Iterator[Measurement]:
+    """Start the daemon, ask, and stop it, a few times."""
+    rounds = context.count(5, 2)
+    daemon = library.large(context, "startup")
     to_status, to_query, to_end = [], [], []
     for _ in range(rounds):
         start = time.perf_counter()
-        with running(daemon, *library.roots(kit, daemon)):
+        with running(daemon, *library.roots(context, daemon)):
             to_status.append(time.perf_counter() - start)
             first_answer(daemon, "beach sunset")
             to_query.append(time.perf_counter() - start)
             ending = time.perf_counter()
         to_end.append(time.perf_counter() - ending)
     runs = f"medians of {rounds} starts, {library.SIZE:,} photos, files in the page cache"
-    yield Figure("start to first status", statistics.median(to_status), "s", note=runs)
-    yield Figure("start to first query", statistics.median(to_query), "s")
-    yield Figure("stop", statistics.median(to_end), "s")
+    yield Measurement("start to first status", statistics.median(to_status), "s", note=runs)
+    yield Measurement("start to first query", statistics.median(to_query), "s")
+    yield Measurement("stop", statistics.median(to_end), "s")

@@ -1,4 +1,4 @@
-"""Figures and how they are printed: each beside its yardstick, with its aim and whether that is met."""
+"""Measurements and how they are printed: with the yardstick, the target, and whether it is met."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _HEADINGS = ("figure", "value", "yardstick", "ratio", "aim", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """What a figure, or its ratio to the yardstick, should be."""
+class Target:
+    """The target of a measurement, or of its ratio to the yardstick."""
 
     of: Literal["value", "ratio"]
     relation: Literal["<=", ">="]
@@ -24,48 +24,48 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One number with what it is compared to; `against` is the yardstick's number in the same unit."""
+class Measurement:
+    """One number and its comparison; `against` is the yardstick's number in the same unit."""
 
     name: str
     value: float
     unit: str
     yardstick: str = ""
     against: float | None = None
-    aim: Aim | None = None
+    target: Target | None = None
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """How many times the yardstick."""
+        """The multiple of the yardstick."""
         return self.value / self.against if self.against else None
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is met; None where there is none."""
-        if self.aim is None:
+        """Whether the target is met; None without a target."""
+        if self.target is None:
             return None
-        value = self.value if self.aim.of == "value" else self.ratio
+        value = self.value if self.target.of == "value" else self.ratio
         assert value is not None
-        return bool(_HOLDS[self.aim.relation](value, self.aim.bound))
+        return bool(_HOLDS[self.target.relation](value, self.target.bound))
 
     def cells(self) -> tuple[str, ...]:
-        """Give the row of the table."""
+        """Return the row of the table."""
         yardstick = f"{self.yardstick} {_number(self.against, self.unit)}" if self.against else self.yardstick
         ratio = f"{self.ratio:.2f}" if self.ratio is not None else ""
         aim = ""
-        if self.aim is not None:
-            bound = _number(self.aim.bound, self.unit) if self.aim.of == "value" else f"{self.aim.bound:g} x"
-            aim = f"{self.aim.relation} {bound}"
+        if self.target is not None:
+            bound = _number(self.target.bound, self.unit) if self.target.of == "value" else f"{self.target.bound:g} x"
+            aim = f"{self.target.relation} {bound}"
         return (self.name, _number(self.value, self.unit), yardstick, ratio, aim, _VERDICTS[self.met])
 
     def line(self) -> str:
-        """Give the row on its own."""
+        """Return the row as one line of text."""
         return "  ".join(cell for cell in self.cells() if cell)
 
     def record(self) -> dict[str, Any]:
-        """Give everything as JSON values."""
-        aim = f"{self.aim.of} {self.aim.relation} {self.aim.bound:g}" if self.aim else None
+        """Return everything as JSON values."""
+        aim = f"{self.target.of} {self.target.relation} {self.target.bound:g}" if self.target else None
         names = ("name", "value", "unit", "yardstick", "against", "note")
         return {name: getattr(self, name) for name in names} | {"ratio": self.ratio, "aim": aim, "met": self.met}
 
@@ -73,8 +73,8 @@ class Figure:
 _VERDICTS = {True: "met", False: "MISSED", None: ""}
 
 
-def report(facts: Mapping[str, str], figures: Sequence[Figure]) -> str:
-    """Give the whole report: what was measured on, the table, the notes."""
+def report(facts: Mapping[str, str], figures: Sequence[Measurement]) -> str:
+    """Return the whole report: the machine, the table, the notes."""
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
     rows = [_HEADINGS, *(figure.cells() for figure in figures)]
@@ -85,7 +85,7 @@ def report(facts: Mapping[str, str], figures: Sequence[Figure]) -> str:
 
 
 def percentile(samples: Sequence[float], percent: int) -> float:
-    """Give a percentile of at least two samples."""
+    """Return a percentile of at least two samples."""
     return statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
 
 

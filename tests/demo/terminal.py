@@ -1,7 +1,7 @@
-"""Draw what a terminal shows: `python tests/demo/terminal.py OUT.png`, the picture in the README.
+"""Draws the output of a terminal: `python tests/demo/terminal.py OUT.png`, the picture in the README.
 
-A private daemon indexes scikit-image's photographs, the real client runs in a pseudo-terminal that says it is kitty,
-and what comes out is drawn: text by an emulator, pictures by what the graphics protocol says of them.
+A private daemon indexes the photographs of scikit-image. The real client runs in a pseudo-terminal that claims to be
+kitty. Its output is drawn: text by an emulator, pictures by the commands of the graphics protocol.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _COMMANDS = (
 
 
 class Terminal:
-    """A screen of text, and pictures at places."""
+    """A screen of text with pictures at positions."""
 
     def __init__(self, columns: int = COLUMNS, lines: int = LINES) -> None:
         self.screen = pyte.Screen(columns, lines)
@@ -62,7 +62,7 @@ class Terminal:
         self._data = b""
 
     def feed(self, data: bytes) -> None:
-        """Take what a program wrote."""
+        """Process the output of a program."""
         data, end = _LINKS.sub(b"", data), 0
         for found in _GRAPHICS.finditer(data):
             self._stream.feed(data[end : found.start()])
@@ -81,14 +81,14 @@ class Terminal:
             self.pictures.append((cursor.x, cursor.y, int(told[b"c"]), int(told[b"r"]), picture))
 
     def lines(self) -> Sequence[str]:
-        """Give the text, without what is empty at the end."""
+        """Return the text, without empty lines at the end."""
         shown = [line.rstrip() for line in self.screen.display]
         while shown and not shown[-1]:
             shown.pop()
         return shown
 
     def drawn(self) -> Image.Image:
-        """Draw it all."""
+        """Return the screen as an image."""
         used = max([len(self.lines()), *(line + rows for _, line, _, rows, _ in self.pictures)])
         image = Image.new("RGB", (self.screen.columns * CELL[0] + 20, used * CELL[1] + 20), _BACK)
         draw = ImageDraw.Draw(image)
@@ -106,7 +106,7 @@ class Terminal:
 
 
 def shown(words: Sequence[str], env: Mapping[str, str], columns: int = COLUMNS, lines: int = LINES) -> bytes:
-    """Run a program in a pseudo-terminal of so many cells, and give what it wrote."""
+    """Run a program in a pseudo-terminal of this many cells; return its output."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, columns * CELL[0], lines * CELL[1]))
     process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)

@@ -1,8 +1,8 @@
-"""`make try`: phsearch at work, from nothing, in a private place that is gone afterwards.
+"""`make try`: shows phsearch at work, in a private folder that is deleted afterwards.
 
-Starts a real daemon over an empty folder, copies real photographs in while it watches, shows them being indexed, asks
-for them with the real client, and fails unless every question finds its photo first. With --photos it does the same on
-a folder of yours, which is only read.
+Starts a real daemon with an empty folder, copies real photographs there while it watches, shows them being indexed,
+searches for them with the real client, and fails unless every query finds its photo first. With --photos it does the
+same with a folder of yours, which is only read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ INDEX_SECONDS = 300
 
 
 def main() -> int:
-    """Show phsearch at work; 0 if every question found its photo first."""
+    """Show phsearch at work; return 0 if every query found its photo first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", metavar="DIR", help="a folder of yours to search; it is only read")
     parser.add_argument("--query", help="what to look for there")
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def show_photographs(socket: Path, root: Path, env: dict[str, str]) -> int:
-    """Copy photographs in, watch them being indexed, and ask for each."""
+    """Copy photographs to the folder, watch them being indexed, and search for each."""
     source = photographs()
     say(f"Copying {len(PHOTOS)} photographs into the folder it watches:\n")
     arrived = threading.Thread(target=show_arrivals, args=(socket, root), daemon=True)
@@ -103,7 +103,7 @@ def show_arrivals(socket: Path, root: Path) -> None:
 
 
 def show_own(root: Path, env: dict[str, str], questions: list[str]) -> int:
-    """Index the owner's folder, with a progress bar, and ask."""
+    """Index the owner's folder, with a progress bar, and search."""
     say(f"Reading {root} (nothing in it is changed). Ctrl-C stops waiting and asks at once.\n")
     with contextlib.suppress(KeyboardInterrupt):
         if subprocess.run([*CLIENT, "status", "--wait"], env=env, check=False).returncode:
@@ -114,7 +114,7 @@ def show_own(root: Path, env: dict[str, str], questions: list[str]) -> int:
 
 
 def ask(question: str, root: Path, env: dict[str, str]) -> str:
-    """Ask with the real client and print its table; gives the best photo's path."""
+    """Search with the real client and print its table; return the path of the best photo."""
     say(f'\n$ phsearch-client "{question}"')
     done = subprocess.run(
         [*CLIENT, "search", "-n", "3", question], env=env, capture_output=True, text=True, errors="replace", check=False
@@ -129,7 +129,7 @@ def ask(question: str, root: Path, env: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def daemon(root: Path, env: dict[str, str], log: Path) -> Iterator[Path]:
-    """Run a private daemon; gives its socket."""
+    """Run a private daemon; yield its socket."""
     socket = Path(env["XDG_RUNTIME_DIR"]) / "phsearch" / "phsearch.sock"
     say(f"Starting a private phsearchd over {root} ...")
     with log.open("wb") as output:
@@ -163,14 +163,14 @@ def wait_for_model(process: subprocess.Popen[bytes], socket: Path, log: Path) ->
 
 
 def private(home: Path) -> dict[str, str]:
-    """Give an environment in which nothing of the user's is seen or touched."""
+    """Return an environment in which no file of the user is read or changed."""
     (home / "run").mkdir(mode=0o700)
     places = {"CONFIG_HOME": "config", "STATE_HOME": "state", "CACHE_HOME": "cache", "RUNTIME_DIR": "run"}
     return {**os.environ, **{f"XDG_{name}": str(home / folder) for name, folder in places.items()}}
 
 
 def photographs() -> Path:
-    """Give the folder of scikit-image's photographs, without importing it."""
+    """Return the folder of scikit-image's photographs, without importing it."""
     package = find_spec("skimage")
     if package is None or package.origin is None:
         sys.exit("scikit-image is not installed: run `make setup`")
@@ -178,7 +178,7 @@ def photographs() -> Path:
 
 
 def say(text: str) -> None:
-    """Print at once, so that what is live looks live."""
+    """Print without buffering, so that progress is visible at once."""
     print(text, flush=True)
 
 

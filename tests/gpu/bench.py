@@ -1,7 +1,7 @@
 """One line of rates on this machine's GPU: photos a second end to end, decoding only, forward passes only.
 
 `python tests/gpu/bench.py [--device cuda] [--photos DIR] [--count N] [--large]`. The slowest stage bounds the first
-number; where "end to end" is well below both others, something between them is in the way.
+number. If "end to end" is well below both others, something between them is slow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from bench.context import BenchContext, idle, running, warm
 from bench.indexing import measured
-from bench.kit import Kit, idle, running, warm
 from bench.photos import Photos, linked
 from phsearch.adapters.images import PillowDecoder
 
@@ -32,14 +32,15 @@ _WARM_UP = 256
 
 
 def main() -> int:
-    """Measure and print; gives the exit status."""
+    """Measure and print; return the exit status."""
     options = _options()
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds; --help needs no torch
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415 - as above
 
     try:
-        device = clip.towers.choose_device(options.device)[0]
-        bundle = clip.load(options.model, "", "image")
-        tower = clip.OpenClipImageTower(bundle, str(device), options.precision)
+        device = choose_device(options.device)[0]
+        bundle = clip.load_tower(options.model, "", "image")
+        tower = clip.OpenClipImageTower(bundle, device=str(device), precision=options.precision)
     except (RuntimeError, AssertionError) as error:
         sys.stderr.write(f"{options.device} cannot be used: {error}\n")
         return 1
@@ -50,11 +51,11 @@ def main() -> int:
         decoded, pixels = _decode(paths[:_WARM_UP], bundle.preprocess)
         forward = _forward(tower, pixels)
         del tower, bundle  # the device is the daemon's now
-        kit = Kit(Path(folder), photos, options.model, quick=False)
-        whole = _end_to_end(kit, paths, options.device, options.precision)
+        context = BenchContext(Path(folder), photos, options.model, quick=False)
+        whole = _end_to_end(context, paths, options.device, options.precision)
         decoded_by = f"decode only {decoded:,.0f} ({os.cpu_count()} threads)"
         rates = f"end to end {whole:,.0f}, {decoded_by}, forward only {forward:,.0f}"
-        sys.stdout.write(f"{kit.learnt['model']}: photos/s {rates}\n")
+        sys.stdout.write(f"{context.learnt['model']}: photos/s {rates}\n")
     return 0
 
 
@@ -71,7 +72,7 @@ def _decode(paths: list[Path], preprocess: Preprocess) -> tuple[float, list[Pixe
 
 
 def _forward(tower: OpenClipImageTower, pixels: list[Pixels]) -> float:
-    """Embed the same pictures again and again, transfers to and from the device included."""
+    """Embed the same pictures repeatedly, with the transfers to and from the device."""
     batch = (pixels * (1 + tower.batch_size // len(pixels)))[: tower.batch_size]
     for _ in range(3):
         tower.embed(batch)
@@ -81,13 +82,13 @@ def _forward(tower: OpenClipImageTower, pixels: list[Pixels]) -> float:
     return done / (time.perf_counter() - start)
 
 
-def _end_to_end(kit: Kit, paths: list[Path], device: str, precision: str) -> float:
-    daemon = kit.daemon("gpu", model={"device": device, "precision": precision})
+def _end_to_end(context: BenchContext, paths: list[Path], device: str, precision: str) -> float:
+    daemon = context.daemon("gpu", model={"device": device, "precision": precision})
     linked(paths[:_WARM_UP], daemon.photos / "warm-up")
     with running(daemon):
         warm(daemon)
         idle(daemon, _WARM_UP)
-        kit.learn(daemon)
+        context.learn(daemon)
         return measured(daemon, paths[_WARM_UP:], _WARM_UP).rate
 
 

@@ -1,4 +1,4 @@
-"""What the GPU tests share: a CUDA device or a reason to skip, and the bundled model on it."""
+"""Fixtures of the GPU tests: a CUDA device or a reason to skip, and the bundled model on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 @pytest.fixture(scope="session")
 def cuda() -> Any:
-    """Torch, where it has a CUDA device. Elsewhere the test is skipped, mostly without seconds spent on the import."""
+    """Return torch if it has a CUDA device. Otherwise skip the test, mostly without the seconds of the import."""
     if not any(Path(device).exists() for device in DEVICES):
         pytest.skip(f"needs a CUDA device: there is none of {', '.join(DEVICES)}")
     import torch  # noqa: PLC0415 - seconds, and only where they are of use
@@ -34,25 +34,27 @@ def cuda() -> Any:
 
 @pytest.fixture(scope="session")
 def tower(cuda: Any) -> Callable[..., OpenClipImageTower]:
-    """Make the bundled model's image tower: (device, precision, batch_size, gpu_memory_mb)."""
+    """Return a function that loads the bundled image tower: (device, precision, batch_size, gpu_memory_mb)."""
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
 
     def make(device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0) -> OpenClipImageTower:
-        bundle = clip.load("mini", "", "image")
-        return clip.OpenClipImageTower(bundle, device, precision, batch_size, gpu_memory_mb)
+        bundle = clip.load_tower("mini", "", "image")
+        return clip.OpenClipImageTower(
+            bundle, device=device, precision=precision, batch_size=batch_size, gpu_memory_mb=gpu_memory_mb
+        )
 
     return make
 
 
 @pytest.fixture(scope="session")
 def pixels(cuda: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
-    """Give real photos as the decoder hands them to the bundled model."""
+    """Return real photos, decoded for the bundled model."""
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
-    preprocess = clip.load("mini", "", "image").preprocess
+    preprocess = clip.load_tower("mini", "", "image").preprocess
     decoder = PillowDecoder(250_000_000)
     photos = Photos(tmp_path_factory.mktemp("photos")).small(192)
     return [decoder.decode(str(path), preprocess).pixels for path in photos]

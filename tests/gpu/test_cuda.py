@@ -1,4 +1,4 @@
-"""The bundled model on a CUDA device: same answers as on the CPU, memory that runs out, memory given back."""
+"""The bundled model on a CUDA device: same results as on the CPU, running out of memory, releasing memory."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_cap_that_is_too_small_for_the_model_is_said_so(cuda: Any, tower: Make
 
 
 def memory_for(cuda: Any, tower: OpenClipImageTower, pixels: list[Pixels]) -> int:
-    """Give the bytes the device must have for this batch."""
+    """Return the bytes of device memory that this batch needs."""
     cuda.cuda.empty_cache()
     cuda.cuda.reset_peak_memory_stats()
     tower.embed(pixels)

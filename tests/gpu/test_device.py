@@ -1,4 +1,4 @@
-"""Why a device was chosen, on any machine: what torch would say of another one is put into its mouth."""
+"""The reason for the choice of a device, on any machine: torch is patched to report another machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ NO_DRIVER = "Found no NVIDIA driver on your system. Please check that you have a
 
 @pytest.fixture
 def dev(tmp_path: Path) -> Path:
-    """Make a /dev with a device of NVIDIA's."""
+    """Make a /dev with an NVIDIA device."""
     (tmp_path / "nvidia0").touch()
     (tmp_path / "nvidiactl").touch()
     return tmp_path
 
 
 def why(monkeypatch: pytest.MonkeyPatch, dev: Path, built: str | None, error: str | None = None) -> tuple[str, str]:
-    """Choose with a torch built for CUDA `built` that fails with `error`; gives the reason and the remedy."""
+    """Choose with a torch built for CUDA `built` that fails with `error`; return the reason and the remedy."""
     import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
 
-    from phsearch.adapters.clip.towers import choose_device  # noqa: PLC0415
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415
 
     def init() -> None:
         if error is not None:
@@ -69,7 +69,7 @@ def test_where_there_is_no_device_there_is_nothing_to_remedy(monkeypatch: pytest
 
 
 def test_a_device_that_was_asked_for_is_not_argued_with(tmp_path: Path) -> None:
-    from phsearch.adapters.clip.towers import choose_device  # noqa: PLC0415
+    from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415
 
     device, found = choose_device("cpu", tmp_path)
     assert (str(device), found.device, found.remedy) == ("cpu", "as model.device says", "")

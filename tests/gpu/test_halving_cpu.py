@@ -1,4 +1,4 @@
-"""What happens when memory runs out, on any machine: a model that refuses batches above a size."""
+"""Running out of memory, on any machine: with a model that refuses batches above a size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CPU_SENTENCE = "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't 
 
 @pytest.fixture(scope="module")
 def make_tower() -> MakeTower:
-    """Make a tower whose model takes `fits` pictures at most; with it comes the list of the batches it was given."""
+    """Return a tower whose model takes at most `fits` pictures, and the list of the batches it was given."""
     import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
 
     from phsearch.adapters import clip  # noqa: PLC0415
@@ -49,7 +49,7 @@ def make_tower() -> MakeTower:
                 angle = values[:, 0, 0, 0] * 255 / 100
                 return torch.stack([angle.cos(), angle.sin()], dim=1)
 
-        bundle = clip.Bundle(
+        bundle = clip.LoadedTower(
             model=Model(),
             tokenizer=None,
             identity=ModelIdentity("stub", "", "", "", 2),
@@ -60,7 +60,7 @@ def make_tower() -> MakeTower:
             source="",
             logit_scale=100.0,
         )
-        return clip.OpenClipImageTower(bundle, "cpu", "fp32", 16), batches
+        return clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=16), batches
 
     return make
 
@@ -121,13 +121,13 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 ) -> None:
     import torch  # noqa: PLC0415 - see make_tower
 
-    from phsearch.adapters.clip import towers  # noqa: PLC0415
+    from phsearch.adapters.clip import device as devices  # noqa: PLC0415
 
     capped: list[tuple[float, int | None]] = []
     eight = SimpleNamespace(total_memory=8 << 30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: eight)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *share: capped.append(share))
-    towers._cap(torch.device(device), megabytes)
+    devices.limit_gpu_memory(torch.device(device), megabytes)
     assert capped == [told]
 
 

@@ -64,12 +64,12 @@ class Embedder:
 
     def _bundle(self, tower: Any) -> Any:
         if tower not in self._bundles:
-            self._bundles[tower] = clip.load(*self._model, tower)
+            self._bundles[tower] = clip.load_tower(*self._model, tower)
         return self._bundles[tower]
 
     def _look(self, paths: Sequence[Path]) -> Vectors:
         bundle = self._bundle("image")
-        tower = self._towers.get("image") or clip.OpenClipImageTower(bundle, "auto", "auto")
+        tower = self._towers.get("image") or clip.OpenClipImageTower(bundle, device="auto", precision="auto")
         self._towers["image"] = tower
         decoder = PillowDecoder(_MAX_PIXELS)
         done = []
@@ -84,6 +84,6 @@ class Embedder:
         return np.concatenate(done)
 
     def _read(self, texts: Sequence[str]) -> Vectors:
-        tower = self._towers.get("text") or clip.OpenClipTextTower(self._bundle("text"), "cpu", "auto")
+        tower = self._towers.get("text") or clip.OpenClipTextTower(self._bundle("text"), device="cpu", precision="auto")
         self._towers["text"] = tower
         return np.concatenate([tower.embed(texts[start : start + _TEXTS]) for start in range(0, len(texts), _TEXTS)])

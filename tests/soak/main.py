@@ -1,4 +1,4 @@
-"""The command line of the soak: cycles for so many minutes, a line for each, and in the end what grew."""
+"""The command line of the soak test: cycles for some minutes, a line for each, and at the end what grew."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import machine
-from bench.kit import LONG, running, say, warm
+from bench.context import LONG, running, say, warm
 from bench.table import percentile
 from soak import table
-from soak.asking import Asking
-from soak.churn import Churn
+from soak.changes import LibraryChanges
+from soak.query_load import QueryLoad
 from soak.sample import sample
 from support.harness import Daemon, wait_until
 from torture.photos import photographs
@@ -32,7 +32,7 @@ _WARM_MOST = 25.0
 
 
 def main() -> int:
-    """Soak; 1 when something grows, 130 when interrupted."""
+    """Run the soak test; return 1 if something grows, 130 if interrupted."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -61,20 +61,20 @@ def main() -> int:
 
 def _soak(folder: Path, options: argparse.Namespace) -> Any:
     daemon = _daemon(folder, options)
-    churn = Churn(daemon.photos, photographs(folder / "supply", 120), options.batch)
+    changes = LibraryChanges(daemon.photos, photographs(folder / "supply", 120), options.batch)
     print(table.heading(), flush=True)
     began = time.monotonic()
     with running(daemon):
         warm(daemon)
-        _settled(daemon, churn)
-        with Asking(daemon) as asking:
+        _settled(daemon, changes)
+        with QueryLoad(daemon) as queries:
             cycle = 0
             while time.monotonic() - began < options.minutes * 60:
                 cycle += 1
                 start = time.monotonic()
-                churn.turn()
-                status = _settled(daemon, churn)
-                taken = asking.take()
+                changes.turn()
+                status = _settled(daemon, changes)
+                taken = queries.take()
                 yield {
                     "cycle": cycle,
                     "minutes": (time.monotonic() - began) / 60,
@@ -99,16 +99,16 @@ def _daemon(folder: Path, options: argparse.Namespace) -> Daemon:
     return daemon
 
 
-def _settled(daemon: Daemon, churn: Churn) -> dict[str, Any]:
-    """Wait until the daemon knows what is there, and nothing else."""
+def _settled(daemon: Daemon, changes: LibraryChanges) -> dict[str, Any]:
+    """Wait until the index agrees with the folders."""
 
     def done() -> dict[str, Any] | None:
         status = daemon.status()
         quiet = not status["pending"] and not status["scanning"]
-        return status if quiet and (status["photos"], status["errors"]) == (churn.photos, churn.broken) else None
+        return status if quiet and (status["photos"], status["errors"]) == (changes.photos, changes.broken) else None
 
     try:
-        found: dict[str, Any] = wait_until(done, f"{churn.photos} photos, {churn.broken} errors", LONG)
+        found: dict[str, Any] = wait_until(done, f"{changes.photos} photos, {changes.broken} errors", LONG)
     except AssertionError as error:
         raise AssertionError(f"{error}; status: {daemon.status()}; log: {daemon.log.read_text()[-3000:]}") from None
     return found

@@ -1,4 +1,4 @@
-"""Does anything grow in a daemon that lives long? `make soak MINUTES=10`, or `python tests/soak/run.py --help`."""
+"""Checks that nothing grows in a long-running daemon: `make soak MINUTES=10`, or `python tests/soak/run.py --help`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked at after each cycle: all of it from outside, as /proc, the disk and LanceDB tell it."""
+"""The values measured after each cycle, all from outside the daemon: from /proc, the disk and LanceDB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import lancedb
 
-from bench.kit import INDEX, MAIN, QUERY, processes
+from bench.context import INDEX, MAIN, QUERY, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ _MB = 1e6
 
 
 def sample(daemon: Daemon) -> dict[str, float]:
-    """Look at everything once."""
+    """Return all values once."""
     found: dict[str, float] = {}
     pids = processes(daemon)
     for name in (MAIN, QUERY, INDEX):
@@ -32,7 +32,7 @@ def sample(daemon: Daemon) -> dict[str, float]:
 
 
 def _process(pid: int) -> Iterator[tuple[str, float]]:
-    """Give what a process has: its own memory (nobody else maps it), all it maps, open files and threads."""
+    """Return the private memory of a process, all memory it maps, its open files and threads."""
     memory = dict.fromkeys(("Rss", "Private_Clean", "Private_Dirty"), 0)
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         key, value = line.split()[:2]
@@ -45,7 +45,7 @@ def _process(pid: int) -> Iterator[tuple[str, float]]:
 
 
 def _watches(pid: int) -> float:
-    """Count the inotify watches of a process."""
+    """Return the number of inotify watches of a process."""
     count = 0
     for number in os.listdir(f"/proc/{pid}/fdinfo"):
         with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ def _disk(state: Path) -> dict[str, float]:
 
 
 def _tables(index: Path) -> dict[str, float]:
-    """Give versions, fragments and rows of each table; readers do not disturb the writer."""
+    """Return versions, fragments and rows of each table; readers do not disturb the writer."""
     found: dict[str, float] = {}
     for folder in sorted(index.glob("*.lance")):
         name = folder.stem.partition("_")[0]

@@ -1,7 +1,7 @@
-"""`phsearchd` with shorter memories, so that what is bounded has reached its bounds before growth is measured.
+"""`phsearchd` with lower limits, so that everything with a limit has reached it before growth is measured.
 
-Everything else is the real daemon: how much is kept of deleted photos, in memory and on disk, how long old versions of
-the tables are kept, and after how many writes they are tidied are numbers, taken from the environment here.
+Everything else is the real daemon. How many deleted photos are kept in memory and on disk, how long old versions of
+the tables are kept, and after how many writes they are optimized are numbers, taken from the environment here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Growth, robustly: the median of the slopes between all pairs of blocks of samples, and how sure one can be of it.
+"""A robust measure of growth: the median of the slopes between all pairs of blocks of samples, with its interval.
 
-Theil and Sen: a few odd samples change it little. What is tidied up now and then has the teeth of a saw, so that
-neighbours are not independent; a block's median, of some teeth, is nearly so. The interval is Sen's of 1968, from the
-distribution of Kendall's statistic where there is no trend.
+It is the Theil-Sen estimator, which a few outliers change little. Values that are cleaned up at times are sawtooths, so
+neighbours are not independent; the medians of blocks of some teeth nearly are. The interval is Sen's of 1968, from the
+distribution of Kendall's statistic without a trend.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SURE = 2.576
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How a figure changes with each sample, and over all of them; at least so much, and at most."""
+    """The change of a value per sample, and over all samples, with a lower and an upper bound."""
 
     slope: float
     low: float
@@ -38,7 +38,7 @@ class Growth:
 
 
 def growth(values: Sequence[float]) -> Growth | None:
-    """Measure the growth of a figure, None of too few samples."""
+    """Return the growth of a value, or None with too few samples."""
     blocks = min(len(values), _BLOCKS)
     if blocks < _FEWEST:
         return None

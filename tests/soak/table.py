@@ -1,4 +1,4 @@
-"""The curve and the verdicts, for people."""
+"""Prints the values of each cycle and the verdicts."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ _WIDTH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure that is to stay flat; `noise` is the growth over all judged cycles that says nothing."""
+class TrackedValue:
+    """A value that must not grow; `noise` is the growth over all judged cycles that is not significant."""
 
     name: str
     noise: float
 
 
 FIGURES = (
-    Figure("main own MB", 8),
-    Figure("main RSS MB", 8),
-    Figure("main files", 3),
-    Figure("main threads", 8),
-    Figure("query worker own MB", 5),
-    Figure("query worker files", 2),
-    Figure("query worker threads", 2),
-    Figure("watches", 2),
-    Figure("disk MB", 2),
-    Figure("disk files", 40),
-    Figure("photos rows", 0),
-    Figure("photos fragments", 5),
-    Figure("photos versions", 20),
-    Figure("retired rows", 20),
-    Figure("retired fragments", 5),
-    Figure("retired versions", 20),
-    Figure("errors fragments", 5),
-    Figure("errors versions", 20),
-    Figure("volumes versions", 5),
-    Figure("p50 ms", 10),
-    Figure("p95 ms", 50),
+    TrackedValue("main own MB", 8),
+    TrackedValue("main RSS MB", 8),
+    TrackedValue("main files", 3),
+    TrackedValue("main threads", 8),
+    TrackedValue("query worker own MB", 5),
+    TrackedValue("query worker files", 2),
+    TrackedValue("query worker threads", 2),
+    TrackedValue("watches", 2),
+    TrackedValue("disk MB", 2),
+    TrackedValue("disk files", 40),
+    TrackedValue("photos rows", 0),
+    TrackedValue("photos fragments", 5),
+    TrackedValue("photos versions", 20),
+    TrackedValue("retired rows", 20),
+    TrackedValue("retired fragments", 5),
+    TrackedValue("retired versions", 20),
+    TrackedValue("errors fragments", 5),
+    TrackedValue("errors versions", 20),
+    TrackedValue("volumes versions", 5),
+    TrackedValue("p50 ms", 10),
+    TrackedValue("p95 ms", 50),
 )
 """Latencies are those of a machine with other things to do: growth of them is what a leak in ranking would show."""
 
@@ -58,12 +58,12 @@ _COLUMNS = (
 
 
 def heading() -> str:
-    """Give the names over the lines."""
+    """Return the heading above the lines."""
     return "  ".join(f"{name:>{width}}" for name, width, _ in _COLUMNS)
 
 
 def line(row: Mapping[str, float]) -> str:
-    """Give one cycle."""
+    """Return the line of one cycle."""
     return "  ".join(
         f"{row[name]:>{width},.{digits}f}" if name in row else " " * (width - 1) + "-"
         for name, width, digits in _COLUMNS
@@ -71,7 +71,7 @@ def line(row: Mapping[str, float]) -> str:
 
 
 def verdicts(rows: Sequence[Mapping[str, float]], warm: int) -> tuple[list[str], list[str]]:
-    """Give the table of what grew after `warm` cycles, and the names of what did beyond its noise."""
+    """Return the table of the growth after `warm` cycles, and the names of the values that grew beyond their noise."""
     lines = [f"{'figure':22}{'first':>10}{'last':>10}{'per cycle':>12}{'over all':>11}{'noise':>8}  verdict"]
     grown = []
     for figure in FIGURES:
@@ -94,7 +94,7 @@ def verdicts(rows: Sequence[Mapping[str, float]], warm: int) -> tuple[list[str],
 
 
 def curve(values: Sequence[float]) -> str:
-    """Draw all values in a line of text, each mark the median of its share."""
+    """Return all values as a curve in a line of text; each mark is the median of its share."""
     shares = min(_WIDTH, len(values))
     cuts = [len(values) * each // shares for each in range(shares + 1)]
     points = [statistics.median(values[start:end]) for start, end in itertools.pairwise(cuts)]

@@ -11,8 +11,8 @@ import os
 from functools import partial
 from pathlib import Path
 
-from phsearch.adapters.linux.power import PowerSupplies
-from phsearch.adapters.linux.pressure import Pressures
+from phsearch.adapters.linux.power import PowerSupplyReader
+from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.config import CourtesyConfig
 from phsearch.daemon import compose_index
 from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
@@ -25,8 +25,10 @@ NOWHERE = "/nowhere"
 def use() -> None:
     """Have the daemon of this process look at the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
-    vars(compose_index)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
-    vars(compose_index)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
+    vars(compose_index)["PowerSupplies"] = partial(PowerSupplyReader, folder / "power_supply")
+    vars(compose_index)["Pressures"] = partial(
+        PressureReader, folder / "pressure", folder / "groups", folder / "cgroup"
+    )
 
 
 def at_ease() -> IndexingThrottle:

@@ -75,7 +75,7 @@ class Tracer:
         self._on = True
 
     def run_client(self, words: list[str]) -> int:
-        """Run the command line client in this process. Return its exit status; its files go to the file in $VARIABLE."""
+        """Run the client in this process and return its exit status. Its files go to the file in $VARIABLE."""
         from phsearch import cli  # noqa: PLC0415 - importing it is no part of a query
 
         self._on = True

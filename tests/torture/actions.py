@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torture.daemon import Victim
+    from torture.daemon import TestedDaemon
 
 _PAGE = 4096
 
 
-class Hand:
+class BackgroundAction:
     """Does something at random in a thread, until the end."""
 
     def __init__(self, seed: int) -> None:
@@ -43,12 +43,12 @@ class Hand:
         raise NotImplementedError
 
 
-class Pauser(Hand):
+class Pauser(BackgroundAction):
     """Stops the daemon or a worker by SIGSTOP for a moment, now and then for longer than a worker may be silent."""
 
-    def __init__(self, seed: int, victim: Victim, patience: float) -> None:
+    def __init__(self, seed: int, tested: TestedDaemon, patience: float) -> None:
         super().__init__(seed)
-        self._victim = victim
+        self._victim = tested
         self._patience = patience
 
     def _act(self) -> None:
@@ -67,7 +67,7 @@ class Pauser(Hand):
                 os.kill(pid, signal.SIGCONT)
 
 
-class Filler(Hand):
+class Filler(BackgroundAction):
     """Fills the disk to the last bytes, and frees it again."""
 
     def __init__(self, seed: int, disk: Path) -> None:

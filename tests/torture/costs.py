@@ -21,7 +21,7 @@ class Entry:
     digest: bytes | None
 
 
-class Ledger:
+class EmbeddingCosts:
     """Reads the file the counted workers append to, each line once."""
 
     def __init__(self, path: Path) -> None:

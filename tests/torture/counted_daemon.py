@@ -1,4 +1,4 @@
-"""`phsearchd` with workers that keep a ledger; with PHSEARCH_TORTURE_TIDY=1 its housekeeping comes every few seconds.
+"""`phsearchd` with workers that keep a costs; with PHSEARCH_TORTURE_TIDY=1 its housekeeping comes every few seconds.
 
 Everything else is the real daemon. Tidying is rare in a life of seconds, and it is to be hit by kills, too.
 """

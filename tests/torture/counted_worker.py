@@ -1,7 +1,7 @@
-"""A tower worker that notes every photo it embeds in a ledger, the moment before it tells the daemon.
+"""A tower worker that notes every photo it embeds in a costs, the moment before it tells the daemon.
 
 The worker is the real one or, with PHSEARCH_TORTURE_MODEL=colour, the colour worker. A line once written survives
-kill -9, and so the ledger counts forward passes over all lives, whatever the daemon itself could remember.
+kill -9, and so the costs counts forward passes over all lives, whatever the daemon itself could remember.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from phsearch.service.workers.frames import Frame, WorkerChannel
 
-LEDGER, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
+COSTS_FILE, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
 
 _asked: dict[str, tuple[int, int]] = {}
 _send, _receive = WorkerChannel.send_message, WorkerChannel.receive_message
@@ -32,7 +32,7 @@ def _noting_receive(channel: WorkerChannel) -> Frame | None:
 def _noting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
     if header["op"] == "embedded" and header.get("photos"):
         lines = [_line(row["path"]) for row in header["photos"]]
-        descriptor = os.open(os.environ[LEDGER], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, "".join(lines).encode())
         os.close(descriptor)
     _send(channel, header, payload)

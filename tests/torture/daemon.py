@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
 from support.harness import Daemon
-from torture.costs import Ledger
-from torture.counted_worker import LEDGER, MODEL
+from torture.costs import EmbeddingCosts
+from torture.counted_worker import COSTS_FILE, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 COUNTED_DAEMON = (sys.executable, str(Path(__file__).with_name("counted_daemon.py")))
 
 
-class Victim(Daemon):
+class TestedDaemon(Daemon):
     """One daemon over `roots`, in many lives."""
 
     def __init__(self, home: Path, roots: Sequence[Path], model: str, settings: str) -> None:
         # Full precision, so that a vector is the same in every life.
         super().__init__(home, COUNTED_DAEMON, settings + f'[model]\nname = "{model}"\nprecision = "fp32"\n')
         self.roots = tuple(roots)
-        self.ledger = Ledger(home / "ledger")
-        self.env |= {LEDGER: str(self.ledger.path), MODEL: model}
+        self.costs = EmbeddingCosts(home / "costs")
+        self.env |= {COSTS_FILE: str(self.costs.path), MODEL: model}
 
     def launch(self, *, tidy: bool = False) -> None:
         """Start it and return at once."""
@@ -57,7 +57,7 @@ class Victim(Daemon):
         except OSError:
             return []
 
-    def slay(self) -> None:
+    def kill_now(self) -> None:
         """End it by kill -9, also if it ended by itself just now."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)

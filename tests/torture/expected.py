@@ -56,9 +56,9 @@ class ClipModel:
         from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch
 
         os.environ["HF_HUB_OFFLINE"] = "1"
-        bundle = clip.load(name, "", "image")
+        bundle = clip.load_tower(name, "", "image")
         self._preprocess = bundle.preprocess
-        self._tower = clip.OpenClipImageTower(bundle, "cpu", "fp32", _BATCH)
+        self._tower = clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=_BATCH)
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
         """Give unit vectors, [n, dim]."""

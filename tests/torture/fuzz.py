@@ -48,7 +48,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 @dataclass
-class Honest:
+class HonestClient:
     """A client that asks and measures, in a thread."""
 
     daemon: Daemon
@@ -81,9 +81,9 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
         # Warm: what a first time costs is no growth.
         for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
             requests, answers = requests + made, answers + heard
-        before = Honest(daemon).over(3)
+        before = HonestClient(daemon).over(3)
         memory, descriptors = process.memory_info().rss, process.num_fds()
-        beside = Honest(daemon)
+        beside = HonestClient(daemon)
         asking = threading.Thread(target=beside.ask)
         asking.start()
         began = time.monotonic()
@@ -98,7 +98,7 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
         seconds = time.monotonic() - began
         beside.ended.set()
         asking.join()
-    after = Honest(daemon).over(3)
+    after = HonestClient(daemon).over(3)
     time.sleep(1)
     growth = (process.memory_info().rss - memory) / 1e6
     later = (process.memory_info().rss - halfway) / 1e6

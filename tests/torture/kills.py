@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torture import private
-from torture.run_kills import Plan, Siege
+from torture.run_kills import KillRun, Plan
 
 
 def main(words: list[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
     print(plan.describe(), flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="phsearch-torture-", ignore_cleanup_errors=True) as home:
-        report = Siege(Path(home), plan).run(print)
+        report = KillRun(Path(home), plan).run(print)
         if report.faults and options.keep:
             os.rename(home, options.keep)
             print(f"kept in {options.keep}")

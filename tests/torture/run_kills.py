@@ -14,17 +14,17 @@ from phsearch.errors import PhsearchError
 from support.harness import wait_until
 from torture import private, table
 from torture.actions import Filler, Pauser
-from torture.churn import Churn
-from torture.daemon import Victim
+from torture.changes import FolderChanges
+from torture.daemon import TestedDaemon
 from torture.expected import ClipModel, ColourModel, Verdict, judge, on_disk
-from torture.moments import Moments
+from torture.kill_moments import KillMoments
 from torture.photos import digest, photographs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torture.actions import Hand
+    from torture.actions import BackgroundAction
 
 _PATIENCE = 5.0
 _FLIGHT = 2.0
@@ -101,7 +101,7 @@ class Report:
         return ", ".join(parts)
 
 
-class Siege:
+class KillRun:
     """One run of the torture in `home`."""
 
     def __init__(self, home: Path, plan: Plan) -> None:
@@ -112,9 +112,9 @@ class Siege:
         for root in self._roots:
             root.mkdir()
         settings = f"[index]\nphoto_seconds = {_PATIENCE}\n[watch]\nsettle_seconds = 0.4\n"
-        self._victim = Victim(home, self._roots, plan.model, settings)
-        self._moments = Moments(self._victim, self._rng, slow=plan.model != "colour")
-        self._hands: list[Hand] = []
+        self._victim = TestedDaemon(home, self._roots, plan.model, settings)
+        self._moments = KillMoments(self._victim, self._rng, slow=plan.model != "colour")
+        self._hands: list[BackgroundAction] = []
         self._report = Report()
 
     def run(self, say: Callable[[str], None]) -> Report:
@@ -123,7 +123,7 @@ class Siege:
         plan, report = self._plan, self._report
         supply = photographs(self._home / "supply", plan.photos, plan.own)
         say(f"  {len(supply)} photos made in {time.monotonic() - began:.0f} s")
-        churn = Churn(self._roots, supply, plan.seed, lambda: len(report.kills) / plan.kills, self._pace())
+        changes = FolderChanges(self._roots, supply, plan.seed, lambda: len(report.kills) / plan.kills, self._pace())
         try:
             with contextlib.ExitStack() as hands:
                 if plan.full_disk:
@@ -135,21 +135,21 @@ class Siege:
                         self._hands.append(cruel.enter_context(Filler(plan.seed, self._victim.state.parent)))
                     if plan.pauses:
                         self._hands.append(cruel.enter_context(Pauser(plan.seed, self._victim, _PATIENCE)))
-                    churn.start()
+                    changes.start()
                     while len(report.kills) < plan.kills:
                         self._life_and_death()
                         if len(report.kills) % 20 == 0:
                             say(f"  {len(report.kills)} kills, {time.monotonic() - began:.0f} s")
-                churn.finish()
+                changes.finish()
                 self._recover()
                 self._judge()
         finally:
             if self._victim.alive:
-                self._victim.slay()
+                self._victim.kill_now()
         self._account()
         report.faults += [f"a traceback in the log: {last}" for last in self._victim.tracebacks()]
         report.seconds = time.monotonic() - began
-        did = churn.done | {f"{type(hand).__name__.lower()} at work": hand.times for hand in self._hands}
+        did = changes.done | {f"{type(hand).__name__.lower()} at work": hand.times for hand in self._hands}
         say("  " + ", ".join(f"{name} {times}" for name, times in sorted(did.items())))
         return report
 
@@ -168,7 +168,7 @@ class Siege:
         if target == "worker" and workers:
             self._kill_worker(self._rng.choice(workers), moment)
         else:
-            self._victim.slay()
+            self._victim.kill_now()
             at = time.time()
             self._note(at, "daemon", moment, self._missing())
 
@@ -192,7 +192,7 @@ class Siege:
         at = time.time()
         flight = frozenset(
             entry.digest
-            for entry in self._victim.ledger.entries()
+            for entry in self._victim.costs.entries()
             if entry.pid == pid and entry.at > at - _FLIGHT - self._paused() and entry.digest is not None
         )
         self._note(at, "worker", moment, flight)
@@ -201,7 +201,7 @@ class Siege:
         there = flight & self._on_disk() if flight else flight
         # What an earlier kill cost, and nobody has embedded again since, is not counted twice.
         before = max((kill.at for kill in self._report.kills if kill.target == target), default=0.0)
-        embedded = {entry.digest: entry.at for entry in self._victim.ledger.entries() if entry.digest in there}
+        embedded = {entry.digest: entry.at for entry in self._victim.costs.entries() if entry.digest in there}
         ages = [at - when for when in embedded.values() if when > before]
         self._report.kills.append(Kill(at, target, moment, flight, len(ages), max(ages, default=0.0)))
 
@@ -215,7 +215,7 @@ class Siege:
         except Exception as error:  # noqa: BLE001 - whatever it is, the table does not open
             self._report.faults.append(f"the table did not open after kill {len(self._report.kills)}: {error}")
             return frozenset()
-        return frozenset(self._victim.ledger.digests() - {row.digest for row in rows})
+        return frozenset(self._victim.costs.digests() - {row.digest for row in rows})
 
     def _on_disk(self) -> set[bytes]:
         """Give the contents that are there now, while the folders may be changing."""
@@ -269,7 +269,7 @@ class Siege:
         """Explain every second embedding of a content by a kill at which the first was in flight."""
         report = self._report
         before: dict[bytes, float] = {}
-        for entry in self._victim.ledger.entries():
+        for entry in self._victim.costs.entries():
             report.embedded += 1
             if entry.digest is None:
                 report.unknown += 1

@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torture import private
-from torture.unplugging import Unplugging
+from torture.unplug_run import UnplugRun
 
 
 def main(words: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"{rounds} times unplugged, by {'mounts' if mounting else 'renaming a folder'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="phsearch-torture-", ignore_cleanup_errors=True) as home:
-        report = Unplugging(Path(home), rounds, mounting=mounting).run(print)
+        report = UnplugRun(Path(home), rounds, mounting=mounting).run(print)
     for fault in report.faults[:50]:
         print(f"  FAULT {fault}")
     print(report.line(), flush=True)

@@ -1,4 +1,4 @@
-"""Make ``daemon/training`` importable where only the built wheel is installed."""
+"""Makes ``daemon/training`` importable if only the built wheel is installed."""
 
 from __future__ import annotations
 

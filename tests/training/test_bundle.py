@@ -1,4 +1,4 @@
-"""The bundle as it ships: complete, small enough, and able to tell a cat from a rocket."""
+"""The bundle as it is shipped: complete, small enough, and able to distinguish a cat from a rocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses, on vectors small enough to reckon by hand."""
+"""The losses, on vectors small enough to compute by hand."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ from phsearch.service.workers.text_worker import TextWorker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from phsearch.adapters.linux.systemd import Notifier
+    from phsearch.adapters.linux.systemd import SystemdNotifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.domain.ports import Store
@@ -125,7 +125,7 @@ def build_api(
     env: Mapping[str, str],
     store: Store,
     program: tuple[str, ...],
-    notifier: Notifier,
+    notifier: SystemdNotifier,
 ) -> ApiParts:
     """Put them together; `read` reads the settings again. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
@@ -239,7 +239,7 @@ def build_api(
         ),
     )
     server: Server = Server(
-        dispatcher=Dispatcher(groups), events=parts.events, descriptors=process_limits.raise_limit()
+        dispatcher=Dispatcher(groups), events=parts.events, descriptors=process_limits.raise_open_files_limit()
     )
     return ApiParts(text_worker, status, reload, server, albums, on_demand)
 
@@ -344,17 +344,17 @@ def _health_methods(
         status=status,
         state_executor=TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS),
         probes=SystemProbes(
-            inotify=processes.inotify,
+            inotify=processes.inotify_use,
             space=lambda path: Space.of(path, os.statvfs(path)),
-            resident=processes.resident,
+            resident=processes.resident_bytes,
             machine=processes.total_bytes,
         ),
         calibration_path=str(calibration_file.places(*parts.model.named, state)[0]),
     )
     metrics = MetricsMethods(
         components=components,
-        resident=processes.resident,
-        open_files=processes.open_files,
+        resident=processes.resident_bytes,
+        open_files=processes.open_file_count,
         connections=connections,
     )
     return [doctor.handlers, metrics.handlers]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from phsearch.adapters.files.digest import digest
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.adapters.linux import processes
-from phsearch.adapters.linux.mounts import MountTable, RemoteMounts
-from phsearch.adapters.linux.power import PowerSupplies
-from phsearch.adapters.linux.pressure import Pressures
+from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints
+from phsearch.adapters.linux.power import PowerSupplyReader
+from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
 from phsearch.adapters.state.json_files import PauseFile, RemovedFile
 from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
@@ -194,7 +194,7 @@ def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[t
 def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], FolderScanner]:
     """Give what makes the scanner by the settings of a time."""
     return lambda watch: FolderScanner(
-        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, apart=str(albums)
+        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=str(albums)
     )
 
 
@@ -204,17 +204,17 @@ def _throttle(config: Config, places: Paths, events: EventBus) -> IndexingThrott
     paused, until = file.load()
     if paused:
         courtesy.pause(until)
-    throttle = IndexingThrottle(courtesy, PowerSupplies().read, Pressures().read, file.save)
+    throttle = IndexingThrottle(courtesy, PowerSupplyReader().read, PressureReader().read, file.save)
     throttle.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
     return throttle
 
 
 def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callable[[WatchConfig], None]]:
     """Give the watcher, and what has it keep to other settings."""
-    remote = RemoteMounts()
+    remote = RemoteMountPoints()
 
     def make(watch: WatchConfig) -> FolderWatcher:
-        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote=remote)
+        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote_type=remote)
 
-    watcher = IsolatingWatcher(lambda: make(watch), MountTable().remote)
+    watcher = IsolatingWatcher(lambda: make(watch), remote_type=MountTable().remote_type)
     return watcher, lambda watch: watcher.rebuild(lambda: make(watch))

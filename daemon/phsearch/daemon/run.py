@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
-from phsearch.adapters.linux.systemd import Notifier
+from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
@@ -84,7 +84,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
 
-    notifier = Notifier(env)
+    notifier = SystemdNotifier(env)
     worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
     parts = build_index(settings.config, settings.paths, worker_env, store, program)
     front = build_api(parts, settings, read, worker_env, store, program, notifier)
@@ -150,7 +150,7 @@ async def _final_flush(writer: StoreWriter) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _status_loop(notifier: Notifier, status: StatusReporter, stirred: asyncio.Event) -> None:
+async def _status_loop(notifier: SystemdNotifier, status: StatusReporter, stirred: asyncio.Event) -> None:
     """Measure the rate and tell systemd, once a second while there is work; a daemon at rest never wakes for it."""
     before = ""
     while True:

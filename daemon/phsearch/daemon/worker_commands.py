@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.adapters.linux import processes
-from phsearch.adapters.linux.systemd import PRIVATE
+from phsearch.adapters.linux.systemd import SYSTEMD_VARIABLES
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
 from phsearch.service.workers.process import WorkerCommand
 
@@ -47,7 +47,7 @@ _WORKER_ENV = {
 
 def worker_env(env: Mapping[str, str], torch_cache: Path) -> dict[str, str]:
     """Give the environment of workers."""
-    own = {name: value for name, value in env.items() if name not in PRIVATE}
+    own = {name: value for name, value in env.items() if name not in SYSTEMD_VARIABLES}
     # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
     return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(torch_cache)}
 

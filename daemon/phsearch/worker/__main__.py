@@ -37,7 +37,7 @@ from phsearch.worker.stage_timer import StageTimer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.adapters.clip import Bundle, OpenClipImageTower, OpenClipTextTower
+    from phsearch.adapters.clip import LoadedTower, OpenClipImageTower, OpenClipTextTower
     from phsearch.domain.ports import Decoded
 
 _PR_SET_PDEATHSIG = 1
@@ -74,19 +74,26 @@ def _serve(channel: WorkerChannel, setup: dict[str, Any]) -> None:
 
     try:
         text = setup["tower"] == "text"
-        bundle = clip.load(setup["name"], setup["pretrained"], "text" if text else "image")
+        bundle = clip.load_tower(setup["name"], setup["pretrained"], "text" if text else "image")
         match setup["tower"]:
             case "image":
                 # Explicitly: what the unit or a shell gave the daemon would come before what `nice` implies.
                 set_lowest_ioprio()
-                chosen = (setup["device"], setup["precision"], setup["batch_size"], setup["gpu_memory_mb"])
-                image_tower = clip.OpenClipImageTower(bundle, *chosen)
+                image_tower = clip.OpenClipImageTower(
+                    bundle,
+                    device=setup["device"],
+                    precision=setup["precision"],
+                    batch_size=setup["batch_size"],
+                    gpu_memory_mb=setup["gpu_memory_mb"],
+                )
                 _serve_images(channel, setup, bundle, image_tower)
             case "like":
-                image_tower = clip.OpenClipImageTower(bundle, setup["device"], setup["precision"], 1)
+                image_tower = clip.OpenClipImageTower(
+                    bundle, device=setup["device"], precision=setup["precision"], batch_size=1
+                )
                 _serve_image_queries(channel, setup, bundle, image_tower)
             case _:
-                text_worker = clip.OpenClipTextTower(bundle, setup["device"], setup["precision"])
+                text_worker = clip.OpenClipTextTower(bundle, device=setup["device"], precision=setup["precision"])
                 text_worker.embed(["a photo"])
                 channel.send_message(_ready(bundle, text_worker, enter_sandbox((), device=_on_device(text_worker))))
                 while (frame := channel.receive_message()) is not None:
@@ -111,7 +118,7 @@ def _on_device(tower: OpenClipImageTower | OpenClipTextTower) -> bool:
     return not str(tower.device).startswith("cpu")
 
 
-def _ready(bundle: Bundle, tower: OpenClipImageTower | OpenClipTextTower, sandbox: str) -> dict[str, Any]:
+def _ready(bundle: LoadedTower, tower: OpenClipImageTower | OpenClipTextTower, sandbox: str) -> dict[str, Any]:
     return {
         "op": "ready",
         "identity": dataclasses.asdict(bundle.identity),
@@ -135,7 +142,9 @@ class _Photo:
         self.decoded: Future[Decoded | None] = Future()
 
 
-def _serve_images(channel: WorkerChannel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower) -> None:
+def _serve_images(
+    channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower, tower: OpenClipImageTower
+) -> None:
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - the text worker never decodes
 
     preprocess = bundle.preprocess
@@ -172,7 +181,7 @@ def _serve_images(channel: WorkerChannel, setup: dict[str, Any], bundle: Bundle,
 
 
 def _serve_image_queries(
-    channel: WorkerChannel, setup: dict[str, Any], bundle: Bundle, tower: OpenClipImageTower
+    channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower, tower: OpenClipImageTower
 ) -> None:
     """Understand one photo at a time, which comes as bytes: this worker may read no photo folder."""
     from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - see _serve_images
@@ -193,7 +202,7 @@ def _serve_image_queries(
 
 def _serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
     """Make small pictures of photos, which come as bytes; needs no model, so its identity names none."""
-    from phsearch.adapters.images import PillowDecoder, encoded  # noqa: PLC0415 - see _serve_images
+    from phsearch.adapters.images import PillowDecoder, encode_image  # noqa: PLC0415 - see _serve_images
 
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
@@ -205,7 +214,7 @@ def _serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
         size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-        return {"op": "picture", **size}, encoded(pixels, header["format"])
+        return {"op": "picture", **size}, encode_image(pixels, header["format"])
 
     _answer_each(channel, picture)
 

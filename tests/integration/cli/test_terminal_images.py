@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from demo.terminal import Terminal, shown
-from phsearch.adapters.images.encode import encoded, sixel
+from phsearch.adapters.images.encode import encode_image, encode_sixel
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, running
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_a_mistake_is_shown_under_its_place(daemon: Daemon) -> None:
 def test_a_sixel_picture_is_the_picture(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, (200, 40, 90))
     image.paste((10, 200, 30), (0, 0, max(size[0] // 2, 1), size[1]))
-    found = decoded(sixel(image))
+    found = decoded(encode_sixel(image))
     assert found.shape == (size[1], size[0], 3)
     # Colours go over the wire in per cent.
     np.testing.assert_allclose(found, np.asarray(image), atol=4)
@@ -192,7 +192,7 @@ def test_a_sixel_picture_is_the_picture(size: tuple[int, int]) -> None:
 def test_every_format_is_what_it_says() -> None:
     pixels = np.full((10, 20, 3), 99, np.uint8)
     for form in ("png", "jpeg"):
-        assert Image.open(io.BytesIO(encoded(pixels, form))).format == form.upper()
+        assert Image.open(io.BytesIO(encode_image(pixels, form))).format == form.upper()
 
 
 def decoded(data: bytes) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.files.digest import digest
-from phsearch.errors import UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.errors import FileTooLargeError, UnreadableImageError
+from phsearch.safe_open import open_regular, read_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -24,6 +26,15 @@ def read(path: Path | str, root: Path | None) -> bytes:
     descriptor = open_regular(str(path), None if root is None else str(root))
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
+
+
+@contextlib.contextmanager
+def open_file(path: str) -> Iterator[int]:
+    descriptor = open_regular(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @pytest.fixture
@@ -98,3 +109,25 @@ def test_a_folder_that_turns_into_a_link_at_any_moment_never_leads_out(root: Pat
         swapping.join()
     assert read_inside
     assert refused
+
+
+def test_a_whole_file_is_read_up_to_a_limit_from_its_path_or_from_an_open_descriptor(root: Path) -> None:
+    path = str(root / "deep" / "down" / "a.jpg")
+    status, data = read_whole(path, limit=6)
+    assert (status.st_size, data) == (6, b"inside")
+    with open_file(path) as descriptor:
+        assert read_whole(descriptor, limit=6)[1] == b"inside"
+        os.fstat(descriptor)  # it is still open
+    with pytest.raises(FileTooLargeError) as caught:
+        read_whole(path, limit=5)
+    assert caught.value.size == 6
+
+
+def test_a_file_whose_size_is_not_known_is_read_to_its_end_or_the_limit(root: Path) -> None:
+    calls: list[None] = []
+    assert read_whole("/proc/self/status", limit=1 << 20, progress=lambda: calls.append(None))[1].startswith(b"Name:")
+    assert calls
+    with pytest.raises(FileTooLargeError):
+        read_whole("/proc/self/status", limit=10)
+    with pytest.raises(UnreadableImageError, match="NUL character"):
+        read_whole(f"{root}/nul\0.jpg", limit=10)

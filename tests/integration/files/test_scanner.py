@@ -102,7 +102,7 @@ def test_no_link_leads_into_what_is_apart(tmp_path: Path, link: str) -> None:
     make(tmp_path / "state", "own.jpg")
     make(apart, "cats/b.jpg")
     (root / "link").symlink_to(tmp_path / link)
-    following = FolderScanner(Roots([str(root)]), RULES, follow_symlinks=True, apart=str(apart))
+    following = FolderScanner(Roots([str(root)]), RULES, follow_symlinks=True, albums_dir=str(apart))
     expected = {"a.jpg", "link/own.jpg"} if link == "state" else {"a.jpg"}
     assert set(names(following.scan(str(root), str(root)), root)) == expected
     inside = root / "link" / os.path.relpath(apart / "cats", tmp_path / link)

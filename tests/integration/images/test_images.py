@@ -403,10 +403,10 @@ def test_every_window_lies_within_the_photo() -> None:
         for width in (1, 7, 223, 224, 225, 4001):
             for height in (1, 8, 224, 301, 3000):
                 for target in ((224, 224), (128, 96)):
-                    chosen = geometry.plan((width, height), Preprocess(*target, mode, "bicubic"))
+                    chosen = geometry.place((width, height), Preprocess(*target, mode, "bicubic"))
                     for orientation in range(1, 9):
-                        size = geometry.turned((width, height), orientation)
-                        left, top, right, bottom = geometry.stored(chosen.box, (width, height), orientation, (1, 1))
+                        size = geometry.rotated((width, height), orientation)
+                        left, top, right, bottom = geometry.to_stored(chosen.box, (width, height), orientation, (1, 1))
                         assert -1e-6 <= left < right <= size[0] + 1e-6
                         assert -1e-6 <= top < bottom <= size[1] + 1e-6
 
@@ -418,10 +418,10 @@ def test_a_box_of_the_upright_photo_is_found_in_the_stored_one(orientation: int)
     lying = np.asarray(im.transpose(STORED[orientation]) if orientation in STORED else im)
     for y in range(5):
         for x in range(7):
-            left, top, right, bottom = geometry.stored((x, y, x + 1, y + 1), (7, 5), orientation, (1, 1))
+            left, top, right, bottom = geometry.to_stored((x, y, x + 1, y + 1), (7, 5), orientation, (1, 1))
             assert (right - left, bottom - top) == (1, 1)
             assert lying[int(top), int(left)] == upright[y, x]
-    assert geometry.stored((0, 0, 7, 5), (7, 5), 1, (0.5, 0.25)) == (0, 0, 3.5, 1.25)
+    assert geometry.to_stored((0, 0, 7, 5), (7, 5), 1, (0.5, 0.25)) == (0, 0, 3.5, 1.25)
 
 
 def test_threads_may_share_a_decoder(decoder: PillowDecoder, tmp_path: Path) -> None:

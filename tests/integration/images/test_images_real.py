@@ -119,10 +119,10 @@ def test_drafts_mean_the_same_to_the_bundled_model(decoder: PillowDecoder, large
 
 
 def assert_drafts_mean_the_same(model: str, decoder: PillowDecoder, large: list[Path]) -> None:
-    from phsearch.adapters.clip import OpenClipImageTower, load  # noqa: PLC0415
+    from phsearch.adapters.clip import OpenClipImageTower, load_tower  # noqa: PLC0415
 
-    bundle = load(model, "", "image")
-    tower = OpenClipImageTower(bundle, "cpu", "fp32", 8)
+    bundle = load_tower(model, "", "image")
+    tower = OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=8)
     quick, full = [], []
     for path in large:
         quick.append(decoder.decode(str(path), bundle.preprocess).pixels)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phsearch.adapters.linux.systemd import Notifier, listen_socket
+from phsearch.adapters.linux.systemd import SystemdNotifier, listen_socket
 from phsearch.errors import PhsearchError
 from phsearch.installer import units
 
@@ -59,7 +59,7 @@ def test_the_notifier_sends_datagrams_to_the_socket_it_was_given(tmp_path: Path)
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
-        notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})
         notifier.notify_ready()
         notifier.notify_status("3 photos")
         notifier.watchdog_ping()
@@ -75,12 +75,12 @@ def test_the_notifier_sends_datagrams_to_the_socket_it_was_given(tmp_path: Path)
 
 
 def test_the_notifier_is_silent_without_systemd_and_when_systemd_is_gone(tmp_path: Path) -> None:
-    Notifier({}).notify_ready()
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).notify_ready()
+    SystemdNotifier({}).notify_ready()
+    SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).notify_ready()
 
 
 def seconds(env: dict[str, str]) -> float | None:
-    return Notifier({"NOTIFY_SOCKET": "/nowhere", **env}).watchdog_seconds
+    return SystemdNotifier({"NOTIFY_SOCKET": "/nowhere", **env}).watchdog_seconds
 
 
 def test_the_watchdog_is_ours_or_nobodys() -> None:

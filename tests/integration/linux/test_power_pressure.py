@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.linux import process_limits
-from phsearch.adapters.linux.power import PowerSupplies
-from phsearch.adapters.linux.pressure import Pressures
+from phsearch.adapters.linux.power import PowerSupplyReader
+from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.state.json_files import PauseFile
 from phsearch.domain.throttle.policy import Power, Pressure
 from phsearch.service.threads import TimeoutExecutor
@@ -31,7 +31,7 @@ def power(folder: Path, **supplies: dict[str, str]) -> Power:
         (folder / name).mkdir(parents=True)
         for key, value in values.items():
             (folder / name / key).write_text(f"{value}\n")
-    return PowerSupplies(folder).read()
+    return PowerSupplyReader(folder).read()
 
 
 def mains(online: int) -> dict[str, str]:
@@ -43,7 +43,7 @@ def bat(status: str, capacity: int = 50, **more: str) -> dict[str, str]:
 
 
 def test_a_desktop_is_never_on_battery(tmp_path: Path) -> None:
-    assert PowerSupplies(tmp_path / "none").read() == Power()
+    assert PowerSupplyReader(tmp_path / "none").read() == Power()
     assert power(tmp_path, AC=mains(0)) == Power()
     mouse = bat("Discharging", 3, scope="Device")
     assert power(tmp_path / "mouse", hidpp_battery_0=mouse) == Power()
@@ -88,9 +88,9 @@ def test_figures_that_are_none_are_unknown(tmp_path: Path, odd: str) -> None:
     assert power(tmp_path / "critical", BAT0=critical) == Power(on_battery=True, percent=0)
 
 
-def pressures(folder: Path, own: str) -> Pressures:
+def pressures(folder: Path, own: str) -> PressureReader:
     (folder / "cgroup").write_text(own)
-    return Pressures(folder / "pressure", folder / "groups", folder / "cgroup")
+    return PressureReader(folder / "pressure", folder / "groups", folder / "cgroup")
 
 
 def group(folder: Path, name: str, memory: float, io: float) -> None:
@@ -137,12 +137,12 @@ def test_a_group_that_goes_while_it_is_read_or_tells_nothing_is_passed_over(tmp_
 
 
 def test_a_kernel_without_pressure_tells_nothing(tmp_path: Path) -> None:
-    assert Pressures(tmp_path / "none", tmp_path / "none", tmp_path / "none").read() == Pressure()
+    assert PressureReader(tmp_path / "none", tmp_path / "none", tmp_path / "none").read() == Pressure()
 
 
 @pytest.mark.skipif(not Path("/proc/pressure/memory").exists(), reason="this kernel has no PSI")
 def test_this_machine_is_understood() -> None:
-    read = Pressures().read()
+    read = PressureReader().read()
     assert read.memory is not None
     assert read.io is not None
     assert 0 <= read.io <= 100

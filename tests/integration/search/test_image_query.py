@@ -158,7 +158,7 @@ def test_a_disk_that_does_not_answer_delays_no_photo_elsewhere(tmp_path: Path, m
         return real(path, root)
 
     real = safe_open.open_regular
-    monkeypatch.setattr(image_query, "open_regular", slow)
+    monkeypatch.setattr(safe_open, "open_regular", slow)
 
     async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
         for _ in range(2):
@@ -181,7 +181,7 @@ def test_no_more_photos_are_in_memory_than_allowed(tmp_path: Path, monkeypatch: 
         reading.append(path)
         return real(path, root)
 
-    monkeypatch.setattr(image_query, "open_regular", open_and_count)
+    monkeypatch.setattr(safe_open, "open_regular", open_and_count)
 
     async def embed(image_embedder: ImageQueryEmbedder, path: str) -> None:
         await image_embedder.image_vector(path)

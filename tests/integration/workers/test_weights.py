@@ -30,10 +30,10 @@ shutil.copytree(loader._BUNDLED["mini"], folder)
 loader._BUNDLED["mini"] = folder
 file = folder / "tokenizer.json"
 file.write_bytes(file.read_bytes() + b" ")
-print(said(lambda: loader.load("mini", "", "text")))
+print(said(lambda: loader.load_tower("mini", "", "text")))
 file.unlink()
-print(said(lambda: loader.load("mini", "", "text")))
-print(said(lambda: loader.load("ViT-B-32", __file__, "text")))
+print(said(lambda: loader.load_tower("mini", "", "text")))
+print(said(lambda: loader.load_tower("ViT-B-32", __file__, "text")))
 print(said(lambda: torch.load("anything")))
 
 asked = []
@@ -46,11 +46,11 @@ def hub(there, error=EntryNotFoundError):
     return download
 
 usual = open_clip.get_pretrained_cfg("ViT-B-32", "laion2b_s34b_b79k")
-weights.fetch("ViT-B-32", "laion2b_s34b_b79k", usual, hub({"open_clip_model.safetensors"}))
+weights.download_safetensors("ViT-B-32", "laion2b_s34b_b79k", usual, hub({"open_clip_model.safetensors"}))
 named = open_clip.get_pretrained_cfg("ViTamin-S", "datacomp1b")
-print(said(lambda: weights.fetch("ViTamin-S", "datacomp1b", named, hub({"pytorch_model.bin"}))))
+print(said(lambda: weights.download_safetensors("ViTamin-S", "datacomp1b", named, hub({"pytorch_model.bin"}))))
 try:
-    weights.fetch("ViT-B-32", "x", usual, hub(set(), LocalEntryNotFoundError))
+    weights.download_safetensors("ViT-B-32", "x", usual, hub(set(), LocalEntryNotFoundError))
 except LocalEntryNotFoundError:
     print("offline")
 print(asked)

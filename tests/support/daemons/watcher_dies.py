@@ -34,7 +34,7 @@ class DyingInotify(watch.Inotify):
 
 
 if __name__ == "__main__":
-    vars(compose_index)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=DyingInotify, patience=_TIMEOUT)
-    vars(compose_index)["IsolatingWatcher"] = partial(watch.IsolatingWatcher, patience=_TIMEOUT)
+    vars(compose_index)["FolderWatcher"] = partial(watch.FolderWatcher, inotify=DyingInotify, timeout=_TIMEOUT)
+    vars(compose_index)["IsolatingWatcher"] = partial(watch.IsolatingWatcher, timeout=_TIMEOUT)
     fake_power.use()
     main(worker=COLOUR_WORKER)

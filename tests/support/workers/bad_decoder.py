@@ -64,7 +64,7 @@ def load(name: str, _pretrained: str, _tower: str) -> Any:
 if __name__ == "__main__":
     images.PillowDecoder = HostileDecoder  # type: ignore[misc]  # the worker imports it from here
     clip: Any = types.ModuleType("phsearch.adapters.clip")
-    clip.load, clip.OpenClipImageTower, clip.OpenClipTextTower = load, ColourTower, ColourTower
+    clip.load_tower, clip.OpenClipImageTower, clip.OpenClipTextTower = load, ColourTower, ColourTower
     torch: Any = types.ModuleType("torch")
     torch.set_num_threads = int
     sys.modules |= {"phsearch.adapters.clip": clip, "torch": torch}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from phsearch.adapters.images import PillowDecoder, encoded
+from phsearch.adapters.images import PillowDecoder, encode_image
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from phsearch.service.workers.frames import WorkerChannel, vectors_to_bytes
@@ -93,7 +93,7 @@ def _show(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any]
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
         size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-        channel.send_message({"op": "picture", **size}, encoded(pixels, header["format"]))
+        channel.send_message({"op": "picture", **size}, encode_image(pixels, header["format"]))
     except UnreadableImageError as error:
         channel.send_message({"op": "failed", "reason": str(error)})
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from phsearch.adapters.images import encoded
+from phsearch.adapters.images import encode_image
 from phsearch.domain.types import ModelIdentity
 from phsearch.service.workers.frames import WorkerChannel, encode, vectors_to_bytes
 
@@ -61,7 +61,7 @@ def main() -> None:
         elif frame[0]["op"] == "look":
             channel.send_message({"op": "looked"}, vectors_to_bytes(VECTOR))
         else:
-            picture = encoded(np.asarray(Image.new("RGB", (8, 8), "red")), frame[0]["format"])
+            picture = encode_image(np.asarray(Image.new("RGB", (8, 8), "red")), frame[0]["format"])
             channel.send_message({"op": "picture", "width": 8, "height": 8}, picture)
 
 

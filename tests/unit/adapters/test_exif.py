@@ -72,16 +72,16 @@ def test_a_broken_sub_second_or_offset_costs_only_itself(fraction: object, offse
     ],
 )
 def test_a_camera_is_named_once_and_clean(make: object, model: object, camera: str | None) -> None:
-    assert exif.read({MAKE: make, MODEL: model}, {}, {}).camera == camera
+    assert exif.read_ifds({MAKE: make, MODEL: model}, {}, {}).camera == camera
 
 
 def test_a_lens_needs_a_model() -> None:
-    assert exif.read({}, {LENS_MAKE: "SIGMA", LENS_MODEL: "35mm F1.4"}, {}).lens == "SIGMA 35mm F1.4"
-    assert exif.read({}, {LENS_MAKE: "SIGMA"}, {}).lens is None
+    assert exif.read_ifds({}, {LENS_MAKE: "SIGMA", LENS_MODEL: "35mm F1.4"}, {}).lens == "SIGMA 35mm F1.4"
+    assert exif.read_ifds({}, {LENS_MAKE: "SIGMA"}, {}).lens is None
 
 
 def test_a_very_long_name_is_cut() -> None:
-    camera = exif.read({MODEL: "x" * 100_000}, {}, {}).camera
+    camera = exif.read_ifds({MODEL: "x" * 100_000}, {}, {}).camera
     assert camera is not None
     assert len(camera) == 200
 
@@ -92,12 +92,14 @@ def gps(lat: object, lat_ref: object, lon: object, lon_ref: object) -> dict[int,
 
 def test_south_and_west_are_negative() -> None:
     tags = gps((33, 51, 31.2), "S", (IFDRational(151), IFDRational(12), IFDRational(4)), "W")
-    assert exif.position(tags) == pytest.approx((-33.8586667, -151.2011111))
+    assert exif.gps_position(tags) == pytest.approx((-33.8586667, -151.2011111))
 
 
 def test_degrees_may_be_decimal_and_minutes_fractional() -> None:
-    assert exif.position(gps((48.5,), "N", Fraction(27, 2), "E")) == (48.5, 13.5)
-    assert exif.position(gps((48, 30.6), "N\0", (13, 30, IFDRational(0, 0)), "east")) == pytest.approx((48.51, 13.5))
+    assert exif.gps_position(gps((48.5,), "N", Fraction(27, 2), "E")) == (48.5, 13.5)
+    assert exif.gps_position(gps((48, 30.6), "N\0", (13, 30, IFDRational(0, 0)), "east")) == pytest.approx(
+        (48.51, 13.5)
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_degrees_may_be_decimal_and_minutes_fractional() -> None:
     ],
 )
 def test_a_position_that_cannot_be_is_none(tags: dict[int, object]) -> None:
-    assert exif.position(tags) == (None, None)
+    assert exif.gps_position(tags) == (None, None)
 
 
 def test_no_tags_are_no_facts() -> None:
-    assert exif.read({}, {}, {}) == exif.Facts()
+    assert exif.read_ifds({}, {}, {}) == exif.ExifData()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.linux.mounts import MountTable, RemoteMounts, parse
+from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints, parse_mountinfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,19 +39,19 @@ a line nobody understands
     ],
 )
 def test_a_remote_file_system_is_told_by_what_is_mounted_deepest_and_last(path: str, kind: str | None) -> None:
-    mount = parse(TABLE, {}).over(path)
+    mount = parse_mountinfo(TABLE, {}).over(path)
     assert mount is not None
     assert (mount.kind if mount.remote else None) == kind
 
 
 def test_odd_bytes_in_a_mount_point_survive() -> None:
-    (mount,) = parse(b"1 2 0:1 / /a\\011b\\134c\xff rw - nfs x rw\n", {})
+    (mount,) = parse_mountinfo(b"1 2 0:1 / /a\\011b\\134c\xff rw - nfs x rw\n", {})
     assert mount.point == "/a\tb\\c\udcff"
 
 
 def test_a_disk_is_known_by_its_uuid_and_a_part_of_it_by_its_folder() -> None:
     table = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:17 /@photos /data rw - btrfs /dev/sdb1 rw\n"
-    identities = [mount.identity for mount in parse(table, {"/dev/sdb1": "12-34"})]
+    identities = [mount.identity for mount in parse_mountinfo(table, {"/dev/sdb1": "12-34"})]
     assert identities == ["ext4 /dev/sda1", "btrfs 12-34 /@photos"]
 
 
@@ -75,12 +75,12 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_remote_mounts_are_those_at_exactly_a_path(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_bytes(TABLE)
-    remote = RemoteMounts(tmp_path / "mountinfo")
+    remote = RemoteMountPoints(tmp_path / "mountinfo")
     assert remote("/mnt/nas") == "nfs4"
     assert remote("/home/u/cloud") == "fuse.rclone"
     for path in ("/mnt/nas/2023", "/", "/media/ntfs", "/mnt/nas/local", "/srv"):
         assert remote(path) is None
-    assert RemoteMounts(tmp_path / "absent")("/mnt/nas") is None
+    assert RemoteMountPoints(tmp_path / "absent")("/mnt/nas") is None
     remote.close()
-    with contextlib.closing(RemoteMounts()) as real:
+    with contextlib.closing(RemoteMountPoints()) as real:
         assert real("/") is None

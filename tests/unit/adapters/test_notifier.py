@@ -6,7 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.linux.systemd import Notifier
+from phsearch.adapters.linux.systemd import SystemdNotifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_heartbeats_to_somebody_who_does_not_read_are_dropped_and_hold_nobody_up(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(str(tmp_path / "notify"))
-        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"})
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"})
         start = time.monotonic()
         for _ in range(2_000):  # more than any kernel queues
             notifier.watchdog_ping()
@@ -27,7 +27,7 @@ def test_heartbeats_to_somebody_who_does_not_read_are_dropped_and_hold_nobody_up
 def test_what_systemd_must_know_arrives_once_it_reads_again(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slow:
         slow.bind(str(tmp_path / "notify"))
-        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
         notifier.notify_ready()
         assert slow.recv(100) == b"READY=1"
         notifier.notify_stopping()

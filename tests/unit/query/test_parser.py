@@ -277,8 +277,10 @@ def test_a_type_is_asked_for_as_people_call_it(text: str, formats: set[str]) -> 
 def test_types_are_named_as_the_decoder_names_them() -> None:
     raw = {suffix.removeprefix(".").upper() for suffix in file_type.RAW_SUFFIXES} | {"RAW"}
     headers = {b"\0\0\0\x18ftyp" + brand: kind for brand, kind in ((b"heic", "HEIF"), (b"mif1", "HEIF"))}
-    heif = {file_type.shown_name(header, "HEIF") for header in headers}
-    others = {file_type.shown_name(b"", kind) for kind in get_args(file_type.Kind) if kind not in {"HEIF", "RAW"}}
+    heif = {file_type.display_name(header, "HEIF") for header in headers}
+    others = {
+        file_type.display_name(b"", kind) for kind in get_args(file_type.ImageFormat) if kind not in {"HEIF", "RAW"}
+    }
     assert raw == RAW
     assert frozenset().union(*FORMATS.values()) == raw | heif | others
 

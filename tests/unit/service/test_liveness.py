@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.linux.systemd import Notifier
+from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.service.liveness import Activity, Heartbeat
 
 if TYPE_CHECKING:
@@ -111,4 +111,4 @@ def test_time_in_which_the_daemon_was_stopped_does_not_count_against_its_parts(
     ],
 )
 def test_the_watchdog_interval_is_read_as_systemd_sets_it(env: Mapping[str, str], seconds: float | None) -> None:
-    assert Notifier(env).watchdog_seconds == seconds
+    assert SystemdNotifier(env).watchdog_seconds == seconds

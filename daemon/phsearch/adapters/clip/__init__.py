@@ -1,6 +1,6 @@
-"""The towers of any open_clip model. The only package that imports torch; only worker processes import it."""
+"""The towers of any open_clip model. Only this package imports torch, and only worker processes import this package."""
 
-from phsearch.adapters.clip.loader import Bundle, load
+from phsearch.adapters.clip.loader import LoadedTower, load_tower
 from phsearch.adapters.clip.towers import OpenClipImageTower, OpenClipTextTower
 
-__all__ = ["Bundle", "OpenClipImageTower", "OpenClipTextTower", "load"]
+__all__ = ["LoadedTower", "OpenClipImageTower", "OpenClipTextTower", "load_tower"]

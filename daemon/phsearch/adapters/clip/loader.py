@@ -1,9 +1,9 @@
-"""Load one tower of an open_clip model, with every way it can fail said in one sentence.
+"""Loads one tower of an open_clip model; every failure is explained in one sentence.
 
-Three kinds of names lead to the same code: "mini" is the bundled folder, "local-dir:/path" any folder of that form,
-and everything else a name of open_clip's own with a tag or a file of weights. A model without weights is refused:
-open_clip would initialise it at random and every answer would be noise. So are weights that are a pickle, and bundled
-ones that are not what they should be: see `weights`.
+Model names have three forms: "mini" is the bundled folder, "local-dir:/path" is any folder of the same form, and every
+other name is one of open_clip, with a tag or a file of weights. A model without weights is refused, since open_clip
+would initialise it at random and every result would be noise. Pickled weights and changed bundled weights are refused,
+too: see `weights`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import open_clip  # isort: skip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LOCAL = "local-dir:"
+_LOCAL_PREFIX = "local-dir:"
 _BUNDLED = {"mini": Path(__file__).parents[2] / "models" / "mini"}
 _TOWER_PARTS = {
     "image": ("text", "transformer", "token_embedding", "ln_final", "text_decoder"),
@@ -36,14 +36,14 @@ _TOWER_PARTS = {
 }
 _MULTILINGUAL = re.compile(r"xlm|mt5|m2m|multilingual|i18n|siglip2|nllb|chinese|worldwide", re.IGNORECASE)
 
-Tower = Literal["image", "text"]
+TowerName = Literal["image", "text"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """A loaded tower and what must be known to use it. `mean` and `std` are per channel, of values in 0..1.
+class LoadedTower:
+    """A loaded tower and what is needed to use it. `mean` and `std` are per channel, of values in 0..1.
 
-    `source` is where the weights are, for a person. `logit_scale` is what cosines are multiplied with before a softmax.
+    `source` is where the weights are, in words. Cosines are multiplied by `logit_scale` before a softmax.
     """
 
     model: Any
@@ -57,15 +57,17 @@ class Bundle:
     logit_scale: float
 
 
-def load(name: str, pretrained: str, tower: Tower) -> Bundle:
-    """Load one tower in float32 on the CPU; the other one is dropped.
+def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
+    """Load one tower in float32 on the CPU; the other tower is dropped.
 
-    Raises ModelUnavailableError whose hint says what to change.
+    Raises ModelUnavailableError with a hint that says what to change.
     """
-    weights.refuse_pickles()
+    weights.forbid_pickles()
     if name in _BUNDLED:
-        weights.check_sums(name, _BUNDLED[name])
-    folder = _BUNDLED.get(name) or (Path(name.removeprefix(_LOCAL)).expanduser() if name.startswith(_LOCAL) else None)
+        weights.verify_checksums(name, _BUNDLED[name])
+    folder = _BUNDLED.get(name) or (
+        Path(name.removeprefix(_LOCAL_PREFIX)).expanduser() if name.startswith(_LOCAL_PREFIX) else None
+    )
     if folder is not None:
         model, source, text_cfg = _load_folder(name, folder)
     else:
@@ -82,15 +84,15 @@ def load(name: str, pretrained: str, tower: Tower) -> Bundle:
     for part in _TOWER_PARTS[tower]:
         if getattr(model, part, None) is not None:
             setattr(model, part, None)
-    tokenizer = _or_unavailable(name, lambda: open_clip.get_tokenizer(source)) if tower == "text" else None
-    return Bundle(
+    tokenizer = _or_model_error(name, lambda: open_clip.get_tokenizer(source)) if tower == "text" else None
+    return LoadedTower(
         model=model.eval().requires_grad_(requires_grad=False),
         tokenizer=tokenizer,
         identity=identity,
         preprocess=_preprocess(cfg),
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),
-        multilingual=_multilingual(name, text_cfg),
+        multilingual=_is_multilingual(name, text_cfg),
         source=str(folder) if folder is not None else _named_source(name, pretrained),
         logit_scale=float(model.logit_scale.exp()),
     )
@@ -111,8 +113,8 @@ def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
         # A Hugging Face text tower names its own configuration; "." means this folder, wherever it is installed.
         here = str((folder / text_cfg["hf_model_name"]).resolve())
         overrides["text_cfg"] = {**text_cfg, "hf_model_name": here, "hf_model_pretrained": False}
-    source = f"{_LOCAL}{folder}"
-    model = _or_unavailable(name, lambda: open_clip.create_model(source, require_pretrained=True, **overrides))
+    source = f"{_LOCAL_PREFIX}{folder}"
+    model = _or_model_error(name, lambda: open_clip.create_model(source, require_pretrained=True, **overrides))
     return model, source, text_cfg
 
 
@@ -137,10 +139,10 @@ def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
     try:
         return _create(name, pretrained), text_cfg
-    except Exception:  # noqa: BLE001 - whatever is wrong with the cache, the hub may have it right
-        # First without the network, for speed and privacy; only weights that are not cached are asked for.
+    except Exception:  # noqa: BLE001 - anything may be wrong with the cache
+        # The first try is without the network, for speed and privacy. Only missing weights are downloaded.
         huggingface_hub.constants.HF_HUB_OFFLINE = False
-        return _or_unavailable(name, lambda: _create(name, pretrained)), text_cfg
+        return _or_model_error(name, lambda: _create(name, pretrained)), text_cfg
 
 
 def _named_source(name: str, pretrained: str) -> str:
@@ -152,11 +154,11 @@ def _named_source(name: str, pretrained: str) -> str:
 
 def _create(name: str, pretrained: str) -> Any:
     if preset := open_clip.get_pretrained_cfg(name, pretrained):
-        weights.fetch(name, pretrained, preset)
+        weights.download_safetensors(name, pretrained, preset)
     return open_clip.create_model(name, pretrained, require_pretrained=True)
 
 
-def _or_unavailable(name: str, make: Any) -> Any:
+def _or_model_error(name: str, make: Any) -> Any:
     try:
         return make()
     except ModelUnavailableError:
@@ -170,7 +172,7 @@ def _or_unavailable(name: str, make: Any) -> Any:
 
 
 def _digest(model: torch.nn.Module) -> str:
-    """Give a digest of all weights, whatever file or format they came from."""
+    """Return a digest of all weights; it does not depend on their file or format."""
     digest = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
@@ -200,7 +202,7 @@ def _preprocess(cfg: dict[str, Any]) -> Preprocess:
     )
 
 
-def _multilingual(name: str, text_cfg: dict[str, Any]) -> bool:
+def _is_multilingual(name: str, text_cfg: dict[str, Any]) -> bool:
     names = (name, str(text_cfg.get("hf_model_name", "")), str(text_cfg.get("hf_tokenizer_name", "")))
     return any(_MULTILINGUAL.search(text) for text in names)
 

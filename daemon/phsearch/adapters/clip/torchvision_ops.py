@@ -1,15 +1,15 @@
-"""Make torchvision importable beside a torch without CUDA.
+"""Makes torchvision importable next to a torch without CUDA.
 
-The registry's torchvision is built for CUDA; beside a CPU-only torch its compiled operators do not load, and it fails
-at import while registering shapes for two of them. open_clip wants only its image transforms, so the two names are
-declared here, never to be called.
+The registry's torchvision is built for CUDA. Next to a CPU-only torch its compiled operators do not load, and its
+import fails when it registers the shapes of two of them. open_clip needs only its image transforms, so the names are
+declared here and never called.
 """
 
 from __future__ import annotations
 
 import torch
 
-# Kept for the life of the process: dropping the library would undeclare the names.
+# Kept as long as the process runs: dropping the library would remove the names.
 declared: list[torch.library.Library] = []
 
 if torch.version.cuda is None:

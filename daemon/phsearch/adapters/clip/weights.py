@@ -1,6 +1,6 @@
-"""Which files of weights may be loaded: those whose sha256 is known where we ship them, and never a pickle.
+"""Decides which files of weights may be loaded: bundled ones with the known sha256, and never a pickle.
 
-A pickle is a program: whoever wrote the file decides what runs when it is loaded. safetensors holds numbers only.
+A pickle is a program: its author decides what runs when it is loaded. safetensors contains numbers only.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from phsearch.errors import ModelUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SAFE = ".safetensors"
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_SUMS = "SHA256SUMS"
-_USUAL = "open_clip_model.safetensors"
-_CHUNK = 1 << 20
-_CONVERT = (
+SAFETENSORS = ".safetensors"
+_PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_CHECKSUM_FILE = "SHA256SUMS"
+_DEFAULT_FILE = "open_clip_model.safetensors"
+_CONVERT_HINT = (
     "convert it to safetensors where you trust it (README, Security, has the command), and name the new file in "
     "model.pretrained"
 )
 
 
-def refuse_pickles() -> None:
-    """Have torch load no pickle in this process, whatever a library would like."""
-    torch.load = _refuse
+def forbid_pickles() -> None:
+    """Make torch.load raise in this process, for every library that calls it."""
+    torch.load = _raise_pickle_error
 
 
-def _refuse(*_: Any, **__: Any) -> NoReturn:
-    raise ModelUnavailableError("the model's weights are a pickle, which can run programs when it is loaded", _CONVERT)
+def _raise_pickle_error(*_: Any, **__: Any) -> NoReturn:
+    raise ModelUnavailableError(
+        "the model's weights are a pickle, which can run programs when it is loaded", _CONVERT_HINT
+    )
 
 
-def check_sums(name: str, folder: Path) -> None:
-    """Compare a bundled model's files with its list of sums. Raises ModelUnavailableError."""
+def verify_checksums(name: str, folder: Path) -> None:
+    """Compare the files of a bundled model with its list of checksums. Raises ModelUnavailableError."""
     remedy = "install phsearch again: its files are damaged, or are not its own"
     try:
-        lines = (folder / _SUMS).read_text(encoding="ascii").splitlines()
+        lines = (folder / _CHECKSUM_FILE).read_text(encoding="ascii").splitlines()
         for wanted, _, file in (line.partition("  ") for line in lines):
-            if _sum(folder / file) != wanted:
+            if _sha256(folder / file) != wanted:
                 raise ModelUnavailableError(
                     f'model "{name}": {folder / file} has not the sha256 it should have', remedy
                 )
@@ -52,52 +53,50 @@ def check_sums(name: str, folder: Path) -> None:
         raise ModelUnavailableError(f'model "{name}": {folder} cannot be checked ({error})', remedy) from error
 
 
-def _sum(file: Path) -> str:
-    state = hashlib.sha256()
-    with file.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Refuse a folder that has weights, but only pickled ones. Raises ModelUnavailableError."""
-    if any(folder.glob(f"*{SAFE}")):
+    """Raise ModelUnavailableError for a folder with weights that are all pickles."""
+    if any(folder.glob(f"*{SAFETENSORS}")):
         return
-    pickled = next((file for pattern in _PICKLED for file in sorted(folder.glob(pattern))), None)
-    if pickled is not None:
+    pickle = next((file for pattern in _PICKLE_PATTERNS for file in sorted(folder.glob(pattern))), None)
+    if pickle is not None:
         raise ModelUnavailableError(
-            f'model "{name}": {pickled.name} is a pickle, which can run programs when it is loaded',
+            f'model "{name}": {pickle.name} is a pickle, which can run programs when it is loaded',
             "convert it to safetensors where you trust it (README, Security, has the command), in that folder",
         )
 
 
 def check_file(name: str, file: Path) -> None:
-    """Refuse a file of weights that is not safetensors. Raises ModelUnavailableError."""
-    if file.suffix != SAFE:
+    """Raise ModelUnavailableError for a file of weights that is not safetensors."""
+    if file.suffix != SAFETENSORS:
         raise ModelUnavailableError(
-            f'model "{name}": {file.name} is not safetensors, and a pickle can run programs when it is loaded', _CONVERT
+            f'model "{name}": {file.name} is not safetensors, and a pickle can run programs when it is loaded',
+            _CONVERT_HINT,
         )
 
 
-def fetch(
+def download_safetensors(
     name: str,
     pretrained: str,
     preset: Mapping[str, Any],
     download: Callable[..., str] = huggingface_hub.hf_hub_download,
 ) -> None:
-    """Have a preset's weights in the cache as safetensors, before open_clip would fetch a pickle for want of them.
+    """Put a preset's weights into the cache as safetensors, so that open_clip does not fetch a pickle instead.
 
-    Raises ModelUnavailableError where there are none, and what the hub raises where that cannot be known.
+    Raises ModelUnavailableError if there are none, and the hub's errors if it cannot be asked.
     """
     repository, _, file = preset.get("hf_hub", "").rpartition("/")
-    # The names under which open_clip looks for them, too.
-    named = [str(Path(file).with_suffix(SAFE))] if file else [_USUAL]
-    for job in named if repository else ():
+    # open_clip looks for the same names.
+    names = [str(Path(file).with_suffix(SAFETENSORS))] if file else [_DEFAULT_FILE]
+    for each in names if repository else ():
         try:
-            download(repo_id=repository, filename=job)
+            download(repo_id=repository, filename=each)
         except LocalEntryNotFoundError:
-            raise  # not cached, and the hub was not asked
+            raise  # it is not cached, and the hub was not asked
         except EntryNotFoundError:
             continue
         return

@@ -1,1 +1,1 @@
-"""The folders of photos on disk: what is there, and what it contains."""
+"""The photo folders on disk: scanning them, and the digest of a file."""

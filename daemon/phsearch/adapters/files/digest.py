@@ -1,4 +1,4 @@
-"""Who a photo is: a digest of its bytes."""
+"""The digest of a photo's bytes, which identifies its content."""
 
 from __future__ import annotations
 
@@ -8,33 +8,29 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.types import ContentDigest, Fingerprint
 from phsearch.errors import UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.safe_open import open_regular, read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHUNK = 1 << 20
-_SIZE = 16
+_DIGEST_BYTES = 16
 
 
-def digest(path: str, tick: Callable[[], None] = lambda: None, root: str | None = None) -> ContentDigest | None:
-    """Read a file once; None when it changed while it was read. Raises OSError, UnreadableImageError.
+def digest(path: str, progress: Callable[[], None] = lambda: None, root: str | None = None) -> ContentDigest | None:
+    """Read a file once and return its fingerprint and digest, or None if it changed while it was read.
 
-    With `root` no symbolic link below it is followed.
-    `tick` is called at every megabyte: a large file on a slow disk is no hung disk.
-    BLAKE2b: as safe as SHA-2 and about 1 GB/s on any processor.
+    The hash is BLAKE2b: as safe as SHA-2, and about 1 GB/s on any processor.
+    `root` as in safe_open.open_regular, `progress` as in read_chunks. Raises OSError and UnreadableImageError.
     """
     descriptor = open_regular(path, root)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
-        before = os.fstat(descriptor)
-        if before.st_size == 0:
+    try:
+        before = Fingerprint.of(os.fstat(descriptor))
+        if before.size == 0:
             raise UnreadableImageError("empty file (0 bytes)")
-        state = hashlib.blake2b(digest_size=_SIZE)
-        while chunk := file.read(_CHUNK):
+        state = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        for chunk in read_chunks(descriptor, progress):
             state.update(chunk)
-            tick()
-        after = os.fstat(descriptor)
-    fingerprint = Fingerprint.of(before)
-    if fingerprint != Fingerprint.of(after):
-        return None
-    return ContentDigest(fingerprint, state.digest())
+        after = Fingerprint.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+    return ContentDigest(before, state.digest()) if before == after else None

@@ -1,11 +1,12 @@
-"""Photo files become pixels and facts: Pillow and its plugins, LibRaw for camera RAW.
+"""Decodes photo files to pixels and metadata, with Pillow and its plugins, and with LibRaw for camera RAW.
 
-`decoder` reads a file once and leads it through the rest: `sniff` says what it is by its bytes, `raw` knows cameras,
-`exif` turns tags into facts, `fit` is the model's resize and crop as plain geometry, `render` does it to pixels, and
-`small` encodes them for people to look at.
+`decoder` is the entry point. It reads a file once and passes it on: `file_type` finds the format by the first bytes,
+`codecs` opens that format, `raw` handles camera files, `exif` reads the metadata, `geometry` plans the model's resize
+and crop, and `render` applies that plan to the pixels, with `colour` for the pixel modes. `decode_error` explains
+failures. `encode` writes small pictures for display.
 """
 
 from phsearch.adapters.images.decoder import PillowDecoder
-from phsearch.adapters.images.encode import encoded
+from phsearch.adapters.images.encode import encode_image
 
-__all__ = ["PillowDecoder", "encoded"]
+__all__ = ["PillowDecoder", "encode_image"]

@@ -1,6 +1,7 @@
-"""Pillow, its plugins and LibRaw as one set of decoders: registered, quietened, counted into one version.
+"""Pillow, its plugins and LibRaw as one set of decoders: registered, without warnings, and with one version.
 
-Imported by name and all at once: Pillow would load them when first asked, with every decoding thread asking.
+The plugins are imported by name and all at once. Otherwise Pillow would load them at the first photo, in several
+decoding threads at the same time.
 """
 
 from __future__ import annotations
@@ -30,37 +31,37 @@ from pillow_jxl import JpegXLImagePlugin
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-    from phsearch.adapters.images.file_type import Kind
+    from phsearch.adapters.images.file_type import ImageFormat
 
-_REVISION = 1
-"""Raise it when this package decodes what it did not, or otherwise: failures are then tried again."""
+_DECODER_REVISION = 1
+"""Raise this when this package decodes more files or decodes them differently: failures are then retried."""
 
 
-def prepare() -> None:
-    """Set the process-wide switches of Pillow and its plugins; any number of times."""
-    # Photos are decoded side by side: threads within one photo would only fight them for the cores.
+def configure_decoders() -> None:
+    """Set the process-wide switches of Pillow and its plugins. Can be called any number of times."""
+    # Photos are decoded in parallel: threads within one photo would only compete for the same cores.
     pillow_heif.register_heif_opener(depth_images=False, aux_images=False, decode_threads=1)
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     JpegXLImagePlugin.DECODE_THREADS = 1
-    Image.MAX_IMAGE_PIXELS = None  # our own limit speaks, and says which setting to change
-    # "Corrupt EXIF data", "Truncated File Read": notes on metadata that we read with all due suspicion.
+    Image.MAX_IMAGE_PIXELS = None  # our own limit applies, and its message names the setting
+    # "Corrupt EXIF data", "Truncated File Read": remarks on metadata, which `exif` does not trust anyway.
     warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
 
 
-def opened(data: bytes, found: Kind) -> ImageFile.ImageFile:
-    """Open `data` by the plugin of this one format, which reads the header and no pixels (JPEG XL: all of them).
+def open_image(data: bytes, image_format: ImageFormat) -> ImageFile.ImageFile:
+    """Open `data` with the plugin of this format. It reads the header and no pixels, except for JPEG XL.
 
-    Image.open(formats=...) would do the same, but answers every failure with "cannot identify image file".
+    Image.open(formats=...) would do the same, but reports every failure as "cannot identify image file".
     """
-    plugin, _accept = Image.OPEN[found]
+    plugin, _accept = Image.OPEN[image_format]
     return plugin(io.BytesIO(data), "")
 
 
 def version() -> str:
-    """Name everything that decides what can be decoded."""
+    """Return the versions of everything that decides which photos can be decoded."""
     libraw = ".".join(str(part) for part in rawpy.libraw_version)
     return (
-        f"phsearch {_REVISION}, pillow {PIL.__version__}, pillow-heif {pillow_heif.__version__}"
+        f"phsearch {_DECODER_REVISION}, pillow {PIL.__version__}, pillow-heif {pillow_heif.__version__}"
         f" (libheif {pillow_heif.libheif_version()}), rawpy {importlib.metadata.version('rawpy')} (LibRaw {libraw}),"
         f" jxl {importlib.metadata.version('pillow-jxl-plugin')}"
     )

@@ -1,7 +1,8 @@
-"""EXIF tags into facts. Pure: three dictionaries of tag numbers in, what we show and filter by out.
+"""Converts EXIF tags to the values that are shown and used in filters.
 
-EXIF is written by thousands of firmwares and damaged by as many programs, so nothing here is believed: a value of the
-wrong type, a zero denominator, a month 13 or a latitude of 200 is the same as no value, and never an error.
+EXIF is written by thousands of firmwares and damaged by as many programs, so no value is trusted. A value of the wrong
+type, a zero denominator, a month 13 or a latitude of 200 counts as no value and is never an error. `read_image` and
+`read_exif` are the only functions that call Pillow. Any metadata may raise in there, and no such error leaves them.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from phsearch.adapters.images.file_type import Kind
-    from phsearch.adapters.images.geometry import Size
+    from phsearch.adapters.images.file_type import ImageFormat
+    from phsearch.adapters.images.geometry import Dimensions
 
     Ifd = Mapping[int, object]
 
 _MAKE, _MODEL, _DATETIME = 0x010F, 0x0110, 0x0132
 _LENS_MAKE, _LENS_MODEL = 0xA433, 0xA434
-# Each date with its sub-second and its offset from UTC, the moment of exposure first.
+# Each date with its sub-second and its offset from UTC, the time of exposure first.
 _ORIGINAL = (0x9003, 0x9291, 0x9011)
 _DIGITIZED = (0x9004, 0x9292, 0x9012)
 _CHANGED = (_DATETIME, 0x9290, 0x9010)
@@ -35,13 +36,14 @@ _LAT_REF, _LAT, _LON_REF, _LON = 1, 2, 3, 4
 
 _DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})[ T](\d{2}):(\d{2}):(\d{2})")
 _OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 _MAX_TEXT = 200
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what programs write where they know no date
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - programs write it when they know no date
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What EXIF tells of one photo; None where it tells nothing that can be believed."""
+class ExifData:
+    """The EXIF values of one photo; None for a value that is missing or not plausible."""
 
     taken_at: str | None = None
     camera: str | None = None
@@ -50,44 +52,55 @@ class Facts:
     lon: float | None = None
 
 
-def read(main: Ifd, exif: Ifd, gps: Ifd) -> Facts:
-    """Give the facts of IFD0, the Exif IFD and the GPS IFD."""
-    lat, lon = position(gps)
-    return Facts(
+@dataclass(frozen=True, slots=True)
+class ImageMetadata:
+    """The EXIF values, and the orientation stated in the file; None for one that is missing or does not exist."""
+
+    exif: ExifData
+    orientation: int | None
+
+
+def read_ifds(main: Ifd, exif: Ifd, gps: Ifd) -> ExifData:
+    """Return the values of IFD0, the Exif IFD and the GPS IFD."""
+    lat, lon = gps_position(gps)
+    return ExifData(
         taken_at=taken_at(main, exif),
-        camera=_brand(main.get(_MAKE), main.get(_MODEL)),
-        lens=_brand(exif.get(_LENS_MAKE), exif.get(_LENS_MODEL)) if text(exif.get(_LENS_MODEL)) else None,
+        camera=_camera_name(main.get(_MAKE), main.get(_MODEL)),
+        lens=_camera_name(exif.get(_LENS_MAKE), exif.get(_LENS_MODEL)) if clean_text(exif.get(_LENS_MODEL)) else None,
         lat=lat,
         lon=lon,
     )
 
 
 def taken_at(main: Ifd, exif: Ifd) -> str | None:
-    """Give the first believable date as ISO 8601, with the offset from UTC only where the camera wrote one."""
+    """Return the first plausible date as ISO 8601, with the offset from UTC only if the camera wrote one."""
     for date_tag, fraction_tag, offset_tag in (_ORIGINAL, _DIGITIZED, _CHANGED):
-        # DateTime belongs into IFD0 and the others into the Exif IFD, but programs put them into either.
-        date = _date(text(exif.get(date_tag)) or text(main.get(date_tag)))
+        # DateTime belongs in IFD0 and the others in the Exif IFD, but programs write them to either.
+        date = _parse_date(clean_text(exif.get(date_tag)) or clean_text(main.get(date_tag)))
         if date is None:
             continue
-        fraction = text(exif.get(fraction_tag)) or ""
-        offset = text(exif.get(offset_tag)) or ""
+        fraction = clean_text(exif.get(fraction_tag)) or ""
+        offset = clean_text(exif.get(offset_tag)) or ""
         if not (fraction.isascii() and fraction.isdigit()):
             fraction = ""
         return date + (f".{fraction[:6]}" if fraction else "") + (offset if _OFFSET.fullmatch(offset) else "")
     return None
 
 
-def position(gps: Ifd) -> tuple[float, float] | tuple[None, None]:
-    """Give latitude and longitude in signed degrees: both or none, and never the 0, 0 of a receiver without a fix."""
-    lat = _degrees(gps.get(_LAT), text(gps.get(_LAT_REF)), "S", 90)
-    lon = _degrees(gps.get(_LON), text(gps.get(_LON_REF)), "W", 180)
+def gps_position(gps: Ifd) -> tuple[float, float] | tuple[None, None]:
+    """Return latitude and longitude in signed degrees: both or none, and not the 0, 0 of a receiver without a fix."""
+    lat = _parse_degrees(gps.get(_LAT), clean_text(gps.get(_LAT_REF)), "S", 90)
+    lon = _parse_degrees(gps.get(_LON), clean_text(gps.get(_LON_REF)), "W", 180)
     if lat is None or lon is None or (lat == 0 and lon == 0):
         return None, None
     return lat, lon
 
 
-def text(value: object) -> str | None:
-    """Give a tag as text: up to the first NUL, blanks folded, nothing unprintable; None when nothing is left."""
+def clean_text(value: object) -> str | None:
+    """Return a tag as text, or None if nothing is left.
+
+    The text ends at the first NUL, runs of whitespace become one space, and unprintable characters are removed.
+    """
     if isinstance(value, tuple) and len(value) == 1:
         value = value[0]
     if isinstance(value, bytes):
@@ -99,16 +112,16 @@ def text(value: object) -> str | None:
     return value[:_MAX_TEXT] or None
 
 
-def _brand(make: object, model: object) -> str | None:
-    """Join maker and model; "Canon" + "Canon EOS 6D" and "NIKON CORPORATION" + "NIKON D90" name the maker once."""
-    maker, name = text(make), text(model)
+def _camera_name(make: object, model: object) -> str | None:
+    """Join maker and model; "Canon" + "Canon EOS 6D" and "NIKON CORPORATION" + "NIKON D90" name the maker only once."""
+    maker, name = clean_text(make), clean_text(model)
     if maker is None or name is None:
         return name or maker
     repeated = name.casefold().startswith(maker.split()[0].casefold())
     return name if repeated else f"{maker} {name}"
 
 
-def _date(value: str | None) -> str | None:
+def _parse_date(value: str | None) -> str | None:
     found = _DATE.match(value or "")
     if not found:
         return None
@@ -119,19 +132,19 @@ def _date(value: str | None) -> str | None:
     return None if date == _EPOCH else date.isoformat()
 
 
-def _degrees(value: object, ref: str | None, negative: str, limit: int) -> float | None:
+def _parse_degrees(value: object, ref: str | None, negative: str, limit: int) -> float | None:
     parts = value if isinstance(value, tuple | list) else (value,)
-    numbers = [_number(part) for part in parts[:3]]
+    numbers = [_parse_number(part) for part in parts[:3]]
     if not numbers or numbers[0] is None:
         return None
-    # "48/1 23.5/1 0/0" is legal practice: minutes with decimals and seconds left out.
+    # "48/1 23.5/1 0/0" is legal: minutes with decimals and no seconds.
     degrees = sum(number / 60**power for power, number in enumerate(numbers) if number is not None)
     if ref is not None and ref.upper().startswith(negative):
         degrees = -degrees
     return round(degrees, 7) if abs(degrees) <= limit else None
 
 
-def _number(value: object) -> float | None:
+def _parse_number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
@@ -139,33 +152,19 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-# Pillow's view of EXIF, handed on as facts: the one place where odd metadata may raise, and it never gets out.
-
-
-_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """The facts, and the orientation as told: None where the file tells none that exists."""
-
-    facts: Facts
-    orientation: int | None
-
-
-def of_image(im: Image.Image, found: Kind) -> Tags:
-    """Read the tags of an opened image; call it before the pixels are decoded, which closes the file."""
+def read_image(im: Image.Image, image_format: ImageFormat) -> ImageMetadata:
+    """Return the metadata of an open image. Call this before the pixels are decoded, which closes the file."""
     try:
-        tags = described(im.getexif())
+        tags = read_exif(im.getexif())
     except Exception:  # noqa: BLE001 - metadata never fails a photo
-        return Tags(Facts(), None)
-    # These are turned by their decoder, whatever a left-over tag says. (A JPEG carried inside JPEG XL is not.)
-    turned = found in {"TIFF", "HEIF"} or (found == "JXL" and not getattr(im, "jpeg", False))
-    return Tags(tags.facts, None) if turned else tags
+        return ImageMetadata(ExifData(), None)
+    # The decoders of these formats rotate, whatever a leftover tag says. (Not a JPEG inside JPEG XL.)
+    upright = image_format in {"TIFF", "HEIF"} or (image_format == "JXL" and not getattr(im, "jpeg", False))
+    return ImageMetadata(tags.exif, None) if upright else tags
 
 
-def described(tags: Image.Exif) -> Tags:
-    """Read main, Exif and GPS directory, each for itself: one that is damaged does not take the others along."""
+def read_exif(tags: Image.Exif) -> ImageMetadata:
+    """Return the metadata of the main, Exif and GPS directory; a damaged one does not affect the others."""
     exif_ifd: dict[int, object] = {}
     gps_ifd: dict[int, object] = {}
     with contextlib.suppress(Exception):
@@ -174,18 +173,18 @@ def described(tags: Image.Exif) -> Tags:
         gps_ifd = dict(tags.get_ifd(_GPS_IFD))
     value = tags.get(_ORIENTATION)
     orientation = value if isinstance(value, int) and value in range(1, 9) else None
-    return Tags(read(dict(tags), exif_ifd, gps_ifd), orientation)
+    return ImageMetadata(read_ifds(dict(tags), exif_ifd, gps_ifd), orientation)
 
 
-def info(size: Size, name: str, facts: Facts) -> PhotoInfo:
-    """Join what is known of a photo."""
+def photo_info(size: Dimensions, name: str, found: ExifData) -> PhotoInfo:
+    """Return what is known of a photo; `name` is that of its format."""
     return PhotoInfo(
         width=size[0],
         height=size[1],
         format=name,
-        taken_at=facts.taken_at,
-        camera=facts.camera,
-        lens=facts.lens,
-        lat=facts.lat,
-        lon=facts.lon,
+        taken_at=found.taken_at,
+        camera=found.camera,
+        lens=found.lens,
+        lat=found.lat,
+        lon=found.lon,
     )

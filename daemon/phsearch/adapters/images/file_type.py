@@ -1,14 +1,14 @@
-"""What a file is, by its first bytes: names lie, and one decoder asked is better than ten guessing.
+"""Detects the format of a file by its first bytes: names can be wrong, and one right decoder is better than ten tries.
 
-Also the two questions whose answers must be known before a decoder runs or after it gave up: how large is a JPEG XL
-picture (its Pillow plugin decodes while opening), and does a container end before it says it does.
+It also reads two things that decoders do not report: the size of a JPEG XL picture before it is decoded (its Pillow
+plugin decodes while opening), and whether a container ends before its announced end.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "JXL", "AVIF", "HEIF", "RAW"]
+ImageFormat = Literal["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "JXL", "AVIF", "HEIF", "RAW"]
 
 # fmt: off
 RAW_SUFFIXES = frozenset({
@@ -17,7 +17,7 @@ RAW_SUFFIXES = frozenset({
 })
 # fmt: on
 
-_MAGIC: tuple[tuple[bytes, Kind], ...] = (
+_MAGIC: tuple[tuple[bytes, ImageFormat], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
@@ -39,7 +39,7 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
 )
-# "BM" alone also begins a text about cars; the size of the second header tells.
+# A text about cars may also begin with "BM", so the size of the second header decides.
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
@@ -52,10 +52,10 @@ _UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
 _BMFF: frozenset[str] = frozenset({"HEIF", "AVIF", "JPEG2000", "JXL"})
 
 
-def detect(data: bytes) -> Kind | None:
-    """Name the format of `data`, or None when it is none of ours."""
+def detect(data: bytes) -> ImageFormat | None:
+    """Return the format of `data`, or None if it is not supported."""
     if data[4:8] == b"ftyp":
-        return _brand(data)
+        return _format_of_brands(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
@@ -63,19 +63,19 @@ def detect(data: bytes) -> Kind | None:
     return next((found for magic, found in _MAGIC if data.startswith(magic)), None)
 
 
-def shown_name(data: bytes, found: Kind) -> str:
-    """Give the format's name as the owner knows it."""
-    match found:
+def display_name(data: bytes, image_format: ImageFormat) -> str:
+    """Return the name of the format that is shown to people."""
+    match image_format:
         case "HEIF":
             return "HEIC" if data[8:11] in {b"hei", b"hev"} else "HEIF"
         case "JPEG2000":
             return "JP2"
         case _:
-            return found
+            return image_format
 
 
 def describe_unsupported(data: bytes) -> str:
-    """Say in words what `data` is instead of a photo."""
+    """Return in words what `data` is instead of a photo."""
     head = data[:512]
     if data[4:8] == b"ftyp":
         return "a video, not a photo"
@@ -91,20 +91,20 @@ def describe_unsupported(data: bytes) -> str:
     return "plain text, not a photo" if words.isprintable() or "\n" in words else "not a photo in any known format"
 
 
-def is_cut(data: bytes, found: str) -> bool:
-    """Say whether a container announces more bytes than there are: mostly a file that is still being written."""
-    if found == "WEBP":
+def is_truncated(data: bytes, image_format: str) -> bool:
+    """Whether a container announces more bytes than it has, as a file does that is still being written."""
+    if image_format == "WEBP":
         return int.from_bytes(data[4:8], "little") + 8 > len(data) + 1  # the padding byte is often left out
-    if found in _BMFF and data[:1] == b"\0":
+    if image_format in _BMFF and data[:1] == b"\0":
         return any(end > len(data) for _name, _start, end in _boxes(data))
-    if found == "TIFF":
+    if image_format == "TIFF":
         order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
         return int.from_bytes(data[4:8], order) >= len(data) and data[2:4] in {b"*\0", b"\0*"}
     return False
 
 
 def jxl_size(data: bytes) -> tuple[int, int] | None:
-    """Read width and height from a JPEG XL header (ISO 18181-1, SizeHeader); None when there is none to be found."""
+    """Return width and height from a JPEG XL header (ISO 18181-1, SizeHeader), or None if it has none."""
     stream = data[:64]
     if data[:1] == b"\0":
         stream = b""
@@ -115,34 +115,34 @@ def jxl_size(data: bytes) -> tuple[int, int] | None:
                 break
     if stream[:2] != b"\xff\x0a":
         return None
-    bits = _Bits(int.from_bytes(stream[2:], "little"))
-    small = bits.take(1)
-    height = (bits.take(5) + 1) * 8 if small else bits.size()
-    across, down = ((0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[bits.take(3)]
+    bits = _BitReader(int.from_bytes(stream[2:], "little"))
+    small = bits.read_bits(1)
+    height = (bits.read_bits(5) + 1) * 8 if small else bits.read_size()
+    across, down = ((0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[bits.read_bits(3)]
     if across:
         return height * across // down, height
-    return ((bits.take(5) + 1) * 8 if small else bits.size()), height
+    return ((bits.read_bits(5) + 1) * 8 if small else bits.read_size()), height
 
 
-class _Bits:
-    """Bits from the lowest upward, as JPEG XL packs its header."""
+class _BitReader:
+    """Reads bits from the lowest upwards, the order of a JPEG XL header."""
 
     def __init__(self, value: int) -> None:
         self._value = value
 
-    def take(self, count: int) -> int:
-        taken = self._value & ((1 << count) - 1)
+    def read_bits(self, count: int) -> int:
+        bits = self._value & ((1 << count) - 1)
         self._value >>= count
-        return taken
+        return bits
 
-    def size(self) -> int:
-        return self.take((9, 13, 18, 30)[self.take(2)]) + 1
+    def read_size(self) -> int:
+        return self.read_bits((9, 13, 18, 30)[self.read_bits(2)]) + 1
 
 
-def _brand(data: bytes) -> Kind | None:
+def _format_of_brands(data: bytes) -> ImageFormat | None:
     length = min(int.from_bytes(data[:4], "big"), 256)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, length, 4))]
-    for brand in brands:  # the major brand first; "mif1" only says "some HEIF": then the compatible ones decide
+    for brand in brands:  # the major brand first; "mif1" means any HEIF, and the compatible brands decide
         if brand in {b"avif", b"avis"}:
             return "AVIF"
         if brand in _HEIF_BRANDS:
@@ -153,7 +153,7 @@ def _brand(data: bytes) -> Kind | None:
 
 
 def _boxes(data: bytes) -> list[tuple[bytes, int, int]]:
-    """List the top-level boxes of an ISO container: name, start of the payload, end as announced."""
+    """Return the top-level boxes of an ISO container: name, start of the payload, announced end."""
     found: list[tuple[bytes, int, int]] = []
     at = 0
     while at + 8 <= len(data) and len(found) < 1000:  # noqa: PLR2004 - no photo has a thousand top-level boxes

@@ -1,8 +1,8 @@
-"""Camera RAW by LibRaw: the JPEG preview the camera made, or else the sensor at half size.
+"""Camera RAW files with LibRaw: the JPEG preview that the camera made, or else the sensor data at half size.
 
-The preview is what the owner saw on the camera and costs a tenth. Only JPEG previews are taken: LibRaw's bitmaps of
-grey files are read past their end. Which way is up is told twice, by the RAW and perhaps by its preview, and the
-preview may have been turned already: `orientation` decides, so that a photo is turned exactly once.
+The preview is what the owner saw on the camera, and costs a tenth. Only JPEG previews are used, since LibRaw reads past
+the end of its bitmaps of grey files. The orientation may be stated twice, by the RAW and by its preview, and the
+preview may be upright already. `preview_orientation` decides, so that a photo is rotated exactly once.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from phsearch.adapters.images import geometry
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from phsearch.adapters.images.geometry import Size
+    from phsearch.adapters.images.geometry import Dimensions
 
-# LibRaw's flip in EXIF's words.
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
+"""LibRaw's flip -> EXIF orientation."""
 _SOFTWARE = 0x0131
-# TIFF in all but the magic number: Panasonic, Olympus.
-_TIFF_DISGUISES = (b"IIU\0", b"IIRO", b"IIRS", b"MMOR")
+_TIFF_VARIANTS = (b"IIU\0", b"IIRO", b"IIRS", b"MMOR")
+"""TIFF with another magic number, of Panasonic and Olympus."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawHeader:
-    """What LibRaw tells before any pixel is unpacked. `size` is the sensor's, not turned."""
+    """What LibRaw knows before any pixel is unpacked. `size` is that of the sensor, before rotation."""
 
-    size: Size
+    size: Dimensions
     orientation: int
     timestamp: datetime | None
     lens: str | None
 
 
 class RawFile:
-    """One opened RAW; a context manager, since LibRaw holds on to a copy of the file."""
+    """An open RAW file. It is a context manager, since LibRaw keeps a copy of the file."""
 
     def __init__(self, data: bytes) -> None:
-        """Identify `data`. Raises LibRawError when it is no RAW."""
+        """Identify `data`. Raises LibRawError if it is not a RAW file."""
         self._raw = rawpy.imread(io.BytesIO(data))
         sizes = self._raw.sizes
         other, lens = self._raw.other, self._raw.lens
@@ -60,41 +60,41 @@ class RawFile:
     def __exit__(self, *_: object) -> None:
         self._raw.close()
 
-    def preview(self) -> bytes | None:
-        """Give the camera's own JPEG, or None where there is none to be used."""
+    def jpeg_preview(self) -> bytes | None:
+        """Return the camera's own JPEG, or None if there is none that can be used."""
         try:
             thumb = self._raw.extract_thumb()
         except rawpy.LibRawError:
             return None
         return bytes(thumb.data) if thumb.format is rawpy.ThumbFormat.JPEG else None
 
-    def half(self) -> Image.Image:
-        """Develop the sensor at half size, not turned."""
+    def develop_half(self) -> Image.Image:
+        """Return the sensor data developed at half size, not rotated."""
         return Image.fromarray(self._raw.postprocess(half_size=True, use_camera_wb=True, user_flip=0))
 
 
-def orientation(header: RawHeader, preview: Size, told: int | None) -> int:
-    """Decide how to turn a preview of size `preview` whose own EXIF says `told` (None: nothing).
+def preview_orientation(header: RawHeader, preview: Dimensions, stated: int | None) -> int:
+    """Return the EXIF orientation to apply to a preview of size `preview`, whose own EXIF has `stated` or none.
 
-    For a quarter turn the shape settles it: a preview that lies as the sensor lies has not been turned yet.
+    For a quarter turn the shape decides: a preview with the sensor's shape has not been rotated yet.
     """
-    if geometry.sideways(header.orientation):
-        lies_like_sensor = (preview[0] >= preview[1]) == (header.size[0] >= header.size[1])
-        return header.orientation if lies_like_sensor else 1
-    return header.orientation if told is None else told
+    if geometry.swaps_sides(header.orientation):
+        has_sensor_shape = (preview[0] >= preview[1]) == (header.size[0] >= header.size[1])
+        return header.orientation if has_sensor_shape else 1
+    return header.orientation if stated is None else stated
 
 
-def is_made_up(exif: Image.Exif) -> bool:
-    """Say whether this EXIF is LibRaw's own: it adds one to previews without, with the RAW's orientation in it."""
+def is_added_by_libraw(exif: Image.Exif) -> bool:
+    """Whether LibRaw wrote this EXIF: it adds one, with the RAW's orientation, to previews that have none."""
     software = exif.get(_SOFTWARE)
     return isinstance(software, str) and software.startswith("dcraw")
 
 
-def exif_of(data: bytes) -> Image.Exif:
-    """Read the EXIF of a RAW that is a TIFF at heart; empty for the others."""
+def read_tiff_exif(data: bytes) -> Image.Exif:
+    """Return the EXIF of a RAW file whose format is based on TIFF, empty for other formats."""
     exif = Image.Exif()
     with contextlib.suppress(Exception):
-        if data.startswith(_TIFF_DISGUISES):
+        if data.startswith(_TIFF_VARIANTS):
             order = data[:2]
             data = order + (b"*\0" if order == b"II" else b"\0*") + data[4:]
         if data[:4] in {b"II*\0", b"MM\0*"}:

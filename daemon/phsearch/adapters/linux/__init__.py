@@ -1,1 +1,1 @@
-"""What Linux tells and takes: mounts, processes, power, pressure, limits, systemd."""
+"""What the daemon reads from Linux and sets there: mounts, processes, power, pressure, limits and systemd."""

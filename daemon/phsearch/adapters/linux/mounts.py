@@ -1,8 +1,8 @@
-"""What the kernel says is mounted where: /proc/self/mountinfo, see proc_pid_mountinfo(5).
+"""The mounts that the kernel lists in /proc/self/mountinfo, see proc_pid_mountinfo(5).
 
-Two questions hang on it. Which file systems tell nothing of changes made elsewhere: inotify reports what goes through
-this machine's kernel, so a network share, or what lies behind FUSE, wants a scan on a timer beside its watch. And which
-file system a folder is on: a disk is known by its UUID where it has one, since device names change with every reboot.
+They answer two questions. Which file systems do not report changes made elsewhere? inotify reports only changes made
+through this machine's kernel, so a network share or a FUSE file system also needs a periodic scan. And which file
+system is a folder on? A disk is identified by its UUID if it has one, since device names change at every reboot.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import BinaryIO
 
 from phsearch.domain.roots.mounts import Mount, Mounts
 
-_NAMES = (
+_REMOTE_NAMES = (
     "nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs davfs sshfs fuse lustre gpfs beegfs orangefs vboxsf virtiofs"
     " prl_fs vmhgfs coda"
 )
-_REMOTE = frozenset(_NAMES.split())
-"""Beside "fuse.<name>". Not "fuseblk": that is FUSE on a local disk (ntfs-3g), whose changes go through our kernel."""
-_NAMELESS = frozenset({"tmpfs", "ramfs"})
-"""Their sources are but a word; the device number tells them apart, until the next boot, which they do not outlive."""
+_REMOTE_TYPES = frozenset(_REMOTE_NAMES.split())
+"""In addition to "fuse.<name>". Not "fuseblk": that is FUSE on a local disk (ntfs-3g), changed through this kernel."""
+_MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
+"""Their source is only a word. The device number tells them apart, and they do not survive a reboot either."""
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 class MountTable:
-    """Reads what is mounted now. Asks no disk, so it never hangs."""
+    """Reads the current mounts. `read` asks no disk, so it never hangs."""
 
     def __init__(self, table: Path = Path("/proc/self/mountinfo"), uuids: Path = Path("/dev/disk/by-uuid")) -> None:
         self._table = table
@@ -36,49 +36,49 @@ class MountTable:
         self._last: tuple[bytes, Mounts] = (b"", Mounts())
 
     def read(self) -> Mounts:
-        """Give what is mounted, the very same object while nothing changes; nothing where there is no /proc."""
+        """Return the mounts, the same object as long as nothing changes; no mounts if there is no /proc."""
         try:
             text = self._table.read_bytes()
         except OSError:
             text = b""
         last, mounts = self._last
         if text != last:
-            mounts = parse(text, _uuid_of_device(self._uuids))
+            mounts = parse_mountinfo(text, _uuid_of_device(self._uuids))
             self._last = (text, mounts)
         return mounts
 
-    def remote(self, path: str) -> str | None:
-        """Give the type of the file system `path` lies on when that is a remote one. Asks the disk, for links."""
+    def remote_type(self, path: str) -> str | None:
+        """Return the type of the file system of `path` if that is a remote one. Asks the disk, to resolve links."""
         return self.read().remote(os.path.realpath(path))
 
 
-class RemoteMounts:
-    """What remote file system is mounted at exactly a path, asked for every folder there is: the table is kept.
+class RemoteMountPoints:
+    """Maps mount points to remote file systems. It keeps the table in memory, since it is asked for every folder.
 
-    The kernel marks an open mountinfo (POLLPRI) when something was mounted or unmounted; only then it is read again.
+    The kernel signals POLLPRI on an open mountinfo after each mount and unmount; only then is the table read again.
     """
 
     def __init__(self, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
-        self._kinds: dict[str, str] = {}
+        self._types: dict[str, str] = {}
         self._lock = threading.Lock()
         self._poller = select.poll()
         try:
             self._file: BinaryIO | None = mountinfo.open("rb", buffering=0)
-        except OSError:  # no /proc: nothing is known
+        except OSError:  # no /proc, so no mounts are known
             self._file = None
             return
         self._poller.register(self._file, select.POLLPRI)
         self._read(self._file)
 
     def __call__(self, path: str) -> str | None:
-        """Give the type of the remote file system mounted at the absolute, resolved `path`, None without one."""
+        """Return the type of the remote file system mounted at exactly the absolute, resolved `path`, if any."""
         with self._lock:
             if self._file is not None and self._poller.poll(0):
                 self._read(self._file)
-        return self._kinds.get(path)
+        return self._types.get(path)
 
     def close(self) -> None:
-        """Let go of the table."""
+        """Close the table."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -86,13 +86,13 @@ class RemoteMounts:
 
     def _read(self, file: BinaryIO) -> None:
         file.seek(0)
-        # A later mount on the same point covers the earlier one.
-        latest = {mount.point: mount for mount in parse(file.read(), {})}
-        self._kinds = {point: mount.kind for point, mount in latest.items() if mount.remote}
+        # A later mount at the same point covers the earlier one.
+        latest = {mount.point: mount for mount in parse_mountinfo(file.read(), {})}
+        self._types = {point: mount.kind for point, mount in latest.items() if mount.remote}
 
 
-def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
-    """Parse the text of a mountinfo; `uuid_of` gives the UUID for a device such as "/dev/sda1"."""
+def parse_mountinfo(table: bytes, uuid_of: dict[str, str]) -> Mounts:
+    """Return the mounts in the text of a mountinfo; `uuid_of` maps devices such as "/dev/sda1" to UUIDs."""
     found = []
     for line in table.split(b"\n"):
         # "36 35 98:0 /root /mnt/point rw,noatime master:1 - ext3 /dev/root rw": the optional fields end at " - ".
@@ -100,15 +100,15 @@ def parse(table: bytes, uuid_of: dict[str, str]) -> Mounts:
         fields, kinds = before.split(b" "), after.split(b" ")
         if not dash or len(fields) < 6 or len(kinds) < 2:  # noqa: PLR2004 - the mount options are the sixth field
             continue
-        kind, source = os.fsdecode(kinds[0]), _path(kinds[1])
-        within = _path(fields[3])
-        if kind in _NAMELESS:
+        kind, source = os.fsdecode(kinds[0]), _unescape(kinds[1])
+        within = _unescape(fields[3])
+        if kind in _MEMORY_TYPES:
             source = f"{source} {fields[2].decode()}"
         identity = " ".join(
             part for part in (kind, uuid_of.get(source, source), within if within != "/" else "") if part
         )
-        remote = kind in _REMOTE or kind.startswith("fuse.")
-        found.append(Mount(int(fields[0]), _path(fields[4]), kind, identity, remote))
+        remote = kind in _REMOTE_TYPES or kind.startswith("fuse.")
+        found.append(Mount(int(fields[0]), _unescape(fields[4]), kind, identity, remote))
     return Mounts(tuple(found))
 
 
@@ -117,19 +117,19 @@ def _uuid_of_device(uuids: Path) -> dict[str, str]:
         links = list(os.scandir(uuids))
     except OSError:  # no udev here
         return {}
-    # A mount may name its device by a link, too: /dev/mapper/data for /dev/dm-0.
+    # A mount may also name its device by a link: /dev/mapper/data for /dev/dm-0.
     devices = {os.path.realpath(link.path): link.name for link in links}
-    mapped = {link.path: devices.get(os.path.realpath(link.path), "") for link in _entries("/dev/mapper")}
+    mapped = {link.path: devices.get(os.path.realpath(link.path), "") for link in _list_folder("/dev/mapper")}
     return devices | {name: uuid for name, uuid in mapped.items() if uuid}
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _list_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
         return list(os.scandir(folder))
     except OSError:
         return []
 
 
-def _path(field: bytes) -> str:
+def _unescape(field: bytes) -> str:
     # Space, tab, newline and backslash are written as octal, e.g. "\040".
     return os.fsdecode(_OCTAL.sub(lambda match: bytes([int(match[1], 8)]), field))

@@ -1,9 +1,9 @@
-"""What the kernel says of pressure (PSI): how much of the time somebody stood still for want of memory or of a disk.
+"""Pressure (PSI) from the kernel: the share of time in which some task waits for memory or for a disk.
 
-The machine's figures in /proc/pressure contain our own waiting: a daemon that reads photos from a slow disk waits for
-nearly all of the time, which is nobody's concern. With control groups (version 2, as under systemd) each group has
-figures of its own, so those are read that lie beside our group and beside each group around it: together they are
-everybody but us. The highest of them counts.
+The values for the machine in /proc/pressure include our own waiting. A daemon that reads photos from a slow disk waits
+nearly all the time, which harms no other program. With control groups (version 2, as under systemd) each group has its
+own values. So the values are read of the siblings of our group and of the siblings of each group above it: together
+they are all processes but ours. The highest value counts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from phsearch.domain.throttle.policy import Pressure
 _SOME = re.compile(r"^some avg10=(\d+(?:\.\d+)?) ", re.MULTILINE)
 
 
-class Pressures:
-    """Reads anew at each look: groups come and go with the programs in them."""
+class PressureReader:
+    """Reads the pressure, from a new list of groups at each call: they come and go with their programs."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class Pressures:
         self._own = own
 
     def read(self) -> Pressure:
-        """Look once; of a kernel that tells nothing there is nothing."""
-        beside = self._beside()
+        """Return the pressure now; it has no values if the kernel reports none."""
+        beside = self._sibling_groups()
         memory, io = (_highest([folder / f"{kind}.pressure" for folder in beside]) for kind in ("memory", "io"))
         if memory is not None and io is not None:
             return Pressure(memory, io, others=True)
         return Pressure(_highest([self._proc / "memory"]), _highest([self._proc / "io"]))
 
-    def _beside(self) -> list[Path]:
+    def _sibling_groups(self) -> list[Path]:
         beside: list[Path] = []
         try:
             lines = self._own.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -55,7 +55,7 @@ def _highest(files: list[Path]) -> float | None:
     for file in files:
         try:
             text = file.read_text(encoding="ascii", errors="replace")
-        except OSError:  # no PSI in this kernel, or it is switched off, or the group has gone
+        except OSError:  # this kernel has no PSI, or it is switched off, or the group is gone
             continue
         found += [float(number) for number in _SOME.findall(text)]
     return max(found, default=None)

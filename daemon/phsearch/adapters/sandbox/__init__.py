@@ -1,9 +1,10 @@
-"""What a worker gives up for good before it looks at the first photo.
+"""The sandbox that a worker enters before it decodes the first photo, and never leaves.
 
-A picture is somebody else's data, and decoders have had holes. So a worker whose model is loaded and has run once keeps
-only what it still needs: reading photos and libraries, its threads, its device, and the one socket it was given. It
-cannot reach the network, start a program, write or create a file, change one's mode or name, or signal and look into
-other processes. A refusal is an error (EPERM), not the end: what a library tries in vain it does without.
+Pictures are untrusted data, and decoders have had security holes. So a worker whose model is loaded and has run once
+keeps only what it still needs: reading photos and libraries, its threads, its device, and the one socket it was given.
+It cannot use the network, start a program, write or create a file, change the mode or name of a file, signal other
+processes, or read their memory. A refused call is an error (EPERM) and does not end the process, so a library can
+continue without it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 
 def enter_sandbox(photos: Sequence[str] | None, *, device: bool) -> str:
-    """Confine this process; gives what is in effect, e.g. "limits, seccomp, landlock 4".
+    """Put this process into the sandbox; return the parts in effect, e.g. "limits, seccomp, landlock 4".
 
-    `photos` are the folders whose files it may read besides the system's and Python's own; None where links may lead
-    anywhere. With `device` it may still use the nodes of a GPU. What the kernel does not know is left out: old
-    kernels have neither Landlock nor all of its rules.
+    `photos` are the folders it may read besides those of the system and of Python; None if links may lead anywhere.
+    With `device` it may still use the nodes of a GPU. Parts that the kernel does not support are left out: old kernels
+    have no Landlock, or only some of its rules.
     """
     limits.set_rlimits()
     limits.drop_capabilities()
-    # Landlock first: the filter would refuse the calls that install it.
-    version = landlock.restrict(photos, device=device)
-    parts = ("limits", "seccomp" if seccomp.install(device=device) else "", f"landlock {version}" if version else "")
+    # Landlock first: the seccomp filter would refuse the calls that install it.
+    version = landlock.install_ruleset(photos, device=device)
+    parts = (
+        "limits",
+        "seccomp" if seccomp.install_filter(device=device) else "",
+        f"landlock {version}" if version else "",
+    )
     return ", ".join(filter(None, parts))

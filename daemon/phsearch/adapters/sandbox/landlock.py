@@ -1,7 +1,8 @@
-"""Landlock: which files a worker may read, and that it writes none. See landlock(7).
+"""Landlock rules: which files a worker may read; it may write none. See landlock(7).
 
-A rule holds for a folder as it was opened, and for the threads started afterwards. A disk mounted later over a photo
-folder is therefore another folder, which the worker may not read: the daemon replaces the worker then.
+A rule applies to a folder as it was when it was opened, and to the threads started afterwards. A disk that is mounted
+later over a photo folder is therefore another folder, which the worker may not read. The daemon then replaces the
+worker.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 _WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEV = 1 << 1, 1 << 2, 1 << 3, 1 << 15
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""ABI version -> how many rights over files it knows."""
+"""ABI version -> how many file access rights it has."""
 _NET_SINCE, _BIND_AND_CONNECT_TCP = 4, 0b11
 _SCOPES_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
 _THREADS_SINCE = 8
 
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys", "/nix/store", "/gnu/store")
+_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc", "/sys", "/nix/store", "/gnu/store")
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_GPUS = ("nvidia*", "dri", "kfd")
+_GPU_PATTERNS = ("nvidia*", "dri", "kfd")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
-    """Restrict this thread and those it will start; gives the version of Landlock, 0 where there is none."""
+def install_ruleset(photos: Sequence[str] | None, *, device: bool) -> int:
+    """Restrict this thread and those it will start; return the version of Landlock, or 0 without Landlock."""
     version = int(_libc.syscall(_CREATE_RULESET, None, 0, _VERSION))
     if version <= 0:
         return 0
@@ -53,9 +54,9 @@ def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
     if ruleset < 0:
         return 0
     try:
-        for path in ("/",) if photos is None else (*_own(), *photos):
+        for path in ("/",) if photos is None else (*_readable_folders(), *photos):
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
-        for path in (*_HARMLESS_DEVICES, *(_gpus() if device else ())):
+        for path in (*_HARMLESS_DEVICES, *(_gpu_devices() if device else ())):
             _allow(ruleset, path, rights & (_READ_FILE | _READ_DIR | _WRITE_FILE | _IOCTL_DEV))
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         flags = _ALL_THREADS if version >= _THREADS_SINCE else 0
@@ -64,9 +65,9 @@ def restrict(photos: Sequence[str] | None, *, device: bool) -> int:
         os.close(ruleset)
 
 
-def _own() -> Iterator[str]:
-    """Give the folders of the system, of Python, and of every library this process has mapped."""
-    yield from _SYSTEM
+def _readable_folders() -> Iterator[str]:
+    """Yield the folders of the system, of Python, and of every library this process has mapped."""
+    yield from _SYSTEM_FOLDERS
     yield from dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *sys.path))
     yield str(Path(__file__).parents[2])
     mapped = set()
@@ -77,13 +78,13 @@ def _own() -> Iterator[str]:
     yield from sorted(mapped)
 
 
-def _gpus() -> Iterator[str]:
-    for pattern in _GPUS:
+def _gpu_devices() -> Iterator[str]:
+    for pattern in _GPU_PATTERNS:
         yield from map(str, Path("/dev").glob(pattern))
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
-    """Allow `rights` to a file, or below a folder; what is not there needs no rule."""
+    """Allow `rights` on a file, or below a folder; a missing path needs no rule."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path or ".", os.O_PATH | os.O_CLOEXEC)
         try:

@@ -1,9 +1,9 @@
-"""System calls a worker does without, by their numbers on x86_64 and aarch64; None where there is no such call."""
+"""System calls that the sandbox refuses or checks: their numbers on x86_64 and aarch64, None for a missing call."""
 
 from __future__ import annotations
 
 DENIED: dict[str, tuple[int | None, int | None]] = {
-    # The network: no new socket, and none that was inherited is connected anew.
+    # The network: no new socket, and no new connection of an inherited one.
     "socket": (41, 198),
     "connect": (42, 203),
     "bind": (49, 200),
@@ -46,7 +46,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
     "fanotify_init": (300, 262),
-    # Names, modes and times of files, which Landlock does not or not always guard.
+    # Names, modes and times of files, which Landlock protects only partly.
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -84,7 +84,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "mknodat": (259, 33),
     "truncate": (76, 45),
     "creat": (85, None),
-    # Parts of the kernel no decoder needs and many an exploit did.
+    # Parts of the kernel that no decoder needs and that exploits have used.
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -119,14 +119,14 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 """Refused with EPERM."""
 
-MISSING = {
+UNSUPPORTED = {
     "clone3": (435, 435),
     "openat2": (437, 437),
 }
-"""Answered as a kernel answers that is too old for them: their arguments lie in memory, where a filter cannot look, and
-the C library then takes the older calls, which can be judged."""
+"""Fail with ENOSYS, as on an older kernel: their arguments are in memory that a filter cannot read. The C library then
+uses older calls, which the filter can check."""
 
-JUDGED: dict[str, tuple[int | None, int | None]] = {
+CHECKED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "open": (2, None),
     "openat": (257, 56),
@@ -135,6 +135,6 @@ JUDGED: dict[str, tuple[int | None, int | None]] = {
     "tgkill": (234, 131),
     "prlimit64": (302, 261),
 }
-"""Allowed or refused by what they are asked for."""
+"""Allowed or refused by their arguments."""
 
-SECCOMP = (317, 277)
+SECCOMP_NUMBER = (317, 277)

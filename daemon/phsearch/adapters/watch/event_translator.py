@@ -1,4 +1,4 @@
-"""Raw events, in the words of the domain."""
+"""Translates raw inotify events to the domain's events."""
 
 from __future__ import annotations
 
@@ -17,120 +17,121 @@ if TYPE_CHECKING:
 
     from watchdog.observers.inotify_c import InotifyEvent
 
-    from phsearch.adapters.watch.tree import Folder, Tree
+    from phsearch.adapters.watch.folder import FolderNode
+    from phsearch.adapters.watch.tree import FolderTree
     from phsearch.adapters.watch.watched_roots import WatchedRoots
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.types import FsEvent
 
 _IN = InotifyConstants
 _PAIRING_SECONDS = 0.5
-"""How long a moved-from waits for its moved-to. The kernel writes both in one go; only its writer can be preempted."""
+"""How long a moved-from waits for its moved-to. The kernel writes both directly after each other, unless preempted."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaving:
-    """One half of a move: the name that went, waiting for the name that comes."""
+class _PendingMove:
+    """The first half of a move: the old name, which waits for the new name."""
 
     path: str
-    folder: Folder | None
+    folder: FolderNode | None
     deadline: float
 
 
 class EventTranslator:
-    """Keeps the tree true to the events, and tells what they mean for the photos.
+    """Updates the tree by the events, and emits what they mean for the photos.
 
-    The two halves of a move are two events; the first waits here for the second, and is `due` when that may no longer
-    come. `nudge` is called when one begins to wait.
+    A move is two events. The first waits here for the second until its deadline. `wake` is called when one begins to
+    wait, so that the maintenance thread calls `expire_moves` in time.
     """
 
     def __init__(
         self,
-        tree: Tree,
+        *,
+        tree: FolderTree,
         watched_roots: WatchedRoots,
         rules: IgnoreRules,
-        *,
         follow: bool,
         emit: Callable[[FsEvent], None],
-        nudge: Callable[[], None],
+        wake: Callable[[], None],
     ) -> None:
         self._tree = tree
         self._watched_roots = watched_roots
         self._rules = rules
         self._follow = follow
         self._emit = emit
-        self._wake = nudge
-        self._leaving: dict[int, _Leaving] = {}
+        self._wake = wake
+        self._pending_moves: dict[int, _PendingMove] = {}
 
-    def translate(self, folder: Folder, event: InotifyEvent) -> None:
-        """Translate one raw event in a folder."""
+    def translate(self, folder: FolderNode, event: InotifyEvent) -> None:
+        """Translate one raw event of a folder."""
         if not event.name:
             self._on_self(folder, event.mask)
             return
-        if folder.detached() is not None:
-            return  # a ghost's event: its path is no more; if it comes to lie elsewhere, it is scanned there
+        if folder.detached_ancestor() is not None:
+            return  # its path is not valid now; if the folder appears elsewhere, it is scanned there
         name = os.fsdecode(event.name)
         top, rel = folder.location()
         rel = f"{rel}/{name}" if rel else name
         path = dir_prefix(top.name) + rel
         if self._concerns_folder(event, folder, name, path):
-            self._on_folder(event, folder, name, path, wanted=self._tree.wants(path, rel))
+            self._on_folder(event, folder, name, path, wanted=self._tree.wants_folder(path, rel))
             self._watched_roots.report_degraded()
         else:
             self._on_file(event, path, wanted=self._rules.allows_file_name(rel))
 
-    def due(self) -> float | None:
-        """Give when the next half of a move has waited long enough."""
-        if not self._leaving:
+    def next_deadline(self) -> float | None:
+        """Return the earliest deadline of a pending move, in monotonic time."""
+        if not self._pending_moves:
             return None
-        return min(source.deadline for source in self._leaving.values())
+        return min(source.deadline for source in self._pending_moves.values())
 
-    def expire(self) -> None:
-        """Take each half of a move that has waited long enough for a move out of all roots."""
+    def expire_moves(self) -> None:
+        """Treat each pending move that has passed its deadline as a move out of all roots."""
         now = time.monotonic()
-        for cookie, source in list(self._leaving.items()):
+        for cookie, source in list(self._pending_moves.items()):
             if source.deadline <= now:
-                del self._leaving[cookie]
-                self._left(source)
+                del self._pending_moves[cookie]
+                self._moved_out(source)
 
     def flush_moves(self) -> None:
-        """Let nothing wait any longer: whatever was to come with it has come."""
-        self._leaving = {cookie: replace(source, deadline=0.0) for cookie, source in self._leaving.items()}
+        """Set all deadlines to now: every second half that exists has been read."""
+        self._pending_moves = {cookie: replace(source, deadline=0.0) for cookie, source in self._pending_moves.items()}
 
-    def clear(self) -> None:
-        """Forget what waits."""
-        self._leaving.clear()
+    def clear_moves(self) -> None:
+        """Forget all pending moves."""
+        self._pending_moves.clear()
 
-    def _on_self(self, folder: Folder, mask: int) -> None:
+    def _on_self(self, folder: FolderNode, mask: int) -> None:
         if folder.parent is not None:
             return
         if mask & _IN.IN_UNMOUNT:
-            self._watched_roots.lose(folder, "its file system was unmounted")
+            self._watched_roots.lose_root(folder, "its file system was unmounted")
         elif mask & _IN.IN_MOVE_SELF:
-            self._watched_roots.lose(folder, "its folder was renamed")
+            self._watched_roots.lose_root(folder, "its folder was renamed")
         elif mask & _IN.IN_DELETE_SELF:
-            self._watched_roots.lose(folder, "its folder was deleted")
+            self._watched_roots.lose_root(folder, "its folder was deleted")
 
-    def _concerns_folder(self, event: InotifyEvent, folder: Folder, name: str, path: str) -> bool:
+    def _concerns_folder(self, event: InotifyEvent, folder: FolderNode, name: str, path: str) -> bool:
         if event.mask & _IN.IN_ISDIR or name in folder.children:
             return True
-        # The kernel calls a link to a folder a file. (Path.is_dir would raise for one that is too long to follow.)
+        # For the kernel a link to a folder is a file. (Path.is_dir would raise for a link that is too long.)
         appeared = bool(event.mask & (_IN.IN_CREATE | _IN.IN_MOVED_TO))
         return self._follow and appeared and os.path.isdir(path)  # noqa: PTH112
 
     def _on_file(self, event: InotifyEvent, path: str, *, wanted: bool) -> None:
         if event.is_moved_to:
-            source = self._leaving.pop(event.cookie, None)
+            source = self._pending_moves.pop(event.cookie, None)
             match source, wanted:
-                case _Leaving(path=old), True:
+                case _PendingMove(path=old), True:
                     self._emit(Moved(old, path))
-                case _Leaving(path=old), False:
+                case _PendingMove(path=old), False:
                     self._emit(Deleted(old))
                 case None, True:
                     self._emit(Changed(path, closed=True))
         elif not wanted:
             return
         elif event.is_moved_from:
-            self._leave(event.cookie, path, None)
+            self._await_destination(event.cookie, path, None)
         elif event.is_delete:
             self._emit(Deleted(path))
         elif event.is_close_write or event.is_attrib:
@@ -138,58 +139,60 @@ class EventTranslator:
         elif event.is_create:
             self._emit(Changed(path, closed=False))
 
-    def _on_folder(self, event: InotifyEvent, parent: Folder, name: str, path: str, *, wanted: bool) -> None:
+    def _on_folder(self, event: InotifyEvent, parent: FolderNode, name: str, path: str, *, wanted: bool) -> None:
         known = parent.children.get(name)
         if event.is_moved_to:
-            self._arrive(self._leaving.pop(event.cookie, None), parent, name, path, wanted=wanted)
+            self._on_folder_moved_to(self._pending_moves.pop(event.cookie, None), parent, name, path, wanted=wanted)
         elif event.is_moved_from:
             if known is not None:
-                self._tree.detach(known)
+                self._tree.detach_node(known)
             if wanted:
-                self._leave(event.cookie, path, known)
+                self._await_destination(event.cookie, path, known)
         elif event.is_delete:
             if known is not None:
-                self._tree.forget(known)
+                self._tree.remove_node(known)
             if wanted:
                 self._emit(Deleted(path))
         elif event.is_create and wanted:
-            self._appear(parent, name, path)
-        if (event.is_moved_from or event.is_delete) and self._watched_roots.suspect(path):
+            self._on_folder_created(parent, name, path)
+        if (event.is_moved_from or event.is_delete) and self._watched_roots.request_check(path):
             self._wake()
 
-    def _arrive(self, source: _Leaving | None, parent: Folder, name: str, path: str, *, wanted: bool) -> None:
+    def _on_folder_moved_to(
+        self, source: _PendingMove | None, parent: FolderNode, name: str, path: str, *, wanted: bool
+    ) -> None:
         if source is None:
             if wanted:
-                self._appear(parent, name, path)
+                self._on_folder_created(parent, name, path)
             return
         if not wanted:
-            self._left(source)
+            self._moved_out(source)
             return
         folder = source.folder
         if folder is not None and folder.alive and not folder.attached:
-            self._tree.move(folder, parent, name)
-        # The watch may be missing (the move overtook us), and so may those of folders made just before the move.
-        folder = self._tree.watch(parent, name)
+            self._tree.move_node(folder, parent, name)
+        # The watch may be missing (the move was faster than we), and so may those of folders made just before the move.
+        folder = self._tree.watch_child(parent, name)
         if folder is not None:
-            self._tree.sync(folder)
+            self._tree.sync_subtree(folder)
         self._emit(FolderMoved(source.path, path))
-        # The move may also have overtaken the scan that an earlier FolderAppeared asked for: its photos are here now.
+        # The move may also have been faster than the scan after an earlier FolderAppeared: its photos are here now.
         self._emit(FolderAppeared(path))
 
-    def _appear(self, parent: Folder, name: str, path: str) -> None:
+    def _on_folder_created(self, parent: FolderNode, name: str, path: str) -> None:
         known = parent.children.get(name)
         before = known.wd if known is not None else None
-        folder = self._tree.watch(parent, name)
+        folder = self._tree.watch_child(parent, name)
         if folder is None or (folder is known and folder.wd is not None and folder.wd == before):
-            return  # a survey was here first, and what was told after it makes this folder be scanned, too
-        self._tree.sync(folder)
+            return  # sync_subtree was here first, and the event emitted after it also causes a scan of this folder
+        self._tree.sync_subtree(folder)
         self._emit(FolderAppeared(path))
 
-    def _leave(self, cookie: int, path: str, folder: Folder | None) -> None:
-        self._leaving[cookie] = _Leaving(path, folder, time.monotonic() + _PAIRING_SECONDS)
+    def _await_destination(self, cookie: int, path: str, folder: FolderNode | None) -> None:
+        self._pending_moves[cookie] = _PendingMove(path, folder, time.monotonic() + _PAIRING_SECONDS)
         self._wake()
 
-    def _left(self, source: _Leaving) -> None:
+    def _moved_out(self, source: _PendingMove) -> None:
         if source.folder is not None and source.folder.alive and not source.folder.attached:
-            self._tree.forget(source.folder)
+            self._tree.remove_node(source.folder)
         self._emit(Deleted(source.path))

@@ -1,4 +1,8 @@
-"""Whether a root answers at all: a hung file system delays only the thread that probes it."""
+"""Checks whether a root answers; a hung file system blocks only the thread that calls it.
+
+A call on a network share whose server is gone never returns and cannot be cancelled. So each call runs on its own
+thread, at most one for each root, and the caller waits only for a limited time. The thread of a hung call is abandoned.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from phsearch.timed_call import TimedCall
 
 
 class HangProbe:
-    """Probes roots, each on one thread at most. A root that does not answer within `seconds` counts as hung."""
+    """Reads the identity of roots. A root that does not answer within `seconds` counts as unreadable."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -18,13 +22,13 @@ class HangProbe:
         self._calls: dict[str, TimedCall[tuple[int, int]]] = {}
 
     def identity(self, root: str) -> tuple[int, int]:
-        """Return device and inode of `root`. Raises OSError, ETIMEDOUT where it does not answer."""
+        """Return device and inode of `root`. Raises OSError, with ETIMEDOUT if it does not answer."""
         while True:
             with self._lock:
                 call = self._calls.get(root)
                 is_new = call is None or call.done
                 if call is None or is_new:
-                    call = self._calls[root] = TimedCall(lambda _progress: _identity(root), name=f"looks at {root}")
+                    call = self._calls[root] = TimedCall(lambda _progress: _identity(root), name=f"stat of {root}")
             if not call.wait(self._seconds):
                 raise TimeoutError(errno.ETIMEDOUT, "it does not answer", root)
             if is_new:  # the answer to an earlier call may be older than the reason for this one

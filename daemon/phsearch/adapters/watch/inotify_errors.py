@@ -1,4 +1,4 @@
-"""Why something cannot be watched, in words that name the remedy."""
+"""Explains why something cannot be watched, with the remedy."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import errno
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EMFILE})
-"""What inotify says when one of its limits is reached: there is nothing wrong with the folder."""
+"""Errors of inotify when one of its limits is reached; there is nothing wrong with the folder."""
 
 
 def common_reason(errors: list[OSError]) -> str:
-    """Give one reason for many folders: the limit, which the owner can raise, before all others."""
+    """Return one reason for many folders: a limit, which the owner can raise, before any other."""
     if not errors:
         return ""
     full = [error for error in errors if error.errno in FULL]
     error = (full or errors)[0]
-    return explained(error, "", missing=len(full)).strerror or str(error)
+    return explain_error(error, "", missing=len(full)).strerror or str(error)
 
 
-def explained(error: OSError, path: str, missing: int = 1) -> OSError:
-    """Give the error again, of the same kind, in our words; `missing` is how many more would be wanted."""
+def explain_error(error: OSError, path: str, missing: int = 1) -> OSError:
+    """Return an error of the same kind with our own text; `missing` is the number of watches that are needed."""
     match error.errno:
         case errno.ENOSPC:
             text = "the limit on watched folders is reached: " + _remedy("watches", missing)
@@ -32,7 +32,7 @@ def explained(error: OSError, path: str, missing: int = 1) -> OSError:
 
 
 def _remedy(what: str, missing: int) -> str:
-    # The limit of the system and that of the user namespace (of a container, say): the lower one is the one to raise.
+    # There is a limit of the system and one of the user namespace (of a container, for example): raise the lower one.
     limits = {}
     for name in (f"fs.inotify.max_user_{what}", f"user.max_inotify_{what}"):
         with contextlib.suppress(OSError, ValueError):

@@ -1,7 +1,7 @@
-"""The inotify reader, and what it is asked to tell.
+"""The inotify reader, and the events it asks for.
 
-The masks leave out open, access and close-without-write: our own reading makes no events at all. A change of attributes
-is a new time or a new permission, both of which decide whether a photo is as it was indexed.
+The masks leave out open, access and close-without-write, so our own reading causes no events at all. A change of
+attributes is a new time or a new permission, and both decide whether a photo is still as it was indexed.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ ROOT_MASK = FOLDER_MASK | _IN.IN_DELETE_SELF | _IN.IN_MOVE_SELF
 
 
 class Inotify(InotifyFD):
-    """watchdog's reader thread, which says so when it dies, and which can mark a moment among its events.
+    """watchdog's reader thread, which also reports its own failure and can put marks between its events.
 
-    A descriptor's events come in the order they happened (inotify(7)), so whoever sees an event of his own has been
-    told all that happened before it: watchman makes a "cookie" file for that. We need no file. The end of a watch is
-    an event, too (IN_IGNORED), so a watch on a nameless file in memory is begun and ended: that works as well on a
-    full disk, and no folder has to be kept clean.
+    The events of a descriptor come in the order in which they happened (inotify(7)). So a process that sees an event of
+    its own has seen everything before it. watchman makes a "cookie" file for that; we need no file. The end of a watch
+    is an event, too (IN_IGNORED), so a watch on a nameless file in memory is added and removed. That works on a full
+    disk as well, and no folder has to be kept clean.
     """
 
-    def __init__(self, on_death: Callable[[Exception], None], on_mark: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, on_failure: Callable[[Exception], None], on_mark: Callable[[int], None] = lambda _: None
+    ) -> None:
         super().__init__()
-        self._on_death = on_death
+        self._on_failure = on_failure
         self._on_mark = on_mark
         self._marks: dict[WatchDescriptor, int] = {}
 
     def mark(self, token: int) -> None:
-        """Have `on_mark` called by the reader when it has handed on all that happened before now. Raises OSError."""
+        """Make the reader call `on_mark` after it has passed on everything that happened before now. Raises OSError."""
         file = os.memfd_create("phsearch-mark")
         try:
             callback = CallbackId(0)
@@ -53,31 +55,31 @@ class Inotify(InotifyFD):
         finally:
             os.close(file)
 
-    def marks(self) -> list[int]:
-        """Give up all marks that are still to be met."""
-        given = []
+    def take_marks(self) -> list[int]:
+        """Return all marks that are not reached yet, and forget them."""
+        taken = []
         while self._marks:
-            given.append(self._marks.popitem()[1])
-        return given
+            taken.append(self._marks.popitem()[1])
+        return taken
 
     def handle_event(self, event: InotifyEvent) -> None:
-        """Hand an event on, or notice that it is a mark's."""
+        """Pass an event on, or call `on_mark` if it is that of a mark."""
         if event.is_ignored and (token := self._marks.pop(event.wd, None)) is not None:
             self._on_mark(token)
         else:
             super().handle_event(event)
 
     def run(self) -> None:
-        """Read and hand on events until stopped."""
+        """Read events and pass them on until stopped."""
         try:
             super().run()
         except Exception as error:
             log.exception("the inotify reader died")
-            self._on_death(error)
+            self._on_failure(error)
 
 
 class NullInotify:
-    """In the reader's place where the system gives no inotify instance: nothing can be watched, for that reason."""
+    """Takes the reader's place if the system grants no inotify instance; every watch fails with that error."""
 
     def __init__(self, error: OSError) -> None:
         self._error = error
@@ -91,10 +93,10 @@ class NullInotify:
         raise self._error
 
     def remove_callbacks(self, callbacks: list[tuple[WatchDescriptor, CallbackId]]) -> None:
-        """Remove nothing: there was none."""
+        """Do nothing, since no callback was added."""
 
-    def marks(self) -> list[int]:
-        """Give none."""
+    def take_marks(self) -> list[int]:
+        """Return no marks."""
         return []
 
     def stop(self) -> None:

@@ -1,8 +1,8 @@
-"""Local roots together, roots that may hang each apart.
+"""One watcher for all local roots, and a separate one for each root that may hang.
 
-A call on a network or FUSE file system may never return, and inotify holds its locks meanwhile: its reader would stand
-still, and with it the events of every root. So each root on such a file system has a watcher of its own, with its own
-inotify instance, lock and threads; when it hangs nobody else notices, and this here leaves it behind.
+A call on a network or FUSE file system may never return, and inotify holds its locks meanwhile. Its reader would stop,
+and with it the events of every root. So each root on such a file system has its own watcher, with its own inotify
+instance, lock and threads. When it hangs, the other roots are not affected, and it is abandoned.
 """
 
 from __future__ import annotations
@@ -18,128 +18,139 @@ if TYPE_CHECKING:
     from phsearch.adapters.watch.watcher import FolderWatcher
     from phsearch.domain.types import FsEvent
 
-_CLOSING = 5.0
+_CLOSE_TIMEOUT = 5.0
 
 
 class IsolatingWatcher:
-    """One watcher for all local roots and one for each other; fills `ports.Watcher`.
+    """One watcher for all local roots and one for each other root; implements `ports.Watcher`.
 
-    `may_hang` names the type of a file system that may, for a path on one; a call on a root that does not answer
-    within `patience` seconds ends in an OSError.
+    `remote_type` returns the type of the file system of a path if that may hang. A call on a root that does not answer
+    within `timeout` seconds ends in an OSError.
     """
 
     def __init__(
-        self, make: Callable[[], FolderWatcher], may_hang: Callable[[str], str | None], patience: float = 20.0
+        self,
+        make_watcher: Callable[[], FolderWatcher],
+        *,
+        remote_type: Callable[[str], str | None],
+        timeout: float = 20.0,
     ) -> None:
-        self._make = make
-        self._may_hang = may_hang
-        self._patience = patience
-        self._prober = HangProbe(patience)
-        self._shared = make()
+        self._make_watcher = make_watcher
+        self._remote_type = remote_type
+        self._timeout = timeout
+        self._probe = HangProbe(timeout)
+        self._shared = make_watcher()
         self._isolated: dict[str, _IsolatedWatcher] = {}
         self._emit: Callable[[FsEvent], None] = lambda _event: None
 
-    def rebuild(self, make: Callable[[], FolderWatcher]) -> None:
-        """Begin anew, with watchers made otherwise; no root is watched then until it is added again."""
-        left = [_thread(self._shared.close, "closes a watcher"), *(apart.close() for apart in self._isolated.values())]
-        self._make = make
+    def rebuild(self, make_watcher: Callable[[], FolderWatcher]) -> None:
+        """Replace all watchers by new ones; no root is watched until it is added again."""
+        closing = self._close_all()
+        self._make_watcher = make_watcher
         self._isolated = {}
-        self._shared = make()
+        self._shared = make_watcher()
         self._shared.start(self._emit)
-        for thread in left:
-            thread.join(_CLOSING)
+        for thread in closing:
+            thread.join(_CLOSE_TIMEOUT)
 
     def start(self, emit: Callable[[FsEvent], None]) -> None:
-        """Begin; no root is watched yet."""
+        """Start; no root is watched yet."""
         self._emit = emit
         self._shared.start(emit)
 
     def add_root(self, root: str) -> None:
-        """Watch everything below `root` from when this returns, see FolderWatcher. Raises OSError."""
+        """Watch everything below `root` from the return of this call, see FolderWatcher. Raises OSError."""
         try:
-            self._prober.identity(root)
+            self._probe.identity(root)
         except OSError:
             self.remove_root(root)
             raise
-        if self._may_hang(root) is None:
+        if self._remote_type(root) is None:
             self._abandon(root)
             self._shared.add_root(root)
             return
         self._shared.remove_root(root)
-        apart = self._isolated.get(root)
-        if apart is None:
-            apart = self._isolated[root] = _IsolatedWatcher(self._make(), self._emit)
+        isolated = self._isolated.get(root)
+        if isolated is None:
+            isolated = self._isolated[root] = _IsolatedWatcher(self._make_watcher(), self._emit)
         try:
-            apart.do(lambda watcher: watcher.add_root(root), self._patience, lambda: self._prober.identity(root))
+            isolated.add_root(root, timeout=self._timeout, check=lambda: self._probe.identity(root))
         except TimeoutError:
             self._abandon(root)
             raise
 
     def remove_root(self, root: str) -> None:
-        """Stop watching `root`; nothing happens where it is not watched."""
+        """Stop watching `root`; do nothing if it is not watched."""
         self._abandon(root)
         self._shared.remove_root(root)
 
     def send_mark(self, token: int) -> bool:
-        """Have `Marked(token)` told when all that happened in local roots has been; False where that is not to be."""
+        """Emit `SyncMark(token)` after all events of local roots up to now; return False if that is not possible."""
         return self._shared.send_mark(token)
 
     def watch_counts(self, root: str) -> tuple[int, int] | None:
-        """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
-        apart = self._isolated.get(root)
-        return self._shared.watch_counts(root) if apart is None else apart.watcher.watch_counts(root)
+        """Return the numbers of watched and unwatched folders of `root`; None while they cannot be read."""
+        isolated = self._isolated.get(root)
+        return self._shared.watch_counts(root) if isolated is None else isolated.watcher.watch_counts(root)
 
     def close(self) -> None:
-        """Stop everything, but wait for nothing that hangs."""
-        closing = [apart.close() for apart in self._isolated.values()]
-        closing.append(_thread(self._shared.close, "closes the watcher"))
-        for thread in closing:
-            thread.join(_CLOSING)
+        """Stop all watchers, without waiting for one that hangs."""
+        for thread in self._close_all():
+            thread.join(_CLOSE_TIMEOUT)
+
+    def _close_all(self) -> list[threading.Thread]:
+        return [
+            _start_thread(self._shared.close, "closes the shared watcher"),
+            *(isolated.close() for isolated in self._isolated.values()),
+        ]
 
     def _abandon(self, root: str) -> None:
-        apart = self._isolated.pop(root, None)
-        if apart is not None:
-            apart.close()
+        isolated = self._isolated.pop(root, None)
+        if isolated is not None:
+            isolated.close()
 
 
 class _IsolatedWatcher:
-    """A watcher whose calls may hang, and which is then left behind."""
+    """A watcher whose calls may hang. It is then abandoned, and emits no more events."""
 
     def __init__(self, watcher: FolderWatcher, emit: Callable[[FsEvent], None]) -> None:
         self.watcher = watcher
-        self._left = False
+        self._closed = False
         self._emit = emit
-        watcher.start(self._tell)
+        watcher.start(self._forward)
 
-    def _tell(self, event: FsEvent) -> None:
-        if not self._left:
+    def _forward(self, event: FsEvent) -> None:
+        if not self._closed:
             self._emit(event)
 
-    def do(self, work: Callable[[FolderWatcher], None], patience: float, answers: Callable[[], object]) -> None:
-        """Do something that may take long, as long as the file system `answers`; raises what either raises."""
-        problems: list[Exception] = []
+    def add_root(self, root: str, *, timeout: float, check: Callable[[], object]) -> None:
+        """Add the root on a thread. It may take long, as long as `check`, called each `timeout`, does not raise.
+
+        Raises what the watcher or `check` raises.
+        """
+        errors: list[Exception] = []
 
         def attempt() -> None:
             try:
-                work(self.watcher)
-            except Exception as problem:  # noqa: BLE001 - raised where it was asked for
-                problems.append(problem)
+                self.watcher.add_root(root)
+            except Exception as error:  # noqa: BLE001 - raised in the calling thread
+                errors.append(error)
 
-        thread = _thread(attempt, "watches a root apart")
+        thread = _start_thread(attempt, "watches an isolated root")
         while thread.is_alive():
-            thread.join(patience)
+            thread.join(timeout)
             if thread.is_alive():
-                answers()
-        if problems:
-            raise problems[0]
+                check()
+        if errors:
+            raise errors[0]
 
     def close(self) -> threading.Thread:
-        """Stop it on a thread, which is given."""
-        self._left = True
-        return _thread(self.watcher.close, "closes a watcher apart")
+        """Stop the watcher on a thread, and return that thread."""
+        self._closed = True
+        return _start_thread(self.watcher.close, "closes an isolated watcher")
 
 
-def _thread(work: Callable[[], None], name: str) -> threading.Thread:
+def _start_thread(work: Callable[[], None], name: str) -> threading.Thread:
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread

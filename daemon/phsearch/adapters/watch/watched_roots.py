@@ -1,4 +1,4 @@
-"""The watched roots, and what is said of a root as a whole: that it is lost, that folders of it cannot be watched."""
+"""The watched roots, and the events about a root as a whole: that it is lost, or that some folders are not watched."""
 
 from __future__ import annotations
 
@@ -11,69 +11,73 @@ from phsearch.domain.types import RootLost, WatchDegraded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phsearch.adapters.watch.tree import Folder, Tree
+    from phsearch.adapters.watch.folder import FolderNode
+    from phsearch.adapters.watch.tree import FolderTree
     from phsearch.domain.types import FsEvent
 
-_REWATCH_HINT = -1
+_REPORT_AGAIN = -1
 
 
 class WatchedRoots:
-    """The top folders of the roots that are watched now."""
+    """The top folders of the watched roots. `to_check` are roots that may be gone, which no event would report."""
 
-    def __init__(self, tree: Tree, emit: Callable[[FsEvent], None]) -> None:
+    def __init__(self, tree: FolderTree, emit: Callable[[FsEvent], None]) -> None:
         self._tree = tree
         self._emit = emit
-        self.suspects: set[str] = set()
-        self._roots: dict[str, Folder] = {}
+        self.to_check: set[str] = set()
+        self._roots: dict[str, FolderNode] = {}
         self._reported: dict[str, int] = {}
 
-    def __iter__(self) -> Iterator[Folder]:
+    def __iter__(self) -> Iterator[FolderNode]:
         return iter(self._roots.values())
 
-    def get(self, root: str) -> Folder | None:
-        """Give the top folder of a root, where that is watched."""
+    def top_folder(self, root: str) -> FolderNode | None:
+        """Return the top folder of a root if the root is watched."""
         return self._roots.get(root)
 
-    def put(self, top: Folder) -> None:
-        """Take a root in."""
+    def add_top(self, top: FolderNode) -> None:
+        """Add a root."""
         self._roots[top.name] = top
         self._tree.degraded_changed = self._tree.degraded_changed or top.name in self._reported
 
-    def clear(self) -> None:
-        """Forget all roots, and tell nobody."""
+    def clear_roots(self) -> None:
+        """Forget all roots, without an event."""
         self._roots.clear()
         self._reported.clear()
-        self.suspects.clear()
+        self.to_check.clear()
 
     def lose_all(self, reason: str) -> None:
-        """Tell that all roots are lost; their watches are gone already."""
+        """Emit that all roots are lost; their watches are gone already."""
         lost = list(self._roots)
         self._roots.clear()
         self._reported.clear()
         for root in lost:
             self._emit(RootLost(root, reason))
 
-    def drop(self, top: Folder) -> None:
-        """Stop watching a root. What was told of its folders is told anew when it is watched again."""
+    def drop_root(self, top: FolderNode) -> None:
+        """Stop watching a root. Its unwatched folders are reported again when it is watched again."""
         self._roots.pop(top.name, None)
         if self._reported.pop(top.name, 0):
-            self._reported[top.name] = _REWATCH_HINT
-        self._tree.forget(top)
+            self._reported[top.name] = _REPORT_AGAIN
+        self._tree.remove_node(top)
 
-    def lose(self, top: Folder, reason: str) -> None:
-        """Stop watching a root that went, and tell."""
-        self.drop(top)
+    def lose_root(self, top: FolderNode, reason: str) -> None:
+        """Stop watching a root that is gone, and emit that it is lost."""
+        self.drop_root(top)
         self._reported.pop(top.name, None)
         self._emit(RootLost(top.name, reason))
 
-    def suspect(self, above: str) -> bool:
-        """Note the roots inside a folder that went, for a look: the kernel tells them nothing."""
+    def request_check(self, above: str) -> bool:
+        """Add the roots inside a folder that is gone to `to_check`; return whether there are any.
+
+        The kernel sends them no event.
+        """
         found = {root for root in self._roots if root.startswith(dir_prefix(above))}
-        self.suspects |= found
+        self.to_check |= found
         return bool(found)
 
     def report_degraded(self) -> None:
-        """Tell of the folders that cannot be watched, where their number changed."""
+        """Emit the number of folders that cannot be watched, for each root where it has changed."""
         if not self._tree.degraded_changed:
             return
         self._tree.degraded_changed = False

@@ -17,7 +17,7 @@ import numpy as np
 from phsearch.domain.lru import LruCache
 from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelMismatchError, UnreadableImageError
-from phsearch.safe_open import open_regular
+from phsearch.safe_open import read_whole
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.workers import frames
 
@@ -34,7 +34,7 @@ MAX_CONCURRENT = 2
 _DISK_TIMEOUT = 10.0
 _MAX_STALLED = 16
 _MAX_BYTES = 256 << 20
-_CHUNK_BYTES = 1 << 20
+"""The bytes of one photo that the daemon itself holds in memory; the index worker has safe_open.largest_photo."""
 _REMEMBERED = 100
 _LENGTH_TOLERANCE = 1e-2
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have private folders
@@ -84,22 +84,9 @@ class ImageQueryEmbedder:
 
 def read_regular_file(
     tick: Callable[[], None], path: str, root: str | None = None, max_bytes: int = _MAX_BYTES
-) -> tuple[Fingerprint, bytearray]:
-    """Return the fingerprint and the bytes of a regular file. With `root` no link below it is followed.
-
-    Calls `tick` after each chunk. Raises OSError and UnreadableImageError.
-    """
-    if "\0" in path:
-        raise UnreadableImageError("no file has a NUL character in its name")
-    data = bytearray()
-    with os.fdopen(open_regular(path, root), "rb") as file:
-        status = os.fstat(file.fileno())
-        # The file may grow, and files in /proc report no size.
-        while status.st_size <= max_bytes and len(data) <= max_bytes and (chunk := file.read(_CHUNK_BYTES)):
-            tick()
-            data += chunk
-    if max(status.st_size, len(data)) > max_bytes:
-        raise UnreadableImageError(f"it has more than {max_bytes >> 20:,} MB")
+) -> tuple[Fingerprint, bytes]:
+    """Return the fingerprint and the content of a regular file; arguments and errors as of safe_open.read_whole."""
+    status, data = read_whole(path, limit=max_bytes, root=root, progress=tick)
     return Fingerprint.of(status), data
 
 

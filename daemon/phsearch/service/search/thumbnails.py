@@ -83,7 +83,7 @@ class Thumbnails:
             self._cache.put(key, thumbnail)
         return thumbnail
 
-    async def _make(self, path: str, data: bytearray, width: int, height: int, form: str) -> Thumbnail:
+    async def _make(self, path: str, data: bytes, width: int, height: int, form: str) -> Thumbnail:
         """Return a picture by the worker, smaller than requested if it would not fit into a line of the protocol."""
 
         def checked(_ready: WorkerInfo, answer: Frame) -> Thumbnail:

@@ -1,4 +1,4 @@
-"""What every benchmark gets: a private folder, photos, and daemons that are gone at the end, whatever happens."""
+"""What every benchmark uses: a private folder, photos, and daemons that are always stopped at the end."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LONG = 300.0
 
 
 @dataclass
-class Kit:
-    """The means of one run. `learnt` are facts about the run that only a running daemon knows."""
+class BenchContext:
+    """The folder, photos and daemons of one run. `learnt` are facts about the run that only a running daemon knows."""
 
     folder: Path
     photos: Photos
@@ -37,11 +37,11 @@ class Kit:
     learnt: dict[str, str] = field(default_factory=dict)
 
     def count(self, usual: int, quick: int) -> int:
-        """Choose a number of samples."""
+        """Return the number of samples."""
         return quick if self.quick else usual
 
     def daemon(self, name: str, **sections: dict[str, Any]) -> Daemon:
-        """Give a daemon that is not yet started, in a home of its own; `sections` are those of config.toml."""
+        """Return a daemon that is not started yet, in its own home folder; `sections` are those of config.toml."""
         sections["model"] = {"name": self.model, **sections.get("model", {})}
         lines = []
         for section, values in sections.items():
@@ -53,14 +53,14 @@ class Kit:
         return Daemon(home, NO_POWER_DAEMON, "\n".join(lines) + "\n")
 
     def learn(self, daemon: Daemon) -> None:
-        """Remember what the model runs on."""
+        """Record the device that the model runs on."""
         model = daemon.status()["model"]
         self.learnt["model"] = f"{model['name']} ({model['dim']} dimensions; {model['device']}, {model['precision']})"
 
 
 @contextlib.contextmanager
 def running(daemon: Daemon, *roots: Path) -> Iterator[Daemon]:
-    """Start a daemon and end it in any case."""
+    """Start a daemon, and always stop it at the end."""
     try:
         yield daemon.start("--log-level", "info", roots=roots)
     finally:
@@ -68,7 +68,7 @@ def running(daemon: Daemon, *roots: Path) -> Iterator[Daemon]:
 
 
 def end(daemon: Daemon) -> None:
-    """End a daemon that may not have come up; its workers end with it."""
+    """Stop a daemon that may not have started completely; its workers stop with it."""
     if daemon._process is None:
         return
     try:
@@ -78,7 +78,7 @@ def end(daemon: Daemon) -> None:
 
 
 def processes(daemon: Daemon) -> dict[str, int]:
-    """Give the process ids of a daemon, by what they do: it is the index worker that is niced."""
+    """Return the process ids of a daemon by their role; the index worker is the one with a nice value."""
     found = {MAIN: daemon.pid}
     for pid in daemon.workers():
         # A worker may end between being named and being asked.
@@ -89,14 +89,14 @@ def processes(daemon: Daemon) -> dict[str, int]:
 
 
 def warm(daemon: Daemon) -> None:
-    """Wait until the daemon answers queries, and has answered some."""
+    """Wait until the daemon has answered some queries."""
     with Client(daemon.socket, LONG) as client:
         for word in ("cat", "coffee", "rocket", "motorcycle"):
             client.call("search", query=word)
 
 
 def first_answer(daemon: Daemon, query: str) -> None:
-    """Wait for the first query that is answered."""
+    """Wait for the first answered query."""
 
     def answered() -> bool:
         with contextlib.suppress(RemoteError), Client(daemon.socket, 5) as client:
@@ -109,7 +109,7 @@ def first_answer(daemon: Daemon, query: str) -> None:
 
 
 def idle(daemon: Daemon, photos: int) -> None:
-    """Wait until the library has this many photos or more and nothing is under way."""
+    """Wait until the library has at least this many photos and nothing is pending."""
 
     def done() -> bool:
         status = daemon.status()
@@ -119,6 +119,6 @@ def idle(daemon: Daemon, photos: int) -> None:
 
 
 def say(text: str) -> None:
-    """Tell whoever waits what is going on."""
+    """Print what is being done."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from torture.daemon import Victim
+    from torture.daemon import TestedDaemon
 
 _POLL = 0.005
 
 
-class Moments:
+class KillMoments:
     """Waits for the next moment; `slow` for a model that takes seconds to load."""
 
-    def __init__(self, victim: Victim, rng: random.Random, *, slow: bool) -> None:
-        self._victim = victim
+    def __init__(self, tested: TestedDaemon, rng: random.Random, *, slow: bool) -> None:
+        self._victim = tested
         self._rng = rng
         self._slow = slow
         self._scale = 1.0 if slow else 0.15
@@ -57,8 +57,8 @@ class Moments:
         return str(kind)
 
     def _embedded(self, more: int) -> Callable[[], bool]:
-        wanted = len(self._victim.ledger) + more
-        return lambda: len(self._victim.ledger) >= wanted
+        wanted = len(self._victim.costs) + more
+        return lambda: len(self._victim.costs) >= wanted
 
     def _written(self, more: int) -> Callable[[], bool]:
         """Tell when the index folder has changed so many times."""

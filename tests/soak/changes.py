@@ -1,7 +1,7 @@
-"""One cycle in the life of a library: photos come, are rewritten, renamed and deleted, and as many are left as before.
+"""One cycle of changes to a library: photos are added, rewritten, renamed and deleted, and their number stays the same.
 
-Every content is new, so that every photo is really embedded and every deleted one is remembered. Folders come and go
-with their photos, broken files fail and go again, copies come in pairs.
+Every content is new, so that every photo is really embedded and every deleted vector is kept. Folders come and go
+with their photos, broken files fail and are deleted, copies come in pairs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _BROKEN = 3
 _DAY = 86_400
 
 
-class Churn:
-    """Changes `root`; what comes in a cycle is `batch` photos in a folder of their own."""
+class LibraryChanges:
+    """Changes `root`; each cycle adds a folder of `batch` photos."""
 
     def __init__(self, root: Path, supply: Sequence[Path], batch: int) -> None:
         self._root = root
@@ -43,16 +43,16 @@ class Churn:
 
     @property
     def photos(self) -> int:
-        """Number of photos there are between two cycles."""
+        """The number of photos between two cycles."""
         return _LIFE * (self._batch + 1)
 
     @property
     def broken(self) -> int:
-        """Number of files that cannot be read."""
+        """The number of files that cannot be read."""
         return len(self._broken)
 
     def turn(self) -> None:
-        """Do everything a cycle does to the folders."""
+        """Apply all changes of one cycle to the folders."""
         self._bring()
         self._rewrite()
         self._rename()

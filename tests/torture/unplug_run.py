@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from phsearch.errors import PhsearchError
 from support.harness import wait_until
 from torture import table
-from torture.daemon import Victim
+from torture.daemon import TestedDaemon
 from torture.disks import Disk, Mounted, Renamed
 from torture.expected import ColourModel, Verdict, judge
 from torture.photos import photographs
@@ -59,14 +59,14 @@ class Report:
         return ", ".join(parts)
 
 
-class Questions:
+class QueryLoad:
     """Asks all the time, in a thread, and expects every photo that was ever indexed."""
 
-    def __init__(self, victim: Victim, report: Report) -> None:
+    def __init__(self, tested: TestedDaemon, report: Report) -> None:
         self.expected: frozenset[str] = frozenset()
         self.absent = ""
         """The root that is away just now, if one is."""
-        self._victim = victim
+        self._victim = tested
         self._report = report
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -98,7 +98,7 @@ class Questions:
                 self._report.offline_hits += sum(hit.startswith(absent + "/") for hit in hits)
 
 
-class Unplugging:
+class UnplugRun:
     """One run of the torture in `home`."""
 
     def __init__(self, home: Path, rounds: int, *, mounting: bool) -> None:
@@ -110,8 +110,8 @@ class Unplugging:
         self._given = 0
         self._disk: Disk = Mounted(home) if mounting else Renamed(home)
         self._beside = home / "photos"
-        self._victim = Victim(home, (self._beside, self._disk.root), "colour", _SETTINGS)
-        self._questions = Questions(self._victim, self._report)
+        self._victim = TestedDaemon(home, (self._beside, self._disk.root), "colour", _SETTINGS)
+        self._questions = QueryLoad(self._victim, self._report)
 
     def run(self, say: Callable[[str], None]) -> Report:
         """Unplug, judge, report."""
@@ -132,7 +132,7 @@ class Unplugging:
             self._report.faults.append(str(error))
         finally:
             self._questions.finish()
-            self._victim.slay()
+            self._victim.kill_now()
             with contextlib.suppress(AssertionError):
                 self._disk.unplug()
             self._disk.close()
@@ -212,7 +212,7 @@ class Unplugging:
             self._report.faults.append(f"{self._report.removed} photos were deleted")
         self._report.faults += [f"in errors: {name}: {why}" for name, why in self._victim.errors().items()]
         self._report.faults += [f"a traceback in the log: {last}" for last in self._victim.tracebacks()]
-        entries = self._victim.ledger.entries()
+        entries = self._victim.costs.entries()
         times = Counter(entry.digest for entry in entries if entry.digest is not None)
         self._report.embedded = len(entries)
         self._report.again = sum(times.values()) - len(times)

@@ -1,4 +1,4 @@
-"""Somebody who asks all the time: queries, and how the daemon is."""
+"""A constant load of queries and status requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from bench.kit import LONG
+from bench.context import LONG
 from bench.queries import distinct_texts
 from phsearch.client import Client
 
@@ -18,8 +18,8 @@ _PAUSE = 0.1
 _STATUS_EVERY = 10
 
 
-class Asking:
-    """Asks from a thread until the end; each query's milliseconds are to be taken by whoever wants them."""
+class QueryLoad:
+    """Sends queries from a thread until it is stopped, and collects the milliseconds of each query."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.failure: BaseException | None = None
@@ -37,7 +37,7 @@ class Asking:
         self._thread.join()
 
     def take(self) -> list[float]:
-        """Give the milliseconds of the queries since the last call."""
+        """Return the milliseconds of the queries since the last call."""
         if self.failure is not None:
             raise self.failure
         taken, self._taken = self._taken, []

@@ -27,7 +27,7 @@ _FOLDERS = ("", "2021", "2022/summer", "2022/winter", "the cat's", "Übersee", o
 _YEAR = 365 * 86_400
 
 
-class Churn:
+class FolderChanges:
     """Changes the folders until it is ended; `share` tells how far the torture has advanced, from 0 to 1."""
 
     def __init__(
