@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phsearch.adapters.linux.power import PowerSupplies
 from phsearch.adapters.linux.pressure import Pressures
 from phsearch.config import CourtesyConfig
 from phsearch.daemon import compose_index
-from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
+from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy, ThrottleState
 from phsearch.service.throttle import IndexingThrottle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
 NOWHERE = "/nowhere"
@@ -29,9 +33,17 @@ def use() -> None:
     vars(compose_index)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
 
 
-def at_ease() -> IndexingThrottle:
-    """Give a governor of a machine that wants nothing."""
-    return IndexingThrottle(ThrottlePolicy(CourtesyConfig()), Power, Pressure, lambda _paused, _until: None)
+def at_ease(on_state_change: Callable[[ThrottleState], None] = lambda _: None) -> IndexingThrottle:
+    """Return the throttle of a machine without pressure, that never slows down by itself."""
+    return IndexingThrottle(
+        policy=ThrottlePolicy(CourtesyConfig()),
+        read_power=Power,
+        read_pressure=Pressure,
+        save_pause=lambda _paused, _until: None,
+        is_busy=lambda: False,
+        holds_resources=lambda: False,
+        on_state_change=on_state_change,
+    )
 
 
 class Machine:

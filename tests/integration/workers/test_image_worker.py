@@ -79,14 +79,21 @@ class Stage:
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
         limits = WorkerLimits(photo_seconds=photo_seconds, memory_of=memory, max_memory=lambda _loaded: 1000)
         model: Any = Model()
-        self.throttle = at_ease()
-        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
-        self.outcomes: dict[str, EmbedResult] = {}
-        self.image_worker.on_result = self._take
+        self.throttle = at_ease(lambda _: self.image_worker.throttle_changed())
+        self.results: dict[str, EmbedResult] = {}
+        self.image_worker = ImageWorker(
+            command=command,
+            model=model,
+            batcher=Batcher(4, ahead),
+            keep_alive=60,
+            limits=limits,
+            throttle=self.throttle,
+            on_result=self._add_result,
+        )
 
-    def _take(self, result: EmbedResult) -> None:
-        assert result.photo.path not in self.outcomes
-        self.outcomes[result.photo.path] = result
+    def _add_result(self, result: EmbedResult) -> None:
+        assert result.photo.path not in self.results
+        self.results[result.photo.path] = result
 
     async def play(self, done: Callable[[], bool], *paths: str) -> None:
         """Submit photos and work until something is true."""
@@ -101,7 +108,7 @@ class Stage:
         await asyncio.wait({running})
 
     def cameras(self) -> dict[str, str | None]:
-        return {path: each.info.camera for path, each in self.outcomes.items() if isinstance(each, Embedded)}
+        return {path: each.info.camera for path, each in self.results.items() if isinstance(each, Embedded)}
 
 
 def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp_path: Path) -> None:
@@ -110,14 +117,14 @@ def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp
     paths = [f"{number:02}" for number in range(12)]
 
     async def scenario() -> None:
-        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 12, *paths))
-        await until(lambda: bool(stage.outcomes))
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.results) == 12, *paths))
+        await until(lambda: bool(stage.results))
         await stage.throttle.pause(None)
         await until(lambda: not stage.image_worker.running)
-        assert sorted(stage.outcomes) == paths[:4], "the batch in hand"
+        assert sorted(stage.results) == paths[:4], "the batch in hand"
         assert (stage.image_worker.pending, stage.image_worker.embed_position("04")) == (8, 0)
         await asyncio.sleep(0.5)
-        assert len(stage.outcomes) == 4
+        assert len(stage.results) == 4
         await stage.throttle.resume(force=False)
         await playing
 
@@ -131,7 +138,7 @@ def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path)
     stage = Stage(tmp_path, EMBEDS, loading=loads)
 
     async def scenario() -> None:
-        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 1, "a"))
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.results) == 1, "a"))
         await until(stage.starts.exists)
         pid = int(stage.starts.read_text())
         await stage.throttle.pause(None)
@@ -196,7 +203,7 @@ channel.receive_message()
 """,
         memory,
     )
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "b", "c"))
+    asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "b", "c"))
     assert stage.cameras() == {"a": "1", "b": "1", "c": "2"}
 
 
@@ -205,13 +212,13 @@ def test_a_worker_that_dies_before_it_says_a_word_is_not_replaced_at_once_again_
     until = time.monotonic() + 2.5
     asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
     assert 1 <= len(stage.starts.read_text().split()) <= 3
-    assert stage.outcomes == {}
+    assert stage.results == {}
 
 
 def test_the_culprit_of_a_death_comes_with_its_cause(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS.replace("embedded(", "path == 'bad' and os.abort()\n        embedded("))
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "bad", "c"))
-    bad = stage.outcomes["bad"]
+    asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "bad", "c"))
+    bad = stage.results["bad"]
     assert isinstance(bad, Unreadable)
     assert (bad.reason, bad.cause, bad.truncated) == ("its decoder crashed (SIGABRT)", "crash", False)
 
@@ -225,19 +232,19 @@ def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path:
             answers.append(await stage.image_worker.check_photo(photo("a", size)))
 
         checks = [asyncio.ensure_future(check(size)) for size in (1, 2)]
-        await stage.play(lambda: len(answers) == 2 and len(stage.outcomes) == 1, "a")
+        await stage.play(lambda: len(answers) == 2 and len(stage.results) == 1, "a")
         await asyncio.gather(*checks)
 
     asyncio.run(scenario())
     assert [type(answer) for answer in answers] == [ChangedMeanwhile, Embedded], "the newer state replaced the older"
-    assert not any(answer.photo.check for answer in stage.outcomes.values())
+    assert not any(answer.photo.check for answer in stage.results.values())
 
 
 def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
     # More than a socket holds, and nobody takes it out.
     paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
     stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, photo_seconds=0.5)
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 4, *paths))
+    asyncio.run(stage.play(lambda: len(stage.results) == 4, *paths))
     assert set(stage.cameras().values()) == {"2"}
 
 
@@ -247,7 +254,7 @@ def test_the_heartbeat_sees_photos_in_work_and_every_word_about_them(tmp_path: P
 
     def done() -> bool:
         seen.append(stage.image_worker.activity)
-        return len(stage.outcomes) == 3
+        return len(stage.results) == 3
 
     assert stage.image_worker.activity is None
     asyncio.run(stage.play(done, "a", "b", "c"))
