@@ -126,7 +126,7 @@ def build_api(
 ) -> ApiParts:
     """Put them together; `read` reads the settings again. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
-    text_worker = TextWorker(worker_commands.text_worker(settings.config, env, program), parts.model)
+    text_worker = TextWorker(command=worker_commands.text_worker(settings.config, env, program), model=parts.model)
     on_demand = _on_demand_workers(settings.config, env, program)
     image_embedder = ImageQueryEmbedder(on_demand["like"], lambda: parts.model.bound)
     searcher = _searcher(parts, text_worker, image_embedder, str(paths.expand("~", env)), settings.paths.state)
