@@ -1,8 +1,8 @@
-"""A machine of the test's own: what daemons in tests see of batteries and pressure, whatever this one goes through.
+"""A fake machine: the batteries and the pressure that daemons in tests see, whatever those of the real machine are.
 
-It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them,
-changed by the test while the daemon runs. Without one there is neither battery nor pressure, so that no test waits for
-either.
+It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them, which
+the test changes while the daemon runs. Without such a folder there is neither battery nor pressure, so that no test
+waits for either.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOWHERE = "/nowhere"
 
 
 def use() -> None:
-    """Have the daemon of this process look at the folder that the environment names."""
+    """Make the daemon of this process read the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
     vars(compose_index)["PowerSupplies"] = partial(PowerSupplies, folder / "power_supply")
     vars(compose_index)["Pressures"] = partial(Pressures, folder / "pressure", folder / "groups", folder / "cgroup")
@@ -70,7 +70,7 @@ class Machine:
         self.supply("BAT0", status="Charging")
 
     def unplug(self, percent: int) -> None:
-        """Run on a battery that has so much left."""
+        """Run on a battery with this charge."""
         self.supply("BAT0", status="Discharging", capacity=str(percent))
         self.supply("AC", online="0")
 
@@ -81,12 +81,12 @@ class Machine:
 
 
 def psi(some: float) -> str:
-    """Give a file of the kernel's, as of Linux 5.13 and newer."""
+    """Return a pressure file as Linux 5.13 and newer write it."""
     return "".join(f"{kind} avg10={some:.2f} avg60=1.00 avg300=0.50 total=1234\n" for kind in ("some", "full"))
 
 
 def _put(file: Path, text: str) -> None:
-    """Replace a file at once: a daemon may be reading it."""
+    """Replace a file atomically: a daemon may be reading it."""
     new = file.with_name(f".{file.name}")
     new.write_text(text)
     new.replace(file)

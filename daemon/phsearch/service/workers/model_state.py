@@ -40,7 +40,7 @@ class ModelState:
         self._lock = asyncio.Lock()
 
     async def bind(self, info: WorkerInfo, *, image: bool) -> None:
-        """Take the report of a worker. Raises StoreError; ModelMismatchError when the index is of another model."""
+        """Record the report of a worker. Raises StoreError; ModelMismatchError when the index is of another model."""
         async with self._lock:
             self.english_only = not info.multilingual
             if image:

@@ -226,7 +226,7 @@ class WorkerProcess:
         self._process.kill()
 
     async def stop(self) -> None:
-        """Have the worker end by itself, as it does when its connection closes. Kill it when it does not."""
+        """Close the connection, at which a worker ends by itself; kill it if it does not."""
         self._socket.close()
         if await self.wait() is None:
             await self.kill()
