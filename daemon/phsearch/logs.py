@@ -1,6 +1,6 @@
-"""Logging to whoever is there: a terminal gets times and colour-free lines, journald gets priorities.
+"""Logging: a terminal gets lines with times and without colours, journald gets lines with priorities.
 
-journald reads a `<N>` prefix as the syslog priority (sd-daemon(3)); it adds the time by itself.
+journald reads a `<N>` prefix as the syslog priority (sd-daemon(3)), and adds the time itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LEVELS = ("debug", "info", "warning", "error")
 
 ERROR_MARK = "<3>"
-"""What journald reads as "this line is an error"."""
+"""The prefix that marks an error for journald."""
 
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -31,12 +31,12 @@ class _Formatter(logging.Formatter):
 class _JournalFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
-        # Each line of a traceback is an entry of its own and needs the priority, too.
+        # Each line of a traceback is a separate entry, and needs the priority, too.
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
 def to_journal(env: Mapping[str, str], stream: TextIO) -> bool:
-    """Tell whether `stream` is connected to the journal: JOURNAL_STREAM names its device and inode."""
+    """Return whether `stream` is connected to the journal, whose device and inode JOURNAL_STREAM names."""
     try:
         stat = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -45,20 +45,20 @@ def to_journal(env: Mapping[str, str], stream: TextIO) -> bool:
 
 
 def configure(level: str, env: Mapping[str, str], stream: TextIO = sys.stderr) -> None:
-    """Send every logger's records of `level` and above to `stream`. Libraries speak from warning upwards only."""
+    """Write records of `level` and above to `stream`; those of libraries only from `warning` on."""
     handler = logging.StreamHandler(stream)
     if to_journal(env, stream):
         handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
     else:
         handler.setFormatter(_Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
-    # Names with undecodable bytes are legal; a log line must never fail for one, nor one with a newline forge another.
+    # File names may have undecodable bytes, which must not fail a log line, or newlines, which must not forge one.
     handler.addFilter(_printable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     set_level(level)
 
 
 def set_level(level: str) -> None:
-    """Tell records of `level` and above from now on."""
+    """Log records of `level` and above from now on."""
     logging.getLogger("phsearch").setLevel(level.upper())
 
 

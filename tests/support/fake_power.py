@@ -1,8 +1,8 @@
-"""A machine of the test's own: what daemons in tests see of batteries and pressure, whatever this one goes through.
+"""A fake machine: the batteries and the pressure that daemons in tests see, whatever those of the real machine are.
 
-It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them,
-changed by the test while the daemon runs. Without one there is neither battery nor pressure, so that no test waits for
-either.
+It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them, which
+the test changes while the daemon runs. Without such a folder there is neither battery nor pressure, so that no test
+waits for either.
 """
 
 from __future__ import annotations
@@ -10,20 +10,24 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.config import CourtesyConfig
 from phsearch.daemon import compose_index
-from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
+from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy, ThrottleState
 from phsearch.service.throttle import IndexingThrottle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
 NOWHERE = "/nowhere"
 
 
 def use() -> None:
-    """Have the daemon of this process look at the folder that the environment names."""
+    """Make the daemon of this process read the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
     vars(compose_index)["PowerSupplies"] = partial(PowerSupplyReader, folder / "power_supply")
     vars(compose_index)["Pressures"] = partial(
@@ -31,9 +35,17 @@ def use() -> None:
     )
 
 
-def at_ease() -> IndexingThrottle:
-    """Give a governor of a machine that wants nothing."""
-    return IndexingThrottle(ThrottlePolicy(CourtesyConfig()), Power, Pressure, lambda _paused, _until: None)
+def at_ease(on_state_change: Callable[[ThrottleState], None] = lambda _: None) -> IndexingThrottle:
+    """Return the throttle of a machine without pressure, that never slows down by itself."""
+    return IndexingThrottle(
+        policy=ThrottlePolicy(CourtesyConfig()),
+        read_power=Power,
+        read_pressure=Pressure,
+        save_pause=lambda _paused, _until: None,
+        is_busy=lambda: False,
+        holds_resources=lambda: False,
+        on_state_change=on_state_change,
+    )
 
 
 class Machine:
@@ -60,7 +72,7 @@ class Machine:
         self.supply("BAT0", status="Charging")
 
     def unplug(self, percent: int) -> None:
-        """Run on a battery that has so much left."""
+        """Run on a battery with this charge."""
         self.supply("BAT0", status="Discharging", capacity=str(percent))
         self.supply("AC", online="0")
 
@@ -71,12 +83,12 @@ class Machine:
 
 
 def psi(some: float) -> str:
-    """Give a file of the kernel's, as of Linux 5.13 and newer."""
+    """Return a pressure file as Linux 5.13 and newer write it."""
     return "".join(f"{kind} avg10={some:.2f} avg60=1.00 avg300=0.50 total=1234\n" for kind in ("some", "full"))
 
 
 def _put(file: Path, text: str) -> None:
-    """Replace a file at once: a daemon may be reading it."""
+    """Replace a file atomically: a daemon may be reading it."""
     new = file.with_name(f".{file.name}")
     new.write_text(text)
     new.replace(file)

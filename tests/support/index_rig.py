@@ -74,8 +74,8 @@ class ScriptedWatcher:
 class PatientEmbedder:
     """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
 
-    def __init__(self, forward_passes: Counter[bytes]) -> None:
-        self.on_result: Callable[[EmbedResult], None]
+    def __init__(self, forward_passes: Counter[bytes], on_result: Callable[[EmbedResult], None]) -> None:
+        self._on_result = on_result
         self.running = False
         self._forward_passes = forward_passes
         self._decoder = PillowDecoder(1_000_000)
@@ -92,7 +92,7 @@ class PatientEmbedder:
         gone = [photo for photo in self._waiting if photo.root == root]
         self._waiting = [photo for photo in self._waiting if photo.root != root]
         for photo in gone:
-            self.on_result(ChangedMeanwhile(photo))
+            self._on_result(ChangedMeanwhile(photo))
 
     @property
     def pending(self) -> int:
@@ -120,7 +120,7 @@ class PatientEmbedder:
     def tell(self, chosen: int) -> None:
         """Tell one outcome."""
         if self._found:
-            self.on_result(self._found.pop(chosen % len(self._found)))
+            self._on_result(self._found.pop(chosen % len(self._found)))
 
     def finish(self) -> None:
         """Embed and tell everything."""
@@ -163,7 +163,7 @@ class Life:
         self.rank_executor = rank_executor
         events = EventBus()
         self.watcher = ScriptedWatcher()
-        self.image_worker = PatientEmbedder(forward_passes)
+        self.image_worker = PatientEmbedder(forward_passes, self._on_result)
         self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
         photo_index = PhotoIndex(
             library=self.library,
@@ -213,6 +213,9 @@ class Life:
         """Whether anything is under way."""
         monitors = self.monitors.values()
         return bool(self.image_worker.pending or self.router.pending or any(monitor.busy for monitor in monitors))
+
+    def _on_result(self, result: EmbedResult) -> None:
+        self.router.on_embed_result(result)
 
     async def drain(self) -> None:
         """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""

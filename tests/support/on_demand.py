@@ -1,4 +1,4 @@
-"""Workers that look at one photo, for tests: the stand-in without torch, and one whose decoder was taken over."""
+"""On-demand workers for tests: a stand-in without torch, and one whose decoder was taken over."""
 
 from __future__ import annotations
 

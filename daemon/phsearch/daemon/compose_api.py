@@ -129,7 +129,7 @@ def build_api(
 ) -> ApiParts:
     """Put them together; `read` reads the settings again. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
-    text_worker = TextWorker(worker_commands.text_worker(settings.config, env, program), parts.model)
+    text_worker = TextWorker(command=worker_commands.text_worker(settings.config, env, program), model=parts.model)
     on_demand = _on_demand_workers(settings.config, env, program)
     image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
     query_durations = Histogram(QUERY_SECONDS)

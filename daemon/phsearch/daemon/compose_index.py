@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from phsearch.config import Config, Paths, WatchConfig
     from phsearch.domain.ports import Store, Watcher
+    from phsearch.domain.throttle.policy import ThrottleState
     from phsearch.service.workers.process import WorkerCommand
 
 _AHEAD = 3
@@ -95,18 +96,32 @@ def build_index(
     library, index, outside = load_index(store, roots)
     executors = Executors(SerialExecutor("store", _STORE_PATIENCE), SerialExecutor("rank"), SerialExecutor("verify"))
     events = EventBus(on_publish=lambda: router.wake())  # noqa: PLW0108 - the router comes later
-    model = ModelState(config.model.name, config.model.pretrained, store, executors.store)
-    throttle = _throttle(config, places, events)
+    model = ModelState(
+        name=config.model.name, pretrained=config.model.pretrained, store=store, executor=executors.store
+    )
+
+    def on_state_change(state: ThrottleState) -> None:
+        image_worker.throttle_changed()
+        events.publish("pace", "", state=state.state, text=str(state))
+
+    throttle = _throttle(
+        config,
+        places,
+        is_busy=lambda: router.pending > 0 or image_worker.busy,
+        holds_resources=lambda: image_worker.running,
+        on_state_change=on_state_change,
+    )
     command = functools.partial(
         worker_commands.index_worker, env=env, program=program, roots=lambda: manager.online_roots
     )
     image_worker = ImageWorker(
-        command(config),
-        model,
-        Batcher(config.model.batch_size or 16, _AHEAD),
-        config.index.keep_alive_seconds,
-        worker_commands.index_worker_limits(config.index),
-        throttle,
+        command=command(config),
+        model=model,
+        batcher=Batcher(config.model.batch_size or 16, _AHEAD),
+        keep_alive=config.index.keep_alive_seconds,
+        limits=worker_commands.index_worker_limits(config.index),
+        throttle=throttle,
+        on_result=lambda result: router.on_embed_result(result),  # noqa: PLW0108 - it is made below
     )
     writer = StoreWriter(store, executors.store, idle=lambda: router.pending == 0, give_back=processes.malloc_trim)
     photo_index = PhotoIndex(
@@ -120,8 +135,6 @@ def build_index(
         roots=roots,
     )
     router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
-    throttle.busy = lambda: router.pending > 0 or image_worker.busy
-    throttle.holds_resources = lambda: image_worker.running
     file = RemovedFile(places.state.removed_roots_file)
     removed = RemovedRoots(file, config.watch, outside, store, executors.store, writer)
     watcher, rewatch = _watcher(config.watch, roots)
@@ -198,15 +211,28 @@ def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], Folde
     )
 
 
-def _throttle(config: Config, places: Paths, events: EventBus) -> IndexingThrottle:
-    """Make what decides how much of the time indexing may take; a pause from before the last end goes on."""
-    courtesy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state.pause_file)
+def _throttle(
+    config: Config,
+    places: Paths,
+    *,
+    is_busy: Callable[[], bool],
+    holds_resources: Callable[[], bool],
+    on_state_change: Callable[[ThrottleState], None],
+) -> IndexingThrottle:
+    """Build the throttle. A pause from before the last end goes on."""
+    policy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state.pause_file)
     paused, until = file.load()
     if paused:
-        courtesy.pause(until)
-    throttle = IndexingThrottle(courtesy, PowerSupplyReader().read, PressureReader().read, file.save)
-    throttle.listeners.append(lambda pace: events.publish("pace", "", state=pace.state, text=str(pace)))
-    return throttle
+        policy.pause(until)
+    return IndexingThrottle(
+        policy=policy,
+        read_power=PowerSupplyReader().read,
+        read_pressure=PressureReader().read,
+        save_pause=file.save,
+        is_busy=is_busy,
+        holds_resources=holds_resources,
+        on_state_change=on_state_change,
+    )
 
 
 def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callable[[WatchConfig], None]]:

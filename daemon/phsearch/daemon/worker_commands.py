@@ -1,4 +1,4 @@
-"""The tower workers: their program, environment and set-up, and what the index worker may take."""
+"""How workers are started: their program, environment, set-up and limits."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch")
 
 PROGRAM = (sys.executable, "-P", "-m", "phsearch.worker")
-"""-P: what lies in the directory we were started in is not to be imported."""
+"""-P: no module is imported from the current directory."""
 
 _INDEX_NICE = 19
-"""The lowest that still gets its turn. SCHED_IDLE gets a fifth of that: beside busy programs a sound photo would take
-longer than `index.photo_seconds`, and be blamed for it.
+"""The lowest priority that still gets processor time. SCHED_IDLE gets a fifth of that: beside busy programs a sound
+photo would take longer than `index.photo_seconds`, and be blamed for it.
 """
 
 _INDEX_OOM_SCORE_ADJ = 800
 
 _WORKER_ENV = {
-    # A spinning OpenMP thread takes the processor from the decoders: 7 -> 17 photos/s beside one busy process.
+    # An OpenMP thread that spins takes the processor from the decoders: without, 17 photos/s instead of 7 beside one
+    # busy process.
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "0",
-    # Two arenas instead of eight per core: the decode threads would otherwise keep hundreds of megabytes.
+    # Two arenas instead of eight per core: otherwise the decode threads would keep hundreds of megabytes.
     "MALLOC_ARENA_MAX": "2",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -46,16 +47,16 @@ _WORKER_ENV = {
 
 
 def worker_env(env: Mapping[str, str], torch_cache: Path) -> dict[str, str]:
-    """Give the environment of workers."""
+    """Return the environment of workers."""
     own = {name: value for name, value in env.items() if name not in SYSTEMD_VARIABLES}
-    # torch makes a directory for compiled code when it is imported, in /tmp where nobody says otherwise.
+    # torch creates a folder for compiled code when it is imported, by default in /tmp.
     return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(torch_cache)}
 
 
 def index_worker(
     config: Config, env: Mapping[str, str], program: tuple[str, ...], roots: Callable[[], Sequence[str]] = tuple
 ) -> WorkerCommand:
-    """Give how to start the index worker; `roots` are the folders it may read."""
+    """Return the command of the index worker. `roots` returns the folders that it may read."""
     setup = {
         "tower": "image",
         "name": config.model.name,
@@ -73,12 +74,12 @@ def index_worker(
 
 
 def text_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Give how to start the query worker."""
+    """Return the command of the query worker."""
     setup = {
         "tower": "text",
         "name": config.model.name,
         "pretrained": config.model.pretrained,
-        # A few words are quick on any processor, and a GPU kept awake for them would never sleep.
+        # A few words are fast on any processor, and would keep a GPU from ever sleeping.
         "device": "cpu",
         "precision": "fp32" if config.model.precision == "fp32" else "auto",
         "torch_threads": min(4, os.cpu_count() or 1),
@@ -87,7 +88,7 @@ def text_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]
 
 
 def image_query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Give how to start the worker that looks at one photo outside of the library."""
+    """Return the command of the worker that embeds one photo of a query."""
     setup = dict(text_worker(config, env, program).setup) | {
         "tower": "like",
         "max_megapixels": config.index.max_megapixels,
@@ -96,18 +97,18 @@ def image_query_worker(config: Config, env: Mapping[str, str], program: tuple[st
 
 
 def thumbnail_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Give how to start the worker that makes small pictures."""
+    """Return the command of the worker that makes thumbnails."""
     setup = {"tower": "picture", "name": config.model.name, "max_megapixels": config.index.max_megapixels}
     return WorkerCommand(setup, env, program, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
 
 
 def on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
-    """Give how to start those that are there only while they are wanted, by name."""
+    """Return the commands of the on-demand workers, by name."""
     return {"like": image_query_worker(config, env, program), "picture": thumbnail_worker(config, env, program)}
 
 
 def on_demand_limits(index: IndexConfig) -> WorkerLimits:
-    """Give what each of them may take for its one photo."""
+    """Return what an on-demand worker may take for one photo."""
     machine = processes.total_bytes()
 
     def max_memory(loaded: int) -> int:
@@ -117,17 +118,19 @@ def on_demand_limits(index: IndexConfig) -> WorkerLimits:
 
 
 def index_worker_limits(index: IndexConfig) -> WorkerLimits:
-    """Give what the index worker may take."""
+    """Return what the index worker may take."""
     threads = index.decode_threads or os.cpu_count() or 1
     machine = processes.total_bytes()
 
     def max_memory(loaded: int) -> int:
-        wanted = index.worker_memory_mb
-        limit = worker_memory_limit(wanted, loaded, threads, index.max_megapixels, machine)
-        if wanted and limit > wanted * MB:
-            needed = (loaded // MB, limit // MB)
+        configured = index.worker_memory_mb
+        limit = worker_memory_limit(configured, loaded, threads, index.max_megapixels, machine)
+        if configured and limit > configured * MB:
             log.warning(
-                "index.worker_memory_mb = %d is too little: the model alone takes %d; using %d", wanted, *needed
+                "index.worker_memory_mb = %d is too little: the model alone takes %d; using %d",
+                configured,
+                loaded // MB,
+                limit // MB,
             )
         return limit
 
@@ -135,6 +138,6 @@ def index_worker_limits(index: IndexConfig) -> WorkerLimits:
 
 
 def decoder_versions() -> str:
-    """Name what decodes photos: when any of it changes, files that failed deserve another try."""
+    """Return the versions of all decoders. When one of them changes, files that failed are tried again."""
     libraries = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
     return ", ".join([f"phsearch {__version__}", *(f"{name} {importlib.metadata.version(name)}" for name in libraries)])

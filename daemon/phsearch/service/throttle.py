@@ -1,8 +1,8 @@
-"""Decides how much of the time indexing may take, and holds up those who ask for their turn.
+"""Enforces how much of the time indexing may take, as `ThrottlePolicy` decides it.
 
-The machine is looked at once a second, in a thread (firmware may take its time), and only while there is work: an idle
-daemon reads nothing. Whoever wants to begin a piece of work (a batch for the model, some files to read) asks for a
-turn; pieces are never interrupted. What is held up keeps its place: nothing is forgotten by a pause.
+The state of the machine is read once a second, on a thread (firmware may be slow), and only while there is work: an
+idle daemon reads nothing. Before each piece of work (a batch for the model, some files to read) its worker waits in
+`acquire`. Pieces are never interrupted. Work that waits keeps its place in its queue: a pause forgets nothing.
 """
 
 from __future__ import annotations
@@ -25,109 +25,118 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.courtesy")
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _STALE_SECONDS = 2.5
-_WAITING_SECONDS = 10.0
-"""How often to look where nothing is done, but somebody waits, or a worker is kept that a low battery should end."""
+_IDLE_POLL_SECONDS = 10.0
+"""The time between two readings while no work is done, but something waits, or a worker is kept that a low battery
+should end."""
 
-_PATIENCE = 3.0
+_READ_SECONDS = 3.0
+"""How long reading the state of the machine may take."""
 
 
 class IndexingThrottle:
-    """One for all of indexing. `saved` keeps the owner's pause, as (paused, until); it may raise OSError."""
+    """The one throttle of all indexing work.
+
+    `save_pause` stores the user's pause as (paused, until) and may raise OSError. `is_busy` tells whether there is
+    work, `holds_resources` whether memory or a GPU is held for work that may come. `on_state_change` is called when the
+    state changes, but not when only the numbers in its reason do.
+    """
 
     def __init__(
         self,
-        courtesy: ThrottlePolicy,
-        power: Callable[[], Power],
-        pressure: Callable[[], Pressure],
-        saved: Callable[[bool, float | None], None],
+        *,
+        policy: ThrottlePolicy,
+        read_power: Callable[[], Power],
+        read_pressure: Callable[[], Pressure],
+        save_pause: Callable[[bool, float | None], None],
+        is_busy: Callable[[], bool],
+        holds_resources: Callable[[], bool],
+        on_state_change: Callable[[ThrottleState], None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._policy = courtesy
-        self._ask = power, pressure
-        self._saved = saved
+        self._policy = policy
+        self._read_power = read_power
+        self._read_pressure = read_pressure
+        self._save_pause = save_pause
+        self._is_busy = is_busy
+        self._holds_resources = holds_resources
+        self._on_state_change = on_state_change
         self._clock = clock
         self._wall = wall
-        self._machine = TimeoutExecutor("power and pressure", _PATIENCE, max_concurrent=1)
-        self._known = Power(), Pressure()
-        self._polled = float("-inf")
-        self._read = False
+        self._executor = TimeoutExecutor("power and pressure", _READ_SECONDS, max_concurrent=1)
+        self._readings = Power(), Pressure()
+        self._last_poll = float("-inf")
+        self._has_read = False
         self._polling = asyncio.Lock()
         self._saving = asyncio.Lock()
-        self._kept = courtesy.user_pause
+        self._saved_pause = policy.user_pause
         self._wanted = asyncio.Event()
         self._waiting = 0
         self._changed = asyncio.Event()
-        self.busy: Callable[[], bool] = lambda: False
-        """Whether there is work, so that the machine is worth a look."""
-        self.holds_resources: Callable[[], bool] = lambda: False
-        """Whether memory or a GPU is held for work that may come."""
-        self.listeners: list[Callable[[ThrottleState], None]] = []
-        """Called when the pace changes, but for figures in its reason."""
         self.state = FULL
-        self._set_state()
+        self._update_state()
 
     async def run(self) -> None:
-        """Look while there is work, until cancelled."""
+        """Poll while there is work, until cancelled."""
         while True:
             self._wanted.clear()
             await self._wanted.wait()
-            while (busy := self.busy()) or self._waiting or self.holds_resources():
+            while (busy := self._is_busy()) or self._waiting or self._holds_resources():
                 await self.poll()
-                await self._change(_LOOK_SECONDS if busy else _WAITING_SECONDS)
+                await self._wait_for_change(_POLL_SECONDS if busy else _IDLE_POLL_SECONDS)
 
     async def poll(self) -> None:
-        """Look at the machine and decide, if that is a second ago."""
+        """Read the state of the machine and decide, if the last time is a second ago."""
         async with self._polling:
-            # A little less than a second: the timer that brought us here may be early.
-            if self._clock() - self._polled < 0.9 * _LOOK_SECONDS:
+            # A little less than a second: the timer that led here may be early.
+            if self._clock() - self._last_poll < 0.9 * _POLL_SECONDS:
                 return
-            # Whatever the machine says, nothing runs in the owner's pause.
+            # Nothing runs in the user's pause, in whatever state the machine is.
             self._policy.expire(self._wall())
             if not self._policy.user_pause[0]:
                 try:
-                    self._known = await self._machine.run(lambda _tick: (self._ask[0](), self._ask[1]()))
-                    self._read = True
+                    self._readings = await self._executor.run(lambda _: (self._read_power(), self._read_pressure()))
+                    self._has_read = True
                 except OSError as error:
                     log.debug("the state of the machine cannot be read: %s", error.strerror)
-                    self._known = Power(), Pressure()
-            self._polled = self._clock()
+                    self._readings = Power(), Pressure()
+            self._last_poll = self._clock()
             await self._decide()
 
     def reconfigure(self, rules: CourtesyConfig) -> None:
-        """Keep to these rules from now on."""
+        """Use these rules from now on."""
         self._policy.reconfigure(rules)
-        self._set_state()
+        self._apply_state()
 
     async def pause(self, seconds: float | None) -> bool:
-        """Pause until `resume`, or for so many seconds; tells whether that outlives a restart."""
+        """Pause until `resume`, or for so many seconds. Return whether the pause outlives a restart."""
         self._policy.pause(None if seconds is None else self._wall() + seconds)
         return await self._decide()
 
     async def resume(self, *, force: bool) -> bool:
-        """End the pause, by force whatever else holds indexing back, too; tells whether that outlives a restart."""
+        """End the pause; `force` also ignores what else slows indexing down. Return whether that outlives a restart."""
         self._policy.resume(self._clock(), force=force)
-        self._polled = float("-inf")  # nobody looked at the machine during the pause
-        kept = await self._decide()
+        self._last_poll = float("-inf")  # the machine was not polled during the pause
+        saved = await self._decide()
         await self.poll()
-        return kept
+        return saved
 
     async def acquire(self, duty_cycle: DutyCycle) -> None:
-        """Wait until a piece of work may begin; the work itself is between `duty.begin` and `duty.end`."""
+        """Wait until a piece of work may begin. The work is between `begin_work` and `end_work` of `duty_cycle`."""
         self._waiting += 1
         try:
-            while (left := await self.delay(duty_cycle)) > 0:
-                await self._change(left)
+            while (seconds := await self.delay(duty_cycle)) > 0:
+                await self._wait_for_change(seconds)
         finally:
             self._waiting -= 1
 
     async def delay(self, duty_cycle: DutyCycle) -> float:
-        """Give the seconds until a piece of work may begin, infinitely many in a pause."""
+        """Return the seconds until a piece of work may begin, infinity in a pause."""
         self._wanted.set()
-        # As a rule `run` has just looked; only the first to come after a quiet time waits for that.
-        if self._clock() - self._polled > _STALE_SECONDS:
+        # As a rule `run` has just polled. Only the first call after an idle time must wait for that.
+        if self._clock() - self._last_poll > _STALE_SECONDS:
             await self.poll()
         match self.state.state:
             case "paused":
@@ -137,21 +146,21 @@ class IndexingThrottle:
             case _:
                 return 0.0
 
-    async def paused(self) -> None:
+    async def wait_for_pause(self) -> None:
         """Wait until indexing is paused."""
         while self.state.state != "paused":
-            await self._change(float("inf"))
+            await self._wait_for_change(float("inf"))
 
     @property
     def pause_reason(self) -> str | None:
         """Why indexing stands still, e.g. "paused until 18:30"; None where it does not."""
-        # Without work nobody looks, and a pause may have ended unnoticed.
+        # Without work there are no polls, and a pause may have ended unnoticed.
         over = self.state.until is not None and self._wall() >= self.state.until
         return str(self.state) if self.state.state == "paused" and not over else None
 
     def report(self) -> dict[str, Any]:
-        """Give the pace for `status`; `pressure` says whose is known: "others", "everyone", None; at first "unread"."""
-        pressure = self._known[1]
+        """Return the state for `status`. `pressure` is of "others", of "everyone", None, or at first "unread"."""
+        pressure = self._readings[1]
         known = pressure.memory is not None or pressure.io is not None
         whose = ("others" if pressure.others else "everyone") if known else None
         return {
@@ -160,36 +169,40 @@ class IndexingThrottle:
             "causes": list(self.state.causes),
             "text": str(self.state),
             "until": self.state.until,
-            "pressure": whose if self._read else "unread",
+            "pressure": whose if self._has_read else "unread",
         }
 
     async def _decide(self) -> bool:
-        """Set the pace by what is known; gives whether the owner's pause is saved as it is now."""
-        self._set_state()
+        """Set the state from the last readings. Return whether the user's pause is saved as it is now."""
+        self._apply_state()
         async with self._saving:
-            if self._kept == self._policy.user_pause:
+            if self._saved_pause == self._policy.user_pause:
                 return True
-            self._kept = self._policy.user_pause
+            self._saved_pause = self._policy.user_pause
             try:
-                await asyncio.to_thread(self._saved, *self._kept)
+                await asyncio.to_thread(self._save_pause, *self._saved_pause)
             except OSError as error:
                 log.warning("the pause cannot be saved and ends with the daemon: %s", error.strerror)
                 return False
             return True
 
-    def _set_state(self) -> None:
-        before = self.state
-        now = self.state = self._policy.decide(*self._known, self._clock(), self._wall())
-        if (before.state, before.share, before.causes, before.until) == (now.state, now.share, now.causes, now.until):
-            return
-        log.info("indexing %s", now)
-        self._changed.set()
-        self._changed = asyncio.Event()
-        for listener in self.listeners:
-            listener(now)
+    def _apply_state(self) -> None:
+        if self._update_state():
+            self._changed.set()
+            self._changed = asyncio.Event()
+            self._on_state_change(self.state)
 
-    async def _change(self, seconds: float) -> None:
-        """Wait until the pace changes, or for so many seconds."""
+    def _update_state(self) -> bool:
+        """Return whether the state is another one, apart from the numbers in its reason."""
+        old = self.state
+        new = self.state = self._policy.decide(*self._readings, self._clock(), self._wall())
+        if (old.state, old.share, old.causes, old.until) == (new.state, new.share, new.causes, new.until):
+            return False
+        log.info("indexing %s", new)
+        return True
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Wait until the state changes, at most for so long."""
         changed = self._changed
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if math.isinf(seconds) else seconds):

@@ -1,4 +1,4 @@
-"""Photos as the index worker reads them: the very file that is meant, and none outside the folders it may see."""
+"""Reads photos for the index worker: exactly the file that is meant, and none outside the allowed folders."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class PhotoReader:
-    """Reads in the photo folders that were there when the worker was confined; any number of threads may share it."""
+    """Reads below `roots`, the photo folders that were online when the worker entered its sandbox.
 
-    def __init__(self, roots: Sequence[str], decoder: Decoder, preprocess: Preprocess, *, follow: bool) -> None:
+    `follow` is whether to follow symbolic links. Several threads may use one reader.
+    """
+
+    def __init__(self, *, roots: Sequence[str], decoder: Decoder, preprocess: Preprocess, follow: bool) -> None:
         self._follow = follow
         self._roots = Roots(roots)
         self._decoder = decoder
         self._preprocess = preprocess
-        self._before = {root: _identity(root) for root in self._roots}
+        self._identities = {root: _identity(root) for root in self._roots}
 
     def read(self, path: str, fingerprint: Fingerprint) -> Decoded | None:
-        """Decode a photo that is the one whose digest was taken, from before it is read until after; None if it is not.
+        """Return the decoded photo; None if it is not, before and after reading, the file of this fingerprint.
 
         Raises OSError, UnreadableImageError.
         """
@@ -44,16 +47,16 @@ class PhotoReader:
             if Fingerprint.of(os.fstat(descriptor)) != fingerprint:
                 return None
             decoded = self._decoder.decode(path, self._preprocess, descriptor)
-            # Rewritten, or replaced by another.
+            # It may have been rewritten, or replaced by another file.
             same = fingerprint == Fingerprint.of(os.fstat(descriptor))
             return decoded if same and self._current_identity(path) == fingerprint else None
         finally:
             os.close(descriptor)
 
     def root_replaced(self, path: str) -> bool:
-        """Tell whether the folder of a photo is another one than it was, or has not been there: a disk was mounted."""
+        """Return whether the folder of a photo is another one than before, or is new: a disk was mounted."""
         root = self._roots.root_of(path)
-        return root is None or _identity(root) != self._before[root]
+        return root is None or _identity(root) != self._identities[root]
 
     def _open(self, path: str) -> int:
         root = self._roots.root_of(path)

@@ -1,4 +1,4 @@
-"""Where a worker's time goes, taken from several threads and reported batch by batch."""
+"""Measures on which stages a worker spends its time, over several threads; reported batch by batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StageTimer:
-    """Adds up seconds and counts under names."""
+    """Sums of seconds and counts, by name."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Add the seconds that what is within takes."""
+        """Add the seconds that the body of the `with` takes."""
         start = time.perf_counter()
         try:
             yield
@@ -34,7 +34,7 @@ class StageTimer:
             self.add_amount(name, time.perf_counter() - start)
 
     def take_sums(self) -> dict[str, float]:
-        """Give everything since the last time, and begin anew."""
+        """Return the sums since the last call, and start again at zero."""
         with self._lock:
             sums, self._sums = self._sums, Counter()
         return {name: round(amount, 6) for name, amount in sums.items()}

@@ -44,7 +44,7 @@ def test_a_decoder_cannot_reach_the_network_run_programs_write_files_or_read_key
     assert daemon.found("blue", 1) == ["later.png"]
 
 
-def test_what_confines_the_workers_is_in_the_status_and_true_of_their_processes(daemon: Daemon) -> None:
+def test_the_sandbox_in_the_status_is_that_of_the_worker_processes(daemon: Daemon) -> None:
     said = daemon.status()["model"]["confinement"]
     assert said.startswith("limits")
     assert f"confined  by {said}" in daemon.cli("status").stdout

@@ -1,4 +1,4 @@
-"""Indexing steps back: the real daemon on a machine whose battery and pressure the test changes meanwhile."""
+"""Indexing slows down: the real daemon on a machine whose battery and pressure the test changes."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def begun(daemon: Daemon) -> None:
     wait_until(lambda: embedded(daemon), "the first photos are indexed")
 
 
-def pace(daemon: Daemon, state: str, seconds: float = 5) -> dict[str, Any]:
-    """Wait until the pace is so; gives it."""
+def throttle_of(daemon: Daemon, state: str, seconds: float = 5) -> dict[str, Any]:
+    """Wait until the throttle is in this state. Return its part of `status`."""
     found: dict[str, Any] = wait_until(
         lambda: found if (found := daemon.status()["pace"])["state"] == state else None, f"{state}", seconds
     )
@@ -82,7 +82,7 @@ def pace(daemon: Daemon, state: str, seconds: float = 5) -> dict[str, Any]:
 
 
 def at_rest(daemon: Daemon) -> int:
-    """Wait, for seconds only, until no worker holds photos any more; gives how many are indexed, and stay so many."""
+    """Wait a few seconds until no worker runs. Return how many photos are indexed, a number that stays the same."""
     wait_until(lambda: daemon.status()["model"]["image_worker"] == "idle", "the worker has ended", 4)
     count = embedded(daemon)
     time.sleep(1.5)
@@ -96,7 +96,7 @@ def test_indexing_stops_when_the_battery_is_low_and_goes_on_when_the_charger_is_
     copy(slow, daemon)
     begun(daemon)
     machine.unplug(19)
-    assert pace(daemon, "paused", 3)["text"] == "paused: battery at 19 %"
+    assert throttle_of(daemon, "paused", 3)["text"] == "paused: battery at 19 %"
     count = at_rest(daemon)
     assert 0 < count < PHOTOS
     daemon.becomes(pending=PHOTOS - count)
@@ -104,7 +104,7 @@ def test_indexing_stops_when_the_battery_is_low_and_goes_on_when_the_charger_is_
     time.sleep(2)
     assert embedded(daemon) == count
     machine.plug()
-    pace(daemon, "full", 3)
+    throttle_of(daemon, "full", 3)
     status = daemon.becomes(photos=PHOTOS, pending=0)
     assert status["counters"]["embedded"] == PHOTOS, "no photo was embedded twice, not even of the batches ahead"
     assert status["errors"] == 0
@@ -144,7 +144,7 @@ def test_a_pause_ends_by_itself(daemon: Daemon) -> None:
     wait_until(lambda: not (daemon.state / "pause.json").exists(), "the saved pause goes, too")
 
 
-def test_whoever_waits_is_told_of_the_pause(daemon: Daemon) -> None:
+def test_clients_that_wait_hear_of_the_pause(daemon: Daemon) -> None:
     photo(daemon.photos / "broken.png", "red").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     photo(daemon.photos / "old.png", "red")
     daemon.becomes(photos=1, errors=1, pending=0)
@@ -196,11 +196,11 @@ def test_waiting_for_the_index_lasts_over_a_pause(daemon: Daemon) -> None:
     assert json.loads(out)["photos"] == 1
 
 
-def test_on_battery_a_batch_is_followed_by_rest_unless_its_owner_says_otherwise(
+def test_on_battery_each_batch_is_followed_by_rest_unless_the_user_decides_otherwise(
     rarely: Daemon, machine: Machine, slow: Path
 ) -> None:
     machine.unplug(80)
-    assert pace(rarely, "throttled")["text"] == "throttled to 1 %: on battery, 80 %"
+    assert throttle_of(rarely, "throttled")["text"] == "throttled to 1 %: on battery, 80 %"
     copy(slow, rarely)
     begun(rarely)
     wait_until(lambda: embedded(rarely) == BATCH, "the first batch is indexed")
@@ -215,28 +215,28 @@ def test_on_battery_a_batch_is_followed_by_rest_unless_its_owner_says_otherwise(
     machine.plug()
     time.sleep(2)
     machine.unplug(80)
-    assert pace(rarely, "throttled", 4)["causes"] == ["battery"], "another journey, another decision"
+    assert throttle_of(rarely, "throttled", 4)["causes"] == ["battery"], "the next time on battery is another decision"
     machine.plug()
     rarely.becomes(photos=PHOTOS, pending=0)
 
 
 def test_a_reload_changes_what_the_battery_means(daemon: Daemon, machine: Machine) -> None:
     machine.unplug(80)
-    pace(daemon, "throttled")
+    throttle_of(daemon, "throttled")
     settings = daemon.home / "config" / "phsearch" / "config.toml"
     settings.write_text(QUICK + '[courtesy]\non_battery = "run"\n')
     assert "courtesy.on_battery" in daemon.cli("reload").stdout
     assert daemon.status()["pace"]["state"] == "full"
     settings.write_text(QUICK)
     daemon.cli("reload")
-    pace(daemon, "throttled")
+    throttle_of(daemon, "throttled")
 
 
 def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> None:
     copy(slow, rarely)
     begun(rarely)
     machine.press(memory=50, io=60)
-    found = pace(rarely, "throttled")
+    found = throttle_of(rarely, "throttled")
     assert found["text"].endswith("memory pressure 50 %; IO pressure 60 %")
     assert (found["causes"], found["pressure"]) == (["memory", "io"], "everyone")
     before = embedded(rarely)
@@ -248,7 +248,7 @@ def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> Non
     rarely.becomes(photos=PHOTOS, pending=0)
 
 
-def test_the_index_worker_steps_back_behind_other_sessions_too_and_the_query_worker_a_normal_one(
+def test_the_index_worker_has_the_lowest_priority_also_beside_other_sessions_and_the_query_worker_a_normal_one(
     daemon: Daemon, slow: Path
 ) -> None:
     copy(slow, daemon)
@@ -272,7 +272,7 @@ def test_a_saved_pause_that_makes_no_sense_is_none(tmp_path: Path, machine: Mach
         assert "pause.json cannot be used" in daemon.log.read_text()
 
 
-def test_a_pause_that_cannot_be_saved_holds_and_says_so(daemon: Daemon) -> None:
+def test_a_pause_that_cannot_be_saved_holds_and_reports_it(daemon: Daemon) -> None:
     (daemon.state / "pause.json").mkdir()
     done = daemon.cli("pause")
     assert done.stdout.startswith("indexing is paused")
@@ -282,7 +282,7 @@ def test_a_pause_that_cannot_be_saved_holds_and_says_so(daemon: Daemon) -> None:
     assert daemon.status()["pace"]["state"] == "paused"
 
 
-def test_a_query_is_as_quick_as_ever_while_indexing_stands_still(daemon: Daemon) -> None:
+def test_queries_are_as_fast_as_ever_while_indexing_is_paused(daemon: Daemon) -> None:
     photo(daemon.photos / "x.png", "red")
     daemon.becomes(photos=1, pending=0)
     daemon.cli("pause")

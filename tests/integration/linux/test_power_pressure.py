@@ -109,7 +109,7 @@ def whole(folder: Path, memory: float, io: float) -> None:
 USER = "user.slice/user-1000.slice/user@1000.service"
 
 
-def test_with_control_groups_everybody_counts_but_us(tmp_path: Path) -> None:
+def test_with_control_groups_only_the_pressure_of_others_counts(tmp_path: Path) -> None:
     whole(tmp_path, 99, 99)
     ours = f"{USER}/background.slice/phsearch.service"
     for name in ("user.slice", "user.slice/user-1000.slice", USER, f"{USER}/background.slice", ours, f"{ours}/below"):
@@ -128,7 +128,7 @@ def test_without_groups_beside_ours_the_whole_machine_counts(tmp_path: Path, own
     assert pressures(tmp_path, own).read() == Pressure(7, 8, others=False)
 
 
-def test_a_group_that_goes_while_it_is_read_or_tells_nothing_is_passed_over(tmp_path: Path) -> None:
+def test_a_group_that_vanishes_or_has_no_figures_is_skipped(tmp_path: Path) -> None:
     group(tmp_path, "system.slice", 1, 2)
     (tmp_path / "groups" / "user.slice").mkdir()
     group(tmp_path, "odd.slice", 1, 2)
@@ -136,7 +136,7 @@ def test_a_group_that_goes_while_it_is_read_or_tells_nothing_is_passed_over(tmp_
     assert pressures(tmp_path, "0::/ours.slice\n").read() == Pressure(1, 2, others=True)
 
 
-def test_a_kernel_without_pressure_tells_nothing(tmp_path: Path) -> None:
+def test_a_kernel_without_pressure_has_no_figures(tmp_path: Path) -> None:
     assert PressureReader(tmp_path / "none", tmp_path / "none", tmp_path / "none").read() == Pressure()
 
 
@@ -156,7 +156,7 @@ def io_class(pid: int) -> str:
 @pytest.mark.skipif(
     platform.machine() not in process_limits._IOPRIO_SET, reason="no system call number for this processor"
 )
-def test_reading_threads_come_last_at_the_disk_and_nobody_else() -> None:
+def test_only_reading_threads_have_the_lowest_io_priority() -> None:
     before = io_class(os.getpid())
 
     def read(_tick: Callable[[], None]) -> str:

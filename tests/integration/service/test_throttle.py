@@ -1,4 +1,4 @@
-"""The governor holds up and lets go, and looks at the machine only while there is work."""
+"""The throttle delays work and lets it go on, and polls the machine only while there is work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.throttle.policy import DutyCycle, Power, Pressure, ThrottlePolicy, ThrottleState
+from phsearch.domain.throttle.policy import DutyCycle, Power, Pressure, ThrottlePolicy
 from phsearch.service import throttle as module
 from phsearch.service.throttle import IndexingThrottle
 
@@ -22,32 +22,35 @@ MAINS, LOW, BATTERY = Power(), Power(on_battery=True, percent=5), Power(on_batte
 
 @dataclass
 class Scene:
-    """A governor whose machine, clock on the wall and work the test sets."""
+    """A throttle whose machine, wall clock and work the test sets."""
 
     power: Power = MAINS
     hangs: float = 0.0
     wall: float = 1_800_000_000.0
     busy: bool = True
-    looks: int = 0
+    polls: int = 0
     saved: list[tuple[bool, float | None]] = field(default_factory=list)
-    paces: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        courtesy = ThrottlePolicy(CourtesyConfig(share=0.5))
-        self.throttle = IndexingThrottle(courtesy, self._look, Pressure, self._save, wall=lambda: self.wall)
-        self.throttle.busy = lambda: self.busy
-        self.throttle.listeners.append(self._note)
+        self.throttle = IndexingThrottle(
+            policy=ThrottlePolicy(CourtesyConfig(share=0.5)),
+            read_power=self._read_power,
+            read_pressure=Pressure,
+            save_pause=self._save,
+            is_busy=lambda: self.busy,
+            holds_resources=lambda: False,
+            on_state_change=lambda state: self.states.append(state.state),
+            wall=lambda: self.wall,
+        )
 
-    def _look(self) -> Power:
-        self.looks += 1
+    def _read_power(self) -> Power:
+        self.polls += 1
         time.sleep(self.hangs)
         return self.power
 
     def _save(self, paused: bool, until: float | None) -> None:  # noqa: FBT001 - as the file's
         self.saved.append((paused, until))
-
-    def _note(self, pace: ThrottleState) -> None:
-        self.paces.append(pace.state)
 
 
 def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power = MAINS) -> Scene:
@@ -62,73 +65,73 @@ def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power 
     return asyncio.run(playing())
 
 
-async def soon(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0.01)
 
 
-def test_a_turn_is_given_at_once_where_nothing_is_in_the_way() -> None:
+def test_work_begins_at_once_where_nothing_slows_it_down() -> None:
     async def scenario(scene: Scene) -> None:
         for _ in range(1000):
             await scene.throttle.acquire(DutyCycle())
 
-    assert play(scenario).looks == 1, "one look is good for a while"
+    assert play(scenario).polls == 1, "one reading is enough for a while"
 
 
-def test_the_first_turn_after_a_quiet_time_knows_the_machine_as_it_is_now() -> None:
+def test_the_first_work_after_an_idle_time_waits_for_a_new_reading() -> None:
     async def scenario(scene: Scene) -> None:
-        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
-        await soon(lambda: scene.looks > 0)
+        work = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
+        await until(lambda: scene.polls > 0)
         await asyncio.sleep(0.1)
-        assert not turn.done()
+        assert not work.done()
         scene.power = MAINS
-        await turn
+        await work
 
-    assert play(scenario, LOW).paces == ["paused", "full"]
+    assert play(scenario, LOW).states == ["paused", "full"]
 
 
-def test_an_idle_daemon_does_not_look() -> None:
+def test_an_idle_daemon_does_not_poll() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.throttle.acquire(DutyCycle())
         scene.busy = False
         await asyncio.sleep(1.2)
-        looks = scene.looks
+        polls = scene.polls
         await asyncio.sleep(1.5)
-        assert scene.looks == looks
+        assert scene.polls == polls
 
     play(scenario)
 
 
-def test_whoever_waits_is_let_go_though_what_it_waited_for_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WAITING_SECONDS", 0.1)
+def test_work_that_waits_goes_on_although_nothing_else_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IDLE_POLL_SECONDS", 0.1)
 
     async def scenario(scene: Scene) -> None:
-        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
-        await soon(lambda: scene.looks > 0)
+        work = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
+        await until(lambda: scene.polls > 0)
         scene.busy = False
         await asyncio.sleep(1.2)
         scene.power = MAINS
-        await turn
+        await work
 
     play(scenario, LOW)
 
 
-def test_in_the_owners_pause_nobody_looks_at_the_machine_and_its_end_is_noticed() -> None:
+def test_in_the_users_pause_the_machine_is_not_polled_and_its_end_is_noticed() -> None:
     async def scenario(scene: Scene) -> None:
         assert await scene.throttle.pause(3600)
-        turn = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
+        work = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
         await asyncio.sleep(1.5)
-        assert (scene.looks, turn.done()) == (0, False)
+        assert (scene.polls, work.done()) == (0, False)
         assert scene.throttle.pause_reason is not None
         scene.wall += 3600
-        assert scene.throttle.pause_reason is None, "even before anybody looked"
-        await turn
-        assert scene.looks == 1, "and before anything is done again"
-        await soon(lambda: len(scene.saved) > 1)
+        assert scene.throttle.pause_reason is None, "even before the next poll"
+        await work
+        assert scene.polls == 1, "before any work begins again"
+        await until(lambda: len(scene.saved) > 1)
 
     scene = play(scenario)
     assert scene.saved == [(True, 1_800_003_600.0), (False, None)]
-    assert scene.paces == ["paused", "full"]
+    assert scene.states == ["paused", "full"]
 
 
 def test_throttled_work_and_rest_alternate() -> None:
@@ -141,11 +144,11 @@ def test_throttled_work_and_rest_alternate() -> None:
             duty_cycle.end_work(time.monotonic())
         assert time.monotonic() - start >= 0.95, "three times work, two rests as long"
 
-    assert play(scenario, BATTERY).paces == ["throttled"]
+    assert play(scenario, BATTERY).states == ["throttled"]
 
 
-def test_a_machine_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.3)
+def test_a_machine_that_does_not_answer_delays_work_only_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_READ_SECONDS", 0.3)
 
     async def scenario(scene: Scene) -> None:
         scene.hangs = 5.0
@@ -154,7 +157,7 @@ def test_a_machine_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: py
             await scene.throttle.acquire(DutyCycle())
         assert time.monotonic() - start < 3
 
-    assert play(scenario, LOW).paces == []
+    assert play(scenario, LOW).states == []
 
 
 def test_a_pause_taken_back_at_once_is_saved_in_that_order() -> None:

@@ -1,4 +1,4 @@
-"""The index worker under supervision, with programs that do as a test needs."""
+"""The index worker under supervision, with programs that behave as a test needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingu
 channel.send_message({"op": "ready", **about, "batch_size": 4})
 
 def embedded(path, size):
-    # The worker's life stands for the camera: a result tells which one it came from.
+    # The number of the process stands for the camera: a result tells which process it came from.
     info = [size, 1, "PNG", None, str(life), None, None, None]
     channel.send_message({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
 """
@@ -61,7 +61,7 @@ class Model:
 
 
 class Stage:
-    """An embedder whose worker runs `script`."""
+    """An index worker whose process runs `script`."""
 
     def __init__(
         self,
@@ -79,14 +79,21 @@ class Stage:
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
         limits = WorkerLimits(photo_seconds=photo_seconds, memory_of=memory, max_memory=lambda _loaded: 1000)
         model: Any = Model()
-        self.throttle = at_ease()
-        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
-        self.outcomes: dict[str, EmbedResult] = {}
-        self.image_worker.on_result = self._take
+        self.throttle = at_ease(lambda _: self.image_worker.throttle_changed())
+        self.results: dict[str, EmbedResult] = {}
+        self.image_worker = ImageWorker(
+            command=command,
+            model=model,
+            batcher=Batcher(4, ahead),
+            keep_alive=60,
+            limits=limits,
+            throttle=self.throttle,
+            on_result=self._add_result,
+        )
 
-    def _take(self, result: EmbedResult) -> None:
-        assert result.photo.path not in self.outcomes
-        self.outcomes[result.photo.path] = result
+    def _add_result(self, result: EmbedResult) -> None:
+        assert result.photo.path not in self.results
+        self.results[result.photo.path] = result
 
     async def play(self, done: Callable[[], bool], *paths: str) -> None:
         """Submit photos and work until something is true."""
@@ -101,23 +108,23 @@ class Stage:
         await asyncio.wait({running})
 
     def cameras(self) -> dict[str, str | None]:
-        return {path: each.info.camera for path, each in self.outcomes.items() if isinstance(each, Embedded)}
+        return {path: each.info.camera for path, each in self.results.items() if isinstance(each, Embedded)}
 
 
-def test_in_a_pause_the_batch_in_hand_is_finished_and_those_ahead_wait_again(tmp_path: Path) -> None:
+def test_in_a_pause_the_first_batch_is_finished_and_the_other_photos_wait_again(tmp_path: Path) -> None:
     slowly = EMBEDS.replace("embedded(path, size)", "time.sleep(0.1); embedded(path, size)")
     stage = Stage(tmp_path, slowly, ahead=3)
     paths = [f"{number:02}" for number in range(12)]
 
     async def scenario() -> None:
-        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 12, *paths))
-        await until(lambda: bool(stage.outcomes))
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.results) == 12, *paths))
+        await until(lambda: bool(stage.results))
         await stage.throttle.pause(None)
         await until(lambda: not stage.image_worker.running)
-        assert sorted(stage.outcomes) == paths[:4], "the batch in hand"
+        assert sorted(stage.results) == paths[:4], "the first batch"
         assert (stage.image_worker.pending, stage.image_worker.embed_position("04")) == (8, 0)
         await asyncio.sleep(0.5)
-        assert len(stage.outcomes) == 4
+        assert len(stage.results) == 4
         await stage.throttle.resume(force=False)
         await playing
 
@@ -131,7 +138,7 @@ def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path)
     stage = Stage(tmp_path, EMBEDS, loading=loads)
 
     async def scenario() -> None:
-        playing = asyncio.ensure_future(stage.play(lambda: len(stage.outcomes) == 1, "a"))
+        playing = asyncio.ensure_future(stage.play(lambda: len(stage.results) == 1, "a"))
         await until(stage.starts.exists)
         pid = int(stage.starts.read_text())
         await stage.throttle.pause(None)
@@ -142,7 +149,7 @@ def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path)
     asyncio.run(scenario())
 
 
-def test_a_check_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+def test_a_cancelled_check_is_not_made(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS)
 
     async def scenario() -> None:
@@ -158,7 +165,7 @@ def test_a_check_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> N
         running.cancel()
 
     asyncio.run(scenario())
-    assert not stage.starts.exists(), "no worker was hired for it"
+    assert not stage.starts.exists(), "no worker was started for it"
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -172,13 +179,13 @@ def photo(path: str, size: int = 1) -> EmbedJob:
 
 
 def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
-    looks: list[int] = []
+    reads: list[int] = []
 
     def memory(_pid: int) -> int:
-        looks.append(1)
-        if len(looks) != 2:
+        reads.append(1)
+        if len(reads) != 2:
             return 0
-        # The loop stands still, so that all the worker says now is still on its way when it is ended.
+        # The loop is blocked, so that all messages of the worker are still on their way when it is ended.
         time.sleep(1)
         return 2000
 
@@ -196,27 +203,27 @@ channel.receive_message()
 """,
         memory,
     )
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "b", "c"))
+    asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "b", "c"))
     assert stage.cameras() == {"a": "1", "b": "1", "c": "2"}
 
 
-def test_a_worker_that_dies_before_it_says_a_word_is_not_replaced_at_once_again_and_again(tmp_path: Path) -> None:
+def test_workers_that_die_before_their_first_message_are_restarted_with_growing_delays(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "channel.receive_message(); os._exit(1)")
     until = time.monotonic() + 2.5
     asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
     assert 1 <= len(stage.starts.read_text().split()) <= 3
-    assert stage.outcomes == {}
+    assert stage.results == {}
 
 
-def test_the_culprit_of_a_death_comes_with_its_cause(tmp_path: Path) -> None:
+def test_the_photo_to_blame_for_a_worker_exit_comes_with_its_cause(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS.replace("embedded(", "path == 'bad' and os.abort()\n        embedded("))
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 3, "a", "bad", "c"))
-    bad = stage.outcomes["bad"]
+    asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "bad", "c"))
+    bad = stage.results["bad"]
     assert isinstance(bad, Unreadable)
     assert (bad.reason, bad.cause, bad.truncated) == ("its decoder crashed (SIGABRT)", "crash", False)
 
 
-def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path: Path) -> None:
+def test_a_check_has_its_own_result_and_one_of_another_state_counts_as_changed(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS)
     answers: list[EmbedResult] = []
 
@@ -225,29 +232,29 @@ def test_a_check_has_its_own_outcome_and_that_of_another_state_is_none(tmp_path:
             answers.append(await stage.image_worker.check_photo(photo("a", size)))
 
         checks = [asyncio.ensure_future(check(size)) for size in (1, 2)]
-        await stage.play(lambda: len(answers) == 2 and len(stage.outcomes) == 1, "a")
+        await stage.play(lambda: len(answers) == 2 and len(stage.results) == 1, "a")
         await asyncio.gather(*checks)
 
     asyncio.run(scenario())
     assert [type(answer) for answer in answers] == [ChangedMeanwhile, Embedded], "the newer state replaced the older"
-    assert not any(answer.photo.check for answer in stage.outcomes.values())
+    assert not any(answer.photo.check for answer in stage.results.values())
 
 
 def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
-    # More than a socket holds, and nobody takes it out.
+    # More than a socket holds, while the worker reads nothing.
     paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
     stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, photo_seconds=0.5)
-    asyncio.run(stage.play(lambda: len(stage.outcomes) == 4, *paths))
+    asyncio.run(stage.play(lambda: len(stage.results) == 4, *paths))
     assert set(stage.cameras().values()) == {"2"}
 
 
-def test_the_heartbeat_sees_photos_in_work_and_every_word_about_them(tmp_path: Path) -> None:
+def test_every_message_of_the_worker_is_progress_for_the_heartbeat(tmp_path: Path) -> None:
     stage = Stage(tmp_path, EMBEDS.replace("embedded(path, size)", "time.sleep(0.3)\n        embedded(path, size)"))
     seen = []
 
     def done() -> bool:
         seen.append(stage.image_worker.activity)
-        return len(stage.outcomes) == 3
+        return len(stage.results) == 3
 
     assert stage.image_worker.activity is None
     asyncio.run(stage.play(done, "a", "b", "c"))

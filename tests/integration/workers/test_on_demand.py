@@ -1,4 +1,4 @@
-"""A worker that is there while it is wanted: it ends when it is idle, and no answer is taken for another question's."""
+"""A worker on demand: it ends when it is idle, and no answer is taken for that of another request."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ async def until_gone(pid: int | None) -> None:
     await asyncio.to_thread(wait_until, lambda: not alive(pid), "the process is gone", 15)
 
 
-def test_it_starts_for_the_first_question_and_ends_when_none_comes(tmp_path: Path) -> None:
+def test_it_starts_for_the_first_request_and_ends_when_none_comes(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand(keep_alive=0.2)
         assert worker.worker_stats.pid is None
         assert await look(worker, photo(tmp_path / "red.png", "red")) == RED
         await until_gone(worker.worker_stats.pid)
         assert worker.worker_stats.pid is None
-        assert await look(worker, photo(tmp_path / "blue.png", "blue")) == BLUE, "the next question starts another"
+        assert await look(worker, photo(tmp_path / "blue.png", "blue")) == BLUE, "the next request starts another"
         assert worker.worker_stats.starts == 2
-        assert not worker.worker_stats.exits, "to leave is no death"
+        assert not worker.worker_stats.exits, "an idle stop is no failure"
         await worker.stop_now()
 
     asyncio.run(scenario())
 
 
-def test_questions_at_once_get_their_own_answers(tmp_path: Path) -> None:
+def test_concurrent_requests_get_their_own_answers(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         paths = [photo(tmp_path / f"{number}.png", "red" if number % 2 else "blue") for number in range(12)]
@@ -51,33 +51,33 @@ def test_questions_at_once_get_their_own_answers(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_who_gives_up_takes_no_answer_from_the_next(tmp_path: Path) -> None:
+def test_a_cancelled_request_takes_no_answer_from_the_next(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         await look(worker, photo(tmp_path / "a.png", "red"))
-        asking = asyncio.create_task(look(worker, photo(tmp_path / "slow.png", "red")))
+        request = asyncio.create_task(look(worker, photo(tmp_path / "slow.png", "red")))
         await asyncio.sleep(0.01)
-        asking.cancel()
+        request.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await request
         assert await look(worker, photo(tmp_path / "b.png", "blue")) == BLUE
         await worker.stop_now()
 
     asyncio.run(scenario())
 
 
-def test_who_gives_up_twice_leaves_no_worker_behind_and_the_next_is_not_kept_waiting(tmp_path: Path) -> None:
+def test_a_request_cancelled_twice_leaves_no_worker_behind_and_does_not_delay_the_next(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         await look(worker, photo(tmp_path / "a.png", "red"))
         pid = worker.worker_stats.pid
-        asking = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
+        request = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
         await asyncio.sleep(0.3)
-        asking.cancel()
+        request.cancel()
         await asyncio.sleep(0)
-        asking.cancel()
-        assert (await asyncio.wait({asking}, timeout=2))[0], "a kind end would take three seconds"
-        assert asking.cancelled()
+        request.cancel()
+        assert (await asyncio.wait({request}, timeout=2))[0], "waiting for its end would take three seconds"
+        assert request.cancelled()
         await until_gone(pid)
         assert await look(worker, photo(tmp_path / "b.png", "blue")) == BLUE
         await worker.stop_now()
@@ -85,14 +85,14 @@ def test_who_gives_up_twice_leaves_no_worker_behind_and_the_next_is_not_kept_wai
     asyncio.run(scenario())
 
 
-def test_who_gives_up_while_it_starts_leaves_no_worker_behind(tmp_path: Path) -> None:
+def test_a_request_cancelled_while_the_worker_starts_leaves_no_worker_behind(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
-        asking = asyncio.create_task(look(worker, photo(tmp_path / "a.png", "red")))
+        request = asyncio.create_task(look(worker, photo(tmp_path / "a.png", "red")))
         await asyncio.sleep(0.02)
-        asking.cancel()
+        request.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await request
         assert worker.worker_stats.pid is None
         assert await look(worker, photo(tmp_path / "b.png", "blue")) == BLUE
         await worker.stop_now()
@@ -100,7 +100,7 @@ def test_who_gives_up_while_it_starts_leaves_no_worker_behind(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
-def test_a_photo_that_crashes_it_is_told_and_the_next_gets_another(tmp_path: Path) -> None:
+def test_a_photo_that_crashes_it_is_reported_and_the_next_request_gets_another(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         with pytest.raises(UnreadableImageError, match=r"did not survive it \(killed \(SIGSEGV\)\)"):
@@ -112,7 +112,7 @@ def test_a_photo_that_crashes_it_is_told_and_the_next_gets_another(tmp_path: Pat
     asyncio.run(scenario())
 
 
-def test_a_photo_it_cannot_decode_does_not_cost_it_its_place(tmp_path: Path) -> None:
+def test_it_stays_after_a_photo_that_it_cannot_decode(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         (tmp_path / "words.png").write_text("words")
@@ -161,7 +161,7 @@ def test_no_photo_is_blamed_where_there_is_no_worker(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_other_settings_count_from_the_next_question_on(tmp_path: Path) -> None:
+def test_other_settings_count_from_the_next_request_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         large = photo(tmp_path / "large.png", "red", (1200, 1000))
@@ -178,17 +178,17 @@ def test_other_settings_count_from_the_next_question_on(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_it_is_ended_whatever_it_is_busy_with(tmp_path: Path) -> None:
+def test_it_can_be_stopped_during_a_request(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = on_demand()
         await look(worker, photo(tmp_path / "a.png", "red"))
         pid = worker.worker_stats.pid
-        asking = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
+        request = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
         await asyncio.sleep(0.1)
         async with asyncio.timeout(2):
             await worker.stop_now()
         with contextlib.suppress(UnreadableImageError):
-            await asking
+            await request
         await until_gone(pid)
 
     asyncio.run(scenario())

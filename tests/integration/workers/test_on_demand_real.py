@@ -1,4 +1,4 @@
-"""The workers that look at one photo, as they are: confined, with the real decoder, and the real model where it is."""
+"""The real on-demand workers: in their sandbox, with the real decoder, and the real model where there is one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = worker_commands.on_demand_limits(Config().index)
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
 
 
-def asked(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
+def with_worker(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
     async def whole() -> None:
         commands = worker_commands.on_demand_workers(Config(), ENV, worker_commands.PROGRAM)
         worker = OnDemandWorker(command=commands[name], limits=LIMITS)
@@ -56,13 +56,13 @@ async def look(worker: OnDemandWorker, path: Path) -> tuple[WorkerInfo, np.ndarr
     return await worker.request(header, data, lambda ready, answer: (ready, frames.vectors_from_bytes(answer[1], 1)[0]))
 
 
-def test_a_picture_is_small_and_the_worker_is_confined() -> None:
+def test_a_thumbnail_is_small_and_its_worker_is_in_a_sandbox() -> None:
     async def scenario(worker: OnDemandWorker) -> None:
         ready, image = await thumbnail(worker, CAT)
         assert image.size == (64, 43)
         assert "seccomp" in ready.sandbox
 
-    asked("picture", scenario)
+    with_worker("picture", scenario)
 
 
 @needs_shared
@@ -75,11 +75,11 @@ def test_all_eight_orientations_are_upright() -> None:
             assert picture.shape == pictures[0].shape
             assert np.corrcoef(picture.ravel(), pictures[0].ravel())[0, 1] > 0.95
 
-    asked("picture", scenario)
+    with_worker("picture", scenario)
 
 
 @needs_shared
-def test_every_format_of_the_collection_has_a_picture_or_a_reason() -> None:
+def test_every_format_of_the_collection_has_a_thumbnail_or_a_reason() -> None:
     async def scenario(worker: OnDemandWorker) -> None:
         files = sorted(path for path in (SHARED / "formats").rglob("*") if path.is_file())
         shown, refused = 0, []
@@ -95,12 +95,12 @@ def test_every_format_of_the_collection_has_a_picture_or_a_reason() -> None:
         assert not [reason for reason in refused if "did not survive" in reason]
         assert worker.worker_stats.starts == 1
 
-    asked("picture", scenario)
+    with_worker("picture", scenario)
 
 
 @needs_shared
 @pytest.mark.parametrize(("name", "show"), [("picture", thumbnail), ("like", look)])
-def test_a_hostile_file_is_a_sentence_and_never_the_end(
+def test_a_hostile_file_gives_a_reason_and_the_worker_goes_on(
     name: str, show: Callable[[OnDemandWorker, Path], Awaitable[object]]
 ) -> None:
     async def scenario(worker: OnDemandWorker) -> None:
@@ -114,10 +114,10 @@ def test_a_hostile_file_is_a_sentence_and_never_the_end(
                 assert "Traceback" not in said
         assert await show(worker, CAT)
 
-    asked(name, scenario)
+    with_worker(name, scenario)
 
 
-def test_the_real_model_understands_a_photo_it_is_handed() -> None:
+def test_the_real_model_embeds_the_photo_of_a_request() -> None:
     async def scenario(worker: OnDemandWorker) -> None:
         ready, vector = await look(worker, CAT)
         assert vector.shape == (384,)
@@ -128,4 +128,4 @@ def test_the_real_model_understands_a_photo_it_is_handed() -> None:
         with pytest.raises(UnreadableImageError, match="plain text"):
             await look(worker, Path("/etc/hosts"))
 
-    asked("like", scenario)
+    with_worker("like", scenario)

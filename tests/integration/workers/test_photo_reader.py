@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_photo_of_a_folder_that_was_added_later_is_not_read_but_is_news(tmp_path: Path) -> None:
+def test_a_photo_of_a_folder_that_was_added_later_is_not_read_and_its_folder_counts_as_replaced(tmp_path: Path) -> None:
     for name in ("known", "later"):
         photo(tmp_path / name / "red.png", "red")
-    reader = PhotoReader([str(tmp_path / "known")], PillowDecoder(1_000_000), PREPROCESS, follow=False)
+    reader = PhotoReader(
+        roots=[str(tmp_path / "known")], decoder=PillowDecoder(1_000_000), preprocess=PREPROCESS, follow=False
+    )
     known, later = (str(tmp_path / name / "red.png") for name in ("known", "later"))
     status = os.stat(known)
     assert reader.read(known, Fingerprint.of(status)) is not None

@@ -39,11 +39,11 @@ def command(script: str, **options: Any) -> WorkerCommand:
     return WorkerCommand({}, env, (sys.executable, "-c", script), **options)
 
 
-def expendable(pid: int) -> int:
+def oom_score_adj_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
-async def drained(worker: WorkerProcess) -> int:
+async def count_frames(worker: WorkerProcess) -> int:
     """Receive until the worker's end; gives the number of frames."""
     count = 0
     try:
@@ -66,13 +66,13 @@ def test_all_that_a_worker_sent_before_it_crashed_is_received_and_the_signal_is_
         assert await worker.wait() == -signal.SIGSEGV
         with pytest.raises(WorkerDiedError):
             await worker.send_message({"op": "embed"})
-        assert await drained(worker) == 100
+        assert await count_frames(worker) == 100
         await worker.stop()
 
     asyncio.run(scenario())
 
 
-def test_waiting_for_a_frame_can_be_given_up_without_losing_a_part_of_it() -> None:
+def test_cancelling_the_wait_for_a_frame_loses_no_part_of_it() -> None:
     halves = """
 from phsearch.service.workers.frames import encode
 for number in range(20):
@@ -102,7 +102,7 @@ def test_the_kernel_would_rather_end_the_index_worker_than_the_daemon() -> None:
             command(READY + "channel.receive_message()", oom_score_adj=800, nice=5)
         )
         pid = worker.info.pid
-        assert expendable(pid) == 800
+        assert oom_score_adj_of(pid) == 800
         assert os.getpriority(os.PRIO_PROCESS, pid) == 5
         await worker.stop()
         assert await worker.wait() == 0
@@ -110,7 +110,7 @@ def test_the_kernel_would_rather_end_the_index_worker_than_the_daemon() -> None:
     asyncio.run(scenario())
 
 
-def test_a_worker_without_a_model_says_why() -> None:
+def test_a_worker_without_a_model_reports_the_reason() -> None:
     script = READY.replace(
         '{"op": "ready", **about}', '{"op": "unavailable", "reason": "no weights", "hint": "get some"}'
     )

@@ -36,7 +36,7 @@ channel.send_message({"op": "ready", **about})
 
 
 class Model:
-    """Takes note of what goes wrong."""
+    """Records the problems."""
 
     def __init__(self) -> None:
         self.problem: Exception | None = None
@@ -56,8 +56,8 @@ def command(folder: Path, script: str) -> WorkerCommand:
     return WorkerCommand(setup, env, (sys.executable, "-c", BEGINS + script))
 
 
-def hired(folder: Path, script: str, seconds: float = 20) -> Model:
-    """Hire a worker that runs `script`, and let it go."""
+def start(folder: Path, script: str, seconds: float = 20) -> Model:
+    """Start a worker that runs `script`, and stop it."""
     model = Model()
 
     async def scenario() -> None:
@@ -69,10 +69,10 @@ def hired(folder: Path, script: str, seconds: float = 20) -> Model:
     return model
 
 
-def test_a_worker_that_somebody_killed_while_it_loaded_is_replaced_soon_and_no_query_is_told_of_it(
+def test_a_worker_killed_from_outside_while_it_loads_is_replaced_soon_and_no_query_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = hired(tmp_path, "life < 3 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
+    model = start(tmp_path, "life < 3 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
     assert model.problems == []
     assert caplog.text.count("the query worker was killed while it loaded the model") == 2
 
@@ -81,18 +81,18 @@ def test_one_that_is_killed_again_and_again_is_a_problem_of_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
-    model = hired(tmp_path, "life < 6 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
+    model = start(tmp_path, "life < 6 and os.kill(os.getpid(), signal.SIGKILL)" + READY)
     assert len(model.problems) == 2
     assert model.problems[0].endswith('failed while it loaded the model "mini": it was ended by SIGKILL')
 
 
-def test_pauses_grow_while_the_cause_stays_the_same_and_a_kill_is_never_waited_out_for_long() -> None:
-    pauses = Backoff()
-    same = [pauses.next_delay("no weights", 120) for _ in range(9)]
+def test_delays_grow_while_the_cause_stays_the_same_and_stay_short_after_kills() -> None:
+    backoff = Backoff()
+    same = [backoff.next_delay("no weights", 120) for _ in range(9)]
     assert same == [1, 2, 4, 8, 16, 32, 64, 120, 120]
-    assert pauses.next_delay("killed", 15) == 1, "another cause begins anew"
-    assert [pauses.next_delay("killed", 15) for _ in range(5)] == [2, 4, 8, 15, 15]
-    assert [pauses.next_delay("killed", 15) for _ in range(5000)][-1] == 15
+    assert backoff.next_delay("killed", 15) == 1, "another cause starts at the shortest delay"
+    assert [backoff.next_delay("killed", 15) for _ in range(5)] == [2, 4, 8, 15, 15]
+    assert [backoff.next_delay("killed", 15) for _ in range(5000)][-1] == 15
 
 
 def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explained(
@@ -101,7 +101,7 @@ def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explai
     caplog.set_level(logging.DEBUG, "phsearch")
     monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
     script = "print('TIFF: odd tag', file=sys.stderr); print('50%\\r60%\\r', end='', file=sys.stderr)\n"
-    model = hired(tmp_path, script + "if life == 1: raise ValueError('no such layer')" + READY)
+    model = start(tmp_path, script + "if life == 1: raise ValueError('no such layer')" + READY)
     assert model.problems == ['the query worker failed while it loaded the model "mini": it ended with exit status 1']
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     (trace,) = (error for error in errors if "Traceback" in error)
@@ -112,21 +112,21 @@ def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explai
     assert caplog.text.count("60%") == 2
 
 
-def test_a_worker_that_ends_without_a_traceback_has_its_last_words_in_the_log(
+def test_the_last_lines_of_a_worker_that_ends_without_a_traceback_are_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.01)
-    hired(tmp_path, "if life == 1: print('CUDA driver too old', file=sys.stderr, flush=True); os.abort()" + READY)
+    start(tmp_path, "if life == 1: print('CUDA driver too old', file=sys.stderr, flush=True); os.abort()" + READY)
     # As noise it was logged before, too, where an earlier test of this process has left the level at "debug".
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len([error for error in errors if error.endswith(": CUDA driver too old")]) == 1
 
 
-def test_noise_is_bounded_counted_and_never_holds_up_the_worker(
+def test_noise_is_limited_and_counted_and_never_delays_the_worker(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "phsearch")
-    hired(tmp_path, "for _ in range(100_000): print('TIFF: odd tag ' + 50 * 'x', file=sys.stderr)" + READY)
+    start(tmp_path, "for _ in range(100_000): print('TIFF: odd tag ' + 50 * 'x', file=sys.stderr)" + READY)
     assert 0 < caplog.text.count("odd tag") < 200
     assert "lines more" in caplog.text
 
@@ -146,7 +146,7 @@ def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_i
     asyncio.run(scenario())
 
 
-def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process_works() -> None:
+def test_an_answer_times_out_although_the_process_works() -> None:
     async def scenario() -> None:
         busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         try:
@@ -159,7 +159,7 @@ def test_an_answer_that_takes_longer_than_any_may_is_given_up_though_the_process
     asyncio.run(scenario())
 
 
-def test_what_goes_wrong_with_an_answer_is_raised_as_it_is() -> None:
+def test_an_error_of_the_answer_is_raised_unchanged() -> None:
     async def fails() -> None:
         raise EOFError("gone")
 

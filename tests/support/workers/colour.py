@@ -1,4 +1,4 @@
-"""A tower worker without torch: a photo is its mean colour, a text is a colour's name.
+"""A worker without torch: a photo is its mean colour, a text is a colour's name.
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
 make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory;
@@ -37,13 +37,13 @@ COLOURS = {
 
 
 def text_vector(text: str) -> np.ndarray:
-    """Give the sum of the colours a text names, plus a constant so that "grey" is something, too."""
+    """Return the sum of the colours a text names, plus a constant so that "grey" has a direction, too."""
     colour = np.sum([COLOURS.get(word, (0, 0, 0)) for word in text.lower().split()], axis=0)
     return _unit(np.array([*colour, 0.1], np.float32))
 
 
 def photo_vector(pixels: np.ndarray) -> np.ndarray:
-    """Give the mean colour of [height, width, 3] uint8."""
+    """Return the mean colour of [height, width, 3] uint8."""
     return _unit(np.array([*(pixels.mean(axis=(0, 1)) / 127.5 - 1), 0.1], np.float32))
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     while (frame := channel.receive_message()) is not None:
         header = frame[0]
         if header.get("op") in ("look", "thumbnail"):
-            _show(channel, decoder, *frame)
+            _answer_one(channel, decoder, *frame)
             continue
         if setup["tower"] == "text":
             vectors = np.stack([text_vector(text) for text in header["texts"]])
@@ -82,8 +82,8 @@ def main() -> None:
         channel.send_message({"op": "done", "batch": header["batch"], "times": watch.take_sums()})
 
 
-def _show(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
-    """Do what the workers do that are asked about one photo."""
+def _answer_one(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
+    """Answer as an on-demand worker does."""
     misbehave(header["path"])
     try:
         if header["op"] == "look":

@@ -1,6 +1,6 @@
-"""A worker whose decoder was taken over: it is fine until a photo's name has "lies" in it, and then says what it likes.
+"""A worker whose decoder was taken over: it works until the name of a photo contains "lies", and then sends nonsense.
 
-What, its set-up says by a name below.
+Its set-up chooses the nonsense by a name below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What waits with a time-out ends when it is cancelled, also in the very moment in which it is woken."""
+"""A task that waits with a time-out ends when it is cancelled, also in the moment in which it is woken."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from phsearch.service.threads import SerialExecutor
 
 
 @pytest.mark.parametrize("turns", range(8))
-def test_a_writer_that_is_woken_and_told_to_end_at_once_ends(turns: int) -> None:
+def test_a_writer_that_is_woken_and_cancelled_at_once_ends(turns: int) -> None:
     async def scenario() -> None:
         executor = SerialExecutor("store")
-        # Never idle, so that it would gather for seconds before it asks for its store, which there is none of.
+        # Never idle, so that it would wait for seconds before it uses its store, which does not exist.
         writer = StoreWriter(None, executor, idle=lambda: False)  # type: ignore[arg-type]
         running = asyncio.ensure_future(writer.run())
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Frames between daemon and worker: a worker whose daemon is killed hears the end, whatever the moment."""
+"""Frames between daemon and worker: a worker notices at every moment that its daemon was killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ends() -> Iterator[tuple[socket.socket, WorkerChannel]]:
         yield ours, WorkerChannel(theirs)
 
 
-def test_a_frame_arrives_as_it_was_packed(ends: tuple[socket.socket, WorkerChannel]) -> None:
+def test_a_frame_arrives_as_it_was_encoded(ends: tuple[socket.socket, WorkerChannel]) -> None:
     ours, channel = ends
     ours.sendall(FRAME)
     assert channel.receive_message() == ({"op": "embed", "batch": 1}, b"payload")

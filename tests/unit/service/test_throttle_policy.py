@@ -172,7 +172,7 @@ def test_resume_without_force_overrides_nothing() -> None:
 
 percents = st.one_of(st.none(), st.integers(0, 100))
 figures = st.one_of(st.none(), st.floats(0, 100))
-looks = st.tuples(
+readings = st.tuples(
     st.builds(Power, st.booleans(), percents), st.builds(Pressure, figures, figures, st.booleans()), st.integers(1, 40)
 )
 orders = st.sampled_from(["pause", "pause a minute", "resume", "force", "nothing"])
@@ -186,7 +186,7 @@ rules = st.builds(
 )
 
 
-@given(rules, st.lists(st.tuples(orders, looks)))
+@given(rules, st.lists(st.tuples(orders, readings)))
 def test_every_state_is_consistent_whatever_happens(config: CourtesyConfig, story: Any) -> None:
     day = Day(config)
     for order, (power, pressure, seconds) in story:

@@ -32,7 +32,7 @@ class PressureDetector:
         return False
 
     def update_pressure(self, value: float | None, now: float) -> bool:
-        """Take a reading, None where there is none. Return whether to slow down."""
+        """Return whether to slow down after this reading, None where there is none."""
         if value is None or not self._threshold:
             self._since = None
         elif self._since is None:
@@ -65,7 +65,7 @@ class SystemWidePressureDetector(PressureDetector):
         return self._probe_start is not None
 
     def update_pressure(self, value: float | None, now: float) -> bool:
-        """Take a reading, None where there is none. Return whether to slow down."""
+        """Return whether to slow down after this reading, None where there is none."""
         if value is None or now < self._ignore_until:
             self._since = self._probe_start = None
             return False

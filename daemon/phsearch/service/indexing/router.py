@@ -51,7 +51,6 @@ class PipelineRouter:
         self._removed = StageCounts()
         self.activity = asyncio.Event()
         """Set when there is something to do, for those who rest meanwhile."""
-        image_worker.on_result = self._on_embed_result
 
     def add_pipeline(self, root: str, pipeline: RootPipeline) -> None:
         """Take a root's pipeline in."""
@@ -145,7 +144,8 @@ class PipelineRouter:
         """Wait until fewer than `most` photos wait."""
         return self._image_worker.wait_for_space(most)
 
-    def _on_embed_result(self, result: EmbedResult) -> None:
+    def on_embed_result(self, result: EmbedResult) -> None:
+        """Pass a result on to the pipeline that submitted the photo."""
         flight = self._in_flight[result.photo.digest]
         flight.answered = True
         if self._serves(flight.owner):

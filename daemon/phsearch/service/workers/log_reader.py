@@ -1,8 +1,8 @@
-"""What a worker says on its stderr, taken into the daemon's log.
+"""Copies the stderr of a worker into the daemon's log.
 
-Image libraries complain there, a line for every odd tag of every odd file, and that is of no use to the owner: it is
-logged at the level "debug", so much a minute at most. Python's tracebacks are bugs, logged as errors, each whole.
-Whatever comes is read at once, so that no worker ever waits for somebody to listen.
+Image libraries print a line there for every odd tag of every odd file. These are of no use to the user, so they are
+logged at the level "debug", and only some of them each minute. A traceback of Python is a bug, and is logged whole as
+one error. All output is read at once, so that no worker ever waits for its reader.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.worker")
 
 _CHUNK = 1 << 16
-_LONGEST = 500
-"""Characters of a line that are kept."""
-_LINES = 60
-_TRACES = 5
-_WINDOW = 60.0
-_LAST_LINES = 10
-_TRACE_LINES = 200
-_TRACE = "Traceback (most recent call last):"
+_MAX_LENGTH = 500
+"""Longer lines are cut."""
+_WINDOW_SECONDS = 60.0
+_LINES_PER_WINDOW = 60
+_TRACES_PER_WINDOW = 5
+_TAIL_LINES = 10
+_MAX_TRACE_LINES = 200
+_TRACE_START = "Traceback (most recent call last):"
 
 
 class StderrLogger:
-    """One worker's; reads `fd`, the end of a pipe, until `close`."""
+    """Reads the stderr of one worker from `fd`, the end of a pipe, until `close`."""
 
     def __init__(self, fd: int, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._fd = fd
@@ -40,31 +40,31 @@ class StderrLogger:
         self._clock = clock
         self._rest = b""
         self._trace: list[str] = []
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._until = clock() + _WINDOW
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._window_end = clock() + _WINDOW_SECONDS
         self._lines = self._traces = 0
         os.set_blocking(fd, False)
         asyncio.get_running_loop().add_reader(fd, self._read)
 
     def log_tail(self) -> None:
-        """Log the last lines once more, as an error: the worker ended, and they may say why."""
-        for line in self._last:
+        """Log the last lines once more, as errors: the worker ended, and they may say why."""
+        for line in self._tail:
             log.error("%s: %s", self._name, line)
-        self._last.clear()
+        self._tail.clear()
 
     def close(self) -> None:
-        """Read what there still is, and no more."""
+        """Read the rest of the output, and stop reading."""
         if self._fd < 0:
             return
         while self._read():
             pass
         self._on_data(b"\n")
         self._end_trace()
-        self._sum_up()
-        self._on_end()
+        self._log_omitted()
+        self._close_fd()
 
     def _read(self) -> bool:
-        """Read once; gives whether there may be more."""
+        """Read once. Return whether there may be more."""
         if self._fd < 0:
             return False
         data = b""
@@ -73,61 +73,61 @@ class StderrLogger:
         except BlockingIOError:
             return False
         except OSError:
-            self._on_end()
+            self._close_fd()
             return False
         if not data:
-            # A loop goes on calling for a pipe whose other end is closed.
+            # The event loop would call again and again for a pipe whose other end is closed.
             asyncio.get_running_loop().remove_reader(self._fd)
             return False
         self._on_data(data)
         return True
 
-    def _on_end(self) -> None:
+    def _close_fd(self) -> None:
         fd, self._fd = self._fd, -1
-        with contextlib.suppress(RuntimeError):  # no loop runs any more
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             asyncio.get_running_loop().remove_reader(fd)
         os.close(fd)
 
     def _on_data(self, data: bytes) -> None:
         # Progress bars end their lines with a carriage return.
         *lines, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
-        self._rest = rest[-_LONGEST:]
+        self._rest = rest[-_MAX_LENGTH:]
         for line in lines:
-            self._line(line[:_LONGEST].decode("utf-8", "backslashreplace").rstrip())
+            self._on_line(line[:_MAX_LENGTH].decode("utf-8", "backslashreplace").rstrip())
 
-    def _line(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         if self._trace:
             self._trace.append(line)
-            # The first line that is not indented names the exception, and ends it.
-            if (line and not line.startswith(" ")) or len(self._trace) >= _TRACE_LINES:
+            # The first line that is not indented names the exception, and ends the traceback.
+            if (line and not line.startswith(" ")) or len(self._trace) >= _MAX_TRACE_LINES:
                 self._end_trace()
-        elif line == _TRACE:
+        elif line == _TRACE_START:
             self._trace.append(line)
         elif line:
-            self._last.append(line)
-            self._count_windows()
+            self._tail.append(line)
+            self._start_window_if_due()
             self._lines += 1
-            if self._lines <= _LINES:
+            if self._lines <= _LINES_PER_WINDOW:
                 log.debug("%s: %s", self._name, line)
 
     def _end_trace(self) -> None:
         trace, self._trace = self._trace, []
         if not trace:
             return
-        self._last.clear()  # the trace says why
-        self._count_windows()
+        self._tail.clear()  # the traceback says why
+        self._start_window_if_due()
         self._traces += 1
-        if self._traces <= _TRACES:
+        if self._traces <= _TRACES_PER_WINDOW:
             log.error("%s:\n%s", self._name, "\n".join(trace))
 
-    def _count_windows(self) -> None:
-        if (now := self._clock()) > self._until:
-            self._sum_up()
-            self._until = now + _WINDOW
+    def _start_window_if_due(self) -> None:
+        if (now := self._clock()) > self._window_end:
+            self._log_omitted()
+            self._window_end = now + _WINDOW_SECONDS
             self._lines = self._traces = 0
 
-    def _sum_up(self) -> None:
-        if self._lines > _LINES:
-            log.debug("%s: ... and %d lines more", self._name, self._lines - _LINES)
-        if self._traces > _TRACES:
-            log.error("%s: ... and %d tracebacks more", self._name, self._traces - _TRACES)
+    def _log_omitted(self) -> None:
+        if self._lines > _LINES_PER_WINDOW:
+            log.debug("%s: ... and %d lines more", self._name, self._lines - _LINES_PER_WINDOW)
+        if self._traces > _TRACES_PER_WINDOW:
+            log.error("%s: ... and %d tracebacks more", self._name, self._traces - _TRACES_PER_WINDOW)

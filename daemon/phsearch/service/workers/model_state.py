@@ -1,7 +1,8 @@
-"""What is known of the model: whether it is there, what it runs on, and whether the index is its own.
+"""The state of the model: whether it is available, on which device it runs, and whether the index was made with it.
 
-Both tower workers report here. The first report of a start binds the index to the model's identity; a table made with
-other weights stops searching and indexing with a clear reason instead of giving nonsense.
+The index worker and the query worker both report here. The first report after a start binds the index to the identity
+of the model. A table made with other weights stops searching and indexing with a clear reason, since its results would
+be nonsense.
 """
 
 from __future__ import annotations
@@ -19,50 +20,50 @@ if TYPE_CHECKING:
 
 
 _LOGIT_SCALE = 100.0
-"""CLIP's own, and the bound of its like: for a worker that does not say."""
+"""That of CLIP, which similar models do not exceed; used until a worker reports its own."""
 
 
 class ModelState:
-    """Bound once, then asked by everyone."""
+    """The one model of the daemon."""
 
-    def __init__(self, name: str, pretrained: str, store: Store, executor: SerialExecutor) -> None:
+    def __init__(self, *, name: str, pretrained: str, store: Store, executor: SerialExecutor) -> None:
         self.name = name
-        self.english_only = False  # nobody knows before the first report, and until then no query is answered
+        self.english_only = False  # unknown before the first report, and until then no query is answered
         self._pretrained = pretrained
         self._store = store
         self._executor = executor
         self._bound: ModelIdentity | None = None
         self._problem: PhsearchError | None = None
-        self._ready: WorkerInfo | None = None
+        self._info: WorkerInfo | None = None
         self.image_worker_info: WorkerInfo | None = None
-        """What the last index worker said of itself."""
+        """The report of the last index worker."""
         self._lock = asyncio.Lock()
 
-    async def bind(self, ready: WorkerInfo, *, image: bool) -> None:
-        """Take a worker's report. Raises ModelMismatchError when the index is not this model's, StoreError."""
+    async def bind(self, info: WorkerInfo, *, image: bool) -> None:
+        """Record the report of a worker. Raises StoreError; ModelMismatchError when the index is of another model."""
         async with self._lock:
-            self.english_only = not ready.multilingual
+            self.english_only = not info.multilingual
             if image:
-                self.image_worker_info = ready
-            if image or self._ready is None:
-                self._ready = ready
-            if self._bound == ready.identity:
+                self.image_worker_info = info
+            if image or self._info is None:
+                self._info = info
+            if self._bound == info.identity:
                 self._problem = None
                 return
             try:
-                await self._executor.submit(self._store.create_or_check, ready.identity)
+                await self._executor.submit(self._store.create_or_check, info.identity)
             except PhsearchError as error:
                 self._problem = error
                 raise
-            self._bound = ready.identity
+            self._bound = info.identity
             self._problem = None
 
     def failed(self, error: PhsearchError) -> None:
-        """Note why there is no model."""
+        """Note why the model is not available."""
         self._problem = error
 
     def check_ready(self) -> None:
-        """Raise what stands in the way of answering a query."""
+        """Raise the reason why no query can be answered, if there is one."""
         if self._problem is not None:
             raise self._problem
         if self._bound is None:
@@ -70,36 +71,36 @@ class ModelState:
 
     @property
     def problem(self) -> PhsearchError | None:
-        """What is wrong with the model, if anything."""
+        """The problem with the model, None without one."""
         return self._problem
 
     @property
     def weights(self) -> tuple[str, str]:
-        """The digest of the weights and where they are, "" while that is not known."""
-        return (self._ready.identity.weights, self._ready.source) if self._ready else ("", "")
+        """The digest of the weights and where they are stored; both are "" while unknown."""
+        return (self._info.identity.weights, self._info.source) if self._info else ("", "")
 
     @property
     def bound(self) -> ModelIdentity | None:
-        """The model the index is of, None before the first report."""
+        """The model that the index was made with, None before the first report."""
         return self._bound
 
     @property
     def logit_scale(self) -> float:
-        """What the model multiplies its cosines with before a softmax."""
-        return self._ready.logit_scale if self._ready else _LOGIT_SCALE
+        """The factor by which the model multiplies its cosines before a softmax."""
+        return self._info.logit_scale if self._info else _LOGIT_SCALE
 
     @property
     def named(self) -> tuple[str, str]:
-        """Its name and its weights', as in the settings."""
+        """The names of the model and of its weights, as in the settings."""
         return self.name, self._pretrained
 
     @property
     def label(self) -> str:
-        """Name the model as its owner does, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
+        """The name for people, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
         return f"{self.name}/{self._pretrained}" if self._pretrained else self.name
 
     def status(self) -> dict[str, Any]:
-        """Describe the model for `status`."""
+        """Return the model's part of `status`."""
         match self._problem:
             case None:
                 state = "ready" if self._bound else "loading"
@@ -111,10 +112,10 @@ class ModelState:
             "name": self.name,
             "pretrained": self._pretrained,
             "state": state,
-            "device": self._ready.device if self._ready else None,
-            "precision": self._ready.precision if self._ready else None,
+            "device": self._info.device if self._info else None,
+            "precision": self._info.precision if self._info else None,
             "dim": self._bound.dim if self._bound else None,
-            "confinement": (self._ready.sandbox or None) if self._ready else None,
+            "confinement": (self._info.sandbox or None) if self._info else None,
             "reason": str(self._problem) if self._problem else None,
             "hint": self._problem.hint if self._problem else None,
         }

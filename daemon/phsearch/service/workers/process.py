@@ -1,4 +1,4 @@
-"""One tower worker as a child process: start it, talk frames with it, end it.
+"""A worker as a child process: starts it, exchanges frames with it, ends it.
 
 Workers are started by exec, never forked: neither LanceDB nor CUDA survives a fork.
 """
@@ -25,18 +25,28 @@ from phsearch.service.workers.monitor import wait_while_active
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# The daemon's end of a worker's socket pair.
-#
-# asyncio's streams forget what has arrived once a write fails, and a worker that crashes leaves both behind: results on
-# their way to us and a closed door for what we were about to send. Here the two directions know nothing of each other,
-# so that every frame a worker ever sent is read.
-
+log = logging.getLogger("phsearch.worker")
 
 _CHUNK = 1 << 18
 
+_STALL_SECONDS = 300.0
+"""Loading may take an hour, when the weights are downloaded. But five minutes without any activity are a hang: even a
+hub that does not answer is given up by its library after seconds, and asked again."""
+_STOP_SECONDS = 3.0
+_KILL_SECONDS = 15.0
+"""A worker has the lowest priority, so that on a busy machine even its end takes time."""
+
+_AUTOGROUP_NICE = 10
+"""A worker gets about a tenth of the processor beside one busy session; with CPUWeight=20 it is a sixth. There may be
+many sessions: with 19, a worker beside a dozen of them would hardly ever start."""
+
 
 class FrameSocket:
-    """Frames over one socket. One task at a time may receive, and one may send."""
+    """The daemon's end of a worker's socket pair. One task at a time may receive, and one may send.
+
+    The streams of asyncio drop received data once a write fails. A worker that crashes causes both: results on their
+    way, and a write that fails. Here the two directions are independent, so that every frame a worker sent is read.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -44,13 +54,13 @@ class FrameSocket:
         self._buffer = bytearray()
 
     async def send_frame(self, data: bytes | bytearray) -> None:
-        """Send bytes. Raises OSError when the other side is gone."""
+        """Send bytes. Raises OSError when the worker is gone."""
         await asyncio.get_running_loop().sock_sendall(self._connection, data)
 
     async def receive_frame(self) -> frames.Frame:
-        """Wait for one frame; cancelling loses nothing.
+        """Wait for one frame and return it. Cancelling loses no bytes.
 
-        Raises EOFError or OSError once there are no more, ValueError for what is none.
+        Raises EOFError or OSError when there are no more frames, ValueError for bytes that are no frame.
         """
         while (frame := frames.decode(self._buffer)) is None:
             await self._readable()
@@ -62,7 +72,7 @@ class FrameSocket:
         return frame
 
     async def _readable(self) -> None:
-        # Not sock_recv(): what it has read is lost when it is cancelled at that moment.
+        # Not sock_recv(): the bytes that it has read are lost when it is cancelled at that moment.
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
         loop.add_reader(self._connection, ready.set)
@@ -72,28 +82,12 @@ class FrameSocket:
             loop.remove_reader(self._connection)
 
     def close(self) -> None:
-        """Hang up; nothing may be under way."""
+        """Close the socket. No task may be sending or receiving."""
         self._connection.close()
 
 
-log = logging.getLogger("phsearch.worker")
-
-_STALL_SECONDS = 300.0
-"""Loading may take an hour, when the weights are downloaded. But doing nothing for five minutes is not loading: even a
-hub that does not answer is given up by its library after seconds, and asked again."""
-_STOP_SECONDS = 3.0
-
-_SESSION_NICE = 10
-"""About a tenth of the time beside one busy session, as CPUWeight=20 gives a sixth: there may be many, each counts as
-one, and with 19 a worker beside a dozen of them would hardly ever start.
-"""
-
-_KILL_SECONDS = 15.0
-"""Its priority is the lowest, and on a busy machine even its end takes its time."""
-
-
 class WorkerDiedError(Exception):
-    """The worker process ended, by itself or by force; `status` as subprocess gives it, None while nobody knows."""
+    """The worker process ended, by itself or by force. `status` is that of subprocess, None where it is unknown."""
 
     def __init__(self, status: int | None = None) -> None:
         super().__init__(_exit_text(status))
@@ -102,7 +96,7 @@ class WorkerDiedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What a worker says once its tower is loaded."""
+    """The report of a worker that has loaded its model."""
 
     identity: ModelIdentity
     device: str
@@ -112,19 +106,19 @@ class WorkerInfo:
     batch_size: int = 1
     device_choice: DeviceChoice = field(default_factory=DeviceChoice)
     source: str = ""
-    """Where its weights are."""
+    """Where the weights are stored."""
     logit_scale: float = 100.0
-    """What the model multiplies its cosines with before a softmax."""
+    """The factor by which the model multiplies its cosines before a softmax."""
     sandbox: str = ""
-    """What keeps hostile photos from doing harm, in words."""
+    """The restrictions that protect the system from hostile photos, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How to start a worker: its first frame, its environment, its program and how low its priority is.
+    """How to start a worker: its first frame, its environment, its program and its priority.
 
-    `nice` is the processor's, `expendable` (0 to 1000) the kernel's when it runs out of memory: it ends the most
-    expendable process, so that the worker goes before the daemon, and before whatever the owner is working with.
+    `nice` is the processor priority. `oom_score_adj` (0 to 1000) matters when memory runs out: the kernel ends the
+    process with the highest score, so that a worker goes before the daemon, and before the programs of the user.
     """
 
     setup: Mapping[str, Any]
@@ -133,44 +127,44 @@ class WorkerCommand:
     nice: int = 0
     oom_score_adj: int = 0
     roots: Callable[[], Sequence[str]] = tuple
-    """The photo folders that are there now: what a worker may read is settled when it starts."""
+    """Returns the photo folders that are online. A worker may read those that are online when it starts."""
 
     @property
     def name(self) -> str:
-        """What its worker is called."""
+        """The name of the worker in messages."""
         return {"text": "query", "image": "index"}.get(str(self.setup.get("tower")), str(self.setup.get("tower")))
 
 
 class WorkerProcess:
-    """A running worker whose tower is loaded."""
+    """A running worker with a loaded model."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, said: StderrLogger) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: socket.socket, stderr: StderrLogger) -> None:
         self._process = process
         self._socket = FrameSocket(connection)
-        self._stderr = said
+        self._stderr = stderr
         self.info: WorkerInfo
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of the process."""
         return self._process.pid
 
     @classmethod
     async def start_process(cls, command: WorkerCommand) -> WorkerProcess:
-        """Start a worker and wait for its tower. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
+        """Start a worker and wait for its model. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
         ours, theirs = socket.socketpair()
-        said, says = os.pipe2(os.O_CLOEXEC)
+        stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
         try:
-            # On the main thread: a worker asks to die with the thread that started it.
-            process = _spawn(command, theirs, says)
+            # On the main thread: a worker has the kernel end it together with the thread that started it.
+            process = _spawn(command, theirs, stderr_write)
         except BaseException:
             ours.close()
-            os.close(said)
+            os.close(stderr_read)
             raise
         finally:
             theirs.close()
-            os.close(says)
-        worker = cls(process, ours, StderrLogger(said, f"{command.name} worker {process.pid}"))
+            os.close(stderr_write)
+        worker = cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
         setup = {**command.setup, "roots": list(command.roots())}
         try:
             header, _ = await wait_while_active(worker.request(setup), pid=worker.pid, idle_seconds=_STALL_SECONDS)
@@ -203,53 +197,55 @@ class WorkerProcess:
             raise WorkerDiedError from None
 
     async def receive_message(self) -> frames.Frame:
-        """Wait for one frame. Raises WorkerDiedError once all that the worker sent is read; nonsense ends it."""
+        """Wait for one frame. Raises WorkerDiedError after the last frame, or for nonsense, which ends the worker."""
         try:
             return await self._socket.receive_frame()
         except (EOFError, OSError):
             raise WorkerDiedError from None
         except (ValueError, RecursionError):
-            self.kill_nowait()  # nobody knows where its next frame begins
+            self.kill_nowait()  # the start of the next frame is unknown
             raise WorkerDiedError from None
 
     async def request(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
-        """Send one frame and wait for the next that comes. Raises WorkerDiedError."""
+        """Send one frame, wait for the next frame and return it. Raises WorkerDiedError."""
         await self.send_message(header, payload)
         return await self.receive_message()
 
     def log_stderr_tail(self) -> None:
-        """Log what the worker said last, as it may say why it ended."""
+        """Log the last lines of the worker's stderr, which may say why it ended."""
         self._stderr.log_tail()
 
     async def wait(self, seconds: float = _STOP_SECONDS) -> int | None:
-        """Wait a moment for a worker that hung up to end; gives its exit status, negative for a signal, or None."""
+        """Wait for the end. Return the exit status, negative for a signal; None when `seconds` pass before."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return await asyncio.to_thread(self._process.wait, seconds)
         return None
 
     def kill_nowait(self) -> None:
-        """End the worker at once; what it has sent may still be received."""
+        """End the worker at once. Frames that it has sent can still be received."""
         self._process.kill()
 
     async def stop(self) -> None:
-        """End the worker kindly: it exits when its connection closes."""
+        """Close the connection, at which a worker ends by itself; kill it if it does not."""
         self._socket.close()
         if await self.wait() is None:
             await self.kill()
         self._stderr.close()
 
     async def kill(self) -> None:
-        """End the worker at once, and hang up."""
+        """End the worker at once, and close the connection."""
         self._process.kill()
         self._socket.close()
         if await self.wait(_KILL_SECONDS) is None:
-            # Caught in a read of a disk that does not answer: even the kernel must wait for that, we need not.
-            log.warning("worker %d was killed but does not end: what it reads from may not answer", self._process.pid)
+            # It reads from a disk that does not answer. The kernel ends it only after that, but we need not wait.
+            log.warning(
+                "worker %d was killed but does not end: the disk that it reads from may not answer", self._process.pid
+            )
         self._stderr.close()
 
 
 def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> subprocess.Popen[bytes]:
-    # Popen here and not asyncio's: its child watcher would compete with our own wait().
+    # Popen of subprocess, not of asyncio, whose child watcher would compete with our own wait().
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [*command.program, str(connection.fileno())],
         env=dict(command.env),
@@ -262,10 +258,10 @@ def _spawn(command: WorkerCommand, connection: socket.socket, stderr: int) -> su
     if command.nice:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, command.nice)
-        # Outside control groups the kernel shares the processor among sessions first, and a nice value counts only
-        # within one: beside two busy programs of another session a worker with 19 took 72 % of the time.
+        # Outside control groups the kernel first shares the processor among sessions, and a nice value counts only
+        # inside one: beside two busy programs of another session a worker with 19 took 72 % of the time.
         with contextlib.suppress(OSError):
-            Path(f"/proc/{process.pid}/autogroup").write_text(str(min(command.nice, _SESSION_NICE)))
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(min(command.nice, _AUTOGROUP_NICE)))
     if command.oom_score_adj:
         with contextlib.suppress(OSError):
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(command.oom_score_adj))

@@ -1,4 +1,4 @@
-"""Get a worker whose tower is loaded and whose model is the index's, however long that takes."""
+"""Starts a worker, again and again until its model is loaded and is that of the index; counts starts and exits."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from phsearch.service.workers.model_state import ModelState
     from phsearch.service.workers.process import WorkerCommand
 
-# What became of one kind of worker: how often it was started, and why it died.
-
 
 class WorkerStats:
-    """Kept by whoever employs the worker."""
+    """How often one kind of worker was started, and why it died."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self.pid: int | None = None
-        """The process, while there is one."""
+        """The process id, None while there is no process."""
         self.starts = 0
         self.exits: Counter[str] = Counter()
         self.last_exit = ""
@@ -40,11 +38,11 @@ class WorkerStats:
         self.starts += 1
 
     def stopped(self) -> None:
-        """Note that there is none any more, for whatever reason."""
+        """Note that the process has ended, for whatever reason."""
         self.pid = None
 
     def failed(self, cause: str, reason: str) -> None:
-        """Note an end that nobody wished."""
+        """Note that the process died, or had to be ended."""
         self.exits[cause] += 1
         self.last_exit = reason
         self.died_at = self._clock()
@@ -55,32 +53,32 @@ log = logging.getLogger("phsearch.model")
 _RETRY_FIRST = 1.0
 _RETRY_LAST = 120.0
 _RETRY_KILLED_LAST = 15.0
-"""A worker killed from outside says nothing of its model: it is tried again soon, though not so soon that one which the
-kernel kills for want of memory, again and again, would keep the machine busy with that."""
-_KILLED_OFTEN = 4
+"""A kill from outside says nothing about the model, so the next attempt comes soon. But a worker that the kernel kills
+again and again for lack of memory must not keep the machine busy."""
+_KILLS_TO_REPORT = 4
 
 
 class Backoff:
-    """How long to wait before the next attempt: longer each time the same cause comes back, short after another."""
+    """The delay before the next attempt: longer each time the same cause comes back, short after another cause."""
 
     def __init__(self) -> None:
         self._cause: object = None
         self.times = 0
 
     def next_delay(self, cause: object, most: float) -> float:
-        """Give the seconds to wait after a failure."""
+        """Return the seconds to wait after a failure."""
         self.times = self.times + 1 if cause == self._cause else 1
         self._cause = cause
         return min(_RETRY_FIRST * 2.0 ** min(self.times - 1, 10), most)
 
 
 async def start_worker(command: WorkerCommand, model: ModelState, *, image: bool) -> WorkerProcess:
-    """Start a worker, again and again with growing pauses while its model cannot be had.
+    """Start a worker and return it; try again, after longer and longer delays, while its model is not available.
 
-    Weights may still come (the network returns, a disk is mounted). An index made with other weights will not change by
-    itself: then this waits until it is cancelled, and `model` says why.
+    Weights may still come (the network returns, a disk is mounted). But an index made with other weights does not
+    change by itself: then this waits until it is cancelled, and `model` has the reason.
     """
-    pauses = Backoff()
+    backoff = Backoff()
     while True:
         try:
             worker = await WorkerProcess.start_process(command)
@@ -92,12 +90,12 @@ async def start_worker(command: WorkerCommand, model: ModelState, *, image: bool
         except (PhsearchError, WorkerDiedError, StalledError) as error:
             status = error.status if isinstance(error, WorkerDiedError) else None
             killed = status == -signal.SIGKILL
-            pause = pauses.next_delay((type(error), status), _RETRY_KILLED_LAST if killed else _RETRY_LAST)
-            if killed and pauses.times < _KILLED_OFTEN:
+            delay = backoff.next_delay((type(error), status), _RETRY_KILLED_LAST if killed else _RETRY_LAST)
+            if killed and backoff.times < _KILLS_TO_REPORT:
                 log.warning("the %s worker was killed while it loaded the model; starting another", command.name)
             else:
                 await _report(error if isinstance(error, PhsearchError) else _unexplained(command, error), model)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
         else:
             log.info("%s worker ready (%s, %s)", command.name, worker.info.device, worker.info.precision)
             return worker

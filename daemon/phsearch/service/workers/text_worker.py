@@ -1,7 +1,7 @@
-"""The query worker, kept alive: words to vectors.
+"""The query worker: it turns words into vectors, and is always running.
 
-The text tower has a process of its own, so that a query never waits behind a batch of photos. Queries that arrive
-while it works are embedded together in the next pass.
+It has its own process, so that a query never waits behind a batch of photos. Queries that arrive while it works are
+embedded together in the next pass.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ log = logging.getLogger("phsearch.query")
 
 _BATCH = 64
 _STALL_SECONDS = 5.0
-"""A query worker that has texts and does nothing for this long hangs."""
+"""A query worker that has texts and does nothing for so long hangs."""
 _PASS_SECONDS = 300.0
-"""The largest text towers there are take two or three minutes for 64 texts on two slow cores; more never ends."""
+"""The largest text models take two or three minutes for 64 texts on two slow cores. A longer pass never ends."""
 _HANG_FACTOR = 2
-"""Once a pass takes so many times the longest, this process has failed to notice."""
+"""After so many times the longest pass, the supervision of the worker itself must have failed."""
 
 
 class TextWorker:
-    """The query worker, kept alive: embeds one text per call, many calls in one pass."""
+    """Embeds one text per call, and many calls in one pass."""
 
-    def __init__(self, command: WorkerCommand, model: ModelState) -> None:
+    def __init__(self, *, command: WorkerCommand, model: ModelState) -> None:
         self._command = command
         self._model = model
         self._waiting: asyncio.Queue[tuple[str, asyncio.Future[Vectors]]] = asyncio.Queue()
@@ -50,7 +50,7 @@ class TextWorker:
         self.worker_stats = WorkerStats()
 
     async def embed(self, text: str) -> Vectors:
-        """Embed one text: [dim] unit vector. Raises NotReadyError while the worker (re)starts."""
+        """Return the [dim] unit vector of a text. Raises NotReadyError while the worker (re)starts."""
         self._model.check_ready()
         if not self._running:
             raise NotReadyError("the text model is starting", "ask again in a few seconds")
@@ -106,19 +106,19 @@ class TextWorker:
                     future.set_result(vector)
 
     async def _next(self, worker: WorkerProcess) -> tuple[str, asyncio.Future[Vectors]]:
-        """Wait for a text, and notice if the worker ends meanwhile."""
-        taking = asyncio.ensure_future(self._waiting.get())
-        dying = asyncio.ensure_future(worker.receive_message())
+        """Wait for a text and return it. Raises WorkerDiedError when the worker ends meanwhile."""
+        next_text = asyncio.ensure_future(self._waiting.get())
+        worker_end = asyncio.ensure_future(worker.receive_message())
         try:
-            await asyncio.wait({taking, dying}, return_when=asyncio.FIRST_COMPLETED)
-            if dying.done():
-                dying.exception()  # taken note of, or asyncio logs a traceback of it
-                if taking.done():
-                    _fail_not_ready(taking.result()[1])
+            await asyncio.wait({next_text, worker_end}, return_when=asyncio.FIRST_COMPLETED)
+            if worker_end.done():
+                worker_end.exception()  # retrieved, or asyncio logs its traceback
+                if next_text.done():
+                    _fail_not_ready(next_text.result()[1])
                 raise WorkerDiedError
-            return taking.result()
+            return next_text.result()
         finally:
-            for task in (taking, dying):
+            for task in (next_text, worker_end):
                 if not task.done():
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):

@@ -1,0 +1,75 @@
+"""The workers that handle one photo at a time, which comes as bytes: they may read no photo folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phsearch.adapters.images import PillowDecoder, encode_image
+from phsearch.adapters.sandbox import enter_sandbox
+from phsearch.domain.types import ModelIdentity, Preprocess
+from phsearch.errors import UnreadableImageError
+from phsearch.service.workers.frames import vectors_to_bytes
+from phsearch.worker.report import enter_sandbox_and_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phsearch.adapters.clip import LoadedTower, OpenClipImageTower
+    from phsearch.service.workers.frames import WorkerChannel
+
+
+def serve_image_queries(
+    channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower, tower: OpenClipImageTower
+) -> None:
+    """Embed the photo of each frame, until the daemon is gone."""
+    preprocess = bundle.preprocess
+    decoder = _decoder(setup)
+    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
+    channel.send_message(enter_sandbox_and_report(bundle, tower))
+
+    def embed(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])
+        if not np.isfinite(vectors).all():
+            raise UnreadableImageError("the model gave no usable vector")
+        return {"op": "looked"}, vectors_to_bytes(vectors)
+
+    _answer_each(channel, embed)
+
+
+def serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
+    """Make a thumbnail of the photo of each frame, until the daemon is gone. Needs no model."""
+    decoder = _decoder(setup)
+    identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
+    report = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
+    sandbox = enter_sandbox((), device=False)
+    channel.send_message({"op": "ready", "identity": dataclasses.asdict(identity), **report, "sandbox": sandbox})
+
+    def make_thumbnail(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        within = Preprocess(header["width"], header["height"], "inside", "bicubic")
+        pixels = decoder.decode_bytes(data, header["path"], within).pixels
+        size = {"width": pixels.shape[1], "height": pixels.shape[0]}
+        return {"op": "picture", **size}, encode_image(pixels, header["format"])
+
+    _answer_each(channel, make_thumbnail)
+
+
+def _decoder(setup: dict[str, Any]) -> PillowDecoder:
+    return PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+
+
+def _answer_each(
+    channel: WorkerChannel, answer: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]
+) -> None:
+    """Answer every frame until the daemon is gone, with the reason where a photo cannot be decoded."""
+    while (frame := channel.receive_message()) is not None:
+        try:
+            channel.send_message(*answer(*frame))
+        except UnreadableImageError as error:
+            channel.send_message({"op": "failed", "reason": error.sentence()})
+        except (RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:160] or "not enough memory to decode"
+            channel.send_message({"op": "failed", "reason": reason})
