@@ -49,9 +49,11 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     yield Measurement(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
     filter_compiler = FilterCompiler(Roots(["/photos"]).root_of, "/home/me")
     reference = _unit(rng, 1_000)
-    curve = Curve(-5, 1.4, 0.15)
+    curve = Curve(base=-5, own=1.4, below=0.15)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
-    calibrated = Calibration(curve, curve, 0.5, 0.3, 0.15, mean=mean, covariance=covariance)
+    calibrated = Calibration(
+        words=curve, photo=curve, strong=0.5, likely=0.3, weak=0.15, mean=mean, covariance=covariance
+    )
     for name, text in _QUERIES.items():
         plain, filtered = _turns(index, filter_compiler, text, UNCALIBRATED, rng)
         yield Measurement(f"search by {name}", filtered, "ms", "without", plain, Target("ratio", "<=", 2))
@@ -68,9 +70,17 @@ def _turns(
     for _ in range(_ROUNDS):
         query = _unit(rng, 1)[0]
         begun = time.perf_counter()
-        rank(index, query, "words", UNCALIBRATED, filter_compiler.compile(()), Cutoff(), 20)
+        rank(index, query, kind="words", calibration=UNCALIBRATED, where=filter_compiler.compile(()), limit=20)
         between = time.perf_counter()
-        rank(index, query, "words", calibration, filter_compiler.compile(filters), Cutoff(relevance=0.15), 20)
+        rank(
+            index,
+            query,
+            kind="words",
+            calibration=calibration,
+            where=filter_compiler.compile(filters),
+            cutoff=Cutoff(relevance=0.15),
+            limit=20,
+        )
         plain.append(1000 * (between - begun))
         other.append(1000 * (time.perf_counter() - between))
     return statistics.median(plain), statistics.median(other)

@@ -37,7 +37,7 @@ def calibrate(image_worker: Embedder, material: Material) -> Calibration:
     chosen, templates = (mixed, TEMPLATES) if better else (plain, ("{}",))
     words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)
     photo = curve(chosen.photos, chosen.photos, list(truth.pairs(material.fit)), mean, covariance)
-    return Calibration(words, photo, **BANDS, templates=templates, mean=mean, covariance=covariance)
+    return Calibration(words=words, photo=photo, **BANDS, templates=templates, mean=mean, covariance=covariance)
 
 
 def curve(
@@ -55,7 +55,8 @@ def curve(
     # Large libraries would otherwise drown small ones, of which there are as many.
     weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
     labels = np.concatenate([library.meant for library in dealt]).astype(np.float64)
-    return Curve(*map(float, logistic(np.concatenate(rows), labels, weights)))
+    base, own, below = map(float, logistic(np.concatenate(rows), labels, weights))
+    return Curve(base=base, own=own, below=below)
 
 
 def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What a relevance is: a probability that grows with the cosine, and says nothing where nothing is known."""
+"""A relevance is a probability that grows with the cosine; without a calibration there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from phsearch.domain.search.search import combine_vectors, softmax_shares
 from phsearch.paths import StateFolder
 
 DIM = 8
-WORDS, PHOTO = Curve(-5, 1.4, 0.15), Curve(-5.5, 1.75, 0.3)
+WORDS, PHOTO = Curve(base=-5, own=1.4, below=0.15), Curve(base=-5.5, own=1.75, below=0.3)
 
 
 def unit(seed: int, rows: int = 1) -> np.ndarray:
@@ -28,7 +28,14 @@ def unit(seed: int, rows: int = 1) -> np.ndarray:
 
 REFERENCE = unit(0, 500)
 CALIBRATION = Calibration(
-    WORDS, PHOTO, 0.5, 0.3, 0.15, ("{}", "a {}"), REFERENCE.mean(axis=0), np.cov(REFERENCE.T).astype(np.float32)
+    words=WORDS,
+    photo=PHOTO,
+    strong=0.5,
+    likely=0.3,
+    weak=0.15,
+    templates=("{}", "a {}"),
+    mean=REFERENCE.mean(axis=0),
+    covariance=np.cov(REFERENCE.T).astype(np.float32),
 )
 
 
@@ -52,16 +59,16 @@ def test_a_library_of_one_photo_or_of_the_same_photo_many_times_has_relevances()
         assert len(set(found.tolist())) == 1
 
 
-def test_a_library_full_of_what_is_meant_does_not_hide_it() -> None:
+def test_many_good_hits_do_not_lower_each_other() -> None:
     query = unit(1)[0]
     alone = probabilities(CALIBRATION, query, np.array([0.9], np.float32), "words")
-    limiter = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
+    crowded = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
     assert alone is not None
-    assert limiter is not None
-    assert limiter[0] == pytest.approx(alone[0])
+    assert crowded is not None
+    assert crowded[0] == pytest.approx(alone[0])
 
 
-def test_of_a_model_that_is_not_calibrated_nothing_is_said() -> None:
+def test_a_model_without_a_calibration_has_no_relevances() -> None:
     assert probabilities(UNCALIBRATED, unit(1)[0], np.array([0.9], np.float32), "words") is None
     assert not UNCALIBRATED.fitted
 
@@ -73,7 +80,7 @@ def test_bands_begin_at_their_thresholds() -> None:
     assert CALIBRATION.threshold("likely") == 0.3
 
 
-def test_the_softmax_gives_the_cat_about_all_of_it() -> None:
+def test_a_clear_winner_has_nearly_the_whole_softmax() -> None:
     found = softmax_shares([0.49, 0.17, 0.15], 23.4)
     assert found[0] > 0.99
     assert sum(found) == pytest.approx(1)
@@ -83,28 +90,28 @@ def test_the_softmax_gives_the_cat_about_all_of_it() -> None:
 # --- several aims ---------------------------------------------------------------------------------------------------
 
 
-def test_a_photo_does_not_drown_the_words_beside_it() -> None:
+def test_a_photo_does_not_outweigh_the_words_beside_it() -> None:
     words, photo = np.eye(DIM, dtype=np.float32)[:2]
-    # Cosines with a photo spread five times as widely: in the sum each says as much as the other.
-    whole = combine_vectors(np.stack([words, photo]), [1, 1], np.array([0.05, 0.25], np.float32))
-    assert whole is not None
-    assert whole @ words * 0.05 == pytest.approx(whole @ photo * 0.25)
-    assert np.linalg.norm(whole) == pytest.approx(1)
+    # Cosines with a photo spread five times as widely: in the sum both have the same weight.
+    combined = combine_vectors(np.stack([words, photo]), [1, 1], np.array([0.05, 0.25], np.float32))
+    assert combined is not None
+    assert combined @ words * 0.05 == pytest.approx(combined @ photo * 0.25)
+    assert np.linalg.norm(combined) == pytest.approx(1)
 
 
 def test_away_from_something_is_its_opposite_and_weights_count() -> None:
     one, other = np.eye(DIM, dtype=np.float32)[:2]
-    whole = combine_vectors(np.stack([one, other]), [2, -1], np.ones(2, np.float32))
-    assert whole is not None
-    assert whole @ one == pytest.approx(-2 * (whole @ other))
+    combined = combine_vectors(np.stack([one, other]), [2, -1], np.ones(2, np.float32))
+    assert combined is not None
+    assert combined @ one == pytest.approx(-2 * (combined @ other))
 
 
-def test_aims_that_cancel_out_leave_nothing() -> None:
+def test_aims_that_cancel_out_have_no_vector() -> None:
     one = unit(3)
     assert combine_vectors(np.concatenate([one, one]), [1, -1], np.ones(2, np.float32)) is None
 
 
-def test_spreads_come_from_the_reference_or_else_from_the_library() -> None:
+def test_standard_deviations_come_from_the_reference_or_else_from_the_library() -> None:
     aims = unit(5, 3)
     known = score_std(CALIBRATION, aims, np.empty((0, 3), np.float32))
     np.testing.assert_allclose(known, (REFERENCE @ aims.T).std(axis=0, ddof=1), rtol=1e-4)
@@ -116,7 +123,7 @@ def test_spreads_come_from_the_reference_or_else_from_the_library() -> None:
 # --- on disk --------------------------------------------------------------------------------------------------------
 
 
-def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_calibration_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
     calibration_file.save(file, CALIBRATION, "weights")
     found = calibration_file.load(file, "weights", DIM)
@@ -128,7 +135,7 @@ def test_a_calibration_comes_back_from_its_file(tmp_path: Path) -> None:
         np.testing.assert_allclose(kept, known, atol=1e-3)
 
 
-def test_none_is_none_and_one_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_a_missing_calibration_is_none_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
     assert calibration_file.load(file, "weights", DIM) is None
     calibration_file.save(file, CALIBRATION, "weights")
@@ -151,7 +158,7 @@ def test_the_bundled_model_has_the_calibration_of_its_weights() -> None:
     assert file.stat().st_size < 400_000
 
 
-def test_a_calibration_of_ones_own_lies_in_the_state_folder() -> None:
+def test_the_calibration_of_another_model_is_in_the_state_folder() -> None:
     (own,) = calibration_file.places("ViT-B-32", "laion2b_s34b_b79k", StateFolder(Path("/state")))
     assert str(own) == "/state/calibrations/vit_b_32_laion2b_s34b_b79k.safetensors"
     assert [str(each) for each in calibration_file.places("local-dir:/models/x", "", StateFolder(Path("/state")))] == [

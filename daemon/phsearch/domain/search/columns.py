@@ -1,7 +1,7 @@
-"""What filters ask of photos, in columns that lie row by row beside the resident matrix.
+"""The values that filters test, in columns whose rows are those of the resident matrix.
 
-About 80 bytes a photo. Cameras, formats and folders are few and long, so a row holds a number and the names stand in a
-table once: whatever is asked of a name is asked once of each name, not of each photo.
+They take about 80 bytes a photo. Cameras, formats and folders are few and long, so a row holds a number, and a table
+holds each name once: a filter tests each name, not each photo.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Photo
 
 UNDATED = np.iinfo(np.int64).min
-"""In `taken`, where no date is known."""
+"""The value of `taken` if no date is known."""
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
-_FIRST = 256
-_LEAST_NAMES = 1_000
+_MIN_ROWS = 256
+_MIN_NAMES = 1_000
 
 
 class StringDictionary:
-    """Names that rows share. A name nobody uses any more stays until there are more of those than of others."""
+    """Names that rows share, each with a number. Unused names stay until `compact` removes them."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -38,18 +38,18 @@ class StringDictionary:
         return len(self._names)
 
     def number(self, name: str) -> int:
-        """Give a name's number, a new one where it is new."""
+        """Return the number of a name, which is added if it is new."""
         if (number := self._numbers.get(name)) is None:
             number = self._numbers[name] = len(self._names)
             self._names.append(name)
         return number
 
     def listed(self) -> list[str]:
-        """Give all names, by number."""
+        """Return all names, by number."""
         return self._names.copy()
 
-    def compacted(self, used: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Forget the names that no row has; gives the numbers `used` ([n]) as they are now."""
+    def compact(self, used: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Remove the names that no row has, and return the new numbers of the rows, [n], for the old ones, `used`."""
         kept, numbers = np.unique(used, return_inverse=True)
         self._names = [self._names[number] for number in kept]
         self._numbers = {name: number for number, name in enumerate(self._names)}
@@ -58,7 +58,7 @@ class StringDictionary:
 
 Column = Literal["taken", "indexed", "lat", "lon", "bytes", "width", "height", "camera", "format", "folder"]
 
-_KINDS: dict[Column, type[np.generic]] = {
+_DTYPES: dict[Column, type[np.generic]] = {
     "taken": np.int64,
     "indexed": np.float64,
     "lat": np.float64,
@@ -73,56 +73,57 @@ _KINDS: dict[Column, type[np.generic]] = {
 
 
 class Columns:
-    """One value a photo in each column; rows are those of the matrix, which is what keeps them.
+    """One value a photo in each column. The rows are those of the matrix, which owns the columns.
 
-    `taken` is in seconds by the camera's own clock, as if that were UTC, or UNDATED; `indexed` in seconds since the
-    epoch; `lat` and `lon` in degrees, NaN where unknown; `bytes` of the file; `width` and `height` in pixels as shown;
-    `camera`, `format` and `folder` are numbers in `cameras` ("" where unknown), `formats` and `folders` (whole paths).
+    `taken` is in seconds by the camera's clock, as if that were UTC, or UNDATED; `indexed` in seconds since the
+    epoch; `lat` and `lon` in degrees, NaN if unknown; `bytes` is the size of the file; `width` and `height` are in
+    pixels as shown; `camera`, `format` and `folder` are numbers in `cameras` ("" if unknown), `formats` and `folders`
+    (whole paths).
     """
 
     def __init__(self, photos: Sequence[Photo] = ()) -> None:
         self.cameras, self.formats, self.folders = StringDictionary(), StringDictionary(), StringDictionary()
         self._count = len(photos)
-        # Column by column: a million photos by rows would take a start several seconds longer.
-        told = zip(*map(self._row_values, photos), strict=True) if photos else ((),) * len(_KINDS)
+        # Column by column: row by row a million photos would delay the start by several seconds.
+        columns = zip(*map(self._row_values, photos), strict=True) if photos else ((),) * len(_DTYPES)
         self._values: dict[Column, npt.NDArray[Any]] = {
-            name: np.array(values, kind) for (name, kind), values in zip(_KINDS.items(), told, strict=True)
+            name: np.array(values, dtype) for (name, dtype), values in zip(_DTYPES.items(), columns, strict=True)
         }
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, name: Column) -> npt.NDArray[Any]:
-        """Give one column, [n]; to be read only, and not kept."""
+        """Return one column, [n], which must not be changed or kept."""
         return self._values[name][: self._count]
 
     def put_row(self, row: int, photo: Photo) -> None:
-        """Write a row; one after the last is added."""
+        """Write a row; the row after the last one is added."""
         if row >= len(self._values["taken"]):
-            self._resize(max(_FIRST, row + row // 2 + 1))
+            self._resize(max(_MIN_ROWS, row + row // 2 + 1))
         self._count = max(self._count, row + 1)
         for values, value in zip(self._values.values(), self._row_values(photo), strict=True):
             values[row] = value
-        if len(self.folders) > max(_LEAST_NAMES, 2 * self._count):
+        if len(self.folders) > max(_MIN_NAMES, 2 * self._count):
             self._compact("folder", self.folders)
 
     def move_row(self, source: int, target: int) -> None:
-        """Write one row over another."""
+        """Copy one row over another."""
         for values in self._values.values():
             values[target] = values[source]
 
     def pop_row(self) -> None:
-        """Take the last row away."""
+        """Remove the last row."""
         self._count -= 1
 
     def shrink(self) -> None:
-        """Give back the memory of rows that are gone, and names that nobody has."""
-        self._resize(max(_FIRST, self._count))
+        """Free the memory of removed rows and of names that no row has."""
+        self._resize(max(_MIN_ROWS, self._count))
         self._compact("folder", self.folders)
         self._compact("camera", self.cameras)
 
     def _row_values(self, photo: Photo) -> tuple[float, ...]:
-        """Give a row's values, in the order of the columns."""
+        """Return the values of a row, in the order of the columns."""
         info = photo.info
         return (
             seconds(info.taken_at),
@@ -138,7 +139,7 @@ class Columns:
         )
 
     def _compact(self, name: Column, names: StringDictionary) -> None:
-        self._values[name][: self._count] = names.compacted(self[name])
+        self._values[name][: self._count] = names.compact(self[name])
 
     def _resize(self, capacity: int) -> None:
         for name, values in self._values.items():
@@ -148,11 +149,11 @@ class Columns:
 
 
 def seconds(taken_at: str | None) -> int:
-    """Give the seconds of an ISO 8601 time by its own clock; `UNDATED` for none, or one nobody can read."""
-    found = _ISO.match(taken_at or "")
-    if not found:
+    """Return the seconds of an ISO 8601 time by its own clock, UNDATED if there is none or it is malformed."""
+    match = _ISO.match(taken_at or "")
+    if not match:
         return UNDATED
     try:
-        return calendar.timegm((*map(int, found.groups()), 0, 0, 0))
+        return calendar.timegm((*map(int, match.groups()), 0, 0, 0))
     except ValueError:
         return UNDATED

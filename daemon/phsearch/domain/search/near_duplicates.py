@@ -1,11 +1,11 @@
-"""Photos of one moment: bursts, edits, copies, a RAW and its JPEG. One of them is shown, the others are counted.
+"""Near-duplicates: bursts, edits, copies, a RAW and its JPEG. The best of each group is shown, the others are counted.
 
-That two photos look alike is not enough: of 580 different photos 32 pairs are closer than half of all photos are to
-their own crop (`make quality`). So they must be related, too: the same bytes, or taken within seconds of each other by
-the same camera, or named after each other in the same place. And each must be close to the moment's best photo, not
-only to its neighbour, or an afternoon at the beach would be one moment.
+It is not enough that two photos look alike: among 580 different photos, 32 pairs are closer than half of all photos are
+to their own crop (`make quality`). So they must be related, too. They have the same bytes, or were taken by the same
+camera within seconds, or their names in the same place have a common stem. And each must be close to the best photo of
+its group, not only to a neighbour, or an afternoon at the beach would be one group.
 
-How close is close depends on the model: it is counted in standard deviations above what two photos in general have.
+The necessary cosine depends on the model: it is counted in standard deviations above that of two photos in general.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 BURST_SECONDS = 10
 MAX_GROUP = 20
-"""Moments with one sign in common. Where there are more, as all photos of a camera without a clock have the same time,
-the sign tells nothing: who comes later is compared with these alone, and the work stays in proportion to the photos.
+"""At most so many groups are compared by one key. A key that more groups share says nothing: all photos of a camera
+without a clock, for example, have the same time. So the work stays proportional to the number of photos.
 """
-_BY_NAME, _BY_TIME = 2.5, 5.0
-"""Standard deviations: a sure name says much, so that a crop in black and white counts; seconds say less."""
-_MOST = 0.8
-"""Of the way from what photos in general have to the same photo: five deviations may be more than there is room for."""
-_CAREFUL = (0.8, 0.9)
-"""Cosines where nobody knows what photos in general have."""
-_FEWEST, _ENOUGH = 30, 200
+_NAME_DEVIATIONS, _TIME_DEVIATIONS = 2.5, 5.0
+"""Standard deviations: related names say much, so a crop in black and white counts; the same seconds say less."""
+_MAX_SHARE = 0.8
+"""A threshold is at most this far from the mean cosine to one: five deviations may exceed one."""
+_STRICT = (0.8, 0.9)
+"""Cosines for a few photos and a model without a calibration: those of photos in general are unknown."""
+_MIN_PHOTOS, _SAMPLE = 30, 200
 _ADDED = re.compile(
     r"""( [ _-]* (?: \(\d{1,3}\) | ~\d{1,3} | copy(?:[ _-]?\d{1,3})? | kopie | edit(?:ed)? | bearbeitet | crop(?:ped)?
         | final | hdr | bw | small | large | burst\d* | cover | collage | enhanced | effects ) )+ $""",
@@ -47,144 +47,147 @@ _ADDED = re.compile(
 _BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
 _IPHONE = re.compile(r"^img_e(?=\d{4}$)")
 _COUNTER = re.compile(r"\(\d{1,3}\)")
-_SHORTEST = 3
+_MIN_STEM = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarityThresholds:
-    """From which cosine on two photos are close: `by_name` if their names surely are related, else `by_time`."""
+    """The lowest cosine of near-duplicates: `by_name` if their names are surely related, else `by_time`."""
 
     by_name: float
     by_time: float
 
     @classmethod
     def above(cls, mean: float, spread: float) -> Self:
-        """Give it from mean and standard deviation of the cosines of two photos."""
-        room = mean + _MOST * (1 - mean)
-        return cls(min(mean + _BY_NAME * spread, room), min(mean + _BY_TIME * spread, room))
+        """Return the thresholds for the mean and standard deviation of the cosines of two photos."""
+        limit = mean + _MAX_SHARE * (1 - mean)
+        return cls(
+            by_name=min(mean + _NAME_DEVIATIONS * spread, limit), by_time=min(mean + _TIME_DEVIATIONS * spread, limit)
+        )
 
     @classmethod
     def of(cls, mean: Vectors, covariance: Vectors) -> Self:
-        """Give it from mean [dim] and covariance [dim, dim] of photos in general: two of them have known cosines."""
+        """Return the thresholds for mean [dim] and covariance [dim, dim] of photos in general."""
         spread = float(np.sqrt((covariance * covariance).sum() + 2 * mean @ covariance @ mean))
         return cls.above(float(mean @ mean), spread)
 
     @classmethod
     def known(cls, calibration: Calibration, rows: Vectors) -> Self:
-        """Give it from a model's calibration, or else from some photos of the library, [n, dim]."""
+        """Return the thresholds by a model's calibration, or else by some photos of the library, [n, dim]."""
         if calibration.mean is not None and calibration.covariance is not None:
             return cls.of(calibration.mean, calibration.covariance)
-        if len(rows) < _FEWEST:
-            return cls(*_CAREFUL)
-        few = rows[:: -(-len(rows) // _ENOUGH)]
-        cosines = (few @ few.T)[np.triu_indices(len(few), 1)]
+        if len(rows) < _MIN_PHOTOS:
+            return cls(*_STRICT)
+        sample = rows[:: -(-len(rows) // _SAMPLE)]
+        cosines = (sample @ sample.T)[np.triu_indices(len(sample), 1)]
         return cls.above(float(cosines.mean()), float(cosines.std()))
 
 
 class NearDuplicateGrouper:
-    """Photos as they fall into moments, added best first. `groups` has their places, best first in each."""
+    """Groups photos, which are added best first. Each of `groups` holds the places of its photos, best first."""
 
     def __init__(self, thresholds: SimilarityThresholds, vectors: VectorsOf) -> None:
         self.groups: list[list[int]] = []
-        self._closeness = thresholds
+        self._thresholds = thresholds
         self._vectors = vectors
         self._count = 0
-        self._best: list[str] = []
-        self._same: dict[bytes, int] = {}
-        # What has a sign, by moment: the name's first photo, or the first and the last time.
-        self._named: dict[Hashable, dict[int, _PhotoKey]] = {}
-        self._timed: dict[Hashable, dict[int, tuple[int, int]]] = {}
+        self._best_paths: list[str] = []
+        self._group_of_digest: dict[bytes, int] = {}
+        # Key -> groups that have it, each with the name of its first photo, or with its first and last time.
+        self._by_name: dict[Hashable, dict[int, _PhotoName]] = {}
+        self._by_time: dict[Hashable, dict[int, tuple[int, int]]] = {}
 
     def add_photo(self, photo: Photo) -> None:
-        """Add the next best one."""
-        name, taken = _PhotoKey.of(photo), seconds(photo.info.taken_at)
-        moment = self._same.get(photo.digest)
-        if moment is None:
-            moment = self._closest(photo, name, taken)
-        if moment is None:
-            moment = len(self.groups)
+        """Add the next best photo."""
+        name, taken = _PhotoName.of(photo), seconds(photo.info.taken_at)
+        group = self._group_of_digest.get(photo.digest)
+        if group is None:
+            group = self._closest_group(photo, name, taken)
+        if group is None:
+            group = len(self.groups)
             self.groups.append([])
-            self._best.append(photo.path)
-        self.groups[moment].append(self._count)
+            self._best_paths.append(photo.path)
+        self.groups[group].append(self._count)
         self._count += 1
-        self._same.setdefault(photo.digest, moment)
-        for sign in name.group_keys():
-            named = self._named.setdefault(sign, {})
-            if len(named) < MAX_GROUP:
-                named.setdefault(moment, name)
-        for sign in _slots(photo, taken):
-            timed = self._timed.setdefault(sign, {})
-            if moment in timed or len(timed) < MAX_GROUP:
-                first, last = timed.get(moment, (taken, taken))
-                timed[moment] = min(first, taken), max(last, taken)
+        self._group_of_digest.setdefault(photo.digest, group)
+        for key in name.name_keys():
+            names = self._by_name.setdefault(key, {})
+            if len(names) < MAX_GROUP:
+                names.setdefault(group, name)
+        for key in _time_keys(photo, taken):
+            times = self._by_time.setdefault(key, {})
+            if group in times or len(times) < MAX_GROUP:
+                first, last = times.get(group, (taken, taken))
+                times[group] = min(first, taken), max(last, taken)
 
-    def _closest(self, photo: Photo, name: _PhotoKey, taken: int) -> int | None:
-        """Give the moment whose best photo is the closest, of those that the photo is related and close to."""
-        least: dict[int, float] = {}
-        for sign in _slots(photo, taken):
-            for moment, (first, last) in self._timed.get(sign, {}).items():
-                # Those of one sign lie within twice the seconds: who comes between two of them is near to one.
+    def _closest_group(self, photo: Photo, name: _PhotoName, taken: int) -> int | None:
+        """Return the group with the closest best photo, of those that the photo is related and close to."""
+        thresholds: dict[int, float] = {}
+        for key in _time_keys(photo, taken):
+            for group, (first, last) in self._by_time.get(key, {}).items():
+                # Photos with one key lie within twice the seconds: a photo between two of them is near one of them.
                 if first - BURST_SECONDS <= taken <= last + BURST_SECONDS:
-                    least[moment] = self._closeness.by_time
-        for sign in name.group_keys():
-            for moment, other in self._named.get(sign, {}).items():
-                if name.surely(other):
-                    least[moment] = self._closeness.by_name
+                    thresholds[group] = self._thresholds.by_time
+        for key in name.name_keys():
+            for group, other in self._by_name.get(key, {}).items():
+                if name.is_surely_related(other):
+                    thresholds[group] = self._thresholds.by_name
                 else:
-                    least.setdefault(moment, self._closeness.by_time)
-        if not least:
+                    thresholds.setdefault(group, self._thresholds.by_time)
+        if not thresholds:
             return None
-        own, *others = self._vectors([photo.path, *(self._best[moment] for moment in least)])
-        found = zip(np.stack(others) @ own, least, strict=True)
-        close = [(-float(cosine), moment) for cosine, moment in found if cosine >= least[moment]]
+        vector, *others = self._vectors([photo.path, *(self._best_paths[group] for group in thresholds)])
+        cosines = zip(np.stack(others) @ vector, thresholds, strict=True)
+        close = [(-float(cosine), group) for cosine, group in cosines if cosine >= thresholds[group]]
         return min(close)[1] if close else None
 
 
 def collapse(photos: Sequence[Photo], vectors: VectorsOf, thresholds: SimilarityThresholds) -> list[list[int]]:
-    """Group `photos`, best first; gives moments in the order of their best photos.
+    """Return the groups of `photos`, which come best first, in the order of their best photos.
 
-    A moment is the places of its photos, best first; every photo is in one.
+    A group is the places of its photos, best first; every photo is in one group.
     """
-    moments = NearDuplicateGrouper(thresholds, vectors)
+    grouper = NearDuplicateGrouper(thresholds, vectors)
     for photo in photos:
-        moments.add_photo(photo)
-    return moments.groups
+        grouper.add_photo(photo)
+    return grouper.groups
 
 
 def related(photos: Sequence[Photo]) -> list[list[int]]:
-    """Give the places of photos that may be of one moment, whatever they show: groups of two or more."""
-    group = list(range(len(photos)))
+    """Return the places of photos that are related, whatever they show, in groups of two or more."""
+    parent = list(range(len(photos)))  # a union-find forest
 
-    def head(place: int) -> int:
-        while group[place] != place:
-            group[place] = group[group[place]]
-            place = group[place]
+    def find(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
         return place
 
     first: dict[Hashable, int] = {}
     for place, photo in enumerate(photos):
-        for sign in (photo.digest, *_PhotoKey.of(photo).group_keys(), *_slots(photo, seconds(photo.info.taken_at))):
-            group[head(place)] = head(first.setdefault(sign, place))
+        times = _time_keys(photo, seconds(photo.info.taken_at))
+        for key in (photo.digest, *_PhotoName.of(photo).name_keys(), *times):
+            parent[find(place)] = find(first.setdefault(key, place))
     groups: dict[int, list[int]] = {}
     for place in range(len(photos)):
-        groups.setdefault(head(place), []).append(place)
+        groups.setdefault(find(place), []).append(place)
     return [places for places in groups.values() if len(places) > 1]
 
 
 def stem(name: str) -> str:
-    """Give what a file's name has in common with the names of its copies and edits; "" where that is too little.
+    """Return the part of a file's name that its copies and edits share, "" if that part is too short.
 
-    "IMG_1234-edited (1).jpg", "Copy of IMG_1234.JPG", "IMG_E1234.HEIC" and "IMG_1234.CR2" have "img_1234".
+    It is "img_1234" for "IMG_1234-edited (1).jpg", "Copy of IMG_1234.JPG", "IMG_E1234.HEIC" and "IMG_1234.CR2".
     """
     bare = _BEFORE.sub("", _bare(name))
     bare = (_ADDED.sub("", bare) or bare).casefold().strip(" _-")
     bare = _IPHONE.sub("img_", bare)
-    return bare if len(bare) >= _SHORTEST and any(map(str.isdigit, bare)) else ""
+    return bare if len(bare) >= _MIN_STEM and any(map(str.isdigit, bare)) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _PhotoKey:
-    """What a photo's name and place say, and how surely: a number in parentheses may count copies or a whole album."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PhotoName:
+    """The name of a photo and when it was taken. A number in parentheses may count copies, or a whole album."""
 
     folder: str
     stem: str
@@ -195,16 +198,16 @@ class _PhotoKey:
     def of(cls, photo: Photo) -> Self:
         folder, _, name = photo.path.rpartition("/")
         counted = _COUNTER.search(_bare(name)) is not None
-        return cls(folder, stem(name), counted, seconds(photo.info.taken_at))
+        return cls(folder=folder, stem=stem(name), counted=counted, taken=seconds(photo.info.taken_at))
 
-    def group_keys(self) -> Iterator[Hashable]:
+    def name_keys(self) -> Iterator[Hashable]:
         if self.stem:
-            # Edits and RAW files often lie in a folder of their own below or beside.
+            # Edits and RAW files are often in a separate folder, below or beside.
             yield self.folder, self.stem
             yield self.folder.rpartition("/")[0], self.stem
 
-    def surely(self, other: _PhotoKey) -> bool:
-        """Tell whether one is made of the other: cameras begin anew to count, so times that differ say no."""
+    def is_surely_related(self, other: _PhotoName) -> bool:
+        """Whether one is made from the other. Cameras restart their numbers, so the times must agree."""
         if self.counted or other.counted:
             return False
         if UNDATED in (self.taken, other.taken):
@@ -212,8 +215,8 @@ class _PhotoKey:
         return abs(self.taken - other.taken) <= BURST_SECONDS
 
 
-def _slots(photo: Photo, taken: int) -> Iterator[Hashable]:
-    """Give the two slots of time that a photo is in: two that are near to each other share one."""
+def _time_keys(photo: Photo, taken: int) -> Iterator[Hashable]:
+    """Yield the two slots of time that a photo is in: photos within the seconds of a burst share one."""
     if taken != UNDATED:
         slot = taken // BURST_SECONDS
         yield photo.info.camera, slot

@@ -1,13 +1,13 @@
-"""How probable it is that a photo is what a query meant.
+"""Relevance: the probability that a photo is what a query means.
 
-A cosine says nothing by itself: 0.2 is a find for "receipt" and noise for "outdoors". It is read against two things.
-The first is what photos in general score for this very query, their mean and spread, which follow in closed form from
-mean and covariance of the vectors of reference photos. The second is the library itself: what lies far below its
-best find is not meant beside it. A logistic curve of the two, fitted on captioned photos with queries that match
-nothing among them, gives the probability (Platt 1999, "Probabilistic outputs for support vector machines"). It grows
-with the cosine, so a cut-off by probability never changes the order of what is shown.
+A cosine alone says nothing: 0.2 is a good hit for "receipt" and noise for "outdoors". It is compared with two things.
+The first is the scores of photos in general for the same query. Their mean and spread follow in closed form from the
+mean and covariance of the vectors of reference photos. The second is the library itself: a photo far below its best
+hit is probably not meant. A logistic curve of the two gives the probability (Platt 1999, "Probabilistic outputs for
+support vector machines"). It is fitted on captioned photos, with queries that match none of them. The probability
+grows with the cosine, so a cut-off by probability never changes the order of the hits.
 
-What a photo scores for neutral prompts was measured, too, and adds nothing to these: `make quality` shows it.
+The scores of photos for neutral prompts were measured, too. They add nothing to these two: `make quality` shows it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 Band = Literal["strong", "likely", "weak", "none"]
 Kind = Literal["words", "photo"]
-"""What a query is made of: a photo's cosines with photos are of another kind than a text's."""
+"""What a query consists of: cosines between photos are distributed otherwise than those of a text."""
 BANDS: tuple[Band, ...] = ("strong", "likely", "weak")
 
 SHORT = 2
-"""Words of a phrase that is short: it is put into templates."""
+"""A phrase of at most so many words is put into templates."""
 
-_FEWEST = 30
-"""With fewer photos a library says nothing of photos in general."""
-_LEAST = 1e-6
+_MIN_PHOTOS = 30
+"""A library with fewer photos says nothing about photos in general."""
+_MIN_STD = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """Logit of the probability of a photo that lies z standard deviations above photos in general.
 
@@ -47,9 +47,9 @@ class Curve:
     below: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What is known of one model: its reference photos, its curves, and from which probability on a band begins."""
+    """What is known of one model: its reference photos, its curves, and the lowest probability of each band."""
 
     words: Curve
     photo: Curve
@@ -57,65 +57,66 @@ class Calibration:
     likely: float
     weak: float
     templates: tuple[str, ...] = ("{}",)
-    """A phrase of few words is the mean of its vectors in these (Radford et al. 2021, section 3.1.4)."""
+    """The vector of a short phrase is the mean over these (Radford et al. 2021, section 3.1.4)."""
     mean: Vectors | None = None
-    """[dim], of reference photos; None for a model that nobody has calibrated."""
+    """[dim], of reference photos; None for a model without a calibration."""
     covariance: Vectors | None = None
-    """[dim, dim], of the same."""
+    """[dim, dim], of the same photos."""
 
     @property
     def fitted(self) -> bool:
-        """Whether it was made for this very model."""
+        """Whether it was made for this model."""
         return self.mean is not None
 
     def threshold(self, band: Band) -> float:
-        """Give the probability from which on a photo is of at least this band."""
+        """Return the lowest probability of a band."""
         return {"strong": self.strong, "likely": self.likely, "weak": self.weak, "none": 0.0}[band]
 
     def band(self, probability: float) -> Band:
-        """Give the highest band that a probability reaches."""
+        """Return the highest band that a probability reaches."""
         return next((band for band in BANDS if probability >= self.threshold(band)), "none")
 
 
 def probabilities(
     calibration: Calibration, query: Vectors, scores: Vectors, kind: Kind
 ) -> npt.NDArray[np.float64] | None:
-    """Give the probability of each photo, [n], of the cosines `scores` ([n]) of the whole library with `query` ([dim]).
+    """Return the probability of each photo, [n], from the cosines `scores` ([n]) of the whole library with `query`.
 
-    None where the model is not calibrated: then nothing can be said.
+    `query` is [dim]. None if the model is not calibrated.
     """
     if calibration.mean is None or calibration.covariance is None or not len(scores):
         return None
     mean = float(calibration.mean @ query)
-    spread = max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
-    z = (scores.astype(np.float64) - mean) / max(spread, _LEAST)
+    std = max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
+    z = (scores.astype(np.float64) - mean) / max(std, _MIN_STD)
     logit = logits(calibration.words if kind == "words" else calibration.photo, z)
-    chances: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
-    return chances
+    probability: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
+    return probability
 
 
 def logits(curve: Curve, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give the logit of each photo of a library, [n], of how far it lies above photos in general, `z` ([n])."""
-    found: npt.NDArray[np.float64] = curve.base + curve.own * z + curve.below * (z - z.max())
-    return found
+    """Return the logit of each photo of a library, [n], from `z` ([n]), its distance from photos in general."""
+    logit: npt.NDArray[np.float64] = curve.base + curve.own * z + curve.below * (z - z.max())
+    return logit
 
 
 def score_std(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors:
-    """Give the standard deviation, [m], of what photos in general score for `aims`, [m, dim].
+    """Return the standard deviation, [m], of the scores of photos in general for `aims`, [m, dim].
 
-    `scores`, [n, m], are those of the library, which stands for photos in general where there is no reference.
+    `scores`, [n, m], are those of the library, which stands for photos in general if there is no reference.
     """
     if calibration.covariance is not None:
         variance = np.einsum("md,de,me->m", aims, calibration.covariance, aims)
-        found: Vectors = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
-        return found
-    if len(scores) < _FEWEST:
+        std: Vectors = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+        return std
+    if len(scores) < _MIN_PHOTOS:
         return np.ones(len(aims), np.float32)
-    spread: Vectors = scores.std(axis=0).astype(np.float32)
-    return spread
+    library_std: Vectors = scores.std(axis=0).astype(np.float32)
+    return library_std
 
 
-UNCALIBRATED = Calibration(Curve(0, 0, 0), Curve(0, 0, 0), strong=1, likely=1, weak=1)
-"""Of a model nobody has calibrated: nothing is said of its photos. A library's own scores are no substitute: in one of
+_NO_CURVE = Curve(base=0, own=0, below=0)
+UNCALIBRATED = Calibration(words=_NO_CURVE, photo=_NO_CURVE, strong=1, likely=1, weak=1)
+"""For a model without a calibration: its photos have no relevance. The scores of the library are no substitute: among
 red photos none would stand out as red.
 """

@@ -1,6 +1,11 @@
-"""One search in the matrix: every photo scored and judged, the filters' mask laid over it, the best of what is left.
+"""One search in the matrix: every photo is scored and judged, filters and cut-off are applied, and the best remain.
 
-Filters and cut-off are masks over the exact scores, never applied to a list that was cut before: no photo is lost.
+Filters and cut-off are masks over the exact scores. They are never applied to a list that was already cut, so no photo
+is lost.
+
+A query with several aims becomes one vector. For each aim a photo counts by how far it lies above the average, in
+standard deviations of that aim's scores; the query is the weighted sum. In a plain sum of vectors a photo would
+outweigh the words beside it: cosines between photos spread several times as widely as those between a text and photos.
 """
 
 from __future__ import annotations
@@ -26,52 +31,32 @@ if TYPE_CHECKING:
     """[n]."""
     Where = Callable[[Columns], Mask]
 
-
-# Several words and photos as one query vector.
-#
-# Each aim says of every photo how far above the average it is for it, in standard deviations of its own scores; the
-# query is the weighted sum of that. A plain sum of vectors would let a photo drown the words beside it: cosines between
-# photos spread several times as widely as those between a text and photos.
-
-
-_LEAST = 1e-6
-
-
-def combine_vectors(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vectors | None:
-    """Give the [dim] unit vector of `aims` ([m, dim], unit rows) with their weights.
-
-    `spreads` ([m]) are the standard deviations of the scores that photos in general have for each aim. None where the
-    aims cancel out: nothing is left to rank by.
-    """
-    factors: Vectors = (np.asarray(weights) / np.maximum(spreads, _LEAST)).astype(np.float32)
-    total: Vectors = factors @ aims
-    length = float(np.linalg.norm(total))
-    if length <= _LEAST * float(np.abs(factors).sum()):
-        return None
-    unit: Vectors = total / np.float32(length)
-    return unit
+_TINY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """What is left out: photos below this cosine, or less probable than this."""
+    """The photos to leave out: those with a cosine below `score`, or a probability below `relevance`."""
 
     score: float | None = None
     relevance: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankedPhoto:
-    """One photo as it ranks; `relevance` is None where nothing can be said of it."""
+    """One photo with its cosine; `relevance` is None if the model is not calibrated."""
 
     photo: Photo
     score: float
     relevance: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """`best` first; `matching` photos pass the filters, of which the cut leaves out `hidden`, at best `closest`."""
+    """The `best` photos, best first, of the `matching` ones that pass the filters.
+
+    The cut-off leaves out `hidden` of them; `closest` is their highest relevance.
+    """
 
     best: list[RankedPhoto]
     matching: int
@@ -79,9 +64,9 @@ class Ranking:
     closest: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """Where one photo ranks, from 1, of how many that pass the filters; `passes` says whether it does."""
+    """The rank of one photo, from 1, among the `total` that pass the filters; `passes`: whether it passes them."""
 
     rank: int
     total: int
@@ -89,54 +74,88 @@ class Rank:
     passes: bool
 
 
+_NO_CUTOFF = Cutoff()
+
+
+def combine_vectors(aims: Vectors, weights: Sequence[float], spreads: Vectors) -> Vectors | None:
+    """Return the [dim] unit vector of `aims` ([m, dim], unit rows) with their weights.
+
+    `spreads` ([m]) are the standard deviations of the scores of photos in general for each aim. None if the aims cancel
+    each other out: then nothing ranks.
+    """
+    factors: Vectors = (np.asarray(weights) / np.maximum(spreads, _TINY)).astype(np.float32)
+    total: Vectors = factors @ aims
+    length = float(np.linalg.norm(total))
+    if length <= _TINY * float(np.abs(factors).sum()):
+        return None
+    unit: Vectors = total / np.float32(length)
+    return unit
+
+
 def rank(
-    index: VectorIndex, query: Vectors, kind: Kind, calibration: Calibration, where: Where, cut: Cutoff, most: int
+    index: VectorIndex,
+    query: Vectors,
+    *,
+    kind: Kind,
+    calibration: Calibration,
+    where: Where,
+    limit: int,
+    cutoff: Cutoff = _NO_CUTOFF,
 ) -> Ranking:
-    """Give the `most` photos nearest to `query` ([dim], unit length), ties by path."""
+    """Return the `limit` photos nearest to `query` ([dim], unit length), ties by path."""
     if not len(index):
-        return Ranking([], 0)
+        return Ranking(best=[], matching=0)
     scores = index.scores(query)
-    chances = probabilities(calibration, query, scores, kind)
+    relevances = probabilities(calibration, query, scores, kind)
     passing = where(index.columns)
     kept = passing.copy()
-    if cut.score is not None:
-        kept &= scores >= cut.score
-    if cut.relevance is not None and chances is not None:
-        kept &= chances >= cut.relevance
-    matching, left = int(np.count_nonzero(passing)), passing & ~kept
-    hidden = int(np.count_nonzero(left))
-    closest = float(chances[left].max()) if hidden and chances is not None else None
-    rows = index.best(scores, kept, most)
-    return Ranking([_candidate(index, row, scores, chances) for row in rows], matching, hidden, closest)
+    if cutoff.score is not None:
+        kept &= scores >= cutoff.score
+    if cutoff.relevance is not None and relevances is not None:
+        kept &= relevances >= cutoff.relevance
+    left_out = passing & ~kept
+    hidden = int(np.count_nonzero(left_out))
+    return Ranking(
+        best=[_ranked(index, row, scores, relevances) for row in index.best(scores, kept, limit)],
+        matching=int(np.count_nonzero(passing)),
+        hidden=hidden,
+        closest=float(relevances[left_out].max()) if hidden and relevances is not None else None,
+    )
 
 
-def list_by_date(index: VectorIndex, where: Where, most: int) -> Ranking:
-    """Give the `most` newest photos, for a query that only filters."""
+def list_by_date(index: VectorIndex, where: Where, limit: int) -> Ranking:
+    """Return the `limit` newest photos, for a query that only filters."""
     if not len(index):
-        return Ranking([], 0)
+        return Ranking(best=[], matching=0)
     passing = where(index.columns)
-    rows = index.newest(passing, most)
-    return Ranking([RankedPhoto(index.photo(row), 0.0, None) for row in rows], int(np.count_nonzero(passing)))
+    return Ranking(
+        best=[RankedPhoto(photo=index.photo(row), score=0.0, relevance=None) for row in index.newest(passing, limit)],
+        matching=int(np.count_nonzero(passing)),
+    )
 
 
 def rank_of(
-    index: VectorIndex, path: str, query: Vectors, kind: Kind, calibration: Calibration, where: Where
+    index: VectorIndex, path: str, query: Vectors, *, kind: Kind, calibration: Calibration, where: Where
 ) -> Rank | None:
-    """Say where one photo stands; None where it is not here."""
+    """Return the rank of one photo; None if it is not indexed."""
     row = index.row(path)
     if row is None:
         return None
     scores = index.scores(query)
     passing = where(index.columns)
     above = passing & (scores > scores[row])
-    ties = sum(index.photo(tie).path < path for tie in np.flatnonzero(passing & (scores == scores[row])).tolist())
-    candidate = _candidate(index, row, scores, probabilities(calibration, query, scores, kind))
-    rank = int(np.count_nonzero(above)) + ties + 1
-    return Rank(rank, int(np.count_nonzero(passing)), candidate, bool(passing[row]))
+    ties = np.flatnonzero(passing & (scores == scores[row])).tolist()
+    earlier_ties = sum(index.photo(tie).path < path for tie in ties)
+    return Rank(
+        rank=int(np.count_nonzero(above)) + earlier_ties + 1,
+        total=int(np.count_nonzero(passing)),
+        photo=_ranked(index, row, scores, probabilities(calibration, query, scores, kind)),
+        passes=bool(passing[row]),
+    )
 
 
 def softmax_shares(scores: Sequence[float], scale: float) -> list[float]:
-    """Give the softmax of cosines under the model's own logit scale: what it would say if it had to choose one."""
+    """Return the softmax of cosines under the model's logit scale: its choice if it had to choose one photo."""
     if not scores:
         return []
     logits = scale * (np.asarray(scores, np.float64) - max(scores))
@@ -144,5 +163,9 @@ def softmax_shares(scores: Sequence[float], scale: float) -> list[float]:
     return [float(share) for share in weights / weights.sum()]
 
 
-def _candidate(index: VectorIndex, row: int, scores: Vectors, chances: npt.NDArray[np.float64] | None) -> RankedPhoto:
-    return RankedPhoto(index.photo(row), float(scores[row]), None if chances is None else float(chances[row]))
+def _ranked(index: VectorIndex, row: int, scores: Vectors, relevances: npt.NDArray[np.float64] | None) -> RankedPhoto:
+    return RankedPhoto(
+        photo=index.photo(row),
+        score=float(scores[row]),
+        relevance=None if relevances is None else float(relevances[row]),
+    )

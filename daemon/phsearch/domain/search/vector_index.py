@@ -1,8 +1,8 @@
-"""The resident matrix: every vector of the library in memory, ranked exactly, with what filters ask for beside it.
+"""The resident matrix: every vector of the library in memory, ranked exactly, beside the columns that filters test.
 
-A product of 100,000 x 384 takes about 10 ms, less than an approximate index saves, and a filter is just a mask that
-loses nothing. Rows are float32 for speed, rounded through float16 so that a vector ranks the same before and after it
-has been to the store. One thread at a time uses an index (the rank lane).
+A product of 100,000 x 384 takes about 10 ms, so an approximate index would save less than it costs, and a filter is a
+mask that loses no photo. Rows are float32 for speed. They are rounded to float16 and back, so that a vector ranks the
+same before and after it was in the store. Only one thread uses an index, the rank thread.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.5
 _SHRINK = 0.25
-"""Share of rows in use below which the rest is given back; far below what growth leaves, or they would alternate."""
-_FIRST_ROWS = 256
-_AT_ONCE = 4_096
-_SOME = 2_000
+"""The memory shrinks when less than this share is in use. Growth leaves far more, so the two do not alternate."""
+_MIN_ROWS = 256
+_ROWS_AT_ONCE = 4_096
+_SAMPLE_ROWS = 2_000
 
 
 class VectorIndex:
-    """Path -> unit vector, and the ranking of all of them for a query. A row is a photo's place, as of now."""
+    """Photos with their unit vectors, and their ranking for a query. A photo's row changes when others are removed."""
 
     def __init__(self) -> None:
         self.columns = Columns()
@@ -41,7 +41,7 @@ class VectorIndex:
         return len(self._photos)
 
     def paths(self) -> list[str]:
-        """Give the paths of all photos."""
+        """Return the paths of all photos."""
         return [photo.path for photo in self._photos]
 
     def load(self, photos: Sequence[Photo], vectors: Vectors) -> None:
@@ -70,19 +70,19 @@ class VectorIndex:
         self._reserve(len(self._photos) + len(fresh), vectors[0].shape[0])
         self._row_of.update({photo.path: row for row, photo in enumerate(fresh, len(self._photos))})
         self._photos += fresh
-        for start in range(0, len(photos), _AT_ONCE):
-            rows = [self._row_of[photo.path] for photo in photos[start : start + _AT_ONCE]]
-            self._rows[rows] = round_to_float16(np.stack(vectors[start : start + _AT_ONCE]))
+        for start in range(0, len(photos), _ROWS_AT_ONCE):
+            rows = [self._row_of[photo.path] for photo in photos[start : start + _ROWS_AT_ONCE]]
+            self._rows[rows] = round_to_float16(np.stack(vectors[start : start + _ROWS_AT_ONCE]))
         for photo in photos:
             self._put_photo(self._row_of[photo.path], photo)
 
     def remove_paths(self, paths: Iterable[str]) -> None:
-        """Take photos out."""
+        """Remove photos."""
         for path in paths:
             self.remove_path(path)
 
     def remove_path(self, path: str) -> None:
-        """Take a photo out; the last row moves into its place."""
+        """Remove a photo; the last row moves into its place."""
         row = self._row_of.pop(path, None)
         if row is None:
             return
@@ -94,12 +94,12 @@ class VectorIndex:
             self.columns.move_row(last, row)
         self._photos.pop()
         self.columns.pop_row()
-        if last < self._rows.shape[0] * _SHRINK and self._rows.shape[0] > _FIRST_ROWS:
+        if last < self._rows.shape[0] * _SHRINK and self._rows.shape[0] > _MIN_ROWS:
             self._resize(last)
             self.columns.shrink()
 
     def rename_path(self, source: str, target: Photo) -> Vectors | None:
-        """Give a photo's row another name, replacing what had it; gives a copy of its vector, [dim]."""
+        """Rename a photo, replacing any with the new name, and return a copy of its vector, [dim]; None if unknown."""
         if source not in self._row_of:
             return None
         if source != target.path:
@@ -110,13 +110,13 @@ class VectorIndex:
         return self.vector(target.path)
 
     def pop_vector(self, path: str) -> Vectors | None:
-        """Remove a photo and give the vector it had, [dim]."""
+        """Remove a photo and return its vector, [dim]."""
         vector = self.vector(path)
         self.remove_path(path)
         return vector
 
     def vector(self, path: str) -> Vectors | None:
-        """Give a copy of one photo's vector, [dim]."""
+        """Return a copy of a photo's vector, [dim]."""
         row = self._row_of.get(path)
         if row is None:
             return None
@@ -124,43 +124,43 @@ class VectorIndex:
         return vector
 
     def vectors(self, paths: Sequence[str]) -> Vectors:
-        """Give copies of the vectors of photos, [k, dim]; zeros for one that is not here."""
-        found: Vectors = np.zeros((len(paths), self._rows.shape[1]), np.float32)
+        """Return copies of the vectors of photos, [k, dim]; zeros for an unknown photo."""
+        vectors: Vectors = np.zeros((len(paths), self._rows.shape[1]), np.float32)
         known = [(place, row) for place, path in enumerate(paths) if (row := self._row_of.get(path)) is not None]
         if known:
             places, rows = zip(*known, strict=True)
-            found[list(places)] = self._rows[list(rows)]
-        return found
+            vectors[list(places)] = self._rows[list(rows)]
+        return vectors
 
     def sample(self) -> Vectors:
-        """Give the vectors of some photos, [k, dim]: enough to know what photos here have in common."""
-        return self._rows[: min(len(self._photos), _SOME)]
+        """Return the vectors of some photos, [k, dim]: enough to know how similar photos of this library are."""
+        return self._rows[: min(len(self._photos), _SAMPLE_ROWS)]
 
     def row(self, path: str) -> int | None:
-        """Give a photo's row."""
+        """Return a photo's row."""
         return self._row_of.get(path)
 
     def photo(self, row: int) -> Photo:
-        """Return the photo of a row, as it was when it was put here."""
+        """Return the photo of a row, as it was when it was added."""
         return self._photos[row]
 
     def scores(self, query: Vectors) -> Vectors:
-        """Give the cosine of every photo, [n], with `query`, [dim] and of unit length; of several, [m, dim], [n, m]."""
-        # Rounding to float16 leaves lengths a little off one; a cosine is never above it.
+        """Return the cosine of every photo, [n], with a unit vector `query`, [dim]; [n, m] for several, [m, dim]."""
+        # After rounding to float16 lengths differ a little from one; a cosine must not exceed one.
         scores: Vectors = np.clip(self._rows[: len(self._photos)] @ query.T, -1.0, 1.0)
         return scores
 
     def best(self, scores: Vectors, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
-        """Give the rows in the `mask` ([n]) with the highest `scores` ([n]), best first, ties by path."""
+        """Return the rows in `mask` ([n]) with the highest `scores` ([n]), best first, ties by path."""
         rows = np.flatnonzero(mask)
         if limit < len(rows):
-            # All that reach the limit-th best score: a tie at the cut is then decided by path, not by row.
-            among = scores[rows]
-            rows = rows[among >= np.partition(among, len(rows) - limit)[len(rows) - limit]]
+            # Keep all that reach the limit-th best score: then the path decides a tie at the limit, not the row.
+            masked = scores[rows]
+            rows = rows[masked >= np.partition(masked, len(rows) - limit)[len(rows) - limit]]
         return sorted(rows.tolist(), key=lambda row: (-scores[row], self._photos[row].path))[:limit]
 
     def newest(self, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
-        """Give the rows in the `mask` ([n]) taken last, newest first, those without a date at the end, ties by path."""
+        """Return the rows in `mask` ([n]) taken last, newest first, undated ones at the end, ties by path."""
         return self.best(self.columns["taken"].astype(np.float64), mask, limit)
 
     def _put_photo(self, row: int, photo: Photo) -> None:
@@ -176,12 +176,12 @@ class VectorIndex:
         self._resize(max(count, int(capacity * _GROWTH)))
 
     def _resize(self, capacity: int) -> None:
-        rows = np.empty((max(_FIRST_ROWS, capacity), self._rows.shape[1]), np.float32)
+        rows = np.empty((max(_MIN_ROWS, capacity), self._rows.shape[1]), np.float32)
         kept = len(self._photos)
         rows[:kept] = self._rows[:kept]
         self._rows = rows
 
 
 def round_to_float16(vectors: Vectors) -> Vectors:
-    """Give the vectors as the store keeps them: rounded to float16, in float32 again."""
+    """Return the vectors as the store keeps them: rounded to float16, as float32."""
     return vectors.astype(np.float16).astype(np.float32)

@@ -133,7 +133,7 @@ class Searcher:
         def rank_one() -> Rank | None:
             where = self._where(query, SearchRequest(query=text), roots)
             vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
-            return rank_of(self._index, path, vector, _kind(query), calibration, where)
+            return rank_of(self._index, path, vector, kind=_kind(query), calibration=calibration, where=where)
 
         found = await self._executor.submit(rank_one)
         if found is None:
@@ -183,8 +183,15 @@ class Searcher:
             limit = min(limit * _CANDIDATES_PER_HIT + _EXTRA_CANDIDATES, _MAX_CANDIDATES)
         if query.aims:
             vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
-            cutoff = Cutoff(request.min_score, _min_relevance(request, calibration))
-            ranking = rank(self._index, vector, _kind(query), calibration, where, cutoff, limit)
+            ranking = rank(
+                self._index,
+                vector,
+                kind=_kind(query),
+                calibration=calibration,
+                where=where,
+                cutoff=Cutoff(score=request.min_score, relevance=_min_relevance(request, calibration)),
+                limit=limit,
+            )
         else:
             ranking = list_by_date(self._index, where, limit)
         if not request.collapse:
