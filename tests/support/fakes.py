@@ -1,4 +1,4 @@
-"""Working dummies: small, real things to talk to instead of mocks."""
+"""A fake daemon: a real socket with scripted answers, instead of mocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HANG_UP = object()
 """Scripted instead of an answer: close the connection."""
 SILENCE = object()
-"""Scripted instead of an answer: say nothing and keep the connection."""
+"""Scripted instead of an answer: send nothing and keep the connection."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is scripted, never raised
@@ -28,11 +28,11 @@ class Refusal(Exception):  # noqa: N818 - it is scripted, never raised
 
 
 class ScriptedDaemon:
-    """A socket server in a thread that answers each method as it is told and remembers what it was asked.
+    """A socket server in a thread that answers each method by a script and records the requests in `asked`.
 
-    An entry of the script is a result, a Refusal, raw bytes to send as they are, HANG_UP, SILENCE, or a list of these:
-    taken one a call, the last again and again; or a function of the params that gives one. `events` are sent after a
-    subscription, which then hangs up if `hangs_up`.
+    An entry of the script is a result, a Refusal, raw bytes to send as they are, HANG_UP, SILENCE, a list of these (one
+    for each call, the last one repeated), or a function of the params that returns one. `events` are sent after a
+    subscription, and then the connection is closed if `hangs_up`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ScriptedDaemon:
 
     @property
     def connections(self) -> int:
-        """How many connections there have been."""
+        """The number of connections so far."""
         return len(self._connections)
 
     def _spawn(self, work: Callable[..., None], *args: Any) -> None:
@@ -91,7 +91,7 @@ class ScriptedDaemon:
                     return
 
     def _answer(self, connection: socket.socket, request: dict[str, Any]) -> bool:
-        told = self._told(request)
+        told = self._scripted(request)
         head = {"jsonrpc": "2.0", "id": request["id"]}
         match told:
             case _ if told is HANG_UP:
@@ -110,7 +110,7 @@ class ScriptedDaemon:
             return not self._hangs_up
         return True
 
-    def _told(self, request: dict[str, Any]) -> Any:
+    def _scripted(self, request: dict[str, Any]) -> Any:
         with self._lock:
             answers = self._script[request["method"]]
             told = answers.pop(0) if len(answers) > 1 else answers[0]

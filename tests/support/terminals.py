@@ -1,4 +1,4 @@
-"""The client on a terminal of its own."""
+"""Run the client on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLI = [sys.executable, "-m", "phsearch.cli"]
 
 
 class Ran:
-    """What a run gave."""
+    """The result of a run: exit status and output."""
 
     def __init__(self, status: int, out: bytes, err: str = "") -> None:
         self.status, self.raw, self.err = status, out, err
@@ -27,7 +27,7 @@ class Ran:
 
 
 def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ran:
-    """Run the client on a terminal of its own; both streams come back as one, as a person would see them."""
+    """Run the client on a new terminal. Both streams are returned as one, as a user sees them."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen([*CLI, *args], env=env, stdin=slave, stdout=slave, stderr=slave) as process:
@@ -36,7 +36,7 @@ def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ra
         while select.select([master], [], [], 20)[0]:
             try:
                 chunk = os.read(master, 4096)
-            except OSError:  # EIO: the last one has left the terminal
+            except OSError:  # EIO: the last process has closed the terminal
                 break
             seen += chunk
         process.wait(20)

@@ -65,7 +65,7 @@ def _remove_service(install_paths: InstallPaths, env: Mapping[str, str], print_l
 def _confirm(install_paths: InstallPaths) -> None:
     if not sys.stdin.isatty():
         raise PhsearchError(
-            "--purge removes the index and the settings, and asks before it does", "print_line --yes to mean it"
+            "--purge removes the index and the settings, and asks before it does", "say --yes to mean it"
         )
     sys.stderr.write(f"Remove the index in {install_paths.state} and {install_paths.config}? [y/N] ")
     sys.stderr.flush()

@@ -49,7 +49,7 @@ def activated(tmp_path: Path) -> Activated:
     return activated
 
 
-def test_questions_asked_before_the_start_are_answered_after_it(activated: Activated) -> None:
+def test_requests_before_the_start_are_answered_after_it(activated: Activated) -> None:
     photo(activated.daemon.photos / "x.png", "red")
     with socket.socket(socket.AF_UNIX) as early:
         early.connect(str(activated.daemon.socket))
@@ -76,7 +76,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_daemon_that_cannot_start_tells_everyone_who_waits(tmp_path: Path) -> None:
+def test_a_daemon_that_cannot_start_tells_every_waiting_client(tmp_path: Path) -> None:
     activated = Activated(tmp_path, settings="rots = []\n")
     activated.listener.listen(8)
     clients = [socket.socket(socket.AF_UNIX) for _ in range(3)]

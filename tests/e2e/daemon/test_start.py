@@ -143,7 +143,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost_when_there_is_room_again(tmp_pa
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_model_that_cannot_be_had_is_said_in_status_and_the_daemon_stays_up(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_named_in_status_and_the_daemon_stays_up(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, PHSEARCHD)
     photo(daemon.photos / "x.png", "red")
     daemon.start("--model", "ViT-B-33")

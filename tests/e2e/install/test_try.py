@@ -31,7 +31,7 @@ def test_every_question_finds_its_photograph() -> None:
     assert '$ phsearch-client "a cat"' in done.stdout
 
 
-def test_a_folder_of_ones_own_is_searched_and_left_as_it_was(tmp_path: Path) -> None:
+def test_the_users_folder_is_searched_and_left_as_it_was(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "x.png").write_bytes((Path(skimage.__file__).parent / "data" / "chelsea.png").read_bytes())
@@ -44,7 +44,7 @@ def test_a_folder_of_ones_own_is_searched_and_left_as_it_was(tmp_path: Path) -> 
     }
 
 
-def test_a_folder_that_is_not_there_is_said_so() -> None:
+def test_a_missing_folder_is_an_error() -> None:
     done = run("--photos", "/nowhere")
     assert done.returncode == 2
     assert "/nowhere is not a folder" in done.stderr

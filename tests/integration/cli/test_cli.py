@@ -89,14 +89,14 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def socket_path(tmp_path: Path) -> Path:
     (tmp_path / "phsearch").mkdir()
     return tmp_path / "phsearch" / "phsearch.sock"
 
 
 @pytest.fixture
-def daemon(place: Path) -> Iterator[ScriptedDaemon]:
-    with ScriptedDaemon(place, SCRIPT) as running:
+def daemon(socket_path: Path) -> Iterator[ScriptedDaemon]:
+    with ScriptedDaemon(socket_path, SCRIPT) as running:
         yield running
 
 
@@ -108,10 +108,10 @@ def run(env: Mapping[str, str], *args: str | bytes) -> Ran:
 
 
 def run_here(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], place: Path, *args: str | bytes
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], socket_path: Path, *args: str | bytes
 ) -> Ran:
     """Run the client in this process: quicker, for what only concerns the arguments."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.parent.parent))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(socket_path.parent.parent))
     exit_status = run_command(lambda: cli.run([os.fsdecode(arg) for arg in args]))
     out, err = capfd.readouterr()
     return Ran(exit_status, out.encode(), err)
@@ -154,7 +154,7 @@ def run_here(
         (["--expand", "cat"], {"query": "cat", "limit": 20, "collapse": False}),
     ],
 )
-def test_whatever_is_no_command_is_a_query(
+def test_a_first_word_that_is_no_command_begins_a_query(
     daemon: ScriptedDaemon,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -184,12 +184,12 @@ def test_the_socket_may_be_named_before_or_after(tmp_path: Path, env: dict[str, 
     assert ran.out.startswith("0.2812\t")
 
 
-def test_plain_words_are_told_from_the_rest() -> None:
+def test_plain_words_are_recognised() -> None:
     assert cli.is_words(["dog", "status"])
     assert not any(map(cli.is_words, ([], ["-n"], ["dog", "--json"], *([name] for name in COMMANDS))))
 
 
-def test_alone_it_prints_help(env: dict[str, str]) -> None:
+def test_without_arguments_it_prints_help(env: dict[str, str]) -> None:
     ran = run(env)
     assert ran.status == 0
     assert ran.out.startswith("Usage: phsearch-client [OPTIONS] QUERY... | COMMAND\n")
@@ -262,9 +262,9 @@ def test_wrong_usage_is_2_for_a_script(env: dict[str, str]) -> None:
     assert ran.err.endswith("The query is empty: say what the photo shows, as in: phsearch-client dog on a beach\n")
 
 
-def test_a_daemon_too_old_for_the_cut_off_is_told_apart_by_its_version(place: Path, env: dict[str, str]) -> None:
+def test_a_daemon_too_old_for_the_cut_off_is_recognised_by_its_version(socket_path: Path, env: dict[str, str]) -> None:
     old = Refusal("InvalidParams", 'unknown parameter "min_band"')
-    with ScriptedDaemon(place, {"search": old, "status": status()}):
+    with ScriptedDaemon(socket_path, {"search": old, "status": status()}):
         ran = run(env, "beach")
     assert (ran.status, ran.out) == (1, "")
     assert "phsearchd 9.8.7 (protocol 1) does not understand phsearch-client" in ran.err
@@ -281,27 +281,27 @@ def test_a_pipe_gets_tab_separated_values(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_odd_names_arrive_exactly_after_null(place: Path, env: dict[str, str], unbuffered: str) -> None:
-    with ScriptedDaemon(place, {"search": found(hit(ODD), hit("/photos/b.jpg"))}):
+def test_odd_names_arrive_exactly_after_null(socket_path: Path, env: dict[str, str], unbuffered: str) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit(ODD), hit("/photos/b.jpg"))}):
         ran = run(env | {"PYTHONUNBUFFERED": unbuffered}, "-0", "x")
     assert ran.raw == os.fsencode(ODD) + b"\0/photos/b.jpg\0"
 
 
-def test_odd_names_are_one_field_of_one_line_in_tsv(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(hit(ODD))}):
+def test_odd_names_are_one_field_of_one_line_in_tsv(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit(ODD))}):
         ran = run(env, "x")
     assert ran.raw.split(b"\t")[2] == b"/photos/od\x1b[31md\\tna\\nme\\\\ \xff\xe9\xad\x9a.jpg\n"
 
 
 @pytest.mark.parametrize("lang", ["C.UTF-8", "C", "POSIX", "en_US.ISO-8859-1"])
-def test_names_are_the_same_bytes_in_every_locale(place: Path, env: dict[str, str], lang: str) -> None:
-    with ScriptedDaemon(place, {"search": found(hit("/photos/zoë.jpg"))}):
+def test_names_are_the_same_bytes_in_every_locale(socket_path: Path, env: dict[str, str], lang: str) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit("/photos/zoë.jpg"))}):
         assert run(env | {"LC_ALL": lang}, "-0", "x").raw == "/photos/zoë.jpg\0".encode()
 
 
-def test_json_is_one_object_a_line_with_every_field(place: Path, env: dict[str, str]) -> None:
+def test_json_is_one_object_a_line_with_every_field(socket_path: Path, env: dict[str, str]) -> None:
     hits = [hit(ODD), hit("/photos/b.jpg", 0.1, None)]
-    with ScriptedDaemon(place, {"search": found(*hits)}):
+    with ScriptedDaemon(socket_path, {"search": found(*hits)}):
         ran = run(env, "--json", "x")
     assert [json.loads(line) for line in ran.raw.splitlines()] == hits
     assert b"\x1b" not in ran.raw
@@ -313,28 +313,28 @@ def duplicates(*paths: str, kind: str = "exact", more: int = 0) -> dict[str, Any
     return {"kind": kind, "photos": photos, "more": more}
 
 
-def test_dupes_come_page_by_page_and_numbered(place: Path, env: dict[str, str]) -> None:
+def test_dupes_come_page_by_page_and_numbered(socket_path: Path, env: dict[str, str]) -> None:
     pages = [
         {"groups": [duplicates("/a", "/b")], "total": 2},
         {"groups": [duplicates(ODD, "/c", kind="near")], "total": 2},
     ]
-    with ScriptedDaemon(place, {"library.dupes": pages}) as daemon:
+    with ScriptedDaemon(socket_path, {"library.dupes": pages}) as daemon:
         ran = run(env, "dupes", "/photos/..")
     assert ran.out.splitlines()[:2] == ["1\texact\t1200000\t/a", "1\texact\t1200000\t/b"]
     assert [line.split("\t")[:2] for line in ran.out.splitlines()[2:]] == [["2", "near"], ["2", "near"]]
     assert [(asked["offset"], asked["path"]) for _, asked in daemon.asked] == [(0, "/"), (1, "/")]
 
 
-def test_after_null_dupes_gives_all_but_the_ones_to_keep(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.dupes": {"groups": [duplicates("/a", ODD, "/b", more=3)], "total": 1}}):
+def test_after_null_dupes_gives_all_but_the_ones_to_keep(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"library.dupes": {"groups": [duplicates("/a", ODD, "/b", more=3)], "total": 1}}):
         ran = run(env, "dupes", "--exact", "-0")
         assert ran.raw == os.fsencode(ODD) + b"\0/b\0"
         assert ran.err == "3 photos of large groups not listed: ask again when some are gone\n"
         assert run(env, "dupes", "--json", "-0").status == 2
 
 
-def test_dupes_say_what_copies_take_and_that_nothing_was_changed(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.dupes": {"groups": [duplicates("/a", "/b", kind="near")], "total": 1}}):
+def test_dupes_say_what_copies_take_and_that_nothing_was_changed(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"library.dupes": {"groups": [duplicates("/a", "/b", kind="near")], "total": 1}}):
         ran = run_on_terminal(env | {"NO_COLOR": "1"}, "dupes")
     assert ran.out == (
         "near  640x480  1.2 MB  2023-06-01T12:30:05  /a\n"
@@ -344,40 +344,40 @@ def test_dupes_say_what_copies_take_and_that_nothing_was_changed(place: Path, en
     )
 
 
-def test_no_hit_is_an_empty_answer_and_no_failure(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": [found(), found(photos=0)]}):
+def test_no_hit_is_an_empty_answer_and_no_failure(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": [found(), found(photos=0)]}):
         ran = run(env, "unicorn")
         assert (ran.status, ran.out) == (0, "")
         assert ran.err.startswith('no photo matches "unicorn"')
         assert "no photo is indexed yet" in run(env, "--json", "unicorn").err
 
 
-def test_an_answer_that_is_not_complete_yet_says_so(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": [found(hit("/a"), pending=3), found(hit("/a"), pending=1)]}):
+def test_an_answer_that_is_not_complete_yet_says_so(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": [found(hit("/a"), pending=3), found(hit("/a"), pending=1)]}):
         assert run(env, "x").err == "3 photos are still being indexed\n"
         assert run(env, "x").err == "1 photo is still being indexed\n"
 
 
-def test_an_index_that_did_not_catch_up_is_75_after_the_hits(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(hit("/a"), pending=3) | {"synced": False}}):
+def test_an_index_that_did_not_catch_up_is_75_after_the_hits(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit("/a"), pending=3) | {"synced": False}}):
         ran = run(env, "--sync=0.5", "x")
     assert (ran.status, ran.out) == (75, "0.2812\t2023-06-01T12:30:05.25+02:00\t/a\n")
     assert "3 photos are still being indexed\n" in ran.err
     assert "phsearch-client: the index had not caught up after 0.5 s: photos may be missing" in ran.err
 
 
-def test_the_client_waits_longer_than_the_daemon(place: Path, env: dict[str, str]) -> None:
+def test_the_client_waits_longer_than_the_daemon(socket_path: Path, env: dict[str, str]) -> None:
     def late(_params: dict[str, Any]) -> dict[str, Any]:
         time.sleep(0.7)
         return BEACH
 
-    with ScriptedDaemon(place, {"search": late}):
+    with ScriptedDaemon(socket_path, {"search": late}):
         assert run(env, "--timeout=0.5", "--sync=1", "x").status == 0
         assert run(env, "--timeout=0.5", "x").status == 75
 
 
-def test_head_ends_it_quietly(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(*[hit(f"/photos/{'x' * 200}{n}.jpg") for n in range(1000)])}):
+def test_head_ends_it_without_a_message(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(*[hit(f"/photos/{'x' * 200}{n}.jpg") for n in range(1000)])}):
         command = f'"{sys.executable}" -m phsearch.cli x | head -n 1; echo "${{PIPESTATUS[@]}}"'
         ran = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, timeout=20, check=True)
     assert ran.stderr == ""
@@ -386,7 +386,7 @@ def test_head_ends_it_quietly(place: Path, env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("args", ["x", "--json x", "--help", "status"])
 @pytest.mark.usefixtures("daemon")
-def test_closed_streams_are_no_drama(env: dict[str, str], args: str) -> None:
+def test_closed_streams_are_no_error(env: dict[str, str], args: str) -> None:
     command = f'"{sys.executable}" -m phsearch.cli {args} >&- 2>err; cat err'
     ran = subprocess.run(
         ["bash", "-c", command], env=env, capture_output=True, text=True, timeout=20, check=True, cwd=env["HOME"]
@@ -425,14 +425,16 @@ def test_no_escape_where_none_is_wanted(env: dict[str, str], plain: dict[str, st
     )
 
 
-def test_the_table_fits_the_terminal(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(hit("/photos/" + "長い" * 40 + "/beach.jpg"))}):
+def test_the_table_fits_the_terminal(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit("/photos/" + "長い" * 40 + "/beach.jpg"))}):
         ran = run_on_terminal(env | {"NO_COLOR": "1"}, "beach", columns=40)
     assert ran.out == "0.281  2023-06-01  …い長い長い/beach.jpg\n1 photo in 4 ms, of 100\n"
 
 
-def test_a_name_cannot_drive_the_terminal(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(hit(ODD), pending=1), "library.errors": SCRIPT["library.errors"]}):
+def test_a_name_cannot_drive_the_terminal(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(
+        socket_path, {"search": found(hit(ODD), pending=1), "library.errors": SCRIPT["library.errors"]}
+    ):
         for args in (["x"], ["errors"], ["--json", "x"]):
             ran = run_on_terminal(env, *args, columns=120)
             seen = re.sub(r"\x1b\[2?m|\x1b\]8;;[!-~]*?\x1b\\", "", ran.out)
@@ -440,8 +442,8 @@ def test_a_name_cannot_drive_the_terminal(place: Path, env: dict[str, str]) -> N
             assert "31md" in seen
 
 
-def test_notes_step_back_on_a_terminal(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"search": found(hit("/a"), pending=3)}):
+def test_notes_are_dim_on_a_terminal(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"search": found(hit("/a"), pending=3)}):
         assert run_on_terminal(env, "x").out.endswith(
             "\x1b[2m1 photo in 4 ms, of 100; 3 photos are still being indexed\x1b[m\n"
         )
@@ -460,9 +462,9 @@ def test_no_daemon_is_69_and_says_how_to_start_it(env: dict[str, str], args: lis
     assert ran.err.endswith("start it with `phsearchd install --now`, or run phsearchd\n")
 
 
-def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:
+def test_a_stale_socket_is_69(socket_path: Path, env: dict[str, str]) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(place))
+        dead.bind(str(socket_path))
     ran = run(env, "beach")
     assert ran.status == 69
     assert "nothing listens on" in ran.err
@@ -483,21 +485,21 @@ def test_a_stale_socket_is_69(place: Path, env: dict[str, str]) -> None:
         ([1, 2], 1, "cannot make sense of the answer"),
     ],
 )
-def test_trouble_has_a_status_and_a_sentence(
-    place: Path, env: dict[str, str], told: Any, exit_status: int, said: str
+def test_an_error_has_a_status_and_a_sentence(
+    socket_path: Path, env: dict[str, str], told: Any, exit_status: int, said: str
 ) -> None:
     script = {"search": [told] if isinstance(told, list) else told, "status": HANG_UP}
-    with ScriptedDaemon(place, script):
+    with ScriptedDaemon(socket_path, script):
         ran = run(env, "--timeout", "0.3", "beach")
     assert (ran.status, ran.out) == (exit_status, "")
     assert said in ran.err
     assert ran.err.count("\n") == 1
 
 
-def test_an_interrupt_is_130(place: Path, env: dict[str, str]) -> None:
+def test_an_interrupt_is_130(socket_path: Path, env: dict[str, str]) -> None:
     for args in (["beach"], ["--json", "beach"], ["watch"]):
         with (
-            ScriptedDaemon(place, {"search": SILENCE, "events.subscribe": SILENCE}) as daemon,
+            ScriptedDaemon(socket_path, {"search": SILENCE, "events.subscribe": SILENCE}) as daemon,
             subprocess.Popen([*CLI, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
         ):
             until(lambda daemon=daemon: daemon.asked)
@@ -507,8 +509,8 @@ def test_an_interrupt_is_130(place: Path, env: dict[str, str]) -> None:
             assert err.strip() == b""
 
 
-def test_an_interrupted_wait_leaves_a_clean_line(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"status": status(7)}):
+def test_an_interrupted_wait_leaves_a_clean_line(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"status": status(7)}):
         process = subprocess.Popen([*CLI, "status", "--wait"], env=env, stdout=-1, stderr=-1)
         time.sleep(0.6)
         process.send_signal(signal.SIGINT)
@@ -539,9 +541,9 @@ def test_status_for_people(env: dict[str, str]) -> None:
     assert run_on_terminal(env, "status").out.startswith("\x1b[1mphsearchd 9.8.7\x1b[m  pid 4711")
 
 
-def test_waiting_ends_when_nothing_is_left(place: Path, env: dict[str, str]) -> None:
+def test_waiting_ends_when_nothing_is_left(socket_path: Path, env: dict[str, str]) -> None:
     steps = [status(scanning=True), status(2, scanning=True), status(1, embedded=1), status(embedded=2)]
-    with ScriptedDaemon(place, {"status": steps}) as daemon:
+    with ScriptedDaemon(socket_path, {"status": steps}) as daemon:
         ran = run(env, "status", "--wait", "--json")
     assert ran.status == 0
     assert json.loads(ran.out) == steps[-1]
@@ -549,17 +551,17 @@ def test_waiting_ends_when_nothing_is_left(place: Path, env: dict[str, str]) -> 
     assert (len(daemon.asked), daemon.connections) == (4, 1)
 
 
-def test_waiting_shows_progress_on_a_terminal(place: Path, env: dict[str, str]) -> None:
+def test_waiting_shows_progress_on_a_terminal(socket_path: Path, env: dict[str, str]) -> None:
     steps = [status(scanning=True), status(100), status(50, embedded=50), status(embedded=100)]
-    with ScriptedDaemon(place, {"status": steps}):
+    with ScriptedDaemon(socket_path, {"status": steps}):
         ran = run_on_terminal(env, "status", "--wait", columns=100)
     assert "\rlooking for photos\x1b[K" in ran.out
     assert f"\r{'░' * 24} 0/100 photos  12.5/s  8 s left\x1b[K" in ran.out
     assert f"\r{'█' * 12}{'░' * 12} 50/100 photos  12.5/s  4 s left\x1b[K\r\x1b[K\x1b[1mphsearchd" in ran.out
 
 
-def test_waiting_is_bounded_by_the_timeout(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"status": status(7)}):
+def test_waiting_is_bounded_by_the_timeout(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"status": status(7)}):
         ran = run(env, "status", "--wait", "--timeout", "0.5")
     assert ran.status == 75
     assert ran.out == ""
@@ -567,8 +569,8 @@ def test_waiting_is_bounded_by_the_timeout(place: Path, env: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("model", ["unavailable", "mismatch"])
-def test_waiting_for_what_cannot_be_fails_at_once(place: Path, env: dict[str, str], model: str) -> None:
-    with ScriptedDaemon(place, {"status": status(7, model=model)}):
+def test_waiting_fails_at_once_where_it_cannot_end(socket_path: Path, env: dict[str, str], model: str) -> None:
+    with ScriptedDaemon(socket_path, {"status": status(7, model=model)}):
         ran = run(env, "status", "--wait")
     assert ran.status == 1
     assert ran.err == ("phsearch-client: 7 photos cannot be indexed: the weights are damaged: install them again\n")
@@ -578,7 +580,7 @@ PACE = {"state": "full", "share": 1.0, "causes": [], "text": "at full pace", "un
 LOW = PACE | {"state": "paused", "share": 0.0, "causes": ["low battery"], "text": "paused: battery at 12 %"}
 
 
-def test_waiting_says_once_that_indexing_stands_still_and_goes_on_waiting(place: Path, env: dict[str, str]) -> None:
+def test_waiting_says_once_that_indexing_is_paused_and_goes_on_waiting(socket_path: Path, env: dict[str, str]) -> None:
     held = status(3) | {"pace": LOW}
     steps = [
         held,
@@ -587,7 +589,7 @@ def test_waiting_says_once_that_indexing_stands_still_and_goes_on_waiting(place:
         status(2) | {"pace": PACE},
         status(),
     ]
-    with ScriptedDaemon(place, {"status": steps}):
+    with ScriptedDaemon(socket_path, {"status": steps}):
         ran = run(env, "status", "--wait")
     assert ran.status == 0
     assert ran.err == (
@@ -596,18 +598,18 @@ def test_waiting_says_once_that_indexing_stands_still_and_goes_on_waiting(place:
     )
 
 
-def test_the_pace_is_shown_unless_it_is_full(place: Path, env: dict[str, str]) -> None:
+def test_the_pace_is_shown_unless_it_is_full(socket_path: Path, env: dict[str, str]) -> None:
     blind = PACE | {"pressure": None}
-    with ScriptedDaemon(place, {"status": [status() | {"pace": pace} for pace in (PACE, LOW, blind)]}):
+    with ScriptedDaemon(socket_path, {"status": [status() | {"pace": pace} for pace in (PACE, LOW, blind)]}):
         full, low, deaf = (run(env, "status").out for _ in range(3))
     assert "pace" not in full
     assert "pace      paused: battery at 12 %; `phsearch-client resume --force` overrides that\n" in low
     assert "pace      at full pace (the kernel tells nothing of pressure" in deaf
 
 
-def test_pause_and_resume_send_what_was_meant(place: Path, env: dict[str, str]) -> None:
+def test_pause_and_resume_send_what_was_meant(socket_path: Path, env: dict[str, str]) -> None:
     answers = [{"pace": LOW, "kept": kept} for kept in (True, False, True)]
-    with ScriptedDaemon(place, {"library.pause": answers, "library.resume": answers[0]}) as daemon:
+    with ScriptedDaemon(socket_path, {"library.pause": answers, "library.resume": answers[0]}) as daemon:
         runs = [run(env, "pause", *words) for words in ([], ["1h30m"], ["2", "h"])]
         runs += [run(env, "resume", *words) for words in ([], ["--force"])]
     assert daemon.asked == [
@@ -622,8 +624,8 @@ def test_pause_and_resume_send_what_was_meant(place: Path, env: dict[str, str]) 
     assert [ran.err for ran in runs] == ["", unsaved, "", "`phsearch-client resume --force` overrides that\n", ""]
 
 
-def test_words_that_are_no_duration_are_refused_with_the_way_out(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {}) as daemon:
+def test_words_that_are_no_duration_are_refused_with_a_hint(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {}) as daemon:
         ran = run(env, "pause", "button")
     assert (ran.status, daemon.asked) == (2, [])
     assert '"button" is no duration: say 30m, 2h or 1h30m' in ran.err
@@ -646,7 +648,7 @@ def test_why_sends_an_absolute_path_and_any_bytes(daemon: ScriptedDaemon, env: d
 
 
 @pytest.mark.usefixtures("daemon")
-def test_words_that_begin_with_why_are_shown_the_way_out(env: dict[str, str]) -> None:
+def test_words_that_begin_with_why_get_a_hint(env: dict[str, str]) -> None:
     assert run(env, "why", "so", "blue").err == "to search for these words: phsearch-client search why so blue\n"
 
 
@@ -658,9 +660,9 @@ def test_errors_come_in_every_form(env: dict[str, str]) -> None:
 
 
 def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(
-    place: Path, env: dict[str, str]
+    socket_path: Path, env: dict[str, str]
 ) -> None:
-    with ScriptedDaemon(place, {"library.retry": [{"retried": 2}, {"retried": 1}, {"retried": 0}]}) as daemon:
+    with ScriptedDaemon(socket_path, {"library.retry": [{"retried": 2}, {"retried": 1}, {"retried": 0}]}) as daemon:
         assert run(env, "errors", "--retry", "--json").out == '{"retried": 2}\n'
         assert run(env, "errors", "--retry", "a.jpg").out == "trying 1 photo again\n"
         assert run(env, "errors", "--retry").out == "nothing to try again\n"
@@ -683,9 +685,9 @@ def verdict(*mismatches: tuple[str, str], **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_a_verdict_is_readable_and_its_exit_status_says_it_too(place: Path, env: dict[str, str]) -> None:
+def test_a_report_is_readable_and_has_an_exit_status(socket_path: Path, env: dict[str, str]) -> None:
     bad = verdict(("other bytes", "/p/a.jpg"), ("file changed", "/p/b\n.jpg"), not_checked=1)
-    with ScriptedDaemon(place, {"library.verify": [verdict(), bad]}) as daemon:
+    with ScriptedDaemon(socket_path, {"library.verify": [verdict(), bad]}) as daemon:
         good = run(env, "verify")
         assert (good.status, good.err) == (0, "")
         assert good.out.splitlines() == [
@@ -711,8 +713,8 @@ def test_a_verdict_is_readable_and_its_exit_status_says_it_too(place: Path, env:
     assert [params["sample"] for _, params in daemon.asked[:3]] == [200, 2**53, 7]
 
 
-def test_verify_waits_for_its_answer_unless_told_otherwise(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.verify": SILENCE}):
+def test_verify_waits_for_its_answer_unless_told_otherwise(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"library.verify": SILENCE}):
         ran = run(env, "verify", "--timeout", "0.2")
     assert (ran.status, "did not answer within 0.2 s" in ran.err) == (75, True)
 
@@ -723,26 +725,26 @@ def test_a_sample_is_a_number_of_photos_or_all(env: dict[str, str], sample: str)
     assert (ran.status, 'neither a number of photos nor "all"' in ran.err) == (2, True)
 
 
-def test_all_pages_of_errors_are_fetched(place: Path, env: dict[str, str]) -> None:
+def test_all_pages_of_errors_are_fetched(socket_path: Path, env: dict[str, str]) -> None:
     rows = [{"path": f"/p/{n}", "reason": "bad", "attempts": 1, "failed_at": 0.0} for n in range(7)]
 
     def page(params: dict[str, int]) -> dict[str, Any]:
         return {"errors": rows[params["offset"] :][:3], "total": len(rows)}  # a page may be shorter than asked for
 
-    with ScriptedDaemon(place, {"library.errors": page}):
+    with ScriptedDaemon(socket_path, {"library.errors": page}):
         assert [json.loads(line) for line in run(env, "errors", "--json").out.splitlines()] == rows
 
 
-def test_no_errors_is_an_empty_answer(place: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(place, {"library.errors": {"errors": [], "total": 0}}):
+def test_no_errors_is_an_empty_answer(socket_path: Path, env: dict[str, str]) -> None:
+    with ScriptedDaemon(socket_path, {"library.errors": {"errors": [], "total": 0}}):
         ran = run(env, "errors")
     assert (ran.status, ran.out, ran.err) == (0, "", "every photo could be read\n")
 
 
-def test_watch_prints_each_event_as_it_happens(place: Path, env: dict[str, str]) -> None:
+def test_watch_prints_each_event_as_it_happens(socket_path: Path, env: dict[str, str]) -> None:
     events = [{"type": "indexed", "path": "/p/a.jpg"}, {"type": "failed", "path": ODD, "reason": "cut short"}]
     script = {"events.subscribe": {"subscribed": True}}
-    with ScriptedDaemon(place, script, events):
+    with ScriptedDaemon(socket_path, script, events):
         ran = run(env, "watch", "--json")
         assert [json.loads(line) for line in ran.out.splitlines()] == events
         assert ran.status == 69
@@ -752,12 +754,12 @@ def test_watch_prints_each_event_as_it_happens(place: Path, env: dict[str, str])
     assert "\x1b" not in seen
 
 
-def test_version_names_the_daemons_if_it_can(place: Path, env: dict[str, str]) -> None:
+def test_version_names_the_daemons_if_it_can(socket_path: Path, env: dict[str, str]) -> None:
     mine = f"phsearch-client {phsearch.__version__}\n"
     ran = run(env, "--version")
     assert (ran.status, ran.out, ran.err) == (0, mine, "")
     for told, daemons in ((status(), "phsearchd 9.8.7 (protocol 1)\n"), (SILENCE, ""), ({}, ""), (b"junk\n", "")):
-        with ScriptedDaemon(place, {"status": told}):
+        with ScriptedDaemon(socket_path, {"status": told}):
             ran = run(env, "--version")
         assert (ran.status, ran.out, ran.err) == (0, mine + daemons, "")
 

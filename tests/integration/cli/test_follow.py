@@ -89,7 +89,7 @@ def test_more_than_an_answer_holds_is_printed_all_the_same_oldest_first(tmp_path
         assert output.out == [each["path"] for each in hits]
 
 
-def test_a_daemon_that_hangs_up_is_asked_again_and_tells_nothing_twice(tmp_path: Path) -> None:
+def test_after_a_hang_up_the_search_is_repeated_and_nothing_printed_twice(tmp_path: Path) -> None:
     library = Library([hit("/p/a.jpg", time.time() + 60)])
     with scripted(tmp_path, library, hangs_up=True) as daemon, following(tmp_path) as output:
         wait_until(lambda: output.out == ["/p/a.jpg"], "the first is printed")
@@ -105,7 +105,7 @@ def test_a_daemon_that_hangs_up_is_asked_again_and_tells_nothing_twice(tmp_path:
     [HANG_UP, Refusal("BadQuery", "there are no photos in a folder x"), Refusal("ModelUnavailable", "no model")],
     ids=["hangs up", "refuses the query", "has no model"],
 )
-def test_what_goes_wrong_later_is_told_once_and_ends_nothing(tmp_path: Path, trouble: Any) -> None:
+def test_a_later_error_is_printed_once_and_ends_nothing(tmp_path: Path, trouble: Any) -> None:
     fine = {"hits": [], "matching": 0, "hidden": 0}
     last = {"hits": [hit("/p/a.jpg", time.time() + 60)], "matching": 1, "hidden": 0}
     with scripted(tmp_path, [fine, trouble, trouble, last]), following(tmp_path) as output:
@@ -113,14 +113,14 @@ def test_what_goes_wrong_later_is_told_once_and_ends_nothing(tmp_path: Path, tro
         assert output.err.count("\n") == 1, output.err
 
 
-def test_what_is_wrong_at_once_ends_it(tmp_path: Path) -> None:
+def test_an_error_at_the_start_ends_it(tmp_path: Path) -> None:
     with scripted(tmp_path, Refusal("BadQuery", "nobody knows what that is")):
         done = refused(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "phsearch-client: nobody knows what that is\n"
 
 
-def test_a_photo_that_is_indexed_anew_unchanged_or_renamed_is_not_printed_again(tmp_path: Path) -> None:
+def test_a_photo_that_is_indexed_again_unchanged_or_renamed_is_not_printed_again(tmp_path: Path) -> None:
     photo, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     photo.write_bytes(b"one")
     library = Library([hit(str(photo), time.time() + 60)])

@@ -95,7 +95,7 @@ def test_a_job_in_the_background_is_not_stopped_for_asking_the_terminal(daemon: 
     assert b"red.png" in answered(["bash", "-mc", job], env(daemon), b"")
 
 
-def test_the_softmax_stands_below_a_picture_too(daemon: Daemon) -> None:
+def test_the_softmax_share_is_below_a_picture_too(daemon: Daemon) -> None:
     terminal = Terminal(80, 40)
     words = [*PHSEARCH_CLIENT, "--grid", "--softmax", "--all", "red"]
     terminal.feed(shown(words, env(daemon, KITTY_WINDOW_ID="1"), 80, 40))
@@ -103,7 +103,7 @@ def test_the_softmax_stands_below_a_picture_too(daemon: Daemon) -> None:
     assert any(f"{100 * share:.1f}%" in line for line in terminal.lines())
 
 
-def test_thumbnails_stand_beside_their_lines(daemon: Daemon) -> None:
+def test_thumbnails_are_beside_their_lines(daemon: Daemon) -> None:
     terminal = Terminal(80, 40)
     terminal.feed(shown([*PHSEARCH_CLIENT, "--thumbnails", "blue"], env(daemon, KITTY_WINDOW_ID="1"), 80, 40))
     assert near(middle(terminal.pictures[0][4]), COLOURS["blue"])

@@ -50,7 +50,7 @@ def test_what_is_printed_is_the_same_with_a_viewer(daemon: Daemon, viewer: Path)
     wait_until(viewer.exists, "it is opened")
 
 
-def test_so_many_are_opened_as_are_asked_for(daemon: Daemon, viewer: Path) -> None:
+def test_as_many_are_opened_as_asked_for(daemon: Daemon, viewer: Path) -> None:
     daemon.cli("--open=2", "red")
     wait_until(lambda: viewer.exists() and viewer.read_text().count("\n") == 2, "both are opened")
 

@@ -25,34 +25,37 @@ NOT_READY = Refusal("NotReady", "the model is loading", "ask again in a moment",
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def socket_path(tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-def asked(place: Path, told: Any, timeout: float = 5) -> Any:
-    """Give what one call to a daemon that answers with `told` gives."""
-    with ScriptedDaemon(place, {"status": told}), Client(place, timeout) as client:
+def asked(socket_path: Path, told: Any, timeout: float = 5) -> Any:
+    """Return the result of one call to a daemon that answers with `told`."""
+    with ScriptedDaemon(socket_path, {"status": told}), Client(socket_path, timeout) as client:
         return client.call("status")
 
 
-def test_a_call_gives_the_result(place: Path) -> None:
-    with ScriptedDaemon(place, {"search": lambda params: {"echo": params}}) as daemon, Client(place) as client:
+def test_a_call_gives_the_result(socket_path: Path) -> None:
+    with (
+        ScriptedDaemon(socket_path, {"search": lambda params: {"echo": params}}) as daemon,
+        Client(socket_path) as client,
+    ):
         assert client.call("search", query="zoë \udcff", limit=3) == {"echo": {"query": "zoë \udcff", "limit": 3}}
     assert daemon.asked == [("search", {"query": "zoë \udcff", "limit": 3})]
 
 
-def test_calls_share_one_connection(place: Path) -> None:
-    with ScriptedDaemon(place, {"status": [1, 2, None]}) as daemon, Client(place) as client:
+def test_calls_share_one_connection(socket_path: Path) -> None:
+    with ScriptedDaemon(socket_path, {"status": [1, 2, None]}) as daemon, Client(socket_path) as client:
         assert [client.call("status") for _ in range(3)] == [1, 2, None]
     assert daemon.connections == 1
 
 
-def test_a_long_answer_arrives_whole(place: Path) -> None:
+def test_a_long_answer_arrives_whole(socket_path: Path) -> None:
     long = "x" * (MAX_LINE - 100)
-    assert asked(place, long) == long
+    assert asked(socket_path, long) == long
 
 
-def test_an_answer_in_pieces_is_put_together(place: Path) -> None:
+def test_an_answer_in_pieces_is_put_together(socket_path: Path) -> None:
     def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection:
@@ -66,39 +69,39 @@ def test_an_answer_in_pieces_is_put_together(place: Path) -> None:
                 time.sleep(0.02)
 
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         listener.listen()
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
-        with Client(place, 5) as client:
+        with Client(socket_path, 5) as client:
             assert client.call("status") == 7
         thread.join()
 
 
-def test_nobody_there_says_how_to_start_the_daemon(place: Path) -> None:
+def test_a_missing_socket_says_how_to_start_the_daemon(socket_path: Path) -> None:
     with pytest.raises(DaemonUnreachableError, match="there is no socket at") as problem:
-        Client(place).call("status")
+        Client(socket_path).call("status")
     assert "phsearchd install --now" in problem.value.hint
     assert "phsearchd" in problem.value.hint
 
 
-def test_a_stale_socket_says_so(place: Path) -> None:
+def test_a_stale_socket_says_so(socket_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(place))
+        dead.bind(str(socket_path))
     with pytest.raises(DaemonUnreachableError, match="nothing listens on"):
-        Client(place).call("status")
+        Client(socket_path).call("status")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
-def test_a_forbidden_socket_says_whose_it_is(place: Path) -> None:
-    with ScriptedDaemon(place, {}):
-        place.chmod(0)
+def test_a_forbidden_socket_says_whose_it_is(socket_path: Path) -> None:
+    with ScriptedDaemon(socket_path, {}):
+        socket_path.chmod(0)
         with pytest.raises(DaemonUnreachableError, match="belongs to another user"):
-            Client(place).call("status")
+            Client(socket_path).call("status")
 
 
-def test_a_refused_permission_is_told_apart(place: Path) -> None:
-    problem = Client(place)._unreachable_error(PermissionError(13, "Permission denied"))
+def test_a_refused_permission_has_its_own_message(socket_path: Path) -> None:
+    problem = Client(socket_path)._unreachable_error(PermissionError(13, "Permission denied"))
     assert "belongs to another user" in str(problem)
 
 
@@ -107,26 +110,26 @@ def test_a_path_no_socket_can_have_says_so(tmp_path: Path) -> None:
         Client(tmp_path / ("x" * 120)).call("status")
 
 
-def test_a_file_that_is_no_socket_is_nobody(place: Path) -> None:
-    place.write_text("hello")
+def test_a_file_that_is_no_socket_means_no_daemon(socket_path: Path) -> None:
+    socket_path.write_text("hello")
     with pytest.raises(DaemonUnreachableError):
-        Client(place).call("status")
+        Client(socket_path).call("status")
 
 
-def test_a_folder_that_is_a_file_is_nobody(place: Path) -> None:
-    place.write_text("hello")
+def test_a_folder_that_is_a_file_means_no_daemon(socket_path: Path) -> None:
+    socket_path.write_text("hello")
     with pytest.raises(DaemonUnreachableError, match="Not a directory"):
-        Client(place / "s").call("status")
+        Client(socket_path / "s").call("status")
 
 
-def test_a_silent_daemon_is_waited_for_no_longer_than_asked(place: Path) -> None:
+def test_a_silent_daemon_is_waited_for_no_longer_than_asked(socket_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(AnswerTimeoutError, match=r"did not answer within 0\.2 s"):
-        asked(place, SILENCE, timeout=0.2)
+        asked(socket_path, SILENCE, timeout=0.2)
     assert 0.2 <= time.monotonic() - start < 1
 
 
-def test_the_deadline_is_for_the_whole_answer_not_for_each_piece(place: Path) -> None:
+def test_the_deadline_is_for_the_whole_answer_not_for_each_piece(socket_path: Path) -> None:
     done = threading.Event()
 
     def drip(listener: socket.socket) -> None:
@@ -136,49 +139,49 @@ def test_the_deadline_is_for_the_whole_answer_not_for_each_piece(place: Path) ->
                 connection.sendall(b" ")
 
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         listener.listen()
         thread = threading.Thread(target=drip, args=(listener,))
         thread.start()
         start = time.monotonic()
-        with pytest.raises(AnswerTimeoutError), Client(place, 0.3) as client:
+        with pytest.raises(AnswerTimeoutError), Client(socket_path, 0.3) as client:
             client.call("status")
         assert time.monotonic() - start < 1
         done.set()
         thread.join()
 
 
-def test_a_full_queue_of_connections_is_waited_for(place: Path) -> None:
+def test_a_full_queue_of_connections_is_waited_for(socket_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         listener.listen(0)
         waiting = []
         while True:
             waiting.append(socket.socket(socket.AF_UNIX))
             waiting[-1].setblocking(False)
-            if waiting[-1].connect_ex(str(place)):
+            if waiting[-1].connect_ex(str(socket_path)):
                 break
         with pytest.raises(AnswerTimeoutError):
-            Client(place, 0.2).call("status")
+            Client(socket_path, 0.2).call("status")
         for each in waiting:
             each.close()
 
 
-def test_not_ready_is_asked_again_until_it_is(place: Path) -> None:
-    assert asked(place, [NOT_READY, NOT_READY, "ready"]) == "ready"
+def test_not_ready_is_asked_again_until_it_is(socket_path: Path) -> None:
+    assert asked(socket_path, [NOT_READY, NOT_READY, "ready"]) == "ready"
 
 
-def test_not_ready_for_too_long_gives_the_daemons_own_words(place: Path) -> None:
+def test_not_ready_for_too_long_raises_the_daemons_message(socket_path: Path) -> None:
     with pytest.raises(RemoteError, match="the model is loading") as problem:
-        asked(place, NOT_READY, timeout=0.3)
+        asked(socket_path, NOT_READY, timeout=0.3)
     assert problem.value.kind == "NotReady"
     assert problem.value.retryable
     assert problem.value.hint == "ask again in a moment"
 
 
-def test_other_errors_are_not_asked_again(place: Path) -> None:
+def test_other_errors_are_not_asked_again(socket_path: Path) -> None:
     script = {"status": Refusal("InvalidParams", '"limit" must be at least 1', "how many hits at most")}
-    with ScriptedDaemon(place, script) as daemon, Client(place) as client:
+    with ScriptedDaemon(socket_path, script) as daemon, Client(socket_path) as client:
         with pytest.raises(RemoteError) as problem:
             client.call("status")
         assert problem.value.sentence() == '"limit" must be at least 1: how many hits at most'
@@ -186,20 +189,20 @@ def test_other_errors_are_not_asked_again(place: Path) -> None:
     assert len(daemon.asked) == 1
 
 
-def test_a_daemon_that_hangs_up_is_gone(place: Path) -> None:
+def test_a_daemon_that_hangs_up_is_gone(socket_path: Path) -> None:
     with pytest.raises(DaemonUnreachableError, match="before answering") as problem:
-        asked(place, HANG_UP)
+        asked(socket_path, HANG_UP)
     assert "journalctl --user -u phsearch" in problem.value.hint
 
 
-def test_half_an_answer_is_waited_for(place: Path) -> None:
+def test_half_an_answer_is_waited_for(socket_path: Path) -> None:
     with pytest.raises(AnswerTimeoutError):
-        asked(place, b'{"jsonrpc": "2.0", "id": 1, "res', timeout=0.2)
+        asked(socket_path, b'{"jsonrpc": "2.0", "id": 1, "res', timeout=0.2)
 
 
-def test_half_an_answer_and_then_nobody_is_no_answer(place: Path) -> None:
+def test_half_an_answer_before_a_hang_up_is_no_answer(socket_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         listener.listen()
 
         def serve() -> None:
@@ -211,7 +214,7 @@ def test_half_an_answer_and_then_nobody_is_no_answer(place: Path) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         with pytest.raises(DaemonUnreachableError, match="before answering"):
-            Client(place, 5).call("status")
+            Client(socket_path, 5).call("status")
         thread.join()
 
 
@@ -230,35 +233,35 @@ def test_half_an_answer_and_then_nobody_is_no_answer(place: Path) -> None:
     ],
     ids=lambda told: told[:16].decode("latin-1"),
 )
-def test_a_stranger_on_the_socket_is_told_from_the_daemon(place: Path, told: bytes) -> None:
+def test_another_program_on_the_socket_is_recognised(socket_path: Path, told: bytes) -> None:
     with pytest.raises(RemoteError, match="what answers on") as problem:
-        asked(place, told)
+        asked(socket_path, told)
     assert "check --socket" in problem.value.hint
 
 
-def test_an_error_without_details_is_still_an_error(place: Path) -> None:
+def test_an_error_without_details_is_still_an_error(socket_path: Path) -> None:
     with pytest.raises(RemoteError, match="no such thing") as problem:
-        asked(place, b'{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no such thing"}}\n')
+        asked(socket_path, b'{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no such thing"}}\n')
     assert problem.value.hint == ""
 
 
-def test_after_a_timeout_the_late_answer_is_not_taken_for_the_next(place: Path) -> None:
-    with ScriptedDaemon(place, {"status": [SILENCE, "second"]}) as daemon, Client(place, 0.2) as client:
+def test_after_a_timeout_the_late_answer_is_not_taken_for_the_next(socket_path: Path) -> None:
+    with ScriptedDaemon(socket_path, {"status": [SILENCE, "second"]}) as daemon, Client(socket_path, 0.2) as client:
         with pytest.raises(AnswerTimeoutError):
             client.call("status")
         assert client.call("status") == "second"
     assert daemon.connections == 2
 
 
-def test_an_answer_to_somebody_else_is_passed_over(place: Path) -> None:
+def test_an_answer_to_another_request_is_skipped(socket_path: Path) -> None:
     strange = b'{"jsonrpc":"2.0","id":99,"result":"wrong"}\n{"jsonrpc":"2.0","id":1,"result":"right"}\n'
-    assert asked(place, strange) == "right"
+    assert asked(socket_path, strange) == "right"
 
 
-def test_a_daemon_that_speaks_before_it_hangs_up_is_heard(place: Path) -> None:
+def test_an_error_before_a_hang_up_is_read(socket_path: Path) -> None:
     # As one does that has too many clients: it answers before it has read, so that our request meets a closed pipe.
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         listener.listen()
         closed = threading.Event()
 
@@ -271,7 +274,7 @@ def test_a_daemon_that_speaks_before_it_hangs_up_is_heard(place: Path) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        client = Client(place, 5)
+        client = Client(socket_path, 5)
         client._socket = client._connect(time.monotonic() + 5)
         closed.wait(5)
         with pytest.raises(RemoteError, match="too many clients"):
@@ -279,18 +282,18 @@ def test_a_daemon_that_speaks_before_it_hangs_up_is_heard(place: Path) -> None:
         thread.join()
 
 
-def test_events_arrive_until_the_daemon_goes(place: Path) -> None:
+def test_events_arrive_until_the_daemon_goes(socket_path: Path) -> None:
     told = [{"type": "indexed", "path": f"/p/{n}.jpg"} for n in range(3)]
-    with ScriptedDaemon(place, {"events.subscribe": {"subscribed": True}}, told), Client(place) as client:
+    with ScriptedDaemon(socket_path, {"events.subscribe": {"subscribed": True}}, told), Client(socket_path) as client:
         events = client.events()
         assert [next(events) for _ in told] == told
         with pytest.raises(DaemonUnreachableError, match="closed the connection"):
             next(events)
 
 
-def test_a_slow_stream_of_events_has_no_deadline(place: Path) -> None:
+def test_a_slow_stream_of_events_has_no_deadline(socket_path: Path) -> None:
     script = {"events.subscribe": {"subscribed": True}}
-    with ScriptedDaemon(place, script, [], hangs_up=False) as daemon, Client(place, 0.2) as client:
+    with ScriptedDaemon(socket_path, script, [], hangs_up=False) as daemon, Client(socket_path, 0.2) as client:
         events = client.events()
         threading.Timer(0.5, daemon._connections[0].shutdown, [socket.SHUT_RDWR]).start()
         start = time.monotonic()
@@ -311,10 +314,10 @@ if sys.argv[2] != "gone":
 
 
 @contextlib.contextmanager
-def listened_by(name: str, place: Path) -> Iterator[socket.socket]:
-    """Give a socket on which a process of this name was the last to call listen()."""
+def listened_by(name: str, socket_path: Path) -> Iterator[socket.socket]:
+    """Yield a socket on which a process of this name was the last to call listen()."""
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(place))
+        listener.bind(str(socket_path))
         fd = listener.fileno()
         command = [sys.executable, "-c", _LISTEN, str(fd), name]
         with subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -325,9 +328,9 @@ def listened_by(name: str, place: Path) -> Iterator[socket.socket]:
             process.kill()
 
 
-def patient(place: Path) -> Client:
-    """Give a client with the default time-outs, a hundred times quicker."""
-    client = Client(place)
+def hurried(socket_path: Path) -> Client:
+    """Return a client with the default timeouts, a hundred times shorter."""
+    client = Client(socket_path)
     client.timeout, client.starting = client.timeout / 100, client.starting / 30
     return client
 
@@ -347,31 +350,31 @@ def answer_after(listener: socket.socket, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("listener", ["systemd", "gone"])
-def test_while_systemd_holds_the_socket_a_daemon_has_time_to_start(place: Path, listener: str) -> None:
-    with listened_by(listener, place) as held, patient(place) as client:
+def test_while_systemd_holds_the_socket_a_daemon_has_time_to_start(socket_path: Path, listener: str) -> None:
+    with listened_by(listener, socket_path) as held, hurried(socket_path) as client:
         answer_after(held, 0.5)
         assert client.call("status") == "here"
 
 
-def test_a_daemon_that_has_the_socket_and_is_silent_gets_no_more_time(place: Path) -> None:
+def test_a_daemon_that_has_the_socket_and_is_silent_gets_no_more_time(socket_path: Path) -> None:
     within = pytest.raises(AnswerTimeoutError, match=r"within 0\.1 s")
-    with listened_by("phsearchd", place), patient(place) as client, within:
+    with listened_by("phsearchd", socket_path), hurried(socket_path) as client, within:
         client.call("status")
 
 
-def test_a_daemon_that_never_starts_is_given_up_when_the_longer_time_is_over(place: Path) -> None:
-    with listened_by("systemd", place), patient(place) as client:
+def test_a_daemon_that_never_starts_is_given_up_when_the_longer_time_is_over(socket_path: Path) -> None:
+    with listened_by("systemd", socket_path), hurried(socket_path) as client:
         client.starting = 0.4
         with pytest.raises(AnswerTimeoutError, match=r"within 0\.4 s"):
             client.call("status")
 
 
-def test_a_time_out_that_was_asked_for_is_kept_also_at_a_start(place: Path) -> None:
+def test_a_time_out_that_was_asked_for_is_kept_also_at_a_start(socket_path: Path) -> None:
     within = pytest.raises(AnswerTimeoutError, match=r"within 0\.1 s")
-    with listened_by("systemd", place), Client(place, 0.1) as client, within:
+    with listened_by("systemd", socket_path), Client(socket_path, 0.1) as client, within:
         client.call("status")
 
 
-def test_a_daemon_that_says_it_is_not_ready_is_given_the_time_of_a_start(place: Path) -> None:
-    with ScriptedDaemon(place, {"status": [*[NOT_READY] * 3, "ready"]}), patient(place) as client:
+def test_a_daemon_that_says_it_is_not_ready_is_given_the_time_of_a_start(socket_path: Path) -> None:
+    with ScriptedDaemon(socket_path, {"status": [*[NOT_READY] * 3, "ready"]}), hurried(socket_path) as client:
         assert client.call("status") == "ready"

@@ -70,7 +70,7 @@ def test_no_dots_lead_out_of_a_root(root: Path, way: str) -> None:
         read(f"{root}/{way}", root)
 
 
-def test_what_is_no_regular_file_is_not_even_opened(root: Path) -> None:
+def test_anything_but_a_regular_file_is_not_even_opened(root: Path) -> None:
     os.mkfifo(root / "fifo.jpg")
     with socket.socket(socket.AF_UNIX) as raw:
         raw.bind(str(root / "socket.jpg"))

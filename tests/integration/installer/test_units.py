@@ -83,7 +83,7 @@ def seconds(env: dict[str, str]) -> float | None:
     return SystemdNotifier({"NOTIFY_SOCKET": "/nowhere", **env}).watchdog_seconds
 
 
-def test_the_watchdog_is_ours_or_nobodys() -> None:
+def test_the_watchdog_counts_only_for_the_process_it_names() -> None:
     own = str(os.getpid())
     assert seconds({}) is None
     assert seconds({"WATCHDOG_USEC": "1500000"}) == 1.5

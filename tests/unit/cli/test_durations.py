@@ -22,7 +22,7 @@ def test_units_may_be_joined_spaced_and_capital(text: str, length: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", " ", "90", "h", "1.5h", "-5m", "0s", "1h30", "soon", "tomorrow", "367d", "9" * 10**6 + "s", "1m\0"]
 )
-def test_what_is_no_duration_is_none(text: str) -> None:
+def test_other_text_is_no_duration(text: str) -> None:
     assert parse_duration(text) is None
 
 

@@ -40,18 +40,18 @@ def text(shown: str | bytes) -> str:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def test_a_table_says_band_relevance_score_date_and_how_many_more() -> None:
+def test_a_table_shows_band_relevance_score_date_and_how_many_more() -> None:
     assert text(format_hits([HIT, WEAK], "table", console())) == (
         "strong  93%  0.491  2023-06-01  +7  /p/a b.jpg\nweak    17%  0.200                  /p/weak.jpg\n"
     )
 
 
-def test_bands_have_colours_and_the_rest_steps_back() -> None:
+def test_bands_have_colours_and_the_rest_is_dim() -> None:
     line = text(format_hits([HIT], "table", console(styled=True)))
     assert line == "\x1b[32mstrong  93%  \x1b[m\x1b[2m0.491  2023-06-01  +7  \x1b[m/p/a b.jpg\n"
 
 
-def test_the_softmax_stands_in_the_place_of_the_score() -> None:
+def test_softmax_shares_replace_the_scores() -> None:
     assert "97.3%" in text(format_hits([HIT], "table", console(), shares=True))
     assert "0.491" not in text(format_hits([HIT], "table", console(), shares=True))
 
@@ -105,7 +105,7 @@ def test_a_name_cannot_forge_a_line_of_a_format() -> None:
         ("{path!r}", "without its other half"),
     ],
 )
-def test_a_format_that_makes_no_sense_is_explained(template: str, said: str) -> None:
+def test_a_bad_format_is_explained(template: str, said: str) -> None:
     with pytest.raises(ValueError, match=r"field|half") as caught:
         compile_template(template)
     assert said in str(caught.value)
@@ -136,7 +136,7 @@ def test_a_long_query_is_shown_around_the_mistake() -> None:
 
 
 @given(st.text(max_size=300), st.integers(-5, 400), st.integers(-5, 400))
-def test_whatever_the_place_is_both_lines_fit(query: str, start: int, end: int) -> None:
+def test_both_lines_fit_wherever_the_mistake_is(query: str, start: int, end: int) -> None:
     line, carets = caret_line(query, (start, end), console(50)).rstrip("\n").split("\n")
     assert len(carets) <= 50
     assert set(carets) <= {" ", "^"}
@@ -159,13 +159,13 @@ def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
     return raw.getvalue().decode()
 
 
-def test_time_library_and_what_is_not_shown_stand_in_one_line() -> None:
+def test_time_library_and_hidden_photos_are_in_one_line() -> None:
     assert said(ANSWER) == "1 photo in 14 ms, of 12,345; 12,334 more with --limit; 3 less probable ones with --all\n"
     few = ANSWER | {"matching": 8, "hidden": 0, "pending": 2}
     assert said(few) == "1 photo in 14 ms, of 12,345 (8 pass the filters); 2 photos are still being indexed\n"
 
 
-def test_where_nothing_relevant_is_left_it_says_so() -> None:
+def test_an_answer_without_relevant_hits_is_explained() -> None:
     nothing = ANSWER | {"hits": [], "hidden": 12345}
     assert said(nothing) == 'no photo of "a giraffe": the closest ones are shown with --all\n'
     none_passes = ANSWER | {"hits": [], "matching": 0, "hidden": 0, "closest": None}

@@ -19,12 +19,12 @@ names = st.binary(min_size=1, max_size=60).map(os.fsdecode)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def screen(width: int = 40, *, styled: bool = False, links: bool = False) -> Console:
+def console(width: int = 40, *, styled: bool = False, links: bool = False) -> Console:
     return Console(io.BytesIO(), terminal=True, styled=styled, links=links, width=width)
 
 
 @given(names)
-def test_tsv_is_one_line_that_gives_the_name_back(name: str) -> None:
+def test_tsv_is_one_line_and_keeps_the_name(name: str) -> None:
     line = table.tsv(["0.5", name])
     assert line.count(b"\n") == 1
     score, field = line[:-1].split(b"\t")
@@ -39,19 +39,19 @@ def test_null_terminated_names_are_exact(name: str) -> None:
 
 
 @given(names)
-def test_json_lines_are_printable_and_give_the_name_back(name: str) -> None:
+def test_json_lines_are_printable_and_keep_the_name(name: str) -> None:
     line = table.json_line({"path": name})
     assert line[:-1].decode().isprintable()
     assert json.loads(line) == {"path": name}
 
 
-def test_json_keeps_what_people_can_read() -> None:
+def test_json_keeps_readable_characters() -> None:
     assert table.json_line({"path": "/fotos/zoë.jpg"}) == '{"path": "/fotos/zoë.jpg"}\n'.encode()
 
 
 @given(names, st.integers(16, 60))
 def test_a_table_row_fits_the_screen_and_cannot_drive_it(name: str, columns: int) -> None:
-    shown = table.table([(("0.281", "2023-06-01"), "/photos/" + name)], screen(columns))
+    shown = table.table([(("0.281", "2023-06-01"), "/photos/" + name)], console(columns))
     assert shown.count("\n") == 1
     assert not CONTROL.search(shown)
     assert table.width(shown[:-1]) <= columns
@@ -63,25 +63,25 @@ def test_wide_characters_take_two_columns_and_combining_ones_none() -> None:
     assert table.width("naïve") == 5
 
 
-def test_columns_stand_in_line_whatever_their_script() -> None:
+def test_columns_are_aligned_in_every_script() -> None:
     rows = [(("富士", "1"), "/a"), (("fuji", "22"), "/b"), (("x", "333"), "/c")]
-    assert table.table(rows, screen()) == "富士  1    /a\nfuji  22   /b\nx     333  /c\n"
+    assert table.table(rows, console()) == "富士  1    /a\nfuji  22   /b\nx     333  /c\n"
 
 
 def test_a_long_path_keeps_its_end() -> None:
-    shown = table.table([(("0.281", "2023-06-01"), "/home/somebody/Pictures/2023/summer/beach.jpg")], screen(40))
+    shown = table.table([(("0.281", "2023-06-01"), "/home/somebody/Pictures/2023/summer/beach.jpg")], console(40))
     assert shown == "0.281  2023-06-01  …023/summer/beach.jpg\n"
 
 
-def test_a_long_reason_gives_way_to_the_path() -> None:
-    shown = table.table([(("3x", "word " * 30), "/p/bad.jpg")], screen(40))
+def test_a_long_reason_is_cut_before_the_path() -> None:
+    shown = table.table([(("3x", "word " * 30), "/p/bad.jpg")], console(40))
     assert shown.endswith("…  /p/bad.jpg\n")
     assert len(shown) <= 41
 
 
-def test_no_text_gives_way_while_there_is_room() -> None:
-    assert table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40)).startswith("3x  the file is cut")
-    assert "…" not in table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], screen(40))
+def test_no_text_is_cut_while_there_is_room() -> None:
+    assert table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], console(40)).startswith("3x  the file is cut")
+    assert "…" not in table.table([(("3x", "the file is cut short"), "/p/bad.jpg")], console(40))
 
 
 def test_a_wide_character_is_never_cut_in_half() -> None:
@@ -95,7 +95,7 @@ def test_a_name_that_is_all_of_one_line_is_escaped() -> None:
 
 
 @given(st.binary(min_size=1, max_size=40).filter(lambda name: b"\0" not in name))
-def test_a_link_is_percent_encoded_and_gives_the_path_back(name: bytes) -> None:
+def test_a_link_is_percent_encoded_and_keeps_the_path(name: bytes) -> None:
     path = b"/photos/" + name
     made = table.link(os.fsdecode(path), "text")
     found = re.fullmatch(r"\x1b\]8;;file://([^/]+)(/[!-~]*)\x1b\\text\x1b\]8;;\x1b\\", made)
@@ -106,9 +106,9 @@ def test_a_link_is_percent_encoded_and_gives_the_path_back(name: bytes) -> None:
 
 def test_links_and_colours_only_where_they_are_understood() -> None:
     row = [(("0.281",), "/a b.jpg")]
-    assert "\x1b" not in table.table(row, screen())
-    assert "\x1b]8;;" not in table.table(row, screen(styled=True))
-    assert "/a%20b.jpg\x1b\\/a b.jpg\x1b]8;;" in table.table(row, screen(styled=True, links=True))
+    assert "\x1b" not in table.table(row, console())
+    assert "\x1b]8;;" not in table.table(row, console(styled=True))
+    assert "/a%20b.jpg\x1b\\/a b.jpg\x1b]8;;" in table.table(row, console(styled=True, links=True))
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_links_and_colours_only_where_they_are_understood() -> None:
         (90000, "1 d 1 h"),
     ],
 )
-def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
+def test_durations_have_two_units(seconds: float, said: str) -> None:
     assert format_duration(seconds) == said
 
 
-def test_counts_agree_with_their_thing() -> None:
+def test_counts_agree_with_their_noun() -> None:
     assert [plural(n, "photo") for n in (0, 1, 12345)] == ["0 photos", "1 photo", "12,345 photos"]
 
 
-def test_a_screen_writes_all_even_when_the_file_takes_only_a_part() -> None:
+def test_a_console_writes_all_even_when_the_file_takes_only_a_part() -> None:
     class Slow(io.RawIOBase):
         def __init__(self) -> None:
             self.got = b""
@@ -186,7 +186,7 @@ STATUS = {
 
 
 def test_a_status_reads_well() -> None:
-    assert format_status(STATUS, screen(120)) == (
+    assert format_status(STATUS, console(120)) == (
         "phsearchd 0.1.0  pid 4711, up 3 h 12 min\n"
         "model     ViT-B-32/laion2b on cuda, fp16, 512 dimensions: ready\n"
         "photos    12,345, 120 pending, 35.2 a second, 4 s left\n"
@@ -216,7 +216,7 @@ def test_a_status_of_a_daemon_that_just_started_reads_well() -> None:
         "last_error": None,
         "notices": [],
     }
-    assert format_status(young, screen(120)) == (
+    assert format_status(young, console(120)) == (
         "phsearchd 0.1.0  pid 4711, up 0 s\n"
         "model     mini: unavailable; the weights are damaged: install phsearch again\n"
         "photos    0, looking for more\n"

@@ -52,14 +52,14 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_right_one(data: dict[str,
     assert "must be" in caught.value.hint
 
 
-def test_places_follow_the_xdg_directories() -> None:
+def test_paths_follow_the_xdg_directories() -> None:
     env = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/r"}
     assert str(paths.config_file(env)) == "/c/phsearch/config.toml"
     assert str(paths.state_dir(env)) == "/s/phsearch"
     assert str(paths.socket_path(env)) == "/r/phsearch/phsearch.sock"
 
 
-def test_places_have_defaults_and_ignore_relative_directories() -> None:
+def test_paths_have_defaults_and_ignore_relative_directories() -> None:
     env = {"HOME": "/h", "XDG_STATE_HOME": "relative"}
     assert str(paths.config_file(env)) == "/h/.config/phsearch/config.toml"
     assert str(paths.state_dir(env)) == "/h/.local/state/phsearch"

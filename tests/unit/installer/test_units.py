@@ -16,7 +16,7 @@ SYSTEMD = Path(__file__).parents[3] / "systemd"
 PLAIN = ("Description=", "Documentation=", "ListenStream=", "WantedBy=", "Also=")  # say themselves what they are
 
 
-def fit(text: str, *command: str, state: str = "/s", memory: str = "", **env: str) -> list[str]:
+def rendered(text: str, *command: str, state: str = "/s", memory: str = "", **env: str) -> list[str]:
     values = units.UnitValues(
         command=command or ("/b/phsearchd",), state=state, downloads="/d", memory_high=memory, env=env
     )
@@ -34,47 +34,47 @@ def fit(text: str, *command: str, state: str = "/s", memory: str = "", **env: st
     ],
 )
 def test_the_path_of_the_program_is_quoted_as_it_needs(path: str, line: str) -> None:
-    assert fit("ExecStart=/usr/bin/env phsearchd", path) == [line]
+    assert rendered("ExecStart=/usr/bin/env phsearchd", path) == [line]
 
 
 @pytest.mark.parametrize("path", ['/a"b', "/a'b", "/a\\b", "/a\nb", "/a\udcff"])
 def test_a_path_that_systemd_takes_in_no_form_is_refused(path: str) -> None:
     with pytest.raises(PhsearchError) as caught:
-        fit("ExecStart=x", path)
+        rendered("ExecStart=x", path)
     assert caught.value.hint
 
 
 def test_other_words_may_hold_anything() -> None:
-    line = fit("ExecStart=x", "/bin/x", 'a "b"\n', "\\", "")[0]
+    line = rendered("ExecStart=x", "/bin/x", 'a "b"\n', "\\", "")[0]
     assert line == r'ExecStart=:/bin/x "a \x22b\x22\x0a" "\x5c" ""'
 
 
-def test_places_take_the_place_of_the_defaults_with_their_dashes() -> None:
+def test_paths_replace_the_defaults_with_their_dashes() -> None:
     text = "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface -%t/phsearch"
-    assert fit(text, state="/my %/state") == ['ReadWritePaths="/my %%/state" -/d -%t/phsearch']
+    assert rendered(text, state="/my %/state") == ['ReadWritePaths="/my %%/state" -/d -%t/phsearch']
     values = units.UnitValues(command=("/x",), state="/s", downloads="/a b", memory_high="", env={})
     assert units.render(text, values) == 'ReadWritePaths=/s "-/a b" -%t/phsearch\n'
 
 
 @pytest.mark.parametrize(("memory", "line"), [("", "infinity"), ("2G", "2G"), ("25%", "25%")])
-def test_the_memory_mark_comes_from_the_settings(memory: str, line: str) -> None:
-    assert fit("MemoryHigh=infinity", memory=memory) == [f"MemoryHigh={line}"]
+def test_the_memory_limit_comes_from_the_settings(memory: str, line: str) -> None:
+    assert rendered("MemoryHigh=infinity", memory=memory) == [f"MemoryHigh={line}"]
 
 
-def test_what_moves_the_places_is_told_to_the_daemon() -> None:
-    assert fit("UMask=0077", XDG_STATE_HOME="/a b") == ["UMask=0077", 'Environment="XDG_STATE_HOME=/a b"']
+def test_variables_that_move_paths_are_set_for_the_daemon() -> None:
+    assert rendered("UMask=0077", XDG_STATE_HOME="/a b") == ["UMask=0077", 'Environment="XDG_STATE_HOME=/a b"']
 
 
-def test_every_line_that_is_fitted_is_there_once() -> None:
+def test_every_line_that_is_rendered_exists_once() -> None:
     service = files.text("systemd/phsearch.service")
     for key in ("ExecStart", "ExecStartPre", "MemoryHigh", "UMask"):
         assert [line.partition("=")[0] for line in service.splitlines()].count(key) == 1
     assert "ReadWritePaths=%h/.local/state/phsearch -%h/.cache/huggingface" in files.text("systemd/" + units.SANDBOX)
 
 
-def test_every_unit_is_known_again_as_ours() -> None:
+def test_every_unit_is_recognised_as_ours() -> None:
     for name in (units.SERVICE, units.SOCKET, units.SANDBOX):
-        assert units.is_ours("\n".join(fit(files.text(f"systemd/{name}"))))
+        assert units.is_ours("\n".join(rendered(files.text(f"systemd/{name}"))))
     assert not units.is_ours("[Service]\nExecStart=phsearch\n")
 
 
