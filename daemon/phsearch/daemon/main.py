@@ -148,7 +148,7 @@ def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.
     mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
     sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
     if listener is not None:
-        from phsearch.service.rpc.server import reject_waiting_clients  # noqa: PLC0415
+        from phsearch.service.rpc.listener import reject_waiting_clients  # noqa: PLC0415
 
         reject_waiting_clients(listener, error)
 

@@ -22,7 +22,7 @@ from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
 from phsearch.errors import StoreError
 from phsearch.service.liveness import Heartbeat
-from phsearch.service.rpc.server import bound_socket
+from phsearch.service.rpc.listener import bound_socket
 
 if TYPE_CHECKING:
     import socket

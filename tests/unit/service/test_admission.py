@@ -1,81 +1,120 @@
-"""Who has to go when there is no room, and whose turn it is."""
+"""Which connection is closed when there is no room, and who waits while clients send a lot."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from functools import partial
 
-from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue
+from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
 
 
 class FakeConnection:
-    """Somebody connected."""
+    """A connection that remembers why it was closed."""
 
-    def __init__(self, eviction_key: tuple[int, float] | None, buffered_bytes: int = 0) -> None:
-        self.eviction_key = eviction_key
-        self.buffered_bytes = buffered_bytes
+    def __init__(self) -> None:
         self.closed = ""
 
     def close_with_error(self, reason: str) -> None:
         self.closed = reason
 
 
-def test_the_one_who_never_asked_and_has_been_silent_for_longest_makes_room() -> None:
-    limiter = ConnectionLimiter(4, 1 << 20, 4)
-    connections = [FakeConnection((1, 1.0)), FakeConnection((0, 5.0)), FakeConnection((0, 4.0)), FakeConnection(None)]
+def admitted(limiter: ConnectionLimiter, count: int) -> list[FakeConnection]:
+    connections = [FakeConnection() for _ in range(count)]
     assert all(limiter.admit(connection) for connection in connections)
-    assert limiter.admit(FakeConnection(None))
-    assert [bool(connection.closed) for connection in connections] == [False, False, True, False]
+    return connections
+
+
+def closed(connections: list[FakeConnection]) -> list[bool]:
+    return [bool(connection.closed) for connection in connections]
+
+
+def test_the_connection_that_has_been_idle_for_longest_makes_room() -> None:
+    limiter = ConnectionLimiter(max_connections=4, max_subscribers=4, max_bytes=1 << 20)
+    connections = admitted(limiter, 4)
+    limiter.mark_busy(connections[0])
+    limiter.mark_busy(connections[1])
+    limiter.mark_idle(connections[1])
+    admitted(limiter, 1)
+    assert closed(connections) == [False, False, True, False]
+    admitted(limiter, 2)
+    assert closed(connections) == [False, True, True, True]
     assert len(limiter) == 4
 
 
-def test_nobody_who_waits_for_an_answer_makes_room() -> None:
-    limiter = ConnectionLimiter(2, 1 << 20, 2)
-    connections = [FakeConnection(None), FakeConnection(None)]
-    assert all(limiter.admit(connection) for connection in connections)
-    assert not limiter.admit(FakeConnection((0, 1.0)))
-    assert not any(connection.closed for connection in connections)
-
-
-def test_those_who_hold_most_go_until_what_is_held_is_bearable() -> None:
-    limiter = ConnectionLimiter(9, 100, 2)
-    connections = [FakeConnection(None, buffered_bytes) for buffered_bytes in (60, 10, 50, 20)]
+def test_a_connection_that_waits_for_an_answer_does_not_make_room() -> None:
+    limiter = ConnectionLimiter(max_connections=2, max_subscribers=2, max_bytes=1 << 20)
+    connections = admitted(limiter, 2)
     for connection in connections:
-        limiter.admit(connection)
-    limiter.account(100)
-    assert [bool(connection.closed) for connection in connections] == [True, False, False, False]
+        limiter.mark_busy(connection)
+    assert not limiter.admit(FakeConnection())
+    assert closed(connections) == [False, False]
+    limiter.release(connections[0])
+    assert limiter.admit(FakeConnection())
 
 
-def test_a_follower_is_admitted_for_one_who_does_not_take_his_events_only() -> None:
-    limiter = ConnectionLimiter(9, 100, 2)
-    stuck = FakeConnection((0, 1.0))
-    for connection in (stuck, FakeConnection(None)):
-        limiter.admit(connection)
-        assert limiter.subscribe(connection)
-    assert limiter.subscribe(FakeConnection(None))
-    assert stuck.closed
-    assert not limiter.subscribe(FakeConnection(None))
+def test_the_connections_that_hold_most_are_closed_until_all_hold_little_enough() -> None:
+    limiter = ConnectionLimiter(max_connections=9, max_subscribers=2, max_bytes=100)
+    connections = admitted(limiter, 4)
+    for connection, held in zip(connections, (60, 10, 25, 5), strict=True):
+        limiter.account_bytes(connection, held)
+    assert closed(connections) == [False] * 4
+    limiter.account_bytes(connections[1], 20)
+    assert closed(connections) == [True, False, False, False]
+    limiter.account_bytes(connections[0], 1000)  # closed already
+    limiter.account_bytes(connections[2], 75)
+    assert closed(connections) == [True, False, False, False]
+    limiter.account_bytes(connections[3], 6)
+    assert closed(connections) == [True, False, True, False]
 
 
-def test_turns_are_taken_one_after_the_other_and_a_long_one_or_a_cancelled_one_holds_up_nobody() -> None:
+def test_a_subscriber_too_many_is_refused() -> None:
+    limiter = ConnectionLimiter(max_connections=9, max_subscribers=2, max_bytes=100)
+    connections = admitted(limiter, 3)
+    assert [limiter.subscribe(connection) for connection in connections] == [True, True, False]
+    limiter.release(connections[0])
+    assert limiter.subscribe(connections[2])
+
+
+def test_requests_take_turns_and_a_long_or_a_cancelled_one_delays_no_other() -> None:
     async def scenario() -> list[int]:
-        turns, done = FairQueue(), list[int]()
+        limiter, done = LoopLimiter(), list[int]()
 
-        async def work(number: int, seconds: float) -> None:
-            async with turns.acquire():
-                await asyncio.sleep(seconds)
-                done.append(number)
+        async def request(number: int, seconds: float) -> int:
+            await asyncio.sleep(seconds)
+            done.append(number)
+            return number
 
-        long = asyncio.create_task(work(0, 60))
+        def start(number: int, seconds: float) -> asyncio.Task[int]:
+            return asyncio.create_task(limiter.run_in_turn(request(number, seconds)))
+
+        long = start(0, 60)
         await asyncio.sleep(0)
-        rest = [asyncio.create_task(work(number, 0.001)) for number in range(1, 9)]
+        others = [start(number, 0.001) for number in range(1, 9)]
         await asyncio.sleep(0)
-        rest[2].cancel()
+        others[2].cancel()
         async with asyncio.timeout(5):
-            await asyncio.gather(*rest, return_exceptions=True)
+            assert [each for each in await asyncio.gather(*others, return_exceptions=True) if each == 8] == [8]
         long.cancel()
-        again = asyncio.create_task(work(9, 0))
         async with asyncio.timeout(5):
-            await again
+            assert await start(9, 0) == 9
+        assert len(asyncio.all_tasks()) <= 2, "a request that is cancelled does not go on"
         return done
 
     assert asyncio.run(scenario()) == [1, 2, 4, 5, 6, 7, 8, 9]
+
+
+def test_parts_of_large_requests_are_read_one_after_the_other() -> None:
+    async def scenario() -> tuple[list[int], float]:
+        limiter, read, start, done = LoopLimiter(), list[int](), time.monotonic(), asyncio.Event()
+        for number in range(50):
+            limiter.read_in_turn(partial(read.append, number))
+        limiter.read_in_turn(done.set)
+        assert read == []
+        async with asyncio.timeout(5):
+            await done.wait()
+        return read, time.monotonic() - start
+
+    read, seconds = asyncio.run(scenario())
+    assert read == list(range(50))
+    assert seconds > 0.04

@@ -1,8 +1,8 @@
-"""One client's connection: lines in, answers out, in order; how long he may take, and how much is kept for him.
+"""One client's connection: lines in, answers out, in order.
 
-A client that says nothing, sends half a request, or does not read its answers costs a place and some kilobytes for a
-while, and nobody else any time: one request is answered before the next is looked at, nothing is read while there is
-enough to answer, and nothing is answered while the last answer has not gone out.
+A client that sends nothing, sends half a request, or does not read its answers costs a place and some kilobytes for a
+while, and costs other clients no time. One request is answered before the next is looked at. Nothing more is read while
+enough requests wait, and nothing more is answered while the last answer has not been read.
 """
 
 from __future__ import annotations
@@ -17,53 +17,45 @@ from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 if TYPE_CHECKING:
     from phsearch.service.events import EventBus
-    from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
+    from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
     from phsearch.service.rpc.dispatcher import Dispatcher
 
 log = logging.getLogger("phsearch.server")
 
 FIRST_REQUEST_SECONDS = 60.0
-"""Until a client has asked something. One that has may be silent for as long as there is room."""
+"""Until a client has sent its first request. After that it may be silent for as long as there is room."""
 REQUEST_SECONDS = 30.0
 """From the first byte of a request to its last."""
 WRITE_SECONDS = 30.0
-"""Until an answer has been taken."""
+"""Until an answer has been read."""
 STREAM_WRITE_SECONDS = 600.0
-"""The same for events: somebody may have stopped his terminal for a while."""
-EVICTION_GRACE_SECONDS = 1.0
-"""In which nobody is useless: what he says may be on its way."""
-ANSWER_TIMEOUT_SECONDS = 30.0
-"""Before somebody who waits for an answer may have to make room for others."""
+"""The same for events: the user may have stopped the terminal for a while."""
 
-_MUCH = 64 << 10
-"""Bytes, of requests or of answers, that are kept without a thought."""
+_BUFFER_BYTES = 64 << 10
+"""Requests that wait, or answers that are not read, up to which a connection goes on reading or answering."""
 
 
 class Connection(asyncio.Protocol):
-    """Serves one client; fills `crowd.Guest`."""
+    """Serves one client."""
 
     def __init__(
         self,
+        *,
         dispatcher: Dispatcher,
         events: EventBus,
         limiter: ConnectionLimiter,
-        turns: FairQueue,
-        ration: ReadScheduler,
+        loop_limiter: LoopLimiter,
     ) -> None:
         self._dispatcher = dispatcher
         self._events = events
         self._limiter = limiter
-        self._turns = turns
-        self._ration = ration
+        self._loop_limiter = loop_limiter
         self._loop = asyncio.get_running_loop()
         self._line_buffer = LineBuffer()
-        self._arrived = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._taken.set()
-        self._input_closed = False  # nothing the client still says is a request
-        self._streaming = False
-        self._asked = False
-        self._since = self._loop.time()
+        self._received = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._input_closed = False  # nothing that still arrives is a request
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self.answering = False
@@ -73,9 +65,9 @@ class Connection(asyncio.Protocol):
         """Begin to serve, if there is room."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(high=_MUCH)
+        transport.set_write_buffer_limits(high=_BUFFER_BYTES)
         if not self._limiter.admit(self):
-            self.close_with_error(f"{self._limiter.most} clients are connected already")
+            self.close_with_error(f"{self._limiter.max_connections} clients are connected already")
             return
         self._start_timer(FIRST_REQUEST_SECONDS, "nothing was asked")
         self.served = self._loop.create_task(self._serve())
@@ -88,55 +80,39 @@ class Connection(asyncio.Protocol):
             self.served.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client says."""
+        """Buffer what has arrived."""
         if self._input_closed:
             return
-        before = self._line_buffer.begun
+        was_partial = self._line_buffer.has_partial_line
         self._line_buffer.feed_bytes(data)
-        if self._line_buffer.whole:
-            self._arrived.set()
-            if len(self._line_buffer) > _MUCH:
-                self._transport.pause_reading()
-        elif not before and self._line_buffer.begun and not self.answering:
+        if self._line_buffer.has_line:
+            self._received.set()
+        elif self._line_buffer.has_partial_line and not was_partial and not self.answering:
             self._start_timer(REQUEST_SECONDS, "a request was not finished")
-        if len(self._line_buffer) > _MUCH or self._line_buffer.skipping:
-            self._limiter.account(len(data))
-            if not self._line_buffer.whole:
-                self._transport.pause_reading()
-                self._ration.queue(self._transport.resume_reading)
+        if len(self._line_buffer) > _BUFFER_BYTES or self._line_buffer.is_skipping:
+            self._transport.pause_reading()
+            if not self._line_buffer.has_line:
+                self._loop_limiter.read_in_turn(self._transport.resume_reading)
+        self._account_bytes()
 
     def eof_received(self) -> bool:
-        """Keep the line open: what was asked is still answered."""
+        """Keep the connection open: requests that have arrived are still answered."""
         if self._input_closed:
             return False
         self._input_closed = True
-        self._arrived.set()
+        self._received.set()
         return True
 
     def pause_writing(self) -> None:
         """Note that answers pile up."""
-        self._taken.clear()
+        self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Note that they are taken again."""
-        self._taken.set()
-
-    @property
-    def eviction_key(self) -> tuple[int, float] | None:
-        """Since when the client may be asked to leave, the first to go first; None while it waits for something."""
-        age = self._loop.time() - self._since
-        if not self.answering or not self._taken.is_set():
-            useful = self._asked and self._taken.is_set() and not self._line_buffer.begun
-            return (1 if useful or age < EVICTION_GRACE_SECONDS else 0), self._since
-        return (2, self._since) if age > ANSWER_TIMEOUT_SECONDS and not self._streaming else None
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes kept for the client."""
-        return len(self._line_buffer) + self._transport.get_write_buffer_size()
+        """Note that the client reads again."""
+        self._writable.set()
 
     def close_with_error(self, reason: str) -> None:
-        """Hang up, after saying why if the client listens."""
+        """Send a Busy error if the client reads, and close the connection."""
         if self.served is not None:
             self.served.cancel()
         if self._transport.get_write_buffer_size() == 0 and not self._transport.is_closing():
@@ -144,7 +120,7 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def close(self) -> None:
-        """Hang up; what the client has not taken by now it will not get."""
+        """Close the connection. What the client has not read by now is lost."""
         if self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
@@ -152,7 +128,7 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self) -> None:
         try:
-            while (line := await self._line()) is not None:
+            while (line := await self._next_line()) is not None:
                 await self._answer(line)
         except TimeoutError:
             log.debug("a client did not take its answer")
@@ -162,23 +138,24 @@ class Connection(asyncio.Protocol):
             log.exception("a connection ended in a bug")
         self.close()
 
-    async def _line(self) -> bytes | str | None:
-        """Wait for a line; None once there will be no more. Whoever has one waiting already waits for a turn."""
+    async def _next_line(self) -> bytes | str | None:
+        """Wait for a line. Return None when there will be no more."""
         self.answering = False
-        self._since = self._loop.time()
-        if self._line_buffer.begun:
+        self._limiter.mark_idle(self)
+        if self._line_buffer.has_partial_line:
             self._start_timer(REQUEST_SECONDS, "a request was not finished")
-        while not self._line_buffer.whole:
-            self._arrived.clear()
+        while not self._line_buffer.has_line:
+            self._received.clear()
             if self._input_closed:
                 return None
-            await self._arrived.wait()
+            await self._received.wait()
         self._cancel_timer()
-        self.answering = self._asked = True
-        self._since = self._loop.time()
+        self.answering = True
+        self._limiter.mark_busy(self)
         line = self._line_buffer.pop_line()
-        if len(self._line_buffer) <= _MUCH or not self._line_buffer.whole:
+        if len(self._line_buffer) <= _BUFFER_BYTES or not self._line_buffer.has_line:
             self._transport.resume_reading()
+        self._account_bytes()
         return line
 
     async def _answer(self, line: bytes | str) -> None:
@@ -188,11 +165,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(line, bytes)
         if not line.strip():
             return
-        if self._line_buffer.whole:
-            async with self._turns.acquire():
-                answer = await self._dispatcher.handle_line(line)
-        else:
-            answer = await self._dispatcher.handle_line(line)
+        request = self._dispatcher.handle_line(line)
+        answer = await (self._loop_limiter.run_in_turn(request) if self._line_buffer.has_line else request)
         if answer is None:
             return
         if answer.get("result", {}).get("subscribed"):
@@ -201,29 +175,34 @@ class Connection(asyncio.Protocol):
             await self._send(answer)
 
     async def _stream(self, answer: dict[str, Any]) -> None:
-        """Send events until the client hangs up; whatever it still says is not read as a request."""
+        """Send events until the client closes the connection. Whatever it still sends is no request."""
         if not self._limiter.subscribe(self):
             await self._send(_busy("too many clients follow events already"))
             return
         with self._events.subscribe() as subscription:
             await self._send(answer)
-            if self._input_closed:  # it has hung up already, and would not be noticed to be gone
+            if self._input_closed:  # it is closed already, and its end would not be noticed
                 return
-            self._input_closed = self._streaming = True
+            self._input_closed = True
             self._line_buffer = LineBuffer()
             self._transport.resume_reading()
             while True:
                 await self._send(jsonrpc.notification("event", await subscription.next()), STREAM_WRITE_SECONDS)
 
     async def _send(self, message: dict[str, Any], patience: float | None = None) -> None:
-        """Send, and wait until most of it is taken. Raises TimeoutError."""
+        """Send, and wait until most of it is read. Raises TimeoutError."""
         self._transport.write(framing.encode(message))
-        if self._taken.is_set():
+        if self._writable.is_set():
             return
-        self._since = self._loop.time()
-        self._limiter.account(_MUCH)
+        self._account_bytes()
+        self._limiter.mark_idle(self)
         async with asyncio.timeout(WRITE_SECONDS if patience is None else patience):
-            await self._taken.wait()
+            await self._writable.wait()
+        self._limiter.mark_busy(self)
+        self._account_bytes()
+
+    def _account_bytes(self) -> None:
+        self._limiter.account_bytes(self, len(self._line_buffer) + self._transport.get_write_buffer_size())
 
     def _start_timer(self, seconds: float, otherwise: str) -> None:
         self._cancel_timer()

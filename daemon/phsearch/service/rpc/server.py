@@ -1,191 +1,72 @@
-"""The Unix socket: where it is, who may speak, and how many at a time.
+"""Accepts connections on the Unix socket, and serves each.
 
-Only the user who runs the daemon may connect: the directory is 0700, the socket 0600, and the kernel's word on the
-peer's uid is checked on top; root is another user, too. Each connection is served in order; one client's slow call
-delays nobody else.
+Only the user who runs the daemon may connect. The socket's permissions say so, and the uid that the kernel reports for
+the peer is checked as well. Root is another user, too. The requests of one connection are answered in order; a slow one
+does not delay other clients.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
 import os
 import socket
-import stat
 import struct
 from typing import TYPE_CHECKING
 
-from phsearch.errors import AlreadyRunningError, PhsearchError
-from phsearch.service.rpc.admission import ConnectionLimiter, FairQueue, ReadScheduler
+from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
 from phsearch.service.rpc.connection import Connection
-from phsearch.wire import framing, jsonrpc
-from phsearch.wire.jsonrpc import RpcError
+from phsearch.service.rpc.listener import BACKLOG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from phsearch.service.events import EventBus
     from phsearch.service.rpc.dispatcher import Dispatcher
 
-# What clients are told when systemd holds the socket and the daemon they woke cannot start.
-#
-# Without this their connections would stay in the queue, wake the next start at once, and the one after, until systemd
-# gives up; and nobody would learn why.
-
-
-_PATIENCE = 0.5
-_REQUEST = 1 << 16
-
-
-def reject_waiting_clients(listener: socket.socket, problem: PhsearchError) -> int:
-    """Tell everyone who waits what is wrong, and hang up; gives their number."""
-    refused = 0
-    with contextlib.suppress(OSError):  # BlockingIOError, in the end: nobody waits any more
-        while True:
-            connection, _ = listener.accept()
-            refused += 1
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(_PATIENCE)
-                connection.sendall(framing.encode(_answer(connection.recv(_REQUEST), problem)))
-    return refused
-
-
-def _answer(line: bytes, problem: PhsearchError) -> dict[str, object]:
-    try:
-        message = framing.decode(line)
-    except ValueError:
-        message = None
-    error = RpcError("CannotStart", f"phsearchd cannot start: {problem}", problem.hint)
-    return jsonrpc.error(error, jsonrpc.request_id(message))
-
-
 log = logging.getLogger("phsearch.server")
 
-_BACKLOG = 1024
 _CONNECTIONS, _SUBSCRIBERS = 512, 64
-_FEWEST, _KEPT_FREE = 16, 256
-_MOST_BYTES = 64 << 20
-"""What is kept for all clients together; one request or answer may have a mebibyte."""
-_AT_ONCE = 8
-_REST_SECONDS = 1.0
+_MIN_CONNECTIONS, _RESERVED_DESCRIPTORS = 16, 256
+_MAX_BYTES = 64 << 20
+"""For requests and answers of all clients together; one of them may take a mebibyte."""
+_ACCEPTS_AT_ONCE = 8
+_ACCEPT_PAUSE = 1.0
 _UCRED = struct.Struct("3i")
 
 
-@contextlib.contextmanager
-def bound_socket(path: Path) -> Iterator[socket.socket]:
-    """Bind the socket, and take it away at the end. Raises as `listen`."""
-    listener = listen(path)
-    ours = path.stat().st_ino
-    try:
-        yield listener
-    finally:
-        listener.close()
-        with contextlib.suppress(OSError):
-            # systemd, asked to listen here meanwhile, has put its own in our socket's place.
-            if path.lstat().st_ino == ours:
-                path.unlink()
-
-
-def listen(path: Path) -> socket.socket:
-    """Bind the socket, 0600 in a 0700 directory. A stale socket is replaced only after connect() has failed.
-
-    Raises AlreadyRunningError, or PhsearchError with what to do where it cannot be bound.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _private(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        try:
-            _bind(listener, path)
-            path.chmod(0o600)
-            listener.listen(_BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = "the path is too long" if "too long" in str(error) else error.strerror or str(error)
-        raise PhsearchError(f"cannot listen on {path}: {reason}", "choose another place with --socket") from error
-    return listener
-
-
-def _private(path: Path) -> None:
-    """Make the socket's folder ours alone, where it is: a folder that holds other things is left as it is."""
-    folder = path.parent
-    status = folder.stat()
-    if status.st_uid == os.getuid() and all(entry.name == path.name for entry in folder.iterdir()):
-        folder.chmod(0o700)
-
-
-def _bind(listener: socket.socket, path: Path) -> None:
-    # umask covers the moment between bind() and chmod().
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            # connect() is refused by any file; only a socket nobody listens on may be taken away.
-            raise PhsearchError(
-                f"{path} is in the way: it is not a socket", "move it away, or choose another place with --socket"
-            ) from None
-        if _answers(path):
-            raise AlreadyRunningError(
-                f"another phsearchd answers on {path}",
-                "stop it first (a service by `systemctl --user stop phsearch.socket`), or choose another with --socket",
-            ) from None
-        path.unlink()
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(2)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return False
-        except OSError as error:
-            # A full backlog or a slow peer is alive.
-            return error.errno != errno.ENOENT
-        return True
-
-
 class Server:
-    """Serves the API on a listening socket. `descriptors` is how many files this process may have open."""
+    """Serves the API on a listening socket. `descriptors` is the number of files that this process may open."""
 
     def __init__(self, *, dispatcher: Dispatcher, events: EventBus, descriptors: int = 1024) -> None:
         self._dispatcher = dispatcher
         self._events = events
-        # The store opens many files at once; whatever clients do, it must find descriptors.
-        most = max(min(_CONNECTIONS, (descriptors - _KEPT_FREE) // 2), _FEWEST)
-        self._limiter = ConnectionLimiter(most, _MOST_BYTES, min(_SUBSCRIBERS, most // 2))
-        self._turns, self._ration = FairQueue(), ReadScheduler()
+        # The store opens many files at once, and must find descriptors whatever clients do.
+        max_connections = max(min(_CONNECTIONS, (descriptors - _RESERVED_DESCRIPTORS) // 2), _MIN_CONNECTIONS)
+        self._limiter = ConnectionLimiter(
+            max_connections=max_connections,
+            max_subscribers=min(_SUBSCRIBERS, max_connections // 2),
+            max_bytes=_MAX_BYTES,
+        )
+        self._loop_limiter = LoopLimiter()
         self._connections: set[Connection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._listener: socket.socket
 
     async def start(self, listener: socket.socket) -> None:
-        """Begin to accept."""
+        """Begin to accept connections."""
         listener.setblocking(False)
-        # Anew: from here on clients see that it is us who serve a socket made by systemd.
-        listener.listen(_BACKLOG)
+        # Again, for a socket made by systemd: from here on clients see the daemon's pid and not systemd's.
+        listener.listen(BACKLOG)
         self._listener = listener
         asyncio.get_running_loop().add_reader(listener, self._accept)
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._connections)
 
     async def stop(self, patience: float = 2.0) -> None:
-        """Accept no more, let answers under way go out, then close."""
+        """Accept no more connections, wait until requests in hand are answered, then close."""
         asyncio.get_running_loop().remove_reader(self._listener)
         if self._pause is not None:
             self._pause.cancel()
@@ -201,8 +82,8 @@ class Server:
         await asyncio.gather(*tasks, *self._handshakes, return_exceptions=True)
 
     def _accept(self) -> None:
-        """Take a few of those who wait: a storm of them must not keep the loop from those who are in."""
-        for _ in range(_AT_ONCE):
+        """Accept a few connections at once: a storm of them must not keep the loop from those that are open."""
+        for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 peer, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -220,9 +101,8 @@ class Server:
 
     async def _handshake(self, peer: socket.socket) -> None:
         peer.setblocking(False)
-        make = lambda: Connection(self._dispatcher, self._events, self._limiter, self._turns, self._ration)  # noqa: E731 - typed by use
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(make, peer)
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(self._connection, peer)
         except OSError:
             peer.close()
             return
@@ -230,12 +110,17 @@ class Server:
             self._connections.add(connection)
             served.add_done_callback(lambda _: self._connections.discard(connection))
 
+    def _connection(self) -> Connection:
+        return Connection(
+            dispatcher=self._dispatcher, events=self._events, limiter=self._limiter, loop_limiter=self._loop_limiter
+        )
+
     def _pause_accept(self, error: OSError) -> None:
-        """Accept nobody for a moment, or the loop would turn for nothing: out of descriptors, say."""
+        """Stop accepting for a moment, for example without descriptors: the loop would spin."""
         log.warning("cannot take another connection for now: %s", error.strerror)
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
-        self._pause = loop.call_later(_REST_SECONDS, loop.add_reader, self._listener, self._accept)
+        self._pause = loop.call_later(_ACCEPT_PAUSE, loop.add_reader, self._listener, self._accept)
 
 
 def _same_user(peer: socket.socket) -> bool:
