@@ -130,13 +130,13 @@ def build_api(
     image_embedder = ImageQueryEmbedder(on_demand["like"], lambda: parts.model.bound)
     searcher = _searcher(parts, text_worker, image_embedder, str(paths.expand("~", env)), settings.paths.state)
     reload = ConfigReloader(
-        read,
-        settings,
-        parts.roots,
-        manager,
-        parts.removed,
-        parts.library,
-        live_settings(
+        read=read,
+        settings=settings,
+        roots=parts.roots,
+        manager=manager,
+        removed=parts.removed,
+        library=parts.library,
+        live=live_settings(
             settings.config,
             parts.removed,
             parts.image_worker,
@@ -145,26 +145,26 @@ def build_api(
             on_demand,
             lambda config: worker_commands.on_demand_workers(config, env, program),
         ),
-        notifier.notify_reloading,
-        notifier.notify_ready,
+        on_begin=notifier.notify_reloading,
+        on_end=notifier.notify_ready,
     )
-    load = ThroughputMonitor(
-        parts.router,
-        parts.image_worker,
-        parts.writer,
-        lambda: _capacity(reload.config.index, parts.model, len(parts.roots)),
-        lambda: throttle.state,
+    throughput = ThroughputMonitor(
+        router=parts.router,
+        image_worker=parts.image_worker,
+        writer=parts.writer,
+        capacity=lambda: _capacity(reload.config.index, parts.model, len(parts.roots)),
+        throttle_state=lambda: throttle.state,
     )
     status = StatusReporter(
-        parts.photo_index,
-        parts.router,
-        parts.image_worker,
-        parts.writer,
-        parts.model,
-        monitors,
-        parts.removed,
-        throttle,
-        load,
+        photo_index=parts.photo_index,
+        router=parts.router,
+        image_worker=parts.image_worker,
+        writer=parts.writer,
+        model=parts.model,
+        monitors=monitors,
+        removed=parts.removed,
+        throttle=throttle,
+        throughput=throughput,
     )
     why = PathExplainer(
         parts.roots,
@@ -186,9 +186,24 @@ def build_api(
             DuplicateFinder(parts.library, parts.index, parts.executors.rank, searcher.calibration), parts.roots
         ).handlers,
         ThumbnailMethods(thumbnails).handlers,
-        SearchMethods(searcher, status, parts.library, monitors, why, parts.sync_barrier, throttle).handlers,
-        LibraryMethods(parts.library, parts.roots, monitors, parts.router, _verifier(parts, store), throttle).handlers,
-        ConfigMethods(reload, parts.removed, parts.roots).handlers,
+        SearchMethods(
+            searcher=searcher,
+            status=status,
+            library=parts.library,
+            monitors=monitors,
+            explainer=why,
+            sync_barrier=parts.sync_barrier,
+            throttle=throttle,
+        ).handlers,
+        LibraryMethods(
+            library=parts.library,
+            roots=parts.roots,
+            monitors=monitors,
+            router=parts.router,
+            verifier=_verifier(parts, store),
+            throttle=throttle,
+        ).handlers,
+        ConfigMethods(reloader=reload, removed=parts.removed, roots=parts.roots).handlers,
         DaemonMethods(status, throttle).handlers,
         *_health_methods(
             parts,
@@ -197,7 +212,7 @@ def build_api(
             status,
             searcher,
             text_worker,
-            load,
+            throughput,
             on_demand,
             lambda: server.connections,
         ),
@@ -239,11 +254,28 @@ def _searcher(
 def _verifier(parts: IndexParts, store: Store) -> Verifier:
     library, index, executors, monitors = parts.library, parts.index, parts.executors, parts.manager.monitors
     return Verifier(
-        library,
-        parts.model,
-        RowCheck(store, executors.store, parts.writer, library, index, executors.rank, parts.roots, executors.verify),
-        FileCheck(library, parts.router, parts.roots, monitors),
-        SampleCheck(parts.router, library, index, executors.rank, parts.image_worker, parts.model, parts.throttle),
+        library=library,
+        model=parts.model,
+        row_check=RowCheck(
+            store=store,
+            store_executor=executors.store,
+            writer=parts.writer,
+            library=library,
+            index=index,
+            rank_executor=executors.rank,
+            roots=parts.roots,
+            verify_executor=executors.verify,
+        ),
+        file_check=FileCheck(library=library, router=parts.router, roots=parts.roots, monitors=monitors),
+        sample_check=SampleCheck(
+            router=parts.router,
+            library=library,
+            index=index,
+            rank_executor=executors.rank,
+            image_worker=parts.image_worker,
+            model=parts.model,
+            throttle=parts.throttle,
+        ),
     )
 
 
@@ -254,31 +286,44 @@ def _health_methods(
     status: StatusReporter,
     searcher: Searcher,
     text_worker: TextWorker,
-    load: ThroughputMonitor,
+    throughput: ThroughputMonitor,
     on_demand: Mapping[str, OnDemandWorker],
     connections: Callable[[], int],
 ) -> list[Handlers]:
-    """Give the methods by which the daemon is looked at from outside."""
-    seen = Components(
-        parts.photo_index,
-        parts.router,
-        parts.image_worker,
-        text_worker,
-        parts.writer,
-        parts.model,
-        parts.manager.monitors,
-        searcher,
-        load,
-        StoreStats(store, parts.executors.store),
-        on_demand,
+    """Return the methods by which the daemon is diagnosed and monitored."""
+    components = Components(
+        photo_index=parts.photo_index,
+        router=parts.router,
+        image_worker=parts.image_worker,
+        text_worker=text_worker,
+        writer=parts.writer,
+        model=parts.model,
+        monitors=parts.manager.monitors,
+        searcher=searcher,
+        throughput=throughput,
+        store_stats=StoreStats(store, parts.executors.store),
+        on_demand=on_demand,
     )
-    looks = SystemProbes(
-        processes.inotify, lambda path: Space.of(path, os.statvfs(path)), processes.resident, processes.total_bytes
+    doctor = DoctorMethods(
+        state=state,
+        components=components,
+        status=status,
+        state_executor=TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS),
+        probes=SystemProbes(
+            inotify=processes.inotify,
+            space=lambda path: Space.of(path, os.statvfs(path)),
+            resident=processes.resident,
+            machine=processes.total_bytes,
+        ),
+        calibration_path=str(calibration_file.places(*parts.model.named, state)[0]),
     )
-    disk = TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS)
-    metering = MetricsMethods(seen, processes.resident, processes.open_files, connections)
-    place = str(calibration_file.places(*parts.model.named, state)[0])
-    return [DoctorMethods(state, seen, status, disk, looks, place).handlers, metering.handlers]
+    metrics = MetricsMethods(
+        components=components,
+        resident=processes.resident,
+        open_files=processes.open_files,
+        connections=connections,
+    )
+    return [doctor.handlers, metrics.handlers]
 
 
 def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:

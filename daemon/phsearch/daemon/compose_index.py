@@ -94,7 +94,7 @@ def build_index(
     roots = Roots(places.roots)
     library, index, outside = load_index(store, roots)
     executors = Executors(SerialExecutor("store", _STORE_PATIENCE), SerialExecutor("rank"), SerialExecutor("verify"))
-    events = EventBus()
+    events = EventBus(on_publish=lambda: router.wake())  # noqa: PLW0108 - the router comes later
     model = ModelState(config.model.name, config.model.pretrained, store, executors.store)
     throttle = _throttle(config, places, events)
     command = functools.partial(
@@ -113,7 +113,6 @@ def build_index(
     router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
     throttle.busy = lambda: router.pending > 0 or image_worker.busy
     throttle.holds_resources = lambda: image_worker.running
-    events.on_publish = router.wake
     file = RemovedFile(places.state / "index" / "removed.json")
     removed = RemovedRoots(file, config.watch, outside, store, executors.store, writer)
     watcher, rewatch = _watcher(config.watch, roots)

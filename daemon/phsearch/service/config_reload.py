@@ -1,7 +1,7 @@
-"""Settings read again while the daemon runs: all of a file is taken, or nothing of it.
+"""Reads the settings again while the daemon runs: all of a file is applied, or nothing of it.
 
-Roots and what is set under [watch] go to the household; each other section that can change at run time has its taker in
-`live`. Whatever else differs needs a restart: the answer says so, and the old value stays in force.
+Roots and the section [watch] go to the RootManager. Each other section that can change at run time has a function in
+`live`. Any other change needs a restart: the answer says so, and the old value stays in force.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ log = logging.getLogger("phsearch")
 _READ_SECONDS = 15.0
 
 RemovedPolicy = Literal["grace", "keep", "forget"]
-"""What becomes of the photos of a removed root: what the settings say, kept for good, or forgotten at once."""
+"""What happens to the photos of a removed root: as the settings say, kept for good, or forgotten at once."""
 
 
 class ConfigReloader:
-    """Reads the settings again and has everybody take them. `announce` and `done` surround each attempt."""
+    """Reads the settings again and applies them. `on_begin` and `on_end` are called around each attempt."""
 
     def __init__(
         self,
+        *,
         read: Callable[[], Settings],
         settings: Settings,
         roots: Roots,
@@ -45,8 +46,8 @@ class ConfigReloader:
         removed: RemovedRoots,
         library: Library,
         live: Mapping[str, Callable[[Any], None]],
-        announce: Callable[[], None],
-        done: Callable[[], None],
+        on_begin: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
         self._read = read
         self._settings = settings
@@ -54,27 +55,27 @@ class ConfigReloader:
         self._manager = manager
         self._removed = removed
         self._library = library
-        self._apply_live = live
-        self._announce = announce
-        self._done = done
-        self._disk = TimeoutExecutor("settings", _READ_SECONDS, 1)
+        self._live = live
+        self._on_begin = on_begin
+        self._on_end = on_end
+        self._executor = TimeoutExecutor("settings", _READ_SECONDS, 1)
         self._lock = asyncio.Lock()
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
     @property
     def config(self) -> Config:
-        """The settings that hold now."""
+        """The settings in force."""
         return self._settings.config
 
     def request_reload(self) -> None:
-        """Have the settings read again soon, as SIGHUP wants it; how that went is only logged."""
-        self._asked.set()
+        """Read the settings again soon, as for SIGHUP. The result is only logged."""
+        self._requested.set()
 
     async def run(self) -> None:
-        """Do what `ask` asks for, until cancelled."""
+        """Reload whenever it is requested, until cancelled."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
+            await self._requested.wait()
+            self._requested.clear()
             try:
                 await self.reload("grace")
             except PhsearchError:
@@ -83,87 +84,87 @@ class ConfigReloader:
                 log.exception("a bug in phsearch kept the settings from being read again")
 
     async def plan(self) -> dict[str, Any]:
-        """Say what `reload` would do now, and do nothing. Raises ConfigError."""
-        new = await self._new()
+        """Return what `reload` would return now, and change nothing. Raises ConfigError."""
+        new = await self._read_new()
         _, answer = self._compare(new, "grace")
         return answer
 
-    async def reload(self, fate: RemovedPolicy) -> dict[str, Any]:
-        """Take the settings as they are now; gives what that changed.
+    async def reload(self, policy: RemovedPolicy) -> dict[str, Any]:
+        """Apply the settings as they are now, and return what changed.
 
-        Raises ConfigError or StoreError, and then all is as it was.
+        Raises ConfigError or StoreError; then nothing has changed.
         """
         async with self._lock:
-            self._announce()
+            self._on_begin()
             try:
-                return await self._reload(fate)
+                return await self._reload(policy)
             except PhsearchError as error:
                 log.error("the settings stay as they were: %s", error.sentence())
                 raise
             finally:
-                self._done()
+                self._on_end()
 
-    async def _reload(self, fate: RemovedPolicy) -> dict[str, Any]:
-        new = await self._new()
-        config, answer = self._compare(new, fate)
+    async def _reload(self, policy: RemovedPolicy) -> dict[str, Any]:
+        new = await self._read_new()
+        config, answer = self._compare(new, policy)
         before = self._settings.config
-        await self._manager.apply(new.paths.roots, config.watch, keep=fate == "keep")
-        for section, take in self._apply_live.items():
+        await self._manager.apply(new.paths.roots, config.watch, keep=policy == "keep")
+        for section, apply in self._live.items():
             if getattr(config, section) != getattr(before, section):
-                take(getattr(config, section))
+                apply(getattr(config, section))
         self._settings = dataclasses.replace(new, config=config)
         try:
             await self._removed.save()
-            if fate == "forget":
+            if policy == "forget":
                 for gone in answer["removed"]:
                     await self._removed.forget(gone["path"])
         except StoreError as error:
-            log.warning("%s", error.sentence())  # it is tried again
-        _tell(answer)
+            log.warning("%s", error.sentence())  # both are tried again
+        _log_changes(answer)
         return answer
 
-    async def _new(self) -> Settings:
+    async def _read_new(self) -> Settings:
         try:
-            new = await self._disk.run(lambda _tick: self._read())
+            new = await self._executor.run(lambda _progress: self._read())
         except OSError as error:
             raise ConfigError(f"the settings cannot be read: {error.strerror}", "try again later") from None
         ignore_rules_of(new.config.watch)
         return new
 
-    def _compare(self, new: Settings, fate: RemovedPolicy) -> tuple[Config, dict[str, Any]]:
-        """Give what is to be in force, and what is to be said of it."""
+    def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, dict[str, Any]]:
+        """Return the settings that will be in force, and the answer that describes the changes."""
         old = self._settings
         changed = [key for key in _differing(old.config, new.config) if key != "roots"]
-        restart = [key for key in changed if key.partition(".")[0] not in self._apply_live]
+        restart = [key for key in changed if key.partition(".")[0] not in self._live]
         kept = {key.partition(".")[0]: getattr(old.config, key.partition(".")[0]) for key in restart}
         config = dataclasses.replace(new.config, **kept)
-        passed_over = [key for key in _differing(old.written, new.written) if key in new.options]
+        overruled = [key for key in _differing(old.written, new.written) if key in new.options]
         roots = Roots(new.paths.roots)
         answer = {
             "added": [self._added(root, roots) for root in roots if root not in self._roots],
-            "removed": self._gone(roots, fate),
+            "removed": self._gone(roots, policy),
             "changed": [key for key in changed if key not in restart],
             "restart_needed": restart,
-            "overruled": [{"key": key, "option": new.options[key]} for key in passed_over],
+            "overruled": [{"key": key, "option": new.options[key]} for key in overruled],
         }
         return config, answer
 
     def _added(self, root: str, roots: Roots) -> dict[str, Any]:
         known = sum(len(paths) for folder, paths in self._library.folders() if roots.root_of(folder) == root)
-        back = sum(roots.root_of(path) == root for path in self._removed.covered_by(roots))
-        return {"path": root, "photos": known + back}
+        restored = sum(roots.root_of(path) == root for path in self._removed.covered_by(roots))
+        return {"path": root, "photos": known + restored}
 
-    def _gone(self, roots: Roots, fate: RemovedPolicy) -> list[dict[str, Any]]:
+    def _gone(self, roots: Roots, policy: RemovedPolicy) -> list[dict[str, Any]]:
         lost: Counter[str] = Counter()
         gone = [root for root in self._roots if root not in roots]
         for folder, paths in self._library.folders() if gone else ():
             if roots.root_of(folder) is None:
                 lost[self._roots.root_of(folder) or ""] += len(paths)
-        return [self._removed.preview(root, lost[root], fate) for root in gone]
+        return [self._removed.preview(root, lost[root], policy) for root in gone]
 
 
 def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:
-    """Give the dotted keys in which two configurations differ."""
+    """Return the dotted keys in which two configurations differ."""
     keys = []
     for field in dataclasses.fields(new):
         before, after = getattr(old, field.name), getattr(new, field.name)
@@ -174,7 +175,7 @@ def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:
     return keys
 
 
-def _tell(answer: Mapping[str, Any]) -> None:
+def _log_changes(answer: Mapping[str, Any]) -> None:
     changed = [*(f"added {each['path']}" for each in answer["added"])]
     changed += [f"removed {each['path']}" for each in answer["removed"]]
     changed += answer["changed"]

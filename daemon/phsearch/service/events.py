@@ -1,4 +1,4 @@
-"""Live events for whoever subscribed; a subscriber that does not keep up loses events, never holds up the daemon."""
+"""Live events for subscribers. A subscriber that does not keep up loses events; it never delays the daemon."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Subscription:
             self._dropped += 1
 
     async def next(self) -> dict[str, Any]:
-        """Wait for the next event; "dropped" says how many were lost before it."""
+        """Wait for the next event. One of type "dropped" counts the events that were lost before it."""
         if self._dropped and self._queue.empty():
             lost, self._dropped = self._dropped, 0
             return {"type": "dropped", "count": lost}
@@ -35,22 +35,21 @@ class Subscription:
 
 
 class EventBus:
-    """Hands every event to all subscribers."""
+    """Hands every event to all subscribers. `on_publish` is called at each."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_publish: Callable[[], None] = lambda: None) -> None:
+        self._on_publish = on_publish
         self._subscriptions: set[Subscription] = set()
-        self.on_publish: Callable[[], None] = lambda: None
-        """Called at every event."""
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
-        """Tell all subscribers."""
-        self.on_publish()
+        """Queue an event for all subscribers."""
+        self._on_publish()
         for subscription in self._subscriptions:
             subscription.put({"type": kind, "path": path, **more})
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[Subscription]:
-        """Take part while the context lasts."""
+        """Subscribe while the context lasts."""
         subscription = Subscription()
         self._subscriptions.add(subscription)
         try:

@@ -51,7 +51,7 @@ def families(daemon: Daemon) -> dict[str, Metric]:
 
 
 def value(daemon: Daemon, name: str, **labels: str) -> float:
-    """Give the one sample of a name that has these labels."""
+    """Return the value of the only sample with this name and these labels."""
     samples = [sample for family in families(daemon).values() for sample in family.samples]
     (found,) = [
         sample.value for sample in samples if sample.name == name and labels.items() <= dict(sample.labels).items()
@@ -157,7 +157,7 @@ def test_the_file_for_node_exporter_is_whole_readable_and_says_so_when_nobody_an
     with running(tmp_path, settings=QUICK) as daemon:
         done = daemon.cli("metrics", "--textfile", str(file))
         assert (done.stdout, done.stderr) == ("", "")
-        assert "phsearch_up 1\n" in file.read_text()
+        assert "phsearch_up 1.0\n" in file.read_text()
         assert stat.S_IMODE(file.stat().st_mode) == 0o644
         first = file.stat().st_ino
         daemon.cli("metrics", "--textfile", str(file))

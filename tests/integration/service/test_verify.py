@@ -32,7 +32,7 @@ CONTENT = b"0123456789abcdef"
 
 
 class MemoryStore:
-    """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
+    """A store in memory; the functions in `happens` are called at each "written" and each "read"."""
 
     untidy = False
 
@@ -64,7 +64,7 @@ class MemoryStore:
 
 
 class Scene:
-    """A catalog of three photos that are all written, and the check of their rows."""
+    """A photo index of three photos that are all written, and the check of their rows."""
 
     def __init__(self, executor: SerialExecutor) -> None:
         self.store = MemoryStore()
@@ -76,16 +76,25 @@ class Scene:
         self.photo_index = PhotoIndex(self.library, self.index, executor, self.writer, EventBus(), roots)
         for name in "abc":
             self.add(name)
-        self.rows = RowCheck(store, executor, self.writer, self.library, self.index, executor, roots, executor)
+        self.rows = RowCheck(
+            store=store,
+            store_executor=executor,
+            writer=self.writer,
+            library=self.library,
+            index=self.index,
+            rank_executor=executor,
+            roots=roots,
+            verify_executor=executor,
+        )
 
     def add(self, name: str, size: int = 1) -> None:
         vector = np.array([np.cos(size), np.sin(size)], np.float32)
         self.photo_index.add_photo(f"/photos/{name}", Fingerprint(size, 1), name.encode() * 16, INFO, vector)
 
     async def found(self) -> dict[str, str]:
-        findings = Report()
-        await self.rows.check(findings)
-        return {each.path: each.kind for each in findings.mismatches}
+        report = Report()
+        await self.rows.check(report)
+        return {each.path: each.kind for each in report.mismatches}
 
 
 @pytest.fixture
@@ -159,14 +168,22 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
 ) -> None:
     async def scenario() -> None:
         scene = Scene(executor)
-        nobody: Any = None
-        disk: Any = SimpleNamespace(digest_path=AsyncMock(return_value=content))
-        check = SampleCheck(disk, scene.library, scene.index, executor, nobody, nobody, at_ease())
-        findings = Report()
+        unused: Any = None
+        router: Any = SimpleNamespace(digest_path=AsyncMock(return_value=content))
+        check = SampleCheck(
+            router=router,
+            library=scene.library,
+            index=scene.index,
+            rank_executor=executor,
+            image_worker=unused,
+            model=unused,
+            throttle=at_ease(),
+        )
+        report = Report()
         photo = scene.library.get("/photos/a")
         assert photo is not None
-        await check.check([photo], findings, lambda _path: False)
-        assert [each.kind for each in findings.mismatches] == kinds
+        await check.check([photo], report, lambda _path: False)
+        assert [each.kind for each in report.mismatches] == kinds
 
     asyncio.run(scenario())
 

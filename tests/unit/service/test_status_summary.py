@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from phsearch.domain.throttle.policy import ThrottleState
 from phsearch.errors import StoreError
@@ -14,21 +14,21 @@ from support.fake_power import at_ease
 def status(
     photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: ThrottleState | None = None
 ) -> tuple[StatusReporter, Any]:
-    """Give a status of parts that say so, and what it counts."""
+    """Return a reporter over fake parts, and the counters of its photos."""
     counters = SimpleNamespace(embedded=0, reused=0, failed=0)
     trouble = StoreError(problem) if problem else None
-    parts = (
-        SimpleNamespace(library=range(photos), counters=counters),
-        SimpleNamespace(pending=pending),
-        SimpleNamespace(),
-        SimpleNamespace(pending=0, problem=trouble),
-        SimpleNamespace(problem=None),
-        {"/r": SimpleNamespace(busy=scanning, detail="")},
-        SimpleNamespace(),
-        at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),
-        SimpleNamespace(sample=lambda: None),
-    )
-    return StatusReporter(*cast("Any", parts)), counters
+    parts: dict[str, Any] = {
+        "photo_index": SimpleNamespace(library=range(photos), counters=counters),
+        "router": SimpleNamespace(pending=pending),
+        "image_worker": SimpleNamespace(),
+        "writer": SimpleNamespace(pending=0, problem=trouble),
+        "model": SimpleNamespace(problem=None),
+        "monitors": {"/r": SimpleNamespace(busy=scanning, detail="")},
+        "removed": SimpleNamespace(),
+        "throttle": at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),
+        "throughput": SimpleNamespace(sample=lambda: None),
+    }
+    return StatusReporter(**parts), counters
 
 
 def test_it_says_what_there_is() -> None:

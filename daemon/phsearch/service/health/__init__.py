@@ -1,1 +1,1 @@
-"""How the daemon is: status, throughput, and the components that other modules look at."""
+"""The state of the daemon: status, throughput, and the components that diagnosis and metrics read."""

@@ -1,4 +1,4 @@
-"""Everything that is looked at by those who say how the daemon is."""
+"""The parts of a running daemon that the diagnosis and the metrics read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phsearch.service.workers.text_worker import TextWorker
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
     """The parts of a running daemon."""
 
@@ -37,16 +37,18 @@ class Components:
     throughput: ThroughputMonitor
     store_stats: StoreStats
     on_demand: Mapping[str, OnDemandWorker]
-    """Workers that are there only while they are wanted, by name."""
+    """Workers that run only while they are needed, by name."""
 
     @property
     def worker_stats(self) -> dict[str, WorkerStats]:
-        """The workers, by name."""
-        steady = {"index": self.image_worker.worker_stats, "query": self.text_worker.worker_stats}
-        return steady | {name: each.worker_stats for name, each in self.on_demand.items() if each.worker_stats.starts}
+        """The statistics of the workers by name; of a worker on demand once it has been started."""
+        permanent = {"index": self.image_worker.worker_stats, "query": self.text_worker.worker_stats}
+        return permanent | {
+            name: each.worker_stats for name, each in self.on_demand.items() if each.worker_stats.starts
+        }
 
     @property
     def processes(self) -> dict[str, int]:
-        """The processes there are, by name."""
+        """The ids of the processes that run, by name."""
         workers = {name: stats.pid for name, stats in self.worker_stats.items() if stats.pid is not None}
         return {"daemon": os.getpid()} | workers

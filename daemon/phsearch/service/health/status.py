@@ -1,4 +1,4 @@
-"""How the daemon is, as one object: what `status` answers and what the log and systemd show."""
+"""The status of the daemon: the answer of `status`, and the line that systemd shows."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class RateMeter:
         self.last = 0.0
 
     def sample(self, done: int) -> float:
-        """Take the number of photos done so far; gives photos per second."""
+        """Note the number of photos done so far, and return photos per second."""
         now = self._clock()
         if len(self._samples) > 1 and self._samples[-1][0] < self._samples[-2][0] + _STEP:
-            # Whoever asks a thousand times a second must not have us remember them all.
+            # Requests that come a thousand times a second must not fill the memory.
             self._samples.pop()
         self._samples.append((now, done))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a rate
             self._samples.popleft()
         if len(self._samples) > 1 and self._samples[0][0] < now - 2 * _WINDOW:
-            # Nobody samples while nothing is done: a rest is no part of the work after it.
+            # No samples are taken while nothing is done, and the pause is not part of the work after it.
             self._samples.popleft()
         (then, before), (last, after) = self._samples[0], self._samples[-1]
         self.last = (after - before) / (last - then) if last > then else 0.0
@@ -56,10 +56,11 @@ class RateMeter:
 
 
 class StatusReporter:
-    """Asks every part."""
+    """Collects the status from all parts."""
 
     def __init__(
         self,
+        *,
         photo_index: PhotoIndex,
         router: PipelineRouter,
         image_worker: ImageWorker,
@@ -68,7 +69,7 @@ class StatusReporter:
         monitors: Mapping[str, RootMonitor],
         removed: RemovedRoots,
         throttle: IndexingThrottle,
-        load: ThroughputMonitor,
+        throughput: ThroughputMonitor,
     ) -> None:
         self._photo_index = photo_index
         self._router = router
@@ -78,18 +79,18 @@ class StatusReporter:
         self._monitors = monitors
         self._removed = removed
         self._throttle = throttle
-        self._throughput = load
+        self._throughput = throughput
         self._started = time.monotonic()
         self._rate = RateMeter()
 
     @property
     def pending_photos(self) -> int:
-        """Photos seen but not yet searchable."""
+        """How many photos are seen but not yet searchable."""
         return self._router.pending
 
     @property
     def pending(self) -> int:
-        """Photos seen but not yet searchable, and changes not yet on disk."""
+        """How many photos are not yet searchable, and changes not yet on disk."""
         return self._router.pending + self._writer.pending
 
     @property
@@ -98,13 +99,13 @@ class StatusReporter:
         return any(monitor.busy for monitor in self._monitors.values())
 
     def sample(self) -> float:
-        """Measure the rate now; call it about once a second."""
+        """Measure the rate and return photos per second. Call it about once a second."""
         counters = self._photo_index.counters
         self._throughput.sample()
         return self._rate.sample(counters.embedded + counters.reused + counters.failed)
 
     def report(self) -> dict[str, Any]:
-        """Give the whole status."""
+        """Return the whole status, as the wire has it."""
         rate = self.sample()
         failure = self._photo_index.last_failure
         return {
@@ -144,7 +145,7 @@ class StatusReporter:
         }
 
     def summary(self) -> str:
-        """Give one line for systemd's STATUS."""
+        """Return one line for systemd's STATUS."""
         parts = [f"{len(self._photo_index.library):,} photos"]
         if self.pending:
             rate = self._rate.last
@@ -155,10 +156,10 @@ class StatusReporter:
             parts.append(f"{self.pending:,} pending{speed}")
         elif self.scanning:
             parts.append("scanning")
-        # Of the owner's pause people want to know in any case.
-        pace = self._throttle.state
-        if pace.state != "full" and (self.pending or pace.causes == ("owner",)):
-            parts.append(f"indexing {pace}")
+        throttle = self._throttle.state
+        # A pause by the user is shown even if nothing is pending.
+        if throttle.state != "full" and (self.pending or throttle.causes == ("owner",)):
+            parts.append(f"indexing {throttle}")
         parts += [notice["text"] for notice in self._notices()][:1]
         return escape_control_chars(", ".join(parts))
 

@@ -1,4 +1,4 @@
-"""What was done in the last minute of work, by stage, and which stage holds up the rest."""
+"""The work of the last minute by stage, and the stage that slows down the others."""
 
 from __future__ import annotations
 
@@ -23,39 +23,42 @@ _STALE = 15.0
 
 
 class ThroughputMonitor:
-    """Looks at everybody's clocks, about once a second."""
+    """Samples the totals of all stages, about once a second."""
 
     def __init__(
         self,
+        *,
         router: PipelineRouter,
         image_worker: ImageWorker,
         writer: StoreWriter,
-        machine: Callable[[], Capacity],
-        slowed: Callable[[], ThrottleState] = lambda: FULL,
+        capacity: Callable[[], Capacity],
+        throttle_state: Callable[[], ThrottleState] = lambda: FULL,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = router
         self._image_worker = image_worker
         self._writer = writer
-        self._capacity = machine
-        self._slowed = slowed
+        self._capacity = capacity
+        self._throttle_state = throttle_state
         self._now = now
         self._samples: deque[tuple[float, StageCounts]] = deque()
         self._latest = (0.0, StageCounts())
 
     @property
     def total(self) -> StageCounts:
-        """Everything since the start."""
+        """The work of all stages since the start."""
         return self._router.total_work.plus(self._image_worker.stage_totals.work).plus(self._writer.stage_totals.work)
 
     def sample(self) -> Bottleneck:
-        """Look now; gives the bottleneck."""
+        """Take a sample and return the bottleneck."""
         now, work = self._now(), self.total
         unembedded = self._image_worker.pending
         unread = max(self._router.queued - unembedded, 0)
-        backlog = Backlog(unread, unembedded, self._writer.pending, self._slowed())
-        # While nothing waits, or the worker is still loading its model, nobody holds up anybody: the clock starts
-        # when it can begin.
+        backlog = Backlog(
+            unread=unread, unembedded=unembedded, unwritten=self._writer.pending, slowed=self._throttle_state()
+        )
+        # There is no bottleneck while nothing waits or the worker still loads its model. The time is measured from the
+        # moment when work can begin.
         resting = backlog.slowed.state != "full" or (unembedded and not self._image_worker.running)
         if resting or not unread + unembedded + backlog.unwritten:
             self._samples.clear()
@@ -64,7 +67,7 @@ class ThroughputMonitor:
             self._samples.append((now, work))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a span
             self._samples.popleft()
-        # Photos come in batches: up to the last of them, or the rate would sink until the next comes.
+        # Photos come in batches. The span ends with the last batch, or the rate would fall until the next one.
         if work.embedded != self._latest[1].embedded or now - self._latest[0] > _STALE:
             self._latest = (now, work)
         then, before = self._samples[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from phsearch.domain.prometheus import Histogram
+from phsearch.domain.histogram import Histogram
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse

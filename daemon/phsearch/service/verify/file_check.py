@@ -1,4 +1,4 @@
-"""The second question: is every file the one that was indexed, by its size and time."""
+"""Second check: every file still has the size and time with which it was indexed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
 
-GRACE = 1.5
-"""Seconds after which what happened on the disk has been heard of: it is pending, or its root is offline."""
+NOTICE_SECONDS = 1.5
+"""After which a change on the disk has been noticed: it is pending, or its root is offline."""
 
-_LOOKS = 256
+_CHUNK = 256
 _SCAN_SECONDS = 60.0
 
 
 class FileCheck:
-    """Looks at all photos of the roots that are there."""
+    """Compares photos of mounted roots with their files."""
 
     def __init__(
         self,
+        *,
         library: Library,
         router: PipelineRouter,
         roots: Roots,
@@ -42,47 +43,47 @@ class FileCheck:
         self._monitors = monitors
 
     def offline(self, path: str) -> bool:
-        """Tell whether the root of a path is not there now."""
+        """Whether the root of a path is not mounted now."""
         monitor = self._monitor(path)
         return monitor is None or monitor.offline(path)
 
-    async def scanned(self) -> None:
-        """Wait a while for scans under way: they will find what changed while nobody watched."""
-        for _ in range(round(_SCAN_SECONDS / GRACE)):
+    async def wait_for_scans(self) -> None:
+        """Wait up to a minute for running scans: they find what changed while a folder was not watched."""
+        for _ in range(round(_SCAN_SECONDS / NOTICE_SECONDS)):
             if not any(monitor.busy for monitor in self._monitors.values()):
                 return
-            await asyncio.sleep(GRACE)
+            await asyncio.sleep(NOTICE_SECONDS)
 
-    async def check(self, photos: Sequence[Photo], findings: Report) -> list[Photo]:
-        """Compare photos with their files; gives those that are as they were."""
-        sound: list[Photo] = []
-        doubtful: list[Photo] = []
-        for start in range(0, len(photos), _LOOKS):
-            chunk = photos[start : start + _LOOKS]
-            for photo, mismatch in await self._look_all(chunk):
-                (sound if mismatch is None else doubtful).append(photo)
-        findings.checked += len(sound)
-        if doubtful:
-            await asyncio.sleep(GRACE)
-            for photo, mismatch in await self._look_all(doubtful):
-                self._judge(photo, mismatch, findings)
-        return sound
+    async def check(self, photos: Sequence[Photo], report: Report) -> list[Photo]:
+        """Compare photos with their files, and return the photos whose files are unchanged."""
+        unchanged: list[Photo] = []
+        changed: list[Photo] = []
+        for start in range(0, len(photos), _CHUNK):
+            chunk = photos[start : start + _CHUNK]
+            for photo, mismatch in await self._compare_all(chunk):
+                (unchanged if mismatch is None else changed).append(photo)
+        report.checked += len(unchanged)
+        if changed:
+            await asyncio.sleep(NOTICE_SECONDS)
+            for photo, mismatch in await self._compare_all(changed):
+                self._report(photo, mismatch, report)
+        return unchanged
 
-    def _judge(self, photo: Photo, mismatch: Mismatch | None, findings: Report) -> None:
-        if mismatch is not None and self._unsure(photo.path):
-            findings.not_checked += 1
+    def _report(self, photo: Photo, mismatch: Mismatch | None, report: Report) -> None:
+        if mismatch is not None and self._may_be_unnoticed(photo.path):
+            report.not_checked += 1
             return
-        findings.checked += 1
+        report.checked += 1
         noticed = self._library.get(photo.path) is not photo or self._router.stage_of(photo.path) is not None
         if mismatch is not None and not noticed:
-            findings.mismatches.append(mismatch)
+            report.mismatches.append(mismatch)
 
-    async def _look_all(self, photos: Sequence[Photo]) -> list[tuple[Photo, Mismatch | None]]:
+    async def _compare_all(self, photos: Sequence[Photo]) -> list[tuple[Photo, Mismatch | None]]:
         seen = dict(await self._router.stat_paths([photo.path for photo in photos]))
-        return [(photo, _compared(photo, seen.get(photo.path))) for photo in photos]
+        return [(photo, _mismatch(photo, seen.get(photo.path))) for photo in photos]
 
-    def _unsure(self, path: str) -> bool:
-        """Tell whether a change of this file may go unseen for a while without anything being wrong."""
+    def _may_be_unnoticed(self, path: str) -> bool:
+        """Whether a change of this file may go unnoticed for a while although nothing is wrong."""
         monitor = self._monitor(path)
         return monitor is None or monitor.offline(path) or monitor.busy or bool(monitor.unwatched_reason)
 
@@ -91,8 +92,8 @@ class FileCheck:
         return None if root is None else self._monitors.get(root)
 
 
-def _compared(photo: Photo, seen: Seen) -> Mismatch | None:
-    """Compare a photo with a look at its file; None where it is as it was indexed."""
+def _mismatch(photo: Photo, seen: Seen) -> Mismatch | None:
+    """Return how the file differs from the indexed photo, or None if it does not."""
     match seen:
         case PhotoFile(_, fingerprint) if fingerprint == photo.fingerprint:
             return None

@@ -1,4 +1,4 @@
-"""The first question: does every row of the store say what the library and the resident matrix say."""
+"""First check: every row of the store agrees with the library and with the vectors in memory."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class RowCheck:
-    """Compares all rows, after everything known has been written."""
+    """Compares all rows, after all pending changes are written."""
 
     def __init__(
         self,
+        *,
         store: Store,
         store_executor: SerialExecutor,
         writer: StoreWriter,
@@ -31,7 +32,7 @@ class RowCheck:
         index: VectorIndex,
         rank_executor: SerialExecutor,
         roots: Roots,
-        executor: SerialExecutor,
+        verify_executor: SerialExecutor,
     ) -> None:
         self._store = store
         self._store_executor = store_executor
@@ -40,41 +41,41 @@ class RowCheck:
         self._index = index
         self._rank_executor = rank_executor
         self._roots = roots
-        self._executor = executor
+        self._verify_executor = verify_executor
 
-    async def check(self, findings: Report) -> None:
-        """Note what differs, twice in a row. Raises StoreError."""
-        differing = await self._differing(findings)
+    async def check(self, report: Report) -> None:
+        """Report the differences that two passes in a row find. Raises StoreError."""
+        differing = await self._differing(report)
         if differing:
-            differing &= await self._differing(findings)
-        findings.mismatches += sorted(differing, key=lambda each: each.path)
+            differing &= await self._differing(report)
+        report.mismatches += sorted(differing, key=lambda each: each.path)
 
-    async def _differing(self, findings: Report) -> set[Mismatch]:
-        # A photo being renamed tells the writer only when the rank lane has had its turn.
+    async def _differing(self, report: Report) -> set[Mismatch]:
+        # The rename of a photo reaches the writer only after a call of the rank executor.
         await self._rank_executor.submit(int)
         await self._writer.flush()
-        known = {photo.path: photo for photo in self._library.photos()}
+        photos = {photo.path: photo for photo in self._library.photos()}
         unwritten = self._writer.unwritten()
         seen: set[str] = set()
         found: set[Mismatch] = set()
-        findings.rows = 0
+        report.rows = 0
         chunks = self._store.rows()
         while (chunk := await self._store_executor.submit(next, chunks, None)) is not None:
             rows, vectors = chunk
-            findings.rows += len(rows)
+            report.rows += len(rows)
             resident = await self._rank_executor.submit(_vectors, self._index, rows)
-            found |= set(await self._executor.submit(list, compare_rows(rows, vectors, resident, known, seen)))
-        found |= {Mismatch(path, "not stored", "it has no row on disk") for path in known.keys() - seen}
+            found |= set(await self._verify_executor.submit(list, compare_rows(rows, vectors, resident, photos, seen)))
+        found |= {Mismatch(path, "not stored", "it has no row on disk") for path in photos.keys() - seen}
         ranked = set(await self._rank_executor.submit(self._index.paths))
-        found |= {Mismatch(path, "left over", "it is ranked but not in the library") for path in ranked - known.keys()}
-        return {each for each in found if each.path not in unwritten and self._concerns(each.path, known)}
+        found |= {Mismatch(path, "left over", "it is ranked but not in the library") for path in ranked - photos.keys()}
+        return {each for each in found if each.path not in unwritten and self._concerns(each.path, photos)}
 
-    def _concerns(self, path: str, known: dict[str, Photo]) -> bool:
-        """Tell whether nothing was learned of a path meanwhile, and whether it is watched at all.
+    def _concerns(self, path: str, photos: dict[str, Photo]) -> bool:
+        """Whether a path is watched and has not changed meanwhile.
 
-        Photos of folders that are not watched any more stay in the store for the day that they are.
+        Photos of folders that are no longer watched stay in the store, in case they are watched again.
         """
-        return self._library.get(path) is known.get(path) and self._roots.root_of(path) is not None
+        return self._library.get(path) is photos.get(path) and self._roots.root_of(path) is not None
 
 
 def _vectors(index: VectorIndex, photos: Iterable[Photo]) -> list[Vectors | None]:

@@ -1,4 +1,4 @@
-"""The third question: has a photo the bytes it had, and does the model still give it the vector that it has."""
+"""Third check: a photo still has its bytes, and the model still returns the vector that is stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phsearch.domain.indexing.batching import Embedded, EmbedJob, Unreadable
 from phsearch.domain.verification import Mismatch, compare_vectors
 from phsearch.errors import UnreadableImageError
-from phsearch.service.verify.file_check import GRACE
+from phsearch.service.verify.file_check import NOTICE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
 
-_AT_ONCE = 48
-"""Photos under way: some batches of the model, so that it need not wait for the disk."""
+_CONCURRENT = 48
+"""Photos that are read at once: some batches of the model, so that it does not wait for the disk."""
 
 _MODEL_SECONDS = 2.0
 
 
 class SampleCheck:
-    """Reads and embeds photos again, behind all that wait to be indexed."""
+    """Reads and embeds photos again, after all photos that wait to be indexed."""
 
     def __init__(
         self,
+        *,
         router: PipelineRouter,
         library: Library,
         index: VectorIndex,
@@ -51,55 +52,55 @@ class SampleCheck:
         self._model = model
         self._throttle = throttle
 
-    async def check(self, photos: Iterable[Photo], findings: Report, offline: Callable[[str], bool]) -> None:
-        """Check photos, some at a time; `offline` says whether the root of a path is not there now."""
+    async def check(self, photos: Iterable[Photo], report: Report, offline: Callable[[str], bool]) -> None:
+        """Check photos, some at a time. `offline` returns whether the root of a path is not mounted now."""
         await self._throttle.poll()
         rest = iter(photos)
 
         async def work() -> None:
             for photo in rest:
-                mismatch = await self._read(photo, findings)
+                mismatch = await self._check_photo(photo, report)
                 if mismatch is not None and offline(photo.path):
-                    findings.not_checked += 1
+                    report.not_checked += 1
                 elif mismatch is not None and self._library.get(photo.path) is photo:
-                    findings.mismatches.append(mismatch)
+                    report.mismatches.append(mismatch)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
+            for _ in range(_CONCURRENT):
                 group.create_task(work())
 
-    async def _read(self, photo: Photo, findings: Report) -> Mismatch | None:
+    async def _check_photo(self, photo: Photo, report: Report) -> Mismatch | None:
         try:
             content = await self._router.digest_path(photo.path)
         except (FileNotFoundError, UnreadableImageError):
-            content = None  # a moment ago it was there, and no empty file
+            content = None  # deleted or emptied since the file check
         except OSError as error:
-            await asyncio.sleep(GRACE)
+            await asyncio.sleep(NOTICE_SECONDS)
             return Mismatch(photo.path, "unreadable", f"cannot be read: {error.strerror}")
         if content is None or content.fingerprint != photo.fingerprint:
             return None
         if content.digest == photo.digest:
-            return await self._embed(photo, findings)
-        findings.sampled += 1
+            return await self._check_vector(photo, report)
+        report.sampled += 1
         detail = "its bytes changed, but not its size and time: the disk or what wrote to it may be failing"
         return Mismatch(photo.path, "other bytes", detail)
 
-    async def _embed(self, photo: Photo, findings: Report) -> Mismatch | None:
-        match await self._outcome(photo):
+    async def _check_vector(self, photo: Photo, report: Report) -> Mismatch | None:
+        match await self._embed_again(photo):
             case Embedded() as embedded:
-                findings.sampled += 1
+                report.sampled += 1
                 known = await self._rank_executor.submit(self._index.vector, photo.path)
-                return self._compared(photo, embedded.vector, known, findings)
+                return self._compare(photo, embedded.vector, known, report)
             case Unreadable() as failed:
-                findings.sampled += 1
+                report.sampled += 1
                 return Mismatch(photo.path, "unreadable", failed.reason)
             case None:
-                findings.not_checked += 1
-                findings.held = findings.held or self._throttle.pause_reason
+                report.not_checked += 1
+                report.held = report.held or self._throttle.pause_reason
         return None
 
-    async def _outcome(self, photo: Photo) -> EmbedResult | None:
-        """Embed a photo; None when there is no model any more that could, or a pause: that may last for hours."""
+    async def _embed_again(self, photo: Photo) -> EmbedResult | None:
+        """Embed a photo. Return None if the model fails, or during a pause, which may last for hours."""
         if self._throttle.pause_reason:
             return None
         checking = asyncio.ensure_future(
@@ -114,10 +115,10 @@ class SampleCheck:
         finally:
             checking.cancel()
 
-    def _compared(self, photo: Photo, now: Vectors, known: Vectors | None, findings: Report) -> Mismatch | None:
+    def _compare(self, photo: Photo, now: Vectors, known: Vectors | None, report: Report) -> Mismatch | None:
         if known is None or self._library.get(photo.path) is not photo:
             return None
         cosine, mismatch = compare_vectors(photo.path, now, known)
-        if findings.lowest_cosine is None or not cosine >= findings.lowest_cosine:
-            findings.lowest_cosine = cosine
+        if report.lowest_cosine is None or not cosine >= report.lowest_cosine:
+            report.lowest_cosine = cosine
         return mismatch

@@ -1,4 +1,4 @@
-"""The three questions, one after the other."""
+"""The three checks, one after the other."""
 
 from __future__ import annotations
 
@@ -16,30 +16,36 @@ if TYPE_CHECKING:
 
 
 class Verifier:
-    """Asks every part that knows something of a photo."""
+    """Compares the store, the memory, the files and the model with each other."""
 
     def __init__(
-        self, library: Library, model: ModelState, rows: RowCheck, files: FileCheck, sample: SampleCheck
+        self,
+        *,
+        library: Library,
+        model: ModelState,
+        row_check: RowCheck,
+        file_check: FileCheck,
+        sample_check: SampleCheck,
     ) -> None:
         self._library = library
         self._model = model
-        self._rows = rows
-        self._files = files
-        self._sample = sample
+        self._row_check = row_check
+        self._file_check = file_check
+        self._sample_check = sample_check
 
     async def verify(self, sample: int) -> Report:
-        """Verify all rows and files, and embed `sample` photos again (all if there are no more).
+        """Verify all rows and files, and embed `sample` photos again, or all if there are fewer.
 
-        Raises StoreError when the store cannot be written or read, and what is wrong with the model.
+        Raises StoreError when the store cannot be written or read, and the problem of the model if it has one.
         """
         self._model.check_ready()
-        findings = Report()
-        await self._rows.check(findings)
-        await self._files.scanned()
+        report = Report()
+        await self._row_check.check(report)
+        await self._file_check.wait_for_scans()
         photos = self._library.photos()
-        there = [photo for photo in photos if not self._files.offline(photo.path)]
-        findings.not_checked += len(photos) - len(there)
-        sound = await self._files.check(there, findings)
-        chosen = random.sample(sound, min(sample, len(sound)))
-        await self._sample.check(chosen, findings, self._files.offline)
-        return findings
+        online = [photo for photo in photos if not self._file_check.offline(photo.path)]
+        report.not_checked += len(photos) - len(online)
+        unchanged = await self._file_check.check(online, report)
+        chosen = random.sample(unchanged, min(sample, len(unchanged)))
+        await self._sample_check.check(chosen, report, self._file_check.offline)
+        return report

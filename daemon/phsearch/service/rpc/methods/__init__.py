@@ -1,4 +1,4 @@
-"""What the methods of the protocol do, one class for each kind; `calls` gives its methods by name."""
+"""What serves the methods of the protocol: one class a group, whose `handlers` are the methods by name."""
 
 from phsearch.service.rpc.methods.albums import AlbumMethods
 from phsearch.service.rpc.methods.daemon import ConfigMethods, DaemonMethods

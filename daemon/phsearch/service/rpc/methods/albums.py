@@ -1,4 +1,4 @@
-"""Kept queries."""
+"""Queries that are kept under a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the daemon says of itself."""
+"""The status and settings of the daemon."""
 
 from __future__ import annotations
 
@@ -16,24 +16,22 @@ if TYPE_CHECKING:
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.throttle import IndexingThrottle
 
-# Orders about the settings, and about photos of folders that were taken out of them.
-
 
 class ConfigMethods:
-    """`config.reload`, `library.forget`."""
+    """`config.reload`, and `library.forget` for folders that were removed from the settings."""
 
-    def __init__(self, reload: ConfigReloader, removed: RemovedRoots, roots: Roots) -> None:
-        self._reload = reload
+    def __init__(self, *, reloader: ConfigReloader, removed: RemovedRoots, roots: Roots) -> None:
+        self._reloader = reloader
         self._removed = removed
         self._roots = roots
 
     @property
     def handlers(self) -> Handlers:
         """The methods by name."""
-        return {"config.reload": self._reload_config, "library.forget": self._forget}
+        return {"config.reload": self._reload, "library.forget": self._forget}
 
-    async def _reload_config(self, params: dict[str, Any]) -> dict[str, Any]:
-        return await (self._reload.plan() if params["check"] else self._reload.reload(params["removed"]))
+    async def _reload(self, params: dict[str, Any]) -> dict[str, Any]:
+        return await (self._reloader.plan() if params["check"] else self._reloader.reload(params["removed"]))
 
     async def _forget(self, params: dict[str, Any]) -> dict[str, Any]:
         root = params["root"]
@@ -52,18 +50,18 @@ class DaemonMethods:
 
     def __init__(self, status: StatusReporter, throttle: IndexingThrottle) -> None:
         self._status = status
-        self._governor = throttle
+        self._throttle = throttle
 
     @property
     def handlers(self) -> Handlers:
         """The methods by name."""
-        return {"status": self._report, "events.subscribe": self._subscribed, "rpc.discover": self._discover}
+        return {"status": self._report, "events.subscribe": self._subscribe, "rpc.discover": self._discover}
 
     async def _report(self, _params: dict[str, Any]) -> dict[str, Any]:
-        await self._governor.poll()  # while there is nothing to do, nobody else does
+        await self._throttle.poll()  # nothing else polls while there is nothing to index
         return self._status.report()
 
-    async def _subscribed(self, _params: dict[str, Any]) -> dict[str, Any]:
+    async def _subscribe(self, _params: dict[str, Any]) -> dict[str, Any]:
         return {"subscribed": True}
 
     async def _discover(self, _params: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the daemon finds when it looks at itself."""
+"""The diagnosis of what only the daemon can see."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from phsearch.service.threads import TimeoutExecutor
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SystemProbes:
-    """How to look at the machine; `inotify` and `space` take their time, and are asked in a thread."""
+    """Functions that look at the machine. `inotify` and `space` may block, and are called in a thread."""
 
     inotify: Callable[[], daemon_checks.InotifyUse]
     space: Callable[[str], file_checks.Space]
@@ -36,24 +36,24 @@ class SystemProbes:
 
 
 class DoctorMethods:
-    """`doctor`."""
+    """`doctor`. The state is in `state`, and a calibration of the model belongs at `calibration_path`."""
 
     def __init__(
         self,
+        *,
         state: Path,
-        parts: Components,
+        components: Components,
         status: StatusReporter,
-        disk: TimeoutExecutor,
-        looks: SystemProbes,
-        place: str,
+        state_executor: TimeoutExecutor,
+        probes: SystemProbes,
+        calibration_path: str,
     ) -> None:
-        """Look at a daemon whose state is in `state`; `place` is where a calibration of its model goes."""
         self._state = str(state)
-        self._parts = parts
+        self._components = components
         self._status = status
-        self._disk = disk
-        self._looks = looks
-        self._place = place
+        self._state_executor = state_executor
+        self._probes = probes
+        self._calibration_path = calibration_path
 
     @property
     def handlers(self) -> Handlers:
@@ -78,53 +78,69 @@ class DoctorMethods:
         }
 
     async def _inotify(self) -> Iterable[Check]:
-        unwatched = sum(monitor.folders[1] for monitor in self._parts.monitors.values())
-        overflows = sum(monitor.overflows for monitor in self._parts.monitors.values())
-        use = await asyncio.to_thread(self._looks.inotify)
+        unwatched = sum(monitor.folders[1] for monitor in self._components.monitors.values())
+        overflows = sum(monitor.overflows for monitor in self._components.monitors.values())
+        use = await asyncio.to_thread(self._probes.inotify)
         queue = daemon_checks.queue(use, overflows)
         return [daemon_checks.watches(use, unwatched), daemon_checks.instances(use), *([queue] if queue else [])]
 
     def _roots(self) -> Iterator[daemon_checks.RootReport]:
-        for monitor in self._parts.monitors.values():
-            photos = self._parts.photo_index.library.count(monitor.root)
+        for monitor in self._components.monitors.values():
+            photos = self._components.photo_index.library.count(monitor.root)
             watched, unwatched = monitor.folders
-            known = (monitor.root, monitor.state, photos, monitor.missing, watched, unwatched)
-            yield daemon_checks.RootReport(*known, monitor.detail, monitor.hint, monitor.remote)
+            yield daemon_checks.RootReport(
+                path=monitor.root,
+                state=monitor.state,
+                photos=photos,
+                missing=monitor.missing,
+                watched=watched,
+                unwatched=unwatched,
+                detail=monitor.detail,
+                hint=monitor.hint,
+                remote=monitor.remote,
+            )
 
     def _model_checks(self, report: dict[str, Any]) -> Iterable[Check]:
-        by = self._parts.model.image_worker_info
-        yield daemon_checks.model(report["model"], *self._parts.model.weights)
-        if self._parts.model.bound is not None:
-            fitted = self._parts.searcher.calibration().fitted
-            yield daemon_checks.relevance(self._parts.model.label, self._place, fitted=fitted)
+        info = self._components.model.image_worker_info
+        yield daemon_checks.model(report["model"], *self._components.model.weights)
+        if self._components.model.bound is not None:
+            fitted = self._components.searcher.calibration().fitted
+            yield daemon_checks.relevance(self._components.model.label, self._calibration_path, fitted=fitted)
         yield from daemon_checks.device(
-            by.device if by else None, by.precision if by else "", by.device_choice if by else DeviceChoice()
+            info.device if info else None,
+            info.precision if info else "",
+            info.device_choice if info else DeviceChoice(),
         )
 
     async def _index(self) -> Iterable[Check]:
-        writer = self._parts.writer
+        writer = self._components.writer
         problem = (str(writer.problem), writer.problem.hint) if writer.problem is not None else None
-        folder = os.path.join(self._state, "index")  # noqa: PTH118 - for a person
-        checks = daemon_checks.store(await self._parts.store_stats.latest(), folder, problem)
-        tidied = daemon_checks.maintenance(time.time(), writer.written_at, writer.optimized_at, writer.pending)
-        return [*checks, tidied, await self._space()]
+        folder = os.path.join(self._state, "index")  # noqa: PTH118 - to be shown
+        checks = daemon_checks.store(await self._components.store_stats.latest(), folder, problem)
+        maintenance = daemon_checks.maintenance(time.time(), writer.written_at, writer.optimized_at, writer.pending)
+        return [*checks, maintenance, await self._space()]
 
     async def _space(self) -> Check:
         try:
-            found = await self._disk.run(lambda _tick: self._looks.space(self._state))
+            found = await self._state_executor.run(lambda _progress: self._probes.space(self._state))
         except OSError as error:
             return warn("disk", f"{self._state}: {error.strerror}", f"findmnt --target {shlex.quote(self._state)}")
         return file_checks.space("disk", found)
 
     def _workers(self, report: dict[str, Any]) -> Iterator[Check]:
-        for name, stats in self._parts.worker_stats.items():
+        for name, stats in self._components.worker_stats.items():
             exits = sum(stats.exits.values())
-            running = stats.pid is not None
-            yield daemon_checks.worker(
-                daemon_checks.WorkerReport(name, running, stats.starts, exits, stats.last_exit, stats.died_at)
+            worker = daemon_checks.WorkerReport(
+                name=name,
+                running=stats.pid is not None,
+                starts=stats.starts,
+                exits=exits,
+                last_exit=stats.last_exit,
+                died_at=stats.died_at,
             )
-        used = [(name, self._looks.resident(pid) or 0) for name, pid in self._parts.processes.items()]
-        yield daemon_checks.memory(used, self._looks.machine())
+            yield daemon_checks.worker(worker)
+        used = [(name, self._probes.resident(pid) or 0) for name, pid in self._components.processes.items()]
+        yield daemon_checks.memory(used, self._probes.machine())
         yield daemon_checks.errors(report["errors"])
-        found = self._parts.throughput.sample()
+        found = self._components.throughput.sample()
         yield ok("bottleneck", f"{found.text}: {found.remedy}" if found.remedy else found.text)

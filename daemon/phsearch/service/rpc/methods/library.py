@@ -1,4 +1,4 @@
-"""Orders about the library: compare it with the disk, try again, forget, verify."""
+"""Work on the library: compare it with the disk, retry, forget, verify, list duplicates, show thumbnails."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from phsearch.service.throttle import IndexingThrottle
     from phsearch.service.verify import Verifier
 
-# Duplicates, for review.
+_MISMATCHES = 1000
+"""How many of them `library.verify` names."""
 
 
 class DuplicateMethods:
     """`library.dupes`."""
 
-    def __init__(self, dupes: DuplicateFinder, roots: Roots) -> None:
-        self._dupes = dupes
+    def __init__(self, finder: DuplicateFinder, roots: Roots) -> None:
+        self._finder = finder
         self._roots = roots
 
     @property
@@ -44,23 +45,22 @@ class DuplicateMethods:
 
     async def _find(self, params: dict[str, Any]) -> dict[str, Any]:
         self._check(params["path"])
-        groups = await self._dupes.find_duplicates(params["kind"], params["path"])
+        groups = await self._finder.find_duplicates(params["kind"], params["path"])
         page = groups[params["offset"] : params["offset"] + params["limit"]]
         return {"groups": fit_to_line(map(_group, page)), "total": len(groups)}
 
     def _check(self, path: str | None) -> None:
         if path is None or self._roots.root_of(path) is not None:
             return
-        if not any(
-            root.startswith(dir_prefix(path)) for root in self._roots
-        ):  # a folder above a root holds photos, too
+        # A folder above a root holds photos, too.
+        if not any(root.startswith(dir_prefix(path)) for root in self._roots):
             hint = f"watched: {', '.join(self._roots)}"
             raise RpcError("OutsideLibrary", f"{path} lies in no watched folder", hint)
 
 
 def _group(group: DuplicateGroup) -> dict[str, Any]:
     kind = "exact" if group.exact else "near"
-    # One group alone may be too much for a line: a thousand copies of one photo.
+    # One group alone may be too long for a line: a thousand copies of one photo.
     photos = fit_to_line(_photos(group), spare=1024)
     return {"kind": kind, "photos": photos, "more": len(group.photos) - len(photos)}
 
@@ -78,9 +78,6 @@ def _photo(photo: Photo, *, copy: bool) -> dict[str, Any]:
     return {"path": photo.path, **size, "format": info.format, "taken_at": info.taken_at, "copy": copy}
 
 
-# Pictures of photos.
-
-
 class ThumbnailMethods:
     """`library.thumbnail`."""
 
@@ -93,12 +90,14 @@ class ThumbnailMethods:
         return {"library.thumbnail": self._thumbnail}
 
     async def _thumbnail(self, params: dict[str, Any]) -> dict[str, Any]:
-        made = await self._thumbnails.get(params["path"], params["width"], params["height"], params["format"])
-        about = {"path": params["path"], "width": made.width, "height": made.height, "format": params["format"]}
-        return about | {"data": base64.b64encode(made.data).decode()}
-
-
-_MISMATCHES = 1000
+        thumbnail = await self._thumbnails.get(params["path"], params["width"], params["height"], params["format"])
+        return {
+            "path": params["path"],
+            "width": thumbnail.width,
+            "height": thumbnail.height,
+            "format": params["format"],
+            "data": base64.b64encode(thumbnail.data).decode(),
+        }
 
 
 class LibraryMethods:
@@ -106,6 +105,7 @@ class LibraryMethods:
 
     def __init__(
         self,
+        *,
         library: Library,
         roots: Roots,
         monitors: Mapping[str, RootMonitor],
@@ -115,10 +115,10 @@ class LibraryMethods:
     ) -> None:
         self._library = library
         self._roots = roots
-        self._keepers = monitors
-        self._pipelines = router
+        self._monitors = monitors
+        self._router = router
         self._verifier = verifier
-        self._governor = throttle
+        self._throttle = throttle
 
     @property
     def handlers(self) -> Handlers:
@@ -135,19 +135,19 @@ class LibraryMethods:
     async def _rescan(self, params: dict[str, Any]) -> dict[str, Any]:
         if params["path"] is not None:
             root = self._root_of(params["path"])
-            self._pipelines.check_now(params["path"])
-            self._keepers[root].scan(params["path"])
+            self._router.check_now(params["path"])
+            self._monitors[root].scan(params["path"])
             return {"roots": [root]}
-        for root, monitor in self._keepers.items():
+        for root, monitor in self._monitors.items():
             monitor.scan(root)
-        return {"roots": list(self._keepers)}
+        return {"roots": list(self._monitors)}
 
     async def _confirm_deletions(self, params: dict[str, Any]) -> dict[str, Any]:
         root = self._root_of(params["root"])
         if root != params["root"]:
             hint = f"{params['root']} lies in {root}: name that to forget what is missing there"
             raise RpcError("OutsideLibrary", f"{params['root']} is no watched folder", hint)
-        return {"root": root, "missing": self._keepers[root].confirm_deletions()}
+        return {"root": root, "missing": self._monitors[root].confirm_deletions()}
 
     def _root_of(self, path: str) -> str:
         root = self._roots.root_of(path)
@@ -158,41 +158,41 @@ class LibraryMethods:
 
     async def _retry(self, params: dict[str, Any]) -> dict[str, Any]:
         path = params["path"]
-        inside = None if path is None else dir_prefix(path)
+        prefix = None if path is None else dir_prefix(path)
         # A folder above a root holds failures, too.
-        if inside is not None and not any(root.startswith(inside) for root in self._roots):
+        if prefix is not None and not any(root.startswith(prefix) for root in self._roots):
             self._root_of(path)
         failed = [failure.path for failure in self._library.failures()]
-        chosen = [each for each in failed if inside is None or each == path or each.startswith(inside)]
+        chosen = [each for each in failed if prefix is None or each == path or each.startswith(prefix)]
         for each in chosen:
-            self._pipelines.retry_path(each)
-        return {"retried": len(chosen), "held": self._governor.pause_reason}
+            self._router.retry_path(each)
+        return {"retried": len(chosen), "held": self._throttle.pause_reason}
 
     async def _pause(self, params: dict[str, Any]) -> dict[str, Any]:
-        kept = await self._governor.pause(params["seconds"])
-        return {"pace": self._governor.report(), "kept": kept}
+        kept = await self._throttle.pause(params["seconds"])
+        return {"pace": self._throttle.report(), "kept": kept}
 
     async def _resume(self, params: dict[str, Any]) -> dict[str, Any]:
-        kept = await self._governor.resume(force=params["force"])
-        return {"pace": self._governor.report(), "kept": kept}
+        kept = await self._throttle.resume(force=params["force"])
+        return {"pace": self._throttle.report(), "kept": kept}
 
     async def _verify(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         try:
-            findings = await self._verifier.verify(params["sample"])
+            report = await self._verifier.verify(params["sample"])
         except StoreError as error:
-            # Not "not ready": a client would ask again and again, and each time it would take minutes.
+            # Not "NotReady": a client would ask again and again, and each time it would take minutes.
             raise RpcError("InternalError", str(error), error.hint) from error
-        cosine = findings.lowest_cosine
+        cosine = report.lowest_cosine
         return {
-            "ok": not findings.mismatches,
-            "rows": findings.rows,
-            "checked": findings.checked,
-            "sampled": findings.sampled,
-            "not_checked": findings.not_checked,
-            "held": findings.held,
+            "ok": not report.mismatches,
+            "rows": report.rows,
+            "checked": report.checked,
+            "sampled": report.sampled,
+            "not_checked": report.not_checked,
+            "held": report.held,
             "lowest_cosine": None if cosine is None or math.isnan(cosine) else round(cosine, 4),
-            "mismatched": len(findings.mismatches),
-            "mismatches": fit_to_line(dataclasses.asdict(each) for each in findings.mismatches[:_MISMATCHES]),
+            "mismatched": len(report.mismatches),
+            "mismatches": fit_to_line(dataclasses.asdict(each) for each in report.mismatches[:_MISMATCHES]),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         }

@@ -1,36 +1,44 @@
-"""Numbers for a monitoring system."""
+"""Numbers for a monitoring system, in the text format of Prometheus."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
 from phsearch import __version__
-from phsearch.domain.prometheus import CONTENT_TYPE, Family, Sample, labelled, metric, render
 from phsearch.domain.throughput import STAGES
 from phsearch.wire import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from prometheus_client.core import Metric
 
     from phsearch.domain.types import TableStats
     from phsearch.service.health.components import Components
     from phsearch.service.rpc.dispatcher import Handlers
 
 _STATES = ("starting", "scanning", "watching", "polling", "offline")
+_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 
 
 class MetricsMethods:
-    """`metrics`. `resident` and `open_files` give a process's bytes and descriptors, None for one that is gone."""
+    """`metrics`. `resident` and `open_files` return a process's bytes and descriptors, None for one that has ended."""
 
     def __init__(
         self,
-        parts: Components,
+        *,
+        components: Components,
         resident: Callable[[int], int | None],
         open_files: Callable[[int], int | None],
         connections: Callable[[], int],
     ) -> None:
-        self._parts = parts
+        self._components = components
         self._resident = resident
         self._open_files = open_files
         self._connections = connections
@@ -42,78 +50,78 @@ class MetricsMethods:
         return {"metrics": self._metrics}
 
     async def _metrics(self, _params: dict[str, Any]) -> dict[str, Any]:
-        index = list(self._index(await self._parts.store_stats.latest()))
+        index = self._index(await self._components.store_stats.latest())
         families = (*self._daemon(), *self._photos(), *self._roots(), *self._stages(), *self._processes(), *index)
-        return {"content_type": CONTENT_TYPE, "text": render(families)}
+        return {"content_type": CONTENT_TYPE_PLAIN_0_0_4, "text": render(families)}
 
-    def _daemon(self) -> Iterator[Family]:
-        model = self._parts.model.status()
+    def _daemon(self) -> Iterator[Metric]:
+        model = self._components.model.status()
         about = {name: str(model[name] or "") for name in ("pretrained", "device", "precision")}
-        info = {"version": __version__, "protocol": str(PROTOCOL), "model": self._parts.model.name} | about
-        yield metric("phsearch_up", "gauge", "Whether the daemon answers.", 1)
-        yield Family("phsearch_build_info", "gauge", "What runs, as labels.", (Sample(1, info),))
-        yield metric("phsearch_start_time_seconds", "gauge", "When the daemon was started.", self._started)
-        ready = model["state"] == "ready"
-        yield metric("phsearch_model_ready", "gauge", "Whether queries can be answered.", ready)
-        yield metric("phsearch_connections", "gauge", "Clients that are connected.", self._connections())
-        name, help_ = "phsearch_query_duration_seconds", "How long searches took that were answered."
-        yield Family(name, "histogram", help_, self._parts.searcher.durations.samples())
-        refused = self._parts.searcher.refused
-        yield metric("phsearch_queries_refused_total", "counter", "Searches that were answered with an error.", refused)
+        info = {"version": __version__, "protocol": str(PROTOCOL), "model": self._components.model.name} | about
+        yield gauge("phsearch_up", "Whether the daemon answers.", 1)
+        build = GaugeMetricFamily("phsearch_build_info", "What runs, as labels.", labels=tuple(info))
+        build.add_metric([printable(value) for value in info.values()], 1)
+        yield build
+        yield gauge("phsearch_start_time_seconds", "When the daemon was started.", self._started)
+        yield gauge("phsearch_model_ready", "Whether queries can be answered.", model["state"] == "ready")
+        yield gauge("phsearch_connections", "Clients that are connected.", self._connections())
+        durations = self._components.searcher.durations
+        yield HistogramMetricFamily(
+            "phsearch_query_duration_seconds",
+            "How long searches took that were answered.",
+            buckets=durations.buckets(),
+            sum_value=durations.total,
+        )
+        refused = self._components.searcher.refused
+        yield counter("phsearch_queries_refused_total", "Searches that were answered with an error.", refused)
 
-    def _photos(self) -> Iterator[Family]:
-        library, counters = self._parts.photo_index.library, self._parts.photo_index.counters
-        yield metric("phsearch_photos", "gauge", "Photos that are findable.", len(library))
-        pending = self._parts.router.pending + self._parts.writer.pending
-        yield metric("phsearch_photos_pending", "gauge", "Photos and changes that are not dealt with yet.", pending)
-        yield metric("phsearch_photos_unreadable", "gauge", "Photos that could not be read.", library.failed)
+    def _photos(self) -> Iterator[Metric]:
+        photo_index, writer = self._components.photo_index, self._components.writer
+        library, counters = photo_index.library, photo_index.counters
+        pending = self._components.router.pending + writer.pending
+        yield gauge("phsearch_photos", "Photos that are findable.", len(library))
+        yield gauge("phsearch_photos_pending", "Photos and changes that are not dealt with yet.", pending)
+        yield gauge("phsearch_photos_unreadable", "Photos that could not be read.", library.failed)
         for name, what, count in (
             ("embedded", "Photos the model has seen", counters.embedded),
             ("reused", "Photos taken in without the model, moved ones too", counters.reused),
-            ("moved", "Photos renamed or moved", self._parts.photo_index.moved),
+            ("moved", "Photos renamed or moved", photo_index.moved),
             ("removed", "Photos forgotten because they are gone", counters.removed),
             ("failed", "Times that a photo could not be read", counters.failed),
         ):
-            yield metric(f"phsearch_photos_{name}_total", "counter", f"{what}, since the start.", count)
+            yield counter(f"phsearch_photos_{name}_total", f"{what}, since the start.", count)
 
-    def _roots(self) -> Iterator[Family]:
-        monitors = self._parts.monitors
-        states = tuple(
-            Sample(state == monitor.state, {"root": root, "state": state})
-            for root, monitor in monitors.items()
-            for state in _STATES
-        )
-        yield Family("phsearch_root_state", "gauge", "Whether a folder is in a state.", states)
-        for name, help_, value in (
-            ("photos", "Photos of a folder.", lambda monitor: self._parts.photo_index.library.count(monitor.root)),
-            (
-                "missing_photos",
-                "Photos that are kept though their files are not there.",
-                lambda monitor: monitor.missing,
-            ),
-            ("watched_folders", "Folders that are watched.", lambda monitor: monitor.folders[0]),
-            ("unwatched_folders", "Folders that are scanned on a timer instead.", lambda monitor: monitor.folders[1]),
-        ):
-            values = {root: value(monitor) for root, monitor in monitors.items()}
-            yield labelled(f"phsearch_root_{name}", "gauge", help_, "root", values)
+    def _roots(self) -> Iterator[Metric]:
+        monitors, library = self._components.monitors, self._components.photo_index.library
+        states = GaugeMetricFamily("phsearch_root_state", "Whether a folder is in a state.", labels=("root", "state"))
+        for root, monitor in monitors.items():
+            for state in _STATES:
+                states.add_metric([printable(root), state], state == monitor.state)
+        yield states
+        photos = {root: library.count(root) for root in monitors}
+        yield gauges("phsearch_root_photos", "Photos of a folder.", "root", photos)
+        missing = {root: monitor.missing for root, monitor in monitors.items()}
+        help_ = "Photos that are kept though their files are not there."
+        yield gauges("phsearch_root_missing_photos", help_, "root", missing)
+        watched = {root: monitor.folders[0] for root, monitor in monitors.items()}
+        yield gauges("phsearch_root_watched_folders", "Folders that are watched.", "root", watched)
+        unwatched = {root: monitor.folders[1] for root, monitor in monitors.items()}
+        help_ = "Folders that are scanned on a timer instead."
+        yield gauges("phsearch_root_unwatched_folders", help_, "root", unwatched)
         overflows = {root: monitor.overflows for root, monitor in monitors.items()}
-        name, help_ = "phsearch_root_overflows_total", "Times that events were lost, and made good by a scan."
-        yield labelled(name, "counter", help_, "root", overflows)
+        help_ = "Times that events were lost, and made good by a scan."
+        yield counters("phsearch_root_overflows_total", help_, "root", overflows)
 
-    def _stages(self) -> Iterator[Family]:
-        work, held, unembedded = (
-            self._parts.throughput.total,
-            self._parts.image_worker.held,
-            self._parts.image_worker.pending,
-        )
+    def _stages(self) -> Iterator[Metric]:
+        router, worker, work = self._components.router, self._components.image_worker, self._components.throughput.total
         waiting = {
-            "settling": self._parts.router.settling,
-            "reading": max(self._parts.router.queued - unembedded, 0),
-            "embedding": unembedded - held,
-            "worker": held,
-            "writing": self._parts.writer.pending,
+            "settling": router.settling,
+            "reading": max(router.queued - worker.pending, 0),
+            "embedding": worker.pending - worker.held,
+            "worker": worker.held,
+            "writing": self._components.writer.pending,
         }
-        yield labelled("phsearch_queue_photos", "gauge", "Photos on their way, by stage.", "stage", waiting)
+        yield gauges("phsearch_queue_photos", "Photos on their way, by stage.", "stage", waiting)
         seconds = {
             "reading": work.reading,
             "decode": work.decoding,
@@ -121,42 +129,96 @@ class MetricsMethods:
             "model": work.model,
             "store": work.writing,
         }
-        name, help_ = "phsearch_stage_busy_seconds_total", "Time spent; decode_wait is the model's, for the decoders."
-        yield labelled(name, "counter", help_, "stage", seconds)
+        help_ = "Time spent; decode_wait is the model's, for the decoders."
+        yield counters("phsearch_stage_busy_seconds_total", help_, "stage", seconds)
         photos = {"reading": work.read, "decode": work.decoded, "model": work.embedded, "store": work.written}
-        yield labelled("phsearch_stage_photos_total", "counter", "Photos that passed a stage.", "stage", photos)
-        stage = self._parts.throughput.sample().stage
-        name, help_ = "phsearch_bottleneck", "Which stage holds up the photos."
-        yield labelled(name, "gauge", help_, "stage", {each: each == stage for each in STAGES})
+        yield counters("phsearch_stage_photos_total", "Photos that passed a stage.", "stage", photos)
+        stage = self._components.throughput.sample().stage
+        holding: dict[str, float] = {each: each == stage for each in STAGES}
+        yield gauges("phsearch_bottleneck", "Which stage holds up the photos.", "stage", holding)
 
-    def _processes(self) -> Iterator[Family]:
-        worker_stats, pids = self._parts.worker_stats, self._parts.processes
+    def _processes(self) -> Iterator[Metric]:
+        worker_stats, pids = self._components.worker_stats, self._components.processes
         memory = {name: self._resident(pid) for name, pid in pids.items()}
-        yield labelled("phsearch_resident_memory_bytes", "gauge", "Memory in use.", "process", memory)
+        yield gauges("phsearch_resident_memory_bytes", "Memory in use.", "process", memory)
         files = {name: self._open_files(pid) for name, pid in pids.items()}
-        yield labelled("phsearch_open_fds", "gauge", "Open file descriptors.", "process", files)
+        yield gauges("phsearch_open_fds", "Open file descriptors.", "process", files)
         running = {name: stats.pid is not None for name, stats in worker_stats.items()}
-        yield labelled("phsearch_worker_running", "gauge", "Whether a worker runs.", "worker", running)
+        yield gauges("phsearch_worker_running", "Whether a worker runs.", "worker", running)
         starts = {name: stats.starts for name, stats in worker_stats.items()}
-        yield labelled("phsearch_worker_starts_total", "counter", "Workers that were started.", "worker", starts)
-        exits = tuple(
-            Sample(count, {"worker": name, "cause": cause})
-            for name, stats in worker_stats.items()
-            for cause, count in stats.exits.items()
-        )
-        yield Family("phsearch_worker_deaths_total", "counter", "Workers that died, by cause.", exits)
+        yield counters("phsearch_worker_starts_total", "Workers that were started.", "worker", starts)
+        help_ = "Workers that died, by cause."
+        exits = CounterMetricFamily("phsearch_worker_deaths_total", help_, labels=("worker", "cause"))
+        for name, stats in worker_stats.items():
+            for cause, count in stats.exits.items():
+                exits.add_metric([name, cause], count)
+        yield exits
 
-    def _index(self, tables: Iterable[TableStats]) -> Iterator[Family]:
-        yield labelled(
-            "phsearch_index_bytes", "gauge", "Bytes on disk.", "table", {table.name: table.bytes for table in tables}
-        )
+    def _index(self, tables: Iterable[TableStats]) -> Iterator[Metric]:
+        writer = self._components.writer
+        sizes = {table.name: table.bytes for table in tables}
+        yield gauges("phsearch_index_bytes", "Bytes on disk.", "table", sizes)
         for name, help_ in (("rows", "Rows"), ("fragments", "Fragments"), ("versions", "Versions that are kept")):
             values = {table.name: getattr(table, name) for table in tables if not table.former}
-            yield labelled(f"phsearch_index_{name}", "gauge", f"{help_} of a table.", "table", values)
-        name, help_ = "phsearch_index_last_write_timestamp_seconds", "When the index was last written with success."
-        yield metric(name, "gauge", help_, self._parts.writer.written_at)
-        name, help_ = "phsearch_index_last_maintenance_timestamp_seconds", "When the index was last tidied."
-        yield metric(name, "gauge", help_, self._parts.writer.optimized_at)
-        yield metric(
-            "phsearch_index_writable", "gauge", "Whether the last write worked.", self._parts.writer.problem is None
-        )
+            yield gauges(f"phsearch_index_{name}", f"{help_} of a table.", "table", values)
+        help_ = "When the index was last written with success."
+        yield gauge("phsearch_index_last_write_timestamp_seconds", help_, writer.written_at)
+        help_ = "When the index was last tidied."
+        yield gauge("phsearch_index_last_maintenance_timestamp_seconds", help_, writer.optimized_at)
+        yield gauge("phsearch_index_writable", "Whether the last write worked.", writer.problem is None)
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return [family for family in self._families if family.samples]
+
+
+def render(families: Iterable[Metric]) -> str:
+    """Return the families as text, without those that have no samples."""
+    registry = CollectorRegistry()
+    registry.register(_Families(families))
+    return generate_latest(registry).decode()
+
+
+def gauge(name: str, help_: str, value: float | None) -> Metric:
+    """Return a gauge; without a sample if the value is not known."""
+    return GaugeMetricFamily(name, help_, value)
+
+
+def counter(name: str, help_: str, value: float) -> Metric:
+    """Return a counter; its name ends in "_total"."""
+    return CounterMetricFamily(name, help_, value)
+
+
+def gauges(name: str, help_: str, label: str, values: Mapping[str, float | None]) -> Metric:
+    """Return a gauge with one sample for each value of a label; what is not known is left out."""
+    return _labelled(GaugeMetricFamily(name, help_, labels=(label,)), values)
+
+
+def counters(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Return a counter with one sample for each value of a label."""
+    return _labelled(CounterMetricFamily(name, help_, labels=(label,)), values)
+
+
+def _labelled(
+    family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, float | None] | Mapping[str, float]
+) -> Metric:
+    for each, value in values.items():
+        if value is not None:
+            family.add_metric([printable(each)], value)
+    return family
+
+
+def printable(label: str) -> str:
+    r"""Return a label in UTF-8. Any other byte becomes \xff, and a backslash two, so that no two labels become one."""
+    return "".join(_printable_char(char) for char in label)
+
+
+def _printable_char(char: str) -> str:
+    if char == "\\":
+        return r"\\"
+    code = ord(char)
+    return f"\\x{code - 0xDC00:02x}" if _FIRST_BYTE <= code <= _LAST_BYTE else char

@@ -1,4 +1,4 @@
-"""Questions about photos: which fit a text, which could not be read, and why one is found or not."""
+"""Searches, photos that could not be read, and why a photo is found or not."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ class SearchMethods:
 
     def __init__(
         self,
+        *,
         searcher: Searcher,
         status: StatusReporter,
         library: Library,
         monitors: Mapping[str, RootMonitor],
-        why: PathExplainer,
+        explainer: PathExplainer,
         sync_barrier: SyncBarrier,
         throttle: IndexingThrottle,
     ) -> None:
         self._searcher = searcher
         self._status = status
         self._library = library
-        self._keepers = monitors
-        self._why = why
-        self._barrier = sync_barrier
-        self._governor = throttle
+        self._monitors = monitors
+        self._explainer = explainer
+        self._sync_barrier = sync_barrier
+        self._throttle = throttle
 
     @property
     def handlers(self) -> Handlers:
@@ -55,26 +56,26 @@ class SearchMethods:
         start = time.perf_counter()
         synced = {}
         sync = params.pop("sync")
-        ask = SearchRequest(**params)
+        request = SearchRequest(**params)
         if sync is not None:
-            self._searcher.check(ask)  # nobody waits half a minute for a refusal
-            synced["synced"] = await self._barrier.wait_for_sync(sync)
-        found = await self._searcher.search(ask)
+            self._searcher.check(request)  # a refusal does not wait for the sync
+            synced["synced"] = await self._sync_barrier.wait_for_sync(sync)
+        results = await self._searcher.search(request)
         return {
-            "hits": fit_to_line(map(self._hit, found.hits)),
-            "understood": _query_answer(found.query),
-            "matching": found.matching,
-            "hidden": found.hidden,
-            "closest": _rounded(found.closest),
+            "hits": fit_to_line(map(self._hit, results.hits)),
+            "understood": _query_answer(results.query),
+            "matching": results.matching,
+            "hidden": results.hidden,
+            "closest": _rounded(results.closest),
             "pending": self._status.pending_photos,
-            "held": self._governor.pause_reason,
+            "held": self._throttle.pause_reason,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
         } | synced
 
     def _hit(self, hit: RankedHit) -> dict[str, Any]:
         photo = hit.photo
-        monitor = self._keepers[photo.root]
+        monitor = self._monitors[photo.root]
         offline = monitor.offline(photo.path)
         return {
             "path": photo.path,
@@ -109,11 +110,11 @@ class SearchMethods:
         return {"errors": fit_to_line(rows), "total": len(failures)}
 
     async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
-        return await self._why.explain(params["path"], params["query"])
+        return await self._explainer.explain(params["path"], params["query"])
 
 
 def _query_answer(query: Query) -> dict[str, Any]:
-    """Say how the query was read."""
+    """Return how the query was read."""
     aims = [
         {"text" if isinstance(aim, Phrase) else "like": aim.text if isinstance(aim, Phrase) else aim.path}
         | {"weight": aim.weight}
