@@ -13,7 +13,7 @@ from phsearch.cli import PROGRAM, exit_status
 from phsearch.cli.options import NoArgumentsCommand, with_client
 from phsearch.cli.render import table
 from phsearch.cli.terminal import Console
-from phsearch.wire.methods import LONGEST
+from phsearch.wire.methods import MAX_PAUSE
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -30,7 +30,7 @@ def seconds(text: str) -> int | None:
     if len(whole) > 40 or not _DURATION.fullmatch(whole):  # noqa: PLR2004 - longer than any that makes sense
         return None
     total = sum(int(number) * _UNITS[unit.lower()] for number, unit in _PART.findall(whole))
-    return total if 1 <= total <= LONGEST else None
+    return total if 1 <= total <= MAX_PAUSE else None
 
 
 @click.command(short_help="Stop indexing, for a while or until resume; searching goes on.")
