@@ -44,11 +44,11 @@ ACCIDENTS = frozenset(
 """Members whose value depends on the day; null or a number, say, is then the same."""
 
 WORDS = frozenset({"message", "hint", "text", "detail", "reason", "summary", "title", "description"})
-"""Members for people: they may be put better."""
+"""Members for people to read: their wording may change."""
 
 
 def record(daemon: Daemon, request: str) -> dict[str, Any]:
-    """Send one line; gives the line of the transcript. A subscription is recorded with the event of a new photo."""
+    """Send one line and return the line of the transcript. A subscription is recorded with the event of a new photo."""
     said = request.replace(PHOTOS, str(daemon.photos))
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(30)
@@ -70,7 +70,7 @@ def _line(lines: BinaryIO, daemon: Daemon) -> dict[str, Any]:
 
 
 def compare(recorded: Any, now: Any, where: str = "answer") -> Iterator[str]:
-    """Give what an old client would miss, in words."""
+    """Return what an old client would miss, in words."""
     name = where.rpartition(".")[2]
     match recorded, now:
         case _ if name in ACCIDENTS and (recorded is None or now is None):

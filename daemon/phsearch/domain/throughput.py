@@ -1,8 +1,8 @@
-"""Which stage holds up the photos: reading, decoding, the model, or writing.
+"""Which stage slows down indexing: reading, decoding, the model, or writing.
 
-The index worker's own thread is asked where it spends its time: with the model, or waiting for a photo to be decoded;
-the rest of the clock it waits for photos at all. Whatever it mostly does names the stage. How fast each stage could be
-by itself follows from how long it was busy with how many photos; where that is too little to say, nothing is said.
+The thread of the index worker measures its time with the model and its time waiting for a photo to be decoded. The rest
+of the time it waits for photos to arrive. The largest of the three names the stage. The rate that a stage could reach
+alone follows from the time it was busy and the number of its photos; for too few photos it is unknown.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Stage = Literal["idle", "measuring", "slowed", "reading", "decode", "model", "st
 STAGES: tuple[Stage, ...] = ("idle", "measuring", "slowed", "reading", "decode", "model", "store")
 
 _FEW = 8
-"""Fewer photos say nothing of a rate."""
+"""Fewer photos do not make a rate."""
 _WRITES_LAG = 512
-"""Changes that wait to be written; the writer gathers 256 of them on purpose."""
+"""Pending changes above which writing lags behind; the writer gathers 256 of them on purpose."""
 _MOSTLY = 0.5
-_TRUSTED = 0.001
-"""Seconds of work below which a rate is noise."""
+_MIN_SECONDS = 0.001
+"""Less work makes a rate that is noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageCounts:
-    """Seconds and photos so far. `reading` and `decoding` are sums over threads; those of the worker come by batches.
+    """Seconds and photos so far. `reading` and `decoding` are sums over threads; the worker reports its own by batch.
 
-    `waiting` is how long the model's thread waited for photos that were still being decoded.
+    `waiting` is the time in which the thread of the model waited for photos to be decoded.
     """
 
     reading: float = 0.0
@@ -42,11 +42,11 @@ class StageCounts:
     written: int = 0
 
     def plus(self, more: StageCounts) -> StageCounts:
-        """Give the sum."""
+        """Return the sum."""
         return StageCounts(**{each.name: getattr(self, each.name) + getattr(more, each.name) for each in fields(self)})
 
     def since(self, before: StageCounts) -> StageCounts:
-        """Give what was added after `before`."""
+        """Return what was added after `before`."""
         return StageCounts(
             **{each.name: getattr(self, each.name) - getattr(before, each.name) for each in fields(self)}
         )
@@ -54,7 +54,7 @@ class StageCounts:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the stages have at hand: threads that read and that decode, and what the model runs on."""
+    """The resources of the stages: threads that read, threads that decode, and the device of the model."""
 
     processors: int
     readers: int
@@ -64,9 +64,9 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Photos that are still to be read, those the worker has or is to get, and changes that wait to be written.
+    """Photos to be read, photos that the worker has or will get, and changes that wait to be written.
 
-    `slowed` is how far the daemon holds back on purpose; where it does no stage is to blame.
+    `slowed` is the state of the throttle. While it holds indexing back no stage is the bottleneck.
     """
 
     unread: int
@@ -77,7 +77,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Photos a second: `reached`, and what each stage could do by itself. None: unknown."""
+    """Photos a second: `reached`, and what each stage could reach alone. None is unknown."""
 
     reached: float | None = None
     reading: float | None = None
@@ -88,7 +88,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """The stage that holds up the others, in a sentence that names the way out."""
+    """The stage that slows down the others, with a sentence about it and a remedy."""
 
     stage: Stage
     text: str
@@ -96,39 +96,39 @@ class Bottleneck:
     rates: Rates = field(default_factory=Rates)
 
 
-def bottleneck(work: StageCounts, seconds: float, backlog: Backlog, machine: Capacity) -> Bottleneck:
-    """Name the stage that held up the photos in the last `seconds`, in which `work` was done."""
+def bottleneck(work: StageCounts, seconds: float, backlog: Backlog, capacity: Capacity) -> Bottleneck:
+    """Return the stage that slowed down the others in the last `seconds`, in which `work` was done."""
     rates = Rates(
         _rate(work.embedded, seconds),
-        _rate(work.read, work.reading / machine.readers),
-        _rate(work.decoded, work.decoding / machine.decode_threads),
+        _rate(work.read, work.reading / capacity.readers),
+        _rate(work.decoded, work.decoding / capacity.decode_threads),
         _rate(work.embedded, work.model),
         _rate(work.written, work.writing),
     )
     stage = _stage(work, seconds, backlog)
-    text, remedy = _words(stage, rates, backlog, machine)
+    text, remedy = _describe(stage, rates, backlog, capacity)
     return Bottleneck(stage, text, remedy, rates)
 
 
-def _words(stage: Stage, rates: Rates, backlog: Backlog, machine: Capacity) -> tuple[str, str]:
-    reached, model, decode = map(_said, (rates.reached, rates.model, rates.decode))
+def _describe(stage: Stage, rates: Rates, backlog: Backlog, capacity: Capacity) -> tuple[str, str]:
+    reached, model, decode = map(_format_rate, (rates.reached, rates.model, rates.decode))
     waiting = backlog.unread + backlog.unembedded + backlog.unwritten
-    words: dict[Stage, tuple[str, str]] = {
+    described: dict[Stage, tuple[str, str]] = {
         "idle": ("waiting for more photos" if waiting else "nothing to do", ""),
         "measuring": ("not measured yet: too few photos so far", ""),
-        "slowed": (f"on purpose: {backlog.slowed}", _full_pace(backlog.slowed)),
+        "slowed": (f"on purpose: {backlog.slowed}", _resume_command(backlog.slowed)),
         "reading": (
             f"reading-bound: {reached} photos/s reach the model, which could take {model}/s",
             "a faster disk or connection for the photos would help",
         ),
-        "decode": (f"decode-bound: {reached} photos/s of the model's {model}/s", _more_decoding(machine)),
-        "model": (f"model-bound: {reached} photos/s of the decoders' {decode}/s", _faster_model(machine)),
+        "decode": (f"decode-bound: {reached} photos/s of the model's {model}/s", _more_decoding(capacity)),
+        "model": (f"model-bound: {reached} photos/s of the decoders' {decode}/s", _faster_model(capacity)),
         "store": (
-            f"store-bound: {_said(rates.store)} changes/s are written, {backlog.unwritten:,} wait",
+            f"store-bound: {_format_rate(rates.store)} changes/s are written, {backlog.unwritten:,} wait",
             "put the index on a faster disk: phsearchd --state-dir",
         ),
     }
-    return words[stage]
+    return described[stage]
 
 
 def _stage(work: StageCounts, seconds: float, backlog: Backlog) -> Stage:
@@ -140,7 +140,7 @@ def _stage(work: StageCounts, seconds: float, backlog: Backlog) -> Stage:
         return "slowed"
     starved = max(seconds - work.waiting - work.model, 0.0)
     if work.embedded < _FEW:
-        # A slow disk shows at once; a slow model only when it has closed its first batch.
+        # A slow disk shows at once, a slow model only after its first batch.
         slow = backlog.unembedded < _FEW <= work.read and work.reading > _MOSTLY * seconds
         return "reading" if slow and backlog.unread else "measuring"
     if starved > max(work.model, work.waiting):
@@ -149,47 +149,44 @@ def _stage(work: StageCounts, seconds: float, backlog: Backlog) -> Stage:
 
 
 def _rate(photos: int, seconds: float) -> float | None:
-    return round(photos / seconds, 1) if photos >= _FEW and seconds > _TRUSTED else None
+    return round(photos / seconds, 1) if photos >= _FEW and seconds > _MIN_SECONDS else None
 
 
-def _said(rate: float | None) -> str:
+def _format_rate(rate: float | None) -> str:
     if rate is None:
         return "?"
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004 - two digits are enough
 
 
-def _full_pace(pace: ThrottleState) -> str:
-    return "phsearch-client resume" if pace.causes == ("owner",) else "phsearch-client resume --force"
+def _resume_command(throttle: ThrottleState) -> str:
+    return "phsearch-client resume" if throttle.causes == ("owner",) else "phsearch-client resume --force"
 
 
-def _more_decoding(machine: Capacity) -> str:
-    threads, processors = machine.decode_threads, machine.processors
+def _more_decoding(capacity: Capacity) -> str:
+    threads, processors = capacity.decode_threads, capacity.processors
     if threads < processors:
         return f"raise index.decode_threads (now {threads} of {processors} processors)"
     return f"all {processors} processors decode already: only more of them would help"
 
 
-def _faster_model(machine: Capacity) -> str:
-    if machine.device.startswith("cuda"):
-        return f"{machine.device} does what it can: a smaller model would help"
+def _faster_model(capacity: Capacity) -> str:
+    if capacity.device.startswith("cuda"):
+        return f"{capacity.device} does what it can: a smaller model would help"
     return "a GPU or a smaller model would help"
 
 
-# Seconds and photos of one stage or another, from the start on.
-
-
 class StageTotals:
-    """Kept by the part that does the work. Belongs to the event loop."""
+    """The counts of some stages since the start, kept by the part that does the work. For the event loop only."""
 
     def __init__(self) -> None:
         self.work = StageCounts()
 
     def add_stage(self, **more: float) -> None:
-        """Add to some of the fields of `Work`."""
+        """Add to some of the fields of `StageCounts`."""
         self.work = self.work.plus(StageCounts(**more))  # type: ignore[arg-type]
 
     def add_times(self, times: dict[str, Any]) -> None:
-        """Take what the index worker says of a batch."""
+        """Add the times that the index worker reports with a batch."""
         self.add_stage(
             **{name: max(times.get(name, 0), 0) for name in ("decoding", "decoded", "waiting", "model", "embedded")}
         )

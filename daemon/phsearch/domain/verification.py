@@ -1,4 +1,4 @@
-"""What a verification of the index can find, and how rows of the store compare with what is known in memory."""
+"""The report of a verification, and the comparison of stored rows and vectors with those in memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import Photo, Vectors
 
-SAME = 0.95
-"""The least cosine of two vectors of one photo.
+MIN_COSINE = 0.95
+"""The least cosine of two vectors of the same photo.
 
-Rounding to float16 and other photos in the batch cost some thousandths, another precision more: of a library embedded
-in float32 the least that bfloat16 gave was 0.974. The vectors of two different photos are hardly ever this close.
+Rounding to float16 and the other photos of a batch cost some thousandths. Another precision costs more: for a library
+embedded in float32 the least cosine with bfloat16 was 0.974. Vectors of two different photos are rarely this close.
 """
 
 Kind = Literal[
@@ -27,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Something that is not as it should be."""
+    """One difference that a verification found."""
 
     path: str
     kind: Kind
@@ -36,9 +36,9 @@ class Mismatch:
 
 @dataclass(slots=True)
 class Report:
-    """What was found so far; `checked` photos were compared with their files, `sampled` of them read again.
+    """The results so far: `checked` photos were compared with their files, and `sampled` of them were read again.
 
-    `held` says why photos were not embedded again, if indexing stood still.
+    `held` is the reason why photos were not embedded again, if indexing was paused.
     """
 
     rows: int = 0
@@ -59,7 +59,7 @@ def compare_rows(
 ) -> Iterator[Mismatch]:
     """Compare rows of the store, whose `vectors` are [n, dim], with the `resident` ones and the photos `known`.
 
-    `seen` holds the paths of the rows before these, and gets theirs.
+    `seen` holds the paths of the rows before; those of these rows are added.
     """
     for row, vector, ranked in zip(rows, vectors, resident, strict=True):
         path, photo = row.path, known.get(row.path)
@@ -77,8 +77,8 @@ def compare_rows(
 
 
 def compare_vectors(path: str, now: Vectors, known: Vectors) -> tuple[float, Mismatch | None]:
-    """Compare what the model says of a photo now with what is known, both [dim]; gives the cosine, too."""
+    """Return the cosine of the vector `now` with the `known` one, both [dim], and a Mismatch if it is too small."""
     cosine = float(now @ known / (np.linalg.norm(now) * np.linalg.norm(known)))
-    if cosine >= SAME:
+    if cosine >= MIN_COSINE:
         return cosine, None
     return cosine, Mismatch(path, "wrong vector", f"cosine {cosine:.4f} with what the model says of it now")

@@ -1,7 +1,7 @@
 r"""One JSON object a line.
 
-Paths are `str` with surrogateescape, so a name that is not UTF-8 travels as a lone `\udcXX` escape: legal JSON text,
-and exactly what `os.fsencode` needs at the other end. Everything else is written as plain UTF-8.
+Paths are `str` with surrogateescape. A name that is not UTF-8 travels as a lone `\udcXX` escape: that is legal
+JSON, and exactly what `os.fsencode` needs at the other end. Everything else is plain UTF-8.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 from typing import Any
 
 MAX_LINE = 1 << 20
-"""Longest line either side accepts, in bytes, the newline included."""
+"""The longest line that either side accepts, in bytes with the newline."""
 
 
 def encode(message: Any) -> bytes:
-    """Give `message` as one line with its newline."""
+    """Return `message` as one line with its newline."""
     try:
         return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError:
@@ -22,19 +22,19 @@ def encode(message: Any) -> bytes:
 
 
 def decode(line: bytes) -> Any:
-    """Parse one line; raises ValueError for anything that is not one JSON value in UTF-8."""
+    """Parse one line. Raises ValueError if it is not one JSON value in UTF-8."""
     try:
-        return json.loads(line.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(line.decode("utf-8"), parse_constant=_reject_constant, parse_float=_finite_float)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(digits: str) -> float:
-    # 1e999 is legal JSON and becomes infinity, which `encode` refuses: an id like that could not be echoed.
+def _finite_float(digits: str) -> float:
+    # 1e999 is legal JSON and becomes infinity, which `encode` refuses, so such an id could not be echoed.
     if (number := float(digits)) - number == 0:
         return number
     raise ValueError(f"{digits[:20]} is too large a number")

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 as values: requests, answers and the error codes both sides know. See jsonrpc.org/specification."""
+"""JSON-RPC 2.0 as values: requests, answers and error codes. See jsonrpc.org/specification."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Id = str | int | float | None
 
 
 class RpcError(Exception):
-    """An error as it goes over the wire: `kind` is one of NAMES, `hint` says what to do next, `more` joins `data`."""
+    """An error of the protocol. `kind` is one of NAMES, `hint` says what to do next, `more` is added to `data`."""
 
     def __init__(self, kind: str, message: str, hint: str = "", more: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -45,14 +45,14 @@ class RpcError(Exception):
         self.more = more or {}
 
     def body(self) -> dict[str, Any]:
-        """Give the `error` member of an answer."""
+        """Return the `error` member of an answer."""
         data = {"type": self.kind, "hint": self.hint, "retryable": self.kind in RETRYABLE} | self.more
         return {"code": CODES[self.kind], "message": str(self), "data": data}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call; `id` is None for a notification, which gets no answer."""
+    """A call. `id` is None for a notification, which gets no answer."""
 
     method: str
     params: dict[str, Any]
@@ -79,26 +79,26 @@ def parse_request(message: Any) -> Request:
 
 
 def request_id(message: Any) -> Id:
-    """Give the id to echo, even of a request that is wrong otherwise; None where there is no usable one."""
-    found = message.get("id") if isinstance(message, dict) else None
-    return found if isinstance(found, str | int | float) and not isinstance(found, bool) else None
+    """Return the id to echo, even of an invalid request; None if there is no valid id."""
+    id_ = message.get("id") if isinstance(message, dict) else None
+    return id_ if isinstance(id_, str | int | float) and not isinstance(id_, bool) else None
 
 
 def request(method: str, params: dict[str, Any], id_: Id) -> dict[str, Any]:
-    """Give a call as a message."""
+    """Return the message of a call."""
     return {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
 
 
 def result(value: Any, id_: Id) -> dict[str, Any]:
-    """Give the answer to a call that worked."""
+    """Return the answer to a call that succeeded."""
     return {"jsonrpc": "2.0", "id": id_, "result": value}
 
 
 def error(problem: RpcError, id_: Id) -> dict[str, Any]:
-    """Give the answer to a call that did not."""
+    """Return the answer to a call that failed."""
     return {"jsonrpc": "2.0", "id": id_, "error": problem.body()}
 
 
 def notification(method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Give a message that asks for no answer: an event."""
+    """Return a message that gets no answer, such as an event."""
     return {"jsonrpc": "2.0", "method": method, "params": params}

@@ -1,9 +1,9 @@
 """The Model Context Protocol (modelcontextprotocol.io) as values: phsearch as tools of an assistant.
 
-MCP is JSON-RPC 2.0, one object a line, and so is phsearch's own protocol: both are spoken on the same socket, and what
-an assistant may call comes from the one table in `wire.methods`. Nothing is kept between two requests, so that an
-assistant does not notice when the daemon is restarted. Both ways to begin are served: the handshake (`initialize`) of
-the versions up to 2025-11-25, and `server/discover` of those from 2026-07-28 on.
+MCP is JSON-RPC 2.0 with one object a line, as is phsearch's own protocol, and both use the same socket. The tools come
+from the table in `wire.methods`. No state is kept between two requests, so an assistant does not notice when the daemon
+restarts. There are two ways to begin: the handshake (`initialize`) of the versions up to 2025-11-25, and
+`server/discover` of those from 2026-07-28 on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HANDSHAKEN = ("2025-11-25", "2025-06-18")
 STATELESS = ("2026-07-28",)
-"""What is spoken, newest first. Links to files, which hits are, came with 2025-06-18."""
+"""The supported versions, newest first. Links to files, which hits need, came with 2025-06-18."""
 
 TOOLS: dict[str, Method] = {method.tool: method for method in METHODS.values() if method.tool}
 
@@ -27,7 +27,7 @@ _METHODS = frozenset({"initialize", "server/discover", "tools/list", "tools/call
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _SERVER = "io.modelcontextprotocol/serverInfo"
 _READS_ONLY = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
-# What the daemon offers changes with its version only; still nobody should believe in it for longer than an hour.
+# The tools change only with the daemon's version; even so a client should ask again after an hour.
 _CACHE = {"ttlMs": 3_600_000, "cacheScope": "private"}
 _IMAGE_TYPES = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF", "JXL"})
 _COMPLETE = {"resultType": "complete"}
@@ -61,7 +61,7 @@ def answer(name: str, params: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _initialized(params: dict[str, Any], version: str) -> dict[str, Any]:
-    """Answer `initialize`: in the client's version of the protocol, or in our newest if we do not know it."""
+    """Return the result of `initialize`: with the client's version, or the newest that is supported."""
     wanted = params.get("protocolVersion")
     if not isinstance(wanted, str):
         raise RpcError("InvalidParams", '"protocolVersion" is missing', f"we speak {', '.join(HANDSHAKEN)}")
@@ -70,13 +70,13 @@ def _initialized(params: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _discovered(version: str) -> dict[str, Any]:
-    """Answer `server/discover`."""
+    """Return the result of `server/discover`."""
     about = {"capabilities": {"tools": {}}, "instructions": _INSTRUCTIONS, "_meta": {_SERVER: _about(version)}}
     return {"supportedVersions": [*STATELESS, *HANDSHAKEN]} | about | _CACHE | _COMPLETE
 
 
 def check_version(params: dict[str, Any]) -> None:
-    """Refuse a request that says it follows a version we do not know. Raises RpcError."""
+    """Raise RpcError for a request of a version that is not supported."""
     meta = params.get("_meta")
     wanted = meta.get(_VERSION) if isinstance(meta, dict) else None
     if wanted is not None and wanted not in STATELESS + HANDSHAKEN:
@@ -86,8 +86,8 @@ def check_version(params: dict[str, Any]) -> None:
         raise RpcError("UnsupportedProtocolVersion", problem, f"use one of {', '.join(supported)}", more)
 
 
-def called(params: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
-    """Read `tools/call`: which tool, with what. Raises RpcError where there is no such tool."""
+def parse_tool_call(params: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
+    """Return the method and the arguments of `tools/call`. Raises RpcError if there is no such tool."""
     name, given = params.get("name"), params.get("arguments")
     method = TOOLS.get(name) if isinstance(name, str) else None
     if method is None:
@@ -97,27 +97,27 @@ def called(params: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
     return method, given or {}
 
 
-def said(text: str, structured: dict[str, Any], links: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give what a tool found: in words, as links, and as data."""
+def tool_result(text: str, structured: dict[str, Any], links: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of a tool: in words, as links, and as data."""
     content = [{"type": "text", "text": text}, *links]
     result: dict[str, Any] = {"content": content, "structuredContent": structured, "isError": False} | _COMPLETE
     return result
 
 
-def failed(problem: RpcError) -> dict[str, Any]:
-    """Give an error as a tool's result: an assistant sees those, and can act on the hint."""
+def tool_error(problem: RpcError) -> dict[str, Any]:
+    """Return an error as the result of a tool: an assistant sees it there, and can act on the hint."""
     text = f"{problem}: {problem.hint}" if problem.hint else str(problem)
     return {"content": [{"type": "text", "text": replace_surrogates(text)}], "isError": True} | _COMPLETE
 
 
 def link(path: str, kind: str = "") -> dict[str, Any]:
-    """Give a photo as a link to its file; `kind` is its format as hits have it."""
-    found = {
+    """Return a link to the file of a photo; `kind` is its format as in a hit."""
+    resource = {
         "type": "resource_link",
         "uri": file_uri(path),
         "name": replace_surrogates(path.rpartition("/")[2] or path),
     }
-    return found | {"mimeType": f"image/{kind.lower()}"} if kind in _IMAGE_TYPES else found
+    return resource | {"mimeType": f"image/{kind.lower()}"} if kind in _IMAGE_TYPES else resource
 
 
 def _tool(method: Method) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""THE contract: one table of methods that serves the calls, checks their parameters and describes itself.
+"""The contract of the protocol: the table of all methods.
 
-The server dispatches by it, `rpc.discover` is generated from it, the client and the README follow it. The protocol
-grows by adding: a method, an optional parameter or a member of a result may come; none goes, or changes its meaning.
-Every result says the protocol it is of, so that a client notices at no cost when that is not its own.
+The server dispatches by it and checks parameters with it, `rpc.discover` is generated from it, and the client and the
+README follow it. The protocol grows only by additions: a method, an optional parameter or a member of a result may be
+added, but never removed or given another meaning. Every result names its protocol, so that a client notices when that
+is not its own.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from phsearch.wire.filters import FILTERS
 from phsearch.wire.schema import Method, Param
 
 MAX_QUERY = 1000
-"""Longest query in characters; text towers read the first 20 to 60 words anyway."""
+"""The longest query in characters. Text models read only the first 20 to 60 words."""
 
-LONGEST = 366 * 86400
-"""Longest pause in seconds; one without an end is possible, too."""
+MAX_PAUSE = 366 * 86400
+"""The longest pause in seconds; a pause without an end is possible, too."""
 
 MAX_OFFSET = 2**53
-"""Above this JSON numbers are not exact everywhere, and stores count in 64 bits."""
+"""Above it JSON numbers are not exact everywhere, and stores count in 64 bits."""
 
 
 def _filters() -> str:
@@ -233,7 +234,11 @@ METHODS = {
             "library.pause",
             "Stop reading and embedding photos after the batch in hand; changes are still taken note of.",
             "{pace, kept}: pace as in status; kept says whether the pause outlives a restart of the daemon",
-            (Param("seconds", "number", "for how long; until library.resume if it is left out", low=1, high=LONGEST),),
+            (
+                Param(
+                    "seconds", "number", "for how long; until library.resume if it is left out", low=1, high=MAX_PAUSE
+                ),
+            ),
         ),
         Method(
             "library.resume",
@@ -260,7 +265,7 @@ METHODS = {
 
 
 def discover(version: str) -> dict[str, Any]:
-    """Give the OpenRPC document of the table."""
+    """Return the OpenRPC document of the table."""
     return {
         "openrpc": "1.3.2",
         "info": {"title": "phsearch", "version": version, "x-protocol": PROTOCOL},

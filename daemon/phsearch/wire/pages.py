@@ -1,4 +1,4 @@
-"""Lists cut to what one line of the protocol can hold."""
+"""Lists that are cut to fit into one line of the protocol."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ENVELOPE = 4096
+"""Bytes for the rest of the answer."""
 
 
 def fit_to_line(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
-    """Give as many rows as one line of the protocol can hold with so many `spare` bytes around them."""
-    values: list[dict[str, Any]] = []
+    """Return the first rows that fit into one line of the protocol beside `spare` other bytes."""
+    fitting: list[dict[str, Any]] = []
     room = framing.MAX_LINE - _ENVELOPE - spare
     for row in rows:
         room -= len(framing.encode(row))
         if room < 0:
             break
-        values.append(row)
-    return values
+        fitting.append(row)
+    return fitting

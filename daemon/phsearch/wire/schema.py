@@ -1,4 +1,4 @@
-"""How a method and its parameters are described, checked, and shown to `rpc.discover`."""
+"""Methods and parameters: their description for `rpc.discover`, and the check of values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ _DOUBLED = re.compile("^//")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One named parameter. `kind` is a JSON Schema type; bounds are of the value, or of a text's length.
+    """One named parameter. `kind` is a JSON Schema type; `low` and `high` bound the value, or the length of a text.
 
-    `choices`: the only texts that are allowed, if there are any.
-
-    `path`: a file name, in which bytes that are not UTF-8 come as lone surrogates; anywhere else those are no text.
+    `choices` are the only texts that are allowed, if there are any. `path` is true for a file name: bytes that are not
+    UTF-8 come as lone surrogates there, which are not valid in any other text.
     """
 
     name: str
@@ -31,13 +30,13 @@ class Param:
     path: bool = False
     choices: tuple[str, ...] = ()
     detail: str = ""
-    """What else there is to know, for who reads the description; too much for a message of what is wrong."""
+    """More for the reader of the description; too long for an error message."""
 
     def check(self, value: Any) -> Any:
-        """Give the value if it fits; raises RpcError (InvalidParams)."""
+        """Return the value, or the default for none. Raises RpcError (InvalidParams)."""
         if value is None and not self.required:
             return self.default
-        if not _is(self.kind, value):
+        if not _is_kind(self.kind, value):
             raise self._problem(f"must be {_KIND_NAMES[self.kind]}")
         match value:
             case str() if self.choices:
@@ -46,7 +45,7 @@ class Param:
             case str():
                 self._check_text(value)
                 if self.path:
-                    # By names alone, as all that is watched: "/photos/../etc" begins like a photo's path and is none.
+                    # By names alone, as for watched paths: "/photos/../etc" starts like the path of a photo.
                     return _DOUBLED.sub("/", posixpath.normpath(value))
             case _ if self.low is not None and value < self.low:
                 raise self._problem(f"must be at least {self.low:,}")
@@ -60,7 +59,7 @@ class Param:
         if self.high is not None and len(text) > self.high:
             raise self._problem(f"has {len(text):,} characters, the limit is {self.high:,}")
         try:
-            # Tokenizers and os.fsencode() raise on half characters: they end here, not in a traceback of the daemon.
+            # Tokenizers and os.fsencode() raise on half characters; the client gets an error in place of a bug.
             text.encode("utf-8", "surrogateescape" if self.path else "strict")
         except UnicodeEncodeError:
             raise self._problem("is not valid text: it holds half a character") from None
@@ -86,17 +85,17 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: what it takes and, in words, what it gives."""
+    """One method: its parameters and, in words, its result."""
 
     name: str
     summary: str
     result: str
     params: tuple[Param, ...] = ()
     tool: str = ""
-    """Its name for an assistant that speaks MCP; empty where none may call it."""
+    """Its name as a tool of MCP; empty if assistants may not call it."""
 
     def check(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Give all parameters with defaults filled in; raises RpcError for unknown, missing or bad ones."""
+        """Return all parameters, with defaults filled in. Raises RpcError for unknown, missing or invalid ones."""
         known = {param.name for param in self.params}
         for name in given:
             if name not in known:
@@ -133,7 +132,7 @@ class Method:
 _KIND_NAMES = {"string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 
-def _is(kind: str, value: Any) -> bool:
+def _is_kind(kind: str, value: Any) -> bool:
     match kind:
         case "string":
             return isinstance(value, str)

@@ -45,7 +45,7 @@ class Doctor:
         return check
 
     def ill(self) -> set[str]:
-        """Give the names of what is not well."""
+        """Return the names of the checks that are not ok."""
         return {check["name"] for check in self.checks if check["state"] != "ok"}
 
 

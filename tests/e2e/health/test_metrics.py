@@ -51,7 +51,7 @@ def families(daemon: Daemon) -> dict[str, Metric]:
 
 
 def value(daemon: Daemon, name: str, **labels: str) -> float:
-    """Give the one sample of a name that has these labels."""
+    """Return the value of the only sample with this name and these labels."""
     samples = [sample for family in families(daemon).values() for sample in family.samples]
     (found,) = [
         sample.value for sample in samples if sample.name == name and labels.items() <= dict(sample.labels).items()

@@ -29,7 +29,7 @@ def fill(daemon: Daemon, count: int = 12) -> list[Path]:
 
 
 def verify(daemon: Daemon, *options: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Run the real client; gives its exit status, the object, and file name -> kind of mismatch."""
+    """Run the real client. Return its exit status, its answer, and the kind of mismatch by file name."""
     done = daemon.cli("verify", "--json", *options, check=False)
     found = json.loads(done.stdout)
     assert found["mismatched"] == len(found["mismatches"])
@@ -37,12 +37,12 @@ def verify(daemon: Daemon, *options: str) -> tuple[int, dict[str, Any], dict[str
 
 
 def table(daemon: Daemon) -> Any:
-    """Open the daemon's table behind its back."""
+    """Open the daemon's table while the daemon does not know."""
     return lancedb.connect(daemon.state / "index").open_table("photos_mini")
 
 
 def flip_a_bit(path: Path) -> None:
-    """Change a byte and put size and times back, as a failing disk does."""
+    """Change a byte but neither size nor times, as a failing disk does."""
     before = path.stat()
     data = bytearray(path.read_bytes())
     data[-20] ^= 1

@@ -1,4 +1,4 @@
-"""Careless and hostile clients of the daemon's own user: they get what they ask for and take nothing from others."""
+"""Careless and hostile clients of the daemon's own user: other clients are answered all the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @contextlib.contextmanager
 def clients(daemon: Daemon, number: int, said: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connect many times, and say something each time."""
+    """Connect many times, and send `said` each time."""
     with contextlib.ExitStack() as stack:
         sockets = []
         for _ in range(number):
@@ -53,7 +53,7 @@ def clients(daemon: Daemon, number: int, said: bytes = b"") -> Iterator[list[soc
 
 
 def answers(raw: socket.socket) -> list[dict[str, Any]]:
-    """Read until the daemon hangs up."""
+    """Return the answers until the daemon closes the connection."""
     lines = []
     with contextlib.suppress(ConnectionResetError):
         lines = list(raw.makefile("rb"))

@@ -1,4 +1,4 @@
-"""Requests nobody should send change nothing: some thousand here, a hundred thousand by tests/torture/fuzz.py."""
+"""Invalid requests of any kind change nothing: some thousand here, a hundred thousand by tests/torture/fuzz.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients of protocol 1 rely on still holds: the golden transcript, told to the real daemon once more."""
+"""The golden transcript of protocol 1 still holds: its requests are sent to the real daemon again."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def ask(daemon: Daemon, talk: Callable[[Client], Awaitable[Any]], mode: str = "auto", *options: str) -> Any:
-    """Let an assistant start the bridge as a subprocess and talk over it."""
+    """Start the bridge as an assistant does, as a subprocess, and return what `talk` returns."""
     command, *args = PHSEARCH_CLIENT
     server = StdioServerParameters(command=command, args=[*args, "mcp", *options], env=daemon.env)
 
@@ -164,7 +164,7 @@ def test_a_daemon_that_is_restarted_meanwhile_is_found_again(tmp_path: Path) -> 
 
 
 def exchange(daemon: Daemon, said: bytes, *options: str) -> list[dict[str, Any]]:
-    """Give the answers of a bridge that is told all at once; nothing but answers may come."""
+    """Return the answers of a bridge that gets all of its input at once; it must write nothing else."""
     done = subprocess.run(
         [*PHSEARCH_CLIENT, "mcp", *options], env=daemon.env, input=said, capture_output=True, timeout=60, check=False
     )

@@ -1,4 +1,4 @@
-"""The socket as anybody might use or misuse it. One daemon serves all of these tests and must survive each."""
+"""Right and wrong use of the socket. One daemon serves all of these tests and must survive each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def ask(daemon: Daemon, line: bytes) -> dict[str, Any]:
-    """Send one raw line; give the answer."""
+    """Send one raw line and return the answer."""
     with socket.socket(socket.AF_UNIX) as raw:
         raw.settimeout(20)
         raw.connect(str(daemon.socket))

@@ -33,7 +33,7 @@ CONTENT = b"0123456789abcdef"
 
 
 class MemoryStore:
-    """A store without a disk; `happens` are done each time it is being "written", and each time it is being "read"."""
+    """A store in memory; the functions in `happens` are called at each "written" and each "read"."""
 
     needs_optimize = False
 
@@ -65,7 +65,7 @@ class MemoryStore:
 
 
 class Scene:
-    """A catalog of three photos that are all written, and the check of their rows."""
+    """A photo index of three photos that are all written, and the check of their rows."""
 
     def __init__(self, executor: SerialExecutor) -> None:
         self.store = MemoryStore()

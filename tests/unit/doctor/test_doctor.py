@@ -1,4 +1,4 @@
-"""What is said of which facts: each line when all is well, and when it is not."""
+"""Each check by its facts: when all is well, and when it is not."""
 
 from __future__ import annotations
 
@@ -302,7 +302,9 @@ def test_a_queue_that_overflowed_or_is_short_wants_to_be_longer() -> None:
     )[0] == ("warn")
 
 
-ROOT = RootReport("/my p", "watching", 12, 0, 3, 0, "", "", remote=False)
+ROOT = RootReport(
+    path="/my p", state="watching", photos=12, missing=0, watched=3, unwatched=0, detail="", hint="", remote=False
+)
 CONFIRM = "if they are gone for good: phsearch-client confirm-deletions '/my p'"
 
 
@@ -362,11 +364,13 @@ def test_the_index() -> None:
 
 
 def test_workers_errors_memory_and_maintenance() -> None:
-    well = WorkerReport("index", running=True, starts=1, exits=0, last_exit="", died_at=None)
-    assert daemon_checks.worker(well).text == "running, started once"
-    dying = dataclasses.replace(well, running=False, starts=5, exits=4, last_exit="its decoder crashed", died_at=0.0)
-    assert daemon_checks.worker(dying).state == "warn"
-    assert "died 4 times" in daemon_checks.worker(dying).text
+    healthy = WorkerReport(name="index", running=True, starts=1, exits=0, last_exit="", died_at=None)
+    assert daemon_checks.worker(healthy).text == "running, started once"
+    failing = dataclasses.replace(
+        healthy, running=False, starts=5, exits=4, last_exit="its decoder crashed", died_at=0.0
+    )
+    assert daemon_checks.worker(failing).state == "warn"
+    assert "died 4 times" in daemon_checks.worker(failing).text
     assert daemon_checks.errors(0).state == "ok"
     assert said(daemon_checks.errors(3)) == ("warn", "phsearch-client errors says why")
     assert daemon_checks.memory([("daemon", 200 << 20)], 16 << 30).state == "ok"

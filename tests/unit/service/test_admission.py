@@ -1,8 +1,12 @@
-"""Which connection is closed when there is no room."""
+"""Which connection is closed when there is no room, and who waits while clients send a lot."""
 
 from __future__ import annotations
 
-from phsearch.service.rpc.admission import ConnectionLimiter
+import asyncio
+import time
+from functools import partial
+
+from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
 
 
 class FakeConnection:
@@ -70,3 +74,47 @@ def test_a_subscriber_too_many_is_refused() -> None:
     assert [limiter.subscribe(connection) for connection in connections] == [True, True, False]
     limiter.release(connections[0])
     assert limiter.subscribe(connections[2])
+
+
+def test_requests_take_turns_and_a_long_or_a_cancelled_one_delays_no_other() -> None:
+    async def scenario() -> list[int]:
+        limiter, done = LoopLimiter(), list[int]()
+
+        async def request(number: int, seconds: float) -> int:
+            await asyncio.sleep(seconds)
+            done.append(number)
+            return number
+
+        def start(number: int, seconds: float) -> asyncio.Task[int]:
+            return asyncio.create_task(limiter.run_in_turn(request(number, seconds)))
+
+        long = start(0, 60)
+        await asyncio.sleep(0)
+        others = [start(number, 0.001) for number in range(1, 9)]
+        await asyncio.sleep(0)
+        others[2].cancel()
+        async with asyncio.timeout(5):
+            assert [each for each in await asyncio.gather(*others, return_exceptions=True) if each == 8] == [8]
+        long.cancel()
+        async with asyncio.timeout(5):
+            assert await start(9, 0) == 9
+        assert len(asyncio.all_tasks()) <= 2, "a request that is cancelled does not go on"
+        return done
+
+    assert asyncio.run(scenario()) == [1, 2, 4, 5, 6, 7, 8, 9]
+
+
+def test_parts_of_large_requests_are_read_one_after_the_other() -> None:
+    async def scenario() -> tuple[list[int], float]:
+        limiter, read, start, done = LoopLimiter(), list[int](), time.monotonic(), asyncio.Event()
+        for number in range(50):
+            limiter.read_in_turn(partial(read.append, number))
+        limiter.read_in_turn(done.set)
+        assert read == []
+        async with asyncio.timeout(5):
+            await done.wait()
+        return read, time.monotonic() - start
+
+    read, seconds = asyncio.run(scenario())
+    assert read == list(range(50))
+    assert seconds > 0.04

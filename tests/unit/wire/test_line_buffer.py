@@ -1,4 +1,4 @@
-"""Lines out of a stream, however it is cut."""
+"""Lines of a stream, however it is split."""
 
 from __future__ import annotations
 

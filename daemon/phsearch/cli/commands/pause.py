@@ -12,7 +12,7 @@ from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.terminal import Console
-from phsearch.wire.methods import LONGEST
+from phsearch.wire.methods import MAX_PAUSE
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -29,7 +29,7 @@ def parse_duration(text: str) -> int | None:
     if len(whole) > 40 or not _DURATION.fullmatch(whole):  # noqa: PLR2004 - longer than any duration
         return None
     total = sum(int(number) * _UNITS[unit.lower()] for number, unit in _PART.findall(whole))
-    return total if 1 <= total <= LONGEST else None
+    return total if 1 <= total <= MAX_PAUSE else None
 
 
 @click.command(short_help="Stop indexing, for a while or until resume. Searching goes on.")

@@ -1,6 +1,6 @@
-"""What is well and what is not, decided from facts: client and daemon gather those, each what it can see.
+"""Judges facts about the installation. The client and the daemon gather them, each what it can see.
 
-Nothing here looks at anything; a fact that could not be had is a fact, too.
+Nothing here reads files or calls the system. That a fact could not be read is a fact, too.
 """
 
 from phsearch.domain.doctor.check import Check, State, fail, ok, warn

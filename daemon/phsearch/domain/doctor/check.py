@@ -1,4 +1,4 @@
-"""One line of a diagnosis."""
+"""One line of a diagnosis, and how to make one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`remedy` is what to type or to do next; only what is well may go without."""
+    """A judgement. `remedy` is what to type or to do next; only a check that is ok may have none."""
 
     name: str
     state: State
@@ -23,20 +23,20 @@ class Check:
 
 
 def ok(name: str, text: str) -> Check:
-    """Give a line about what is well."""
+    """Return a check of something that is well."""
     return Check(name, "ok", text)
 
 
 def warn(name: str, text: str, remedy: str) -> Check:
-    """Give a line about what works, but not as well as it could."""
+    """Return a check of something that works, but not as well as it could."""
     return Check(name, "warn", text, remedy)
 
 
 def fail(name: str, text: str, remedy: str) -> Check:
-    """Give a line about what does not work, or lets others in."""
+    """Return a check of something that does not work, or that is open to other users."""
     return Check(name, "fail", text, remedy)
 
 
 def plural(count: int, thing: str) -> str:
-    """Say how many: "1 photo", "12,345 photos"."""
+    """Return a count in words: "1 photo", "12,345 photos"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

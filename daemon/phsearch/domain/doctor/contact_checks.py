@@ -1,4 +1,4 @@
-"""Whether a daemon runs and answers, and which."""
+"""Whether a daemon runs and answers, and its version."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ START = "systemctl --user start phsearch, or phsearchd"
 
 @dataclass(frozen=True, slots=True)
 class DaemonProbe:
-    """What came of calling the daemon.
+    """The result of a call to the daemon.
 
-    `pid` is the daemon's, 0 where that is not known, e.g. because systemd listens for it (`activated`); `stopped` says
-    whether it is halted (SIGSTOP).
+    `pid` is the daemon's, or 0 if that is not known, for example because systemd listens for it (`activated`).
+    `stopped` is true if it is halted (SIGSTOP).
     """
 
     socket: str
@@ -30,38 +30,38 @@ class DaemonProbe:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Those of one side."""
+    """The versions of the client or of the daemon."""
 
     phsearch: str
     protocol: int
     python: str = ""
 
 
-def daemon(contact: DaemonProbe) -> Check:
-    """Judge whether there is one that answers."""
+def daemon(probe: DaemonProbe) -> Check:
+    """Judge whether a daemon answers."""
     name = "daemon"
-    match contact.result:
+    match probe.result:
         case "answered":
-            return ok(name, f"pid {contact.pid} answers in {max(contact.seconds * 1000, 1):.0f} ms")
-        case "silent" if contact.stopped:
-            text = f"pid {contact.pid} is halted (SIGSTOP) and answers nobody"
-            return fail(name, text, f"kill -CONT {contact.pid}")
+            return ok(name, f"pid {probe.pid} answers in {max(probe.seconds * 1000, 1):.0f} ms")
+        case "silent" if probe.stopped:
+            text = f"pid {probe.pid} is halted (SIGSTOP) and answers nobody"
+            return fail(name, text, f"kill -CONT {probe.pid}")
         case "silent":
-            who = f"pid {contact.pid}" if contact.pid else "systemd" if contact.activated else "somebody"
-            text = f"{who} listens but did not answer within {contact.seconds:g} s"
-            end = f", or kill -9 {contact.pid} and start phsearchd" if contact.pid else ""
+            listener = f"pid {probe.pid}" if probe.pid else "systemd" if probe.activated else "somebody"
+            text = f"{listener} listens but did not answer within {probe.seconds:g} s"
+            end = f", or kill -9 {probe.pid} and start phsearchd" if probe.pid else ""
             return fail(name, text, f"systemctl --user restart phsearch{end}")
         case "refused":
-            text = f"not running: nobody listens on {contact.socket}, which a former one left behind"
+            text = f"not running: nobody listens on {probe.socket}, which a former one left behind"
             return fail(name, text, START)
         case "absent":
-            return fail(name, f"not running: there is no socket at {contact.socket}", START)
+            return fail(name, f"not running: there is no socket at {probe.socket}", START)
         case _:
-            return fail(name, contact.problem, contact.hint or START)
+            return fail(name, probe.problem, probe.hint or START)
 
 
 def versions(client: Versions, daemon: Versions | None) -> Check:
-    """Compare those of client and daemon."""
+    """Compare the versions of client and daemon."""
     name, own = "versions", f"client {client.phsearch}, Python {client.python}"
     if daemon is None:
         return ok(name, f"{own}, protocol {client.protocol}")
@@ -77,13 +77,13 @@ def versions(client: Versions, daemon: Versions | None) -> Check:
     return ok(name, f"{text}, protocol {client.protocol}")
 
 
-def lock(path: str, holder: int | None, contact: DaemonProbe) -> Check:
-    """Judge who holds the lock of the state directory, that is, whether a daemon uses it."""
+def lock(path: str, holder: int | None, probe: DaemonProbe) -> Check:
+    """Judge which process holds the lock of the state directory, that is, whether a daemon uses it."""
     name = "lock"
     if holder is None:
         return ok(name, f"nobody uses {path}")
-    if contact.result in {"absent", "refused"}:
-        text = f"pid {holder} uses {path}, but does not listen on {contact.socket}"
+    if probe.result in {"absent", "refused"}:
+        text = f"pid {holder} uses {path}, but does not listen on {probe.socket}"
         remedy = f"it is still starting or stopping, or has another --socket: see ps -fp {holder}"
         return warn(name, text, remedy)
     return ok(name, f"{path} is held by pid {holder}")

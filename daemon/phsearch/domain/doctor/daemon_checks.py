@@ -1,4 +1,4 @@
-"""What only the daemon knows: its watches, folders, model, workers and index."""
+"""What only the daemon can see: its watches, folders, model, workers and index."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from phsearch.domain.types import DeviceChoice, TableStats
 
 _LOG = "journalctl --user -u phsearch -n 50"
-_CROWDED = 0.8
-_QUEUE = 16_384
-"""What kernels have by default; a shorter queue overflows sooner than anybody expects."""
+_NEARLY_ALL = 0.8
+_DEFAULT_QUEUE = 16_384
+"""The default of the kernel; a shorter queue overflows sooner than expected."""
 _MANY_FRAGMENTS = 2_000
-_MANY_DEATHS = 3
-_MOST_MEMORY = 0.5
+_MANY_EXITS = 3
+_MUCH_MEMORY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class InotifyUse:
     limits: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RootReport:
-    """A watched folder as its keeper sees it."""
+    """A watched folder as its monitor sees it."""
 
     path: str
     state: str
@@ -50,9 +50,9 @@ class RootReport:
     remote: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerReport:
-    """One worker's life so far."""
+    """The starts and exits of one worker."""
 
     name: str
     running: bool
@@ -63,18 +63,18 @@ class WorkerReport:
 
 
 def watches(use: InotifyUse, unwatched: int) -> Check:
-    """Judge the number of watches; `unwatched` folders are those for which there was none."""
+    """Judge the number of watches; `unwatched` folders got none."""
     name, limit = "inotify watches", _lowest(use.limits, "watches")
     text = f"{use.watches:,} here, {use.user_watches:,} of all your programs"
     if limit is None:
         return ok(name, text)
     sysctl, most = limit
     text += f", of {most:,} ({sysctl})"
-    remedy = raised(sysctl, most, use.user_watches + unwatched)
+    remedy = raise_limit_command(sysctl, most, use.user_watches + unwatched)
     if unwatched:
         missed = plural(unwatched, "folder")
         return warn(name, f"{text}: not watched but scanned on a timer: {missed}", remedy)
-    if use.user_watches > _CROWDED * most:
+    if use.user_watches > _NEARLY_ALL * most:
         return warn(name, f"{text}: soon there are none left", remedy)
     return ok(name, text)
 
@@ -88,14 +88,14 @@ def instances(use: InotifyUse) -> Check:
     sysctl, most = limit
     text += f", of {most:,} ({sysctl})"
     if use.instances == 0:
-        return warn(name, f"{text}: nothing is watched", raised(sysctl, most, use.user_instances + 1))
-    if use.user_instances > _CROWDED * most:
-        return warn(name, f"{text}: soon there are none left", raised(sysctl, most, use.user_instances))
+        return warn(name, f"{text}: nothing is watched", raise_limit_command(sysctl, most, use.user_instances + 1))
+    if use.user_instances > _NEARLY_ALL * most:
+        return warn(name, f"{text}: soon there are none left", raise_limit_command(sysctl, most, use.user_instances))
     return ok(name, text)
 
 
 def queue(use: InotifyUse, overflows: int) -> Check | None:
-    """Judge the length of the kernel's queue of events."""
+    """Judge the length of the kernel's event queue; None if it is not known."""
     name, sysctl = "inotify queue", "fs.inotify.max_queued_events"
     if (length := use.limits.get(sysctl)) is None:
         return None
@@ -103,14 +103,14 @@ def queue(use: InotifyUse, overflows: int) -> Check | None:
     if overflows:
         times = "once" if overflows == 1 else f"{overflows:,} times"
         text += f", which overflowed {times} since the start; scans made it good"
-        return warn(name, text, raised(sysctl, length, length))
-    if length < _QUEUE:
-        return warn(name, f"{text}: fewer than usual", raised(sysctl, length, _QUEUE))
+        return warn(name, text, raise_limit_command(sysctl, length, length))
+    if length < _DEFAULT_QUEUE:
+        return warn(name, f"{text}: fewer than usual", raise_limit_command(sysctl, length, _DEFAULT_QUEUE))
     return ok(name, text)
 
 
-def raised(sysctl: str, now: int, needed: int) -> str:
-    """Give the line that raises a limit for good, to at least twice what it is and room for what is needed."""
+def raise_limit_command(sysctl: str, now: int, needed: int) -> str:
+    """Return the command that raises a limit for good: at least twice the limit now, with room for what is needed."""
     enough = max(now, 1) * 2
     while enough < 1.5 * needed:
         enough *= 2
@@ -134,7 +134,7 @@ def root(root: RootReport) -> Check:
 
 
 def model(status: Mapping[str, object], weights: str, source: str) -> Check:
-    """Judge the model, from what `status` says of it; `weights` is their digest, `source` where they are."""
+    """Judge the model by its part of the status; `weights` is the digest of its weights, `source` where they are."""
     name = "model"
     label = "/".join(str(status[key]) for key in ("name", "pretrained") if status[key])
     match status["state"]:
@@ -148,26 +148,26 @@ def model(status: Mapping[str, object], weights: str, source: str) -> Check:
             return fail(name, f"{status['reason']}", str(status["hint"] or _LOG))
 
 
-def relevance(label: str, place: str, *, fitted: bool) -> Check:
-    """Judge whether what hardly fits is known to; `place` is where a calibration of the model `label` goes."""
+def relevance(label: str, path: str, *, fitted: bool) -> Check:
+    """Judge whether the model `label` is calibrated; `path` is where its calibration belongs."""
     if fitted:
         return ok("relevance", "calibrated on captioned photos: what hardly fits is left out")
     name, _, tag = label.partition("/")
-    remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={place}, in a checkout"
+    remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={path}, in a checkout"
     return warn("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
 
 
-def device(used: str | None, precision: str, why: DeviceChoice) -> list[Check]:
-    """Judge what photos are embedded on; None while that is not known."""
+def device(used: str | None, precision: str, choice: DeviceChoice) -> list[Check]:
+    """Judge the device that photos are embedded on; `used` is None while that is not known."""
     if used is None:
         return [ok("device", "not known yet: there was nothing to embed since the start")]
-    text = f"{used}: {why.device}" if why.device else used
-    found = warn("device", text, why.remedy) if why.remedy else ok("device", text)
-    return [found, ok("precision", f"{precision}: {why.precision}" if why.precision else precision)]
+    text = f"{used}: {choice.device}" if choice.device else used
+    found = warn("device", text, choice.remedy) if choice.remedy else ok("device", text)
+    return [found, ok("precision", f"{precision}: {choice.precision}" if choice.precision else precision)]
 
 
 def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | None) -> list[Check]:
-    """Judge the index on disk, from its tables."""
+    """Judge the index on disk by its tables."""
     name = "index"
     if problem is not None:
         return [fail(name, problem[0], problem[1] or _LOG)]
@@ -178,8 +178,8 @@ def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | No
             f"; {table.name} (schema {table.schema}): {plural(table.rows, 'row')} in "
             f"{plural(table.fragments, 'fragment')}, {plural(table.versions, 'version')}"
         )
-    crowded = [table for table in own if table.fragments > _MANY_FRAGMENTS or table.versions > _MANY_FRAGMENTS]
-    checks = [warn(name, f"{text}; maintenance lags behind", _LOG) if crowded else ok(name, text)]
+    fragmented = [table for table in own if table.fragments > _MANY_FRAGMENTS or table.versions > _MANY_FRAGMENTS]
+    checks = [warn(name, f"{text}; maintenance lags behind", _LOG) if fragmented else ok(name, text)]
     former = [table for table in tables if table.former]
     if former:
         names = ", ".join(f"{table.name} ({in_bytes(table.bytes)})" for table in former)
@@ -188,20 +188,20 @@ def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | No
     return checks
 
 
-def maintenance(now: float, written: float | None, tidied: float | None, pending: int) -> Check:
-    """Say when the index was last written and tidied."""
-    text = f"last written {_ago(now, written)}, last tidied {_ago(now, tidied)}"
+def maintenance(now: float, written: float | None, optimized: float | None, pending: int) -> Check:
+    """Return a check that says when the index was last written and optimized."""
+    text = f"last written {_ago(now, written)}, last tidied {_ago(now, optimized)}"
     return ok("maintenance", f"{text}, {plural(pending, 'change')} to write" if pending else text)
 
 
-def worker(work: WorkerReport) -> Check:
+def worker(report: WorkerReport) -> Check:
     """Judge a worker process."""
-    name = f"{work.name} worker"
-    text = f"{'running' if work.running else 'idle'}, started {_times(work.starts)}"
-    if work.exits and work.died_at is not None:
-        died = time.strftime("%Y-%m-%d %H:%M", time.localtime(work.died_at))
-        text += f", died {_times(work.exits)}, last on {died}: {work.last_exit}"
-    if work.exits >= _MANY_DEATHS:
+    name = f"{report.name} worker"
+    text = f"{'running' if report.running else 'idle'}, started {_times(report.starts)}"
+    if report.exits and report.died_at is not None:
+        died = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.died_at))
+        text += f", died {_times(report.exits)}, last on {died}: {report.last_exit}"
+    if report.exits >= _MANY_EXITS:
         return warn(name, text, f"phsearch-client errors, and {_LOG}")
     return ok(name, text)
 
@@ -218,14 +218,14 @@ def memory(used: Iterable[tuple[str, int]], machine: int) -> Check:
     parts = list(used)
     total = sum(size for _, size in parts)
     text = f"{in_bytes(total)} of {in_bytes(machine)}: " + ", ".join(f"{name} {in_bytes(size)}" for name, size in parts)
-    if total > _MOST_MEMORY * machine:
+    if total > _MUCH_MEMORY * machine:
         remedy = "set a smaller index.worker_memory_mb or index.decode_threads, or a smaller model"
         return warn("memory", f"{text}; that is more than half of it", remedy)
     return ok("memory", text)
 
 
 def _lowest(limits: Mapping[str, int], what: str) -> tuple[str, int] | None:
-    # The limit of the system and that of the user namespace (of a container, say): the lower one is the one to raise.
+    # Of the limits of the system and of the user namespace (a container, for example) the lower one has to be raised.
     names = (f"fs.inotify.max_user_{what}", f"user.max_inotify_{what}")
     known = [(limits[name], -order, name) for order, name in enumerate(reversed(names)) if name in limits]
     if not known:

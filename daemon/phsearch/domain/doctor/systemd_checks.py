@@ -1,4 +1,4 @@
-"""The systemd unit, from what `systemctl --user show` and `loginctl show-user` say of it."""
+"""The systemd unit, from the output of `systemctl --user show` and `loginctl show-user`."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def properties(shown: str) -> dict[str, str]:
 
 
 def command(exec_start: str) -> tuple[str, str]:
-    """Give (program, PATH to look it up by, "" for a whole path) of an ExecStart as systemctl shows it.
+    """Return the program of an ExecStart as systemctl shows it, and the PATH to look it up in, "" for a whole path.
 
-    `env PATH=... phsearchd` is looked through: that env exists says nothing.
+    Of `env PATH=... phsearchd` that is phsearchd: that env exists says nothing.
     """
     found = re.search(r"argv\[\]=(.*?) ; ", exec_start)
     words = found[1].split() if found else []
@@ -54,7 +54,7 @@ def command(exec_start: str) -> tuple[str, str]:
 
 
 def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answered: bool) -> Check:
-    """Judge the unit. `program` is what its command was found to be, None where that is not to be found."""
+    """Judge the unit. `program` is the path of its command, or None if there is no such program."""
     name = "unit"
     active, enabled = shown.get("ActiveState", ""), shown.get("UnitFileState", "")
     result, status = shown.get("Result", "success"), shown.get("ExecMainStatus", "")
@@ -62,7 +62,7 @@ def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answere
     text = f"{UNIT} is {active} ({shown.get('SubState', '')}), {enabled or 'not installed'}"
     ended = f"{text}; it ended with {result}, status {status}"
     settings = "phsearch-client doctor names the setting that is wrong"
-    # The first that applies.
+    # The first one that applies counts.
     faults = (
         (problem, warn(name, problem, "export XDG_RUNTIME_DIR=/run/user/$(id -u); systemctl --user status")),
         (
@@ -89,7 +89,7 @@ def unit(shown: Mapping[str, str], problem: str, program: str | None, *, answere
 
 
 def linger(shown: Mapping[str, str], *, graphical: bool) -> Check | None:
-    """Judge whether the daemon outlives the last session of a user without a desktop; None where nobody can say."""
+    """Judge whether the daemon outlives the last session of a user without a desktop; None if that is not known."""
     match shown.get("Linger"):
         case "yes":
             return ok("linger", "phsearchd runs whether or not anybody is logged in")

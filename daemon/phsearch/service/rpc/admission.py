@@ -8,10 +8,11 @@ events is not idle.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 _T = TypeVar("_T")
 
@@ -102,7 +103,7 @@ class LoopLimiter:
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._next_read = 0.0
+        self._paused: deque[Callable[[], None]] = deque()
 
     async def run_in_turn(self, request: Coroutine[Any, Any, _T]) -> _T:
         """Run a request of a client that did not wait for the answer before, and return its result.
@@ -125,8 +126,16 @@ class LoopLimiter:
             else:
                 task.cancel()
 
-    def next_read_delay(self) -> float:
-        """Return the seconds after which the next part of a large request may be read: one part a millisecond."""
-        now = asyncio.get_running_loop().time()
-        self._next_read = max(self._next_read, now) + _PAUSE_SECONDS
-        return self._next_read - now
+    def read_in_turn(self, resume: Callable[[], None]) -> None:
+        """Call `resume`, which reads the next part of a large request: one part of all such requests a millisecond."""
+        self._paused.append(resume)
+        if len(self._paused) == 1:
+            self._schedule_read()
+
+    def _schedule_read(self) -> None:
+        asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._read_next)
+
+    def _read_next(self) -> None:
+        self._paused.popleft()()
+        if self._paused:
+            self._schedule_read()

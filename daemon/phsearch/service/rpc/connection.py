@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         if len(self._line_buffer) > _BUFFER_BYTES or self._line_buffer.is_skipping:
             self._transport.pause_reading()
             if not self._line_buffer.has_line:
-                self._loop.call_later(self._loop_limiter.next_read_delay(), self._transport.resume_reading)
+                self._loop_limiter.read_in_turn(self._transport.resume_reading)
         self._account_bytes()
 
     def eof_received(self) -> bool:

@@ -1,4 +1,4 @@
-"""The daemon as an assistant's tools: answers MCP beside phsearch's own methods, on the same socket."""
+"""The daemon as tools of an assistant that speaks MCP, with answers in words beside the data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from phsearch.wire.schema import Method
 
-# Answers in words, for an assistant that reads them aloud or reasons about them.
+_RETRY_SECONDS = 30.0
+"""A model loads in seconds, on a busy machine in twenty. MCP clients give up after sixty."""
+_RETRY_PAUSE = 0.25
+_ENVELOPE = 8192
 
 
 def format_summary(query: str, found: dict[str, Any], shown: int) -> str:
-    """Say how many photos were found."""
+    """Return a sentence about the number of photos that were found."""
     if not found["photos"]:
         return f'No photo is indexed yet, so none can match "{query}".{_pending(found)}'
     if not found["hits"]:
@@ -30,7 +33,7 @@ def format_summary(query: str, found: dict[str, Any], shown: int) -> str:
 
 
 def format_hit(number: int, hit: dict[str, Any]) -> str:
-    """Say one hit in a line."""
+    """Return a line about one hit."""
     facts = [f"{hit['width']}x{hit['height']} {hit['format']}"]
     if hit["taken_at"]:
         facts.append(f"taken {hit['taken_at'][:10]}")
@@ -44,7 +47,7 @@ def format_hit(number: int, hit: dict[str, Any]) -> str:
 
 
 def format_status(found: dict[str, Any]) -> str:
-    """Say how the daemon is."""
+    """Return lines about the daemon, its model and its folders."""
     model = found["model"]
     counts = f"{found['photos']:,} photos, {found['pending']:,} pending, {found['errors']:,} could not be read"
     lines = [
@@ -57,74 +60,65 @@ def format_status(found: dict[str, Any]) -> str:
 
 
 def format_why(found: dict[str, Any]) -> str:
-    """Say where a photo is."""
-    said = f"{found['path']}: {found['text']}"
-    return f"{said}\n{found['match']['text']}" if found["match"] else said
+    """Return the verdict about a photo, and how it matches a query."""
+    verdict = f"{found['path']}: {found['text']}"
+    return f"{verdict}\n{found['match']['text']}" if found["match"] else verdict
 
 
 def _pending(found: dict[str, Any]) -> str:
     return f" {found['pending']:,} more are still being indexed." if found["pending"] else ""
 
 
-_PATIENCE = 30.0
-"""A model loads in seconds, on a busy machine in twenty; MCP clients give up after sixty."""
-_PAUSE = 0.25
-_ENVELOPE = 8192
-
-
 class McpAdapter:
     """Answers the methods of MCP. Tools are calls of phsearch's own methods, by `call`."""
 
-    def __init__(
-        self, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]], patience: float = _PATIENCE
-    ) -> None:
+    def __init__(self, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> None:
         self._call = call
-        self._patience = patience
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Call one method of MCP. Raises RpcError."""
         if name != "tools/call":
             return mcp.answer(name, params, __version__)
         mcp.check_version(params)
-        return await self._call_tool(*mcp.called(params))
+        return await self._call_tool(*mcp.parse_tool_call(params))
 
     async def _call_tool(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
-        given = {name: _path(value) if name == "path" else value for name, value in given.items()}
+        given = {name: _path_of_uri(value) if name == "path" else value for name, value in given.items()}
         try:
             found = await self._call_with_retry(tool, given)
         except RpcError as problem:
-            return mcp.failed(problem)
+            return mcp.tool_error(problem)
         match tool.tool:
             case "search":
-                return _hits(given["query"], found)
+                return _format_hits(given["query"], found)
             case "status":
-                return mcp.said(replace_surrogates(format_status(found)), _strip_surrogates(found), [])
+                return mcp.tool_result(replace_surrogates(format_status(found)), _strip_surrogates(found), [])
             case _:
-                return mcp.said(
+                return mcp.tool_result(
                     replace_surrogates(format_why(found)), _strip_surrogates(found), [mcp.link(found["path"])]
                 )
 
     async def _call_with_retry(self, tool: Method, given: dict[str, Any]) -> dict[str, Any]:
-        """Call, and again while the answer is "not ready": an assistant would give up where a person asks again."""
-        deadline = asyncio.get_running_loop().time() + self._patience
+        """Call, and again while the answer is "not ready": an assistant would not ask again by itself."""
+        deadline = asyncio.get_running_loop().time() + _RETRY_SECONDS
         while True:
             try:
                 return await self._call(tool.name, given)
             except RpcError as problem:
                 if problem.kind not in RETRYABLE or asyncio.get_running_loop().time() > deadline:
                     raise
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_RETRY_PAUSE)
 
 
-def _path(given: Any) -> Any:
-    """Give the path behind a link of ours, every byte of it; anything else as it is."""
+def _path_of_uri(given: Any) -> Any:
+    """Return the path of a file URI, every byte of it, and anything else unchanged."""
     if not isinstance(given, str) or not given.startswith("file:///"):
         return given
     return unquote_to_bytes(given.removeprefix("file://")).decode("utf-8", "surrogateescape")
 
 
-def _hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
-    """Tell hits in words, data and links: as many as one line can hold so."""
+def _format_hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return hits in words, data and links: as many as fit into one line."""
     lines, links, rows = [], [], []
     room = framing.MAX_LINE - _ENVELOPE
     for number, hit in enumerate(found["hits"], 1):
@@ -137,13 +131,13 @@ def _hits(query: str, found: dict[str, Any]) -> dict[str, Any]:
         links.append(link)
         rows.append(row)
     text = "\n".join([format_summary(query, found, len(rows)), *lines])
-    return mcp.said(replace_surrogates(text), _strip_surrogates(found | {"hits": rows}), links)
+    return mcp.tool_result(replace_surrogates(text), _strip_surrogates(found | {"hits": rows}), links)
 
 
 def _strip_surrogates(value: Any) -> Any:
-    """Give JSON that strict parsers accept: they refuse the lone surrogates that stand for bytes which are not UTF-8.
+    """Return JSON without lone surrogates, which strict parsers refuse.
 
-    The links have every byte.
+    They stand for bytes that are not UTF-8. The links still have every byte.
     """
     match value:
         case str():

@@ -1,11 +1,10 @@
-"""Is the index right? Compares what is on disk, what is in memory and what the files show; changes nothing.
+"""Verifies the index: compares the store, the memory and the files with each other, and changes nothing.
 
-Three questions: does every row of the store say what the library and the resident matrix say; is every file the one
-that was indexed; and, of a random sample, does it still have the same bytes and does the model still give it the vector
-that it has.
+There are three checks. Every row of the store agrees with the library and with the vectors in memory. Every file is the
+one that was indexed. Each photo of a random sample still has its bytes, and the model still returns its vector.
 
-The library goes on living meanwhile. A photo that changes while it is looked at proves nothing, so a difference counts
-only if the library's record of the photo is the same object before and after, and is still there at a second look.
+Indexing goes on meanwhile. A photo that changes during the check proves nothing, so a difference counts only if the
+library's record of the photo is the same object before and after, and if a second look finds it again.
 """
 
 from phsearch.service.verify.file_check import FileCheck
