@@ -1,4 +1,4 @@
-"""A calibration out of captioned photos: reference, templates, curves, and what the bands promise."""
+"""Fits a calibration to captioned photos: reference, templates, curves, and the promises of the bands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RIDGE = 1e-6
 
 
 def calibrate(image_worker: Embedder, material: Material) -> Calibration:
-    """Fit everything there is to fit on the photos for choices."""
+    """Fit the whole calibration on the photos for choices."""
     reference = image_worker.photos(material.reference)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
     plain, mixed = (asked(image_worker, material.fit, templates) for templates in (("{}",), TEMPLATES))
@@ -48,7 +48,7 @@ def curve(
     covariance: Vectors,
     seed: int = 1,
 ) -> Curve:
-    """Fit the curve on libraries dealt out of `photos`, [n, dim], for `queries`, [m, dim]."""
+    """Fit the curve on libraries drawn from `photos`, [n, dim], for `queries`, [m, dim]."""
     z = standardised(queries, photos, mean, covariance)
     dealt = list(libraries.deal(meant, seed))
     rows = [_features(z, library) for library in dealt]
@@ -59,7 +59,7 @@ def curve(
 
 
 def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:
-    """Give how far each photo lies above photos in general for each query, [m, n], in standard deviations."""
+    """Return how far each photo is above photos in general for each query, [m, n], in standard deviations."""
     spread = np.sqrt(np.einsum("md,de,me->m", queries, covariance, queries))
     return np.asarray((queries @ photos.T - (queries @ mean)[:, None]) / spread[:, None], np.float64)
 
@@ -67,7 +67,7 @@ def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: V
 def logistic(
     features: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Give the coefficients of a weighted logistic regression by Newton's method."""
+    """Return the coefficients of a weighted logistic regression by Newton's method."""
     weights = weights / weights.sum()
     found = np.zeros(features.shape[1])
     for _ in range(_STEPS):

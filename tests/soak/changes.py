@@ -12,7 +12,7 @@ import shutil
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from torture.photos import salted
+from torture.photos import with_other_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class LibraryChanges:
 
     def _write(self, path: Path) -> None:
         sources = self._alike[path.suffix]
-        path.write_bytes(salted(sources[self._number % len(sources)], self._number))
+        path.write_bytes(with_other_content(sources[self._number % len(sources)], self._number))
         self._number += 1
         # Of yesterday: nobody need wait for it to settle.
         status = path.stat()
