@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quality.material import Material
 
 TEMPLATES = ("{}", "a photo of a {}", "there is {}")
-"""Kept where they find better than the bare words on the photos for choices."""
+"""Used if they find better than the bare words on the photos for choices."""
 BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.15}
 _STEPS = 50
 _RIDGE = 1e-6
@@ -52,7 +52,7 @@ def curve(
     z = standardised(queries, photos, mean, covariance)
     dealt = list(libraries.deal(meant, seed))
     rows = [_features(z, library) for library in dealt]
-    # Large libraries would otherwise drown small ones, of which there are as many.
+    # Otherwise large libraries would outweigh small ones, of which there are as many.
     weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
     labels = np.concatenate([library.meant for library in dealt]).astype(np.float64)
     return Curve(*map(float, logistic(np.concatenate(rows), labels, weights)))

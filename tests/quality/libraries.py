@@ -19,7 +19,7 @@ _ONE_IN = 25
 _SUBJECT = 10
 
 Kind = Literal["mixed", "few", "none", "subject"]
-"""As it comes; one photo in 25 is meant; none is; all are, as in a library of dogs."""
+"""Random photos; one photo in 25 is meant; none is; all are, as in a library of dogs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def measure(arguments: Sequence[str]) -> None:
     print("\n" + "\n".join(report.bank_line(image_worker, calibration, about, bank)))
     everything = [photo for held in about.held.values() for photo in held]
     print("\n" + "\n".join(table(image_worker, calibration, everything, CACHE)))
-    from quality.plots import draw  # noqa: PLC0415 - matplotlib is wanted only here
+    from quality.plots import draw  # noqa: PLC0415 - matplotlib is needed only here
 
     draw(halves, args.plot)
     print(f"plots: {args.plot}")

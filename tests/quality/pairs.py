@@ -33,7 +33,7 @@ SAME_NAME = (
     ("named IMG_1 in folders side by side", ("/p/a/IMG_1.jpg", "/p/b/IMG_1.jpg"), None),
     ("named IMG_1 (1) and IMG_1 (2)", ("/a/IMG_1 (1).jpg", "/a/IMG_1 (2).jpg"), None),
 )
-"""Names that mislead: of each pair, and the years they were taken in."""
+"""Misleading names: two file names, and the years of the two photos."""
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:

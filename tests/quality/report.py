@@ -121,7 +121,7 @@ def absent_table(
     texts = text_vectors(image_worker, words, calibration.templates)
     nothing = [np.zeros(len(photos), np.int8) for _ in words]
     for each in nothing:
-        each[0] = truth.YES  # a library wants one photo that is meant; it is in none of those that count here
+        each[0] = truth.YES  # a library needs one photo that is meant; it is in none of the libraries that count here
     about = Judged(calibration, texts, image_worker.photos([photo.path for photo in photos]), nothing)
     about.dealt = [library for library in about.dealt if library.kind == "none"]
     shown = " ".join(

@@ -29,7 +29,7 @@ _FEWEST = 3
 _SHORTEST = 3
 _CLOSE = 0.5
 
-# Nobody looks for these alone, and what they mean is no picture.
+# Words that are not searched for alone, and that name nothing visible.
 _STOP = frozenset(Path(__file__).with_name("stopwords.txt").read_text(encoding="ascii").split())
 
 

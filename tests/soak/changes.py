@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIFE = 3
-"""Cycles that a folder lives."""
+"""The number of cycles after which a folder is deleted."""
 _BROKEN = 3
 _DAY = 86_400
 
@@ -101,6 +101,6 @@ class LibraryChanges:
         sources = self._alike[path.suffix]
         path.write_bytes(with_other_content(sources[self._number % len(sources)], self._number))
         self._number += 1
-        # Of yesterday: nobody need wait for it to settle.
+        # Yesterday's time, so that the daemon does not wait for it to settle.
         status = path.stat()
         os.utime(path, (status.st_atime - _DAY, status.st_mtime - _DAY))

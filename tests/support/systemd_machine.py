@@ -54,7 +54,7 @@ After=basic.target
 # Otherwise logind is asked for a user's runtime directory before it runs.
 _ORDER = "[Unit]\nAfter=dbus.service systemd-logind.service\nWants=dbus.service systemd-logind.service\n"
 
-# In two steps: a control group namespace shows as its top the group in which it is made.
+# In two steps: the top of a control group namespace is the group in which it is made.
 _APART = (
     'echo $$ >"$0/cgroup.procs" && exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup bash -c "$@"'
 )
@@ -92,21 +92,21 @@ echo 'owner:*:19000:0:99999:7:::' >>etc/shadow
 mkdir -p home/owner
 chown "$uid:$uid" home/owner
 for place; do
-    # What lies on a file system of its own is not part of an overlay of /.
+    # Another file system is not part of an overlay of /.
     if [ -z "$(ls -A ".$place" 2>/dev/null)" ]; then
         mkdir -p ".$place"
         mount --bind -o ro "$place" ".$place"
     fi
-    # The owner must reach it, also below a folder that is root's alone.
+    # The owner must reach it, also below a folder that only root may open.
     while place=$(dirname "$place") && [ "$place" != / ]; do chmod o+x ".$place"; done
 done
 cp -r "$base/etc/." etc/
-# Not by chroot: in one the kernel allows no user namespace, and so no sandbox of a user's service.
+# Not with chroot: there the kernel allows no user namespace, and so no sandbox of a user's service.
 mkdir -p mnt
 pivot_root . mnt
 cd /
 umount --lazy mnt
-# As a real boot makes it; without, no mount made later would reach a service with a namespace of its own.
+# As in a real boot. Without it no later mount would reach a service with its own namespace.
 mount --make-rshared /
 export container=phsearch-test
 exec "$systemd" --system --unit=phsearch-test.target --log-target=journal

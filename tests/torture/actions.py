@@ -81,7 +81,7 @@ class Filler(BackgroundAction):
                 with contextlib.suppress(OSError):
                     while True:
                         file.write(bytes(64 * _PAGE))
-                # A short write of the rest, then the bytes that are to stay free.
+                # A short write of the rest, then remove the bytes that must stay free.
                 with contextlib.suppress(OSError):
                     while file.write(bytes(_PAGE)) == _PAGE:
                         pass

@@ -74,7 +74,7 @@ class FolderChanges:
         except BaseException as error:  # noqa: BLE001 - raised again by finish
             self.failure = error
 
-    # --- photos come ------------------------------------------------------------------------------------------
+    # --- new photos -------------------------------------------------------------------------------------------
 
     def _copy_photos_in(self, rng: random.Random) -> None:
         for number, photo in enumerate(self._supply):
@@ -82,7 +82,7 @@ class FolderChanges:
                 self._end.wait(0.02)
             folder = self._folder(rng)
             way = rng.choice((self._bit_by_bit, self._bit_by_bit, self._by_rename, self._at_once, self._with_its_date))
-            with contextlib.suppress(FileNotFoundError):  # its folder was moved away: it is tried elsewhere
+            with contextlib.suppress(FileNotFoundError):  # its folder was moved away: try another one
                 way(photo, folder / f"{number:04}{photo.suffix}", rng)
                 continue
             self._at_once(photo, self._roots[0] / f"{number:04}{photo.suffix}", rng)
@@ -94,7 +94,7 @@ class FolderChanges:
             for start in range(0, len(data), size):
                 file.write(data[start : start + size])
                 file.flush()
-                # Now and then for longer than any settling time.
+                # Sometimes longer than any settling time.
                 self._end.wait(rng.uniform(0, self._pause) if rng.random() < 0.95 else 4 * self._pause)
         self.done["copied in bit by bit"] += 1
 
@@ -142,7 +142,7 @@ class FolderChanges:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    # --- and are not left alone -------------------------------------------------------------------------------
+    # --- changes to them --------------------------------------------------------------------------------------
 
     def _change_files(self, rng: random.Random) -> None:
         deeds: list[tuple[Callable[[list[Path], random.Random], None], int]] = [
@@ -200,7 +200,7 @@ class FolderChanges:
         part.rename(photo)
 
     def _delete(self, photos: list[Path], rng: random.Random) -> None:
-        # Where hardly any are left, they are left.
+        # If hardly any are left, keep them.
         if len(photos) > len(self._supply) // 10:
             rng.choice(photos).unlink()
 

@@ -25,7 +25,7 @@ class TestedDaemon(Daemon):
     """One daemon over `roots`, which is killed and launched many times."""
 
     def __init__(self, home: Path, roots: Sequence[Path], model: str, settings: str) -> None:
-        # Full precision, so that a vector is the same in every life.
+        # Full precision, so that a vector is the same after every start.
         super().__init__(home, COUNTED_DAEMON, settings + f'[model]\nname = "{model}"\nprecision = "fp32"\n')
         self.roots = tuple(roots)
         self.costs = EmbeddingCosts(home / "costs")

@@ -60,9 +60,9 @@ class Mounted:
 
     def replace(self, photos: Sequence[Path]) -> None:
         """While it is unplugged, plug in another disk instead, with these photos or empty."""
-        # Filled elsewhere first, so that it appears with its photos at one blow.
+        # Filled elsewhere first, so that it appears with all its photos at once.
         other = self.root.with_name("another disk")
-        # An empty one looks the same in the table of mounts, too; one with photos has a device of its own.
+        # An empty one also looks the same in the table of mounts; one with photos has another device.
         private.tmpfs(other, _MEGABYTES, "stick-2" if photos else "stick-1")
         for photo in photos:
             shutil.copyfile(photo, other / photo.name)

@@ -40,7 +40,7 @@ class ColourModel:
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
         """Return unit vectors, [n, 4]."""
-        from support.workers import colour  # noqa: PLC0415 - only where it is the model
+        from support.workers import colour  # noqa: PLC0415 - only if it is the model
 
         decoder = PillowDecoder(100_000_000)
         pixels = [decoder.decode(str(path), colour.PREPROCESS).pixels for path in paths]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import psutil
@@ -29,7 +29,7 @@ from support.harness import Daemon, photo, running
 
 _GROWTH_MB = 10
 _AT_ONCE = 50
-"""Conversations a process has before it reports."""
+"""The number of conversations of a process before it reports."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -78,7 +78,7 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
     seeds = itertools.count(seed)
     requests = answers = 0
     with ProcessPoolExecutor(2) as pool:
-        # Warm: what a first time costs is no growth.
+        # Warm up: the cost of a first time is not growth.
         for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
             requests, answers = requests + made, answers + heard
         before = HonestClient(daemon).median_over(3)

@@ -33,7 +33,7 @@ def photographs(folder: Path, count: int, own: Path | None = None) -> list[Path]
     """Put `count` photos of distinct content into `folder`: first those of `own`, linked or copied, if it is given."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = _taken(folder, count, own) if own is not None else []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow works outside the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter's lock
         paths += pool.map(lambda number: _made(folder, number), range(count - len(paths)))
     distinct = {digest(path) for path in paths}
     assert len(distinct) == len(paths) == count, f"{count} photos wanted, {len(distinct)} distinct ones made"

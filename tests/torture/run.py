@@ -30,7 +30,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "overflow": ("--quick",),
     "fuzz": ("--quick",),
 }
-"""What is added for the short form."""
+"""Options added for the short form."""
 
 
 def main() -> int:

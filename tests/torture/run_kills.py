@@ -183,7 +183,7 @@ class KillRun:
             self._report.refusals += 1
         else:
             self._report.faults.append(f"a start failed or the daemon ended by itself: {last}")
-            # Not for ever where it can never start.
+            # Give up if it can never start.
             self._note(time.time(), "daemon", "ended by itself", frozenset())
 
     def _kill_worker(self, pid: int, moment: str) -> None:
@@ -199,7 +199,7 @@ class KillRun:
 
     def _note(self, at: float, target: str, moment: str, flight: frozenset[bytes]) -> None:
         there = flight & self._on_disk() if flight else flight
-        # What an earlier kill cost, and nobody has embedded again since, is not counted twice.
+        # A content lost at an earlier kill, and not embedded again since, is not counted twice.
         before = max((kill.at for kill in self._report.kills if kill.target == target), default=0.0)
         embedded = {entry.digest: entry.at for entry in self._tested.costs.entries() if entry.digest in there}
         ages = [at - when for when in embedded.values() if when > before]
@@ -212,7 +212,7 @@ class KillRun:
         """Open the table of a dead daemon; return the contents that were embedded and are not in it."""
         try:
             rows, _ = table.read(self._tested.state, self._plan.model)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the table does not open
+        except Exception as error:  # noqa: BLE001 - with any error the table does not open
             self._report.faults.append(f"the table did not open after kill {len(self._report.kills)}: {error}")
             return frozenset()
         return frozenset(self._tested.costs.digests() - {row.digest for row in rows})
@@ -232,7 +232,8 @@ class KillRun:
         wait_until(self._tested.answers, "the daemon answers", 60)
         wanted = sum(1 for _ in photos_on_disk(self._roots))
         try:
-            # Of so many photos that went while it was dead the daemon asks its owner, or looks again in ten minutes.
+            # If so many photos were deleted while it was dead, the daemon asks its owner, or looks again in ten
+            # minutes.
             for root in self._roots:
                 self._tested.call("library.confirm_deletions", root=str(root))
             self._wait_idle(wanted)

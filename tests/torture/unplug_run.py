@@ -166,7 +166,7 @@ class UnplugRun:
         """Mount something else in its place and wait until the daemon has seen it."""
         self._disk.replace(photos)
         self._tested.call("library.rescan")
-        # Longer than it takes to try an offline root again.
+        # Longer than the time after which an offline root is tried again.
         time.sleep(self._rng.uniform(0.2, 6))
         if self._state() != "offline":
             self._report.faults.append(

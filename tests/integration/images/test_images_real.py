@@ -159,7 +159,7 @@ def test_turned_photos_of_the_collection_are_alike(decoder: PillowDecoder) -> No
         assert np.abs(picture - pictures[0]).mean() < 8  # the eight carry their number in the picture
 
 
-# In a process of its own: these files were made to crash decoders. One line a file, so that the culprit has a name.
+# In a separate process: these files are made to crash decoders. One line per file, so that the cause is known.
 HOSTILE = """
 import sys, time
 from phsearch.adapters.images import PillowDecoder
