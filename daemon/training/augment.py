@@ -1,4 +1,4 @@
-"""Views of a photo: the plain one a daemon would see, and random ones to learn from."""
+"""Views of a photo: the plain one that indexing uses, and random ones for training."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ STD = 128 / 255
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a random view may stray from the photo.
+    """The limits of the random changes in a view.
 
-    Hue is left alone: people search for "a red car".
+    The hue is not changed: people search for "a red car".
     """
 
     size: int = 224
@@ -33,7 +33,7 @@ class Augmentation:
 
 
 def plain_view(size: int) -> View:
-    """Return the view that indexing takes: the whole photo, squashed to a square."""
+    """Return the view that indexing uses: the whole photo, squashed to a square."""
     view: View = v2.Resize((size, size), interpolation=v2.InterpolationMode.BICUBIC)
     return view
 

@@ -1,9 +1,9 @@
-"""What the frozen lower half of the image tower sees, computed once.
+"""The output of the frozen lower half of the image tower, computed once.
 
-The lower half (stem and the first five stages) costs about half of the time and
-learns next to nothing from six thousand photos.  Its output for a handful of
+The lower half (stem and the first five stages) takes about half of the time and
+learns almost nothing from six thousand photos.  Its output for a few
 views of every photo is kept on disk as float16; training reads it from there.
-Each view is a file of its own, so an interrupted run goes on where it stopped.
+Each view is a separate file, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class View:
-    """One view of every photo: activations in the middle, and pooled at the end."""
+    """One view of every photo: the activations in the middle, and the pooled features at the end."""
 
     middle: np.ndarray
     pooled: Tensor
 
 
 def lower(trunk: Model, images: Tensor) -> Tensor:
-    """Run the stem and the first stages of an EfficientNet."""
+    """Return the output of the stem and the first stages of an EfficientNet."""
     x = trunk.bn1(trunk.conv_stem(images))
     for stage in trunk.blocks[:LOWER_STAGES]:
         x = stage(x)
@@ -50,7 +50,7 @@ def lower(trunk: Model, images: Tensor) -> Tensor:
 
 
 def upper(trunk: Model, middle: Tensor) -> Tensor:
-    """Run the remaining stages, up to the pooled feature."""
+    """Return the output of the remaining stages, the pooled feature."""
     x = middle
     for stage in trunk.blocks[LOWER_STAGES:]:
         x = stage(x)
@@ -65,7 +65,7 @@ def device() -> torch.device:
 
 @torch.inference_mode()
 def look(trunk: Model, sources: Sequence[Source], view: augment.View, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Show one view of every picture to the trunk, decoding ahead in a thread."""
+    """Run one view of every picture through the trunk; a thread decodes in advance."""
     where = next(trunk.parameters()).device
     middles, pooled = [], []
     torch.manual_seed(seed)
@@ -89,7 +89,7 @@ def look(trunk: Model, sources: Sequence[Source], view: augment.View, seed: int)
 
 
 def build(trunk: Model, sources: Sequence[Source], views: Sequence[augment.View], folder: Path) -> None:
-    """Compute and store every view that is not there yet."""
+    """Compute and store every view that is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     trunk = trunk.to(device(), torch.bfloat16, memory_format=torch.channels_last).eval()
     for number, view in enumerate(views):
@@ -102,7 +102,7 @@ def build(trunk: Model, sources: Sequence[Source], views: Sequence[augment.View]
 
 
 def read(folder: Path, number: int) -> View:
-    """Read a stored view; the large part stays on disk until asked for."""
+    """Return a stored view; its large part stays on disk until it is used."""
     return View(
         middle=np.load(folder / f"middle-{number}.npy", mmap_mode="r"),
         pooled=torch.from_numpy(np.load(_pooled_file(folder, number))).float(),

@@ -1,7 +1,7 @@
-"""Captioned photos on disk, and the split that keeps the test honest.
+"""Captioned photos on disk, and their split, so that no test photo is trained on.
 
-A *collection* is a folder with ``images/`` (or photos beside it) and
-``captions.tsv``: file, tab, caption; several lines a photo.
+A *collection* is a folder with ``images/`` (or the photos themselves) and
+``captions.tsv``: file, tab, caption; several lines per photo.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CaptionedPhoto:
 
 @dataclass(frozen=True)
 class Split:
-    """Three sets of photos that share none."""
+    """Three disjoint sets of photos."""
 
     train: tuple[CaptionedPhoto, ...]
     validation: tuple[CaptionedPhoto, ...]
@@ -37,7 +37,7 @@ class Split:
 
 
 def read_captions(folder: Path) -> tuple[CaptionedPhoto, ...]:
-    """Read a collection, sorted by file name; lines without a photo are passed over."""
+    """Return a collection, sorted by file name; lines without a photo are ignored."""
     images = folder / "images"
     images = images if images.is_dir() else folder
     captions: dict[str, list[str]] = defaultdict(list)
@@ -50,7 +50,7 @@ def read_captions(folder: Path) -> tuple[CaptionedPhoto, ...]:
 
 
 def tidy(caption: str) -> str:
-    """Undo the tokenised spelling of Flickr8k: no blank before punctuation, no full stop."""
+    """Return a caption without the tokenised spelling of Flickr8k: no space before punctuation, no full stop."""
     for mark in ".,;:!?":
         caption = caption.replace(f" {mark}", mark)
     return " ".join(caption.split()).rstrip(".").strip()
@@ -61,9 +61,9 @@ def split(
     dev: int = DEV_PHOTOS,
     validation: int = VALIDATION_PHOTOS,
 ) -> Split:
-    """Split by a hash of the file name, so that neither order nor additions matter much.
+    """Split by a hash of the file name, which does not depend on the order, and little on additions.
 
-    ``dev`` is looked at once, at the end.  Choices are made on ``validation``.
+    ``dev`` is used once, at the end.  Choices are made on ``validation``.
     """
     shuffled = sorted(photos, key=lambda photo: _draw(photo.path.name))
     return Split(

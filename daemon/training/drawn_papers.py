@@ -57,7 +57,7 @@ def phone_screenshot(rng: random.Random) -> Image.Image:
 
 
 def receipt(rng: random.Random) -> Image.Image:
-    """Draw a till receipt, lying on something."""
+    """Draw a till receipt on a surface."""
     width, height = rng.randint(170, 230), rng.randint(360, 520)
     slip = Image.new("RGB", (width, height), pale(rng))
     draw = ImageDraw.Draw(slip)
@@ -79,7 +79,7 @@ def receipt(rng: random.Random) -> Image.Image:
 
 
 def text_page(rng: random.Random) -> Image.Image:
-    """Draw a printed page, as a scanner sees it."""
+    """Draw a printed page, as from a scanner."""
     image = Image.new("RGB", (420, 594), pale(rng))
     draw = ImageDraw.Draw(image)
     margin = rng.randint(24, 50)
@@ -133,7 +133,7 @@ def whiteboard(rng: random.Random) -> Image.Image:
 
 
 def code(rng: random.Random) -> Image.Image:
-    """Draw a square of modules with three finders, like a QR code."""
+    """Draw a square of modules with three finder patterns, like a QR code."""
     cells, cell = rng.choice((25, 29, 33)), 9
     side = cells * cell
     image = Image.new("RGB", (side + 60, side + 60), WHITE)

@@ -1,4 +1,4 @@
-"""Drawn pictures of things and grounds: coins, the moon, stars, bricks, gravel."""
+"""Drawn pictures of things and surfaces: coins, the moon, stars, bricks, gravel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def coins(rng: random.Random) -> Image.Image:
-    """Draw struck discs, scattered or in rows, on cloth or wood."""
+    """Draw coins, scattered or in rows, on cloth or wood."""
     grey = rng.random() < 0.4  # noqa: PLR2004
     ground = shade(vivid(rng), 0.55)
     image = rough(rng, (480, rng.choice((360, 480))), grey_of(ground) if grey else ground, 12)
@@ -37,7 +37,7 @@ def coin(
     size: int,
     metal: Colour,
 ) -> None:
-    """Draw one coin: rim, field, a head or a number, light from the upper left."""
+    """Draw one coin: rim, field, a head or a number, with light from the upper left."""
     x, y = at
     radius = int(size * rng.uniform(0.7, 1))
     dark, light = shade(metal, 0.6), shade(metal, 1.25)
@@ -58,7 +58,7 @@ def coin(
 
 
 def moon(rng: random.Random) -> Image.Image:
-    """Draw the moon: the whole disc in a black sky, or its cratered ground from near."""
+    """Draw the moon: the whole disc in a black sky, or its craters from near."""
     near = rng.random() < 0.5  # noqa: PLR2004
     tone = rng.randint(95, 190)
     ground = rough(rng, (480, 480), (tone, tone, tone), 16).filter(ImageFilter.GaussianBlur(1.5))
@@ -92,7 +92,7 @@ def moon(rng: random.Random) -> Image.Image:
 
 
 def stars(rng: random.Random) -> Image.Image:
-    """Draw a night sky full of stars, now and then with galaxies."""
+    """Draw a night sky full of stars, sometimes with galaxies."""
     image = Image.new("RGB", (560, 420), (rng.randint(0, 10), rng.randint(0, 10), rng.randint(0, 26)))
     draw = ImageDraw.Draw(image)
     for _ in range(rng.randint(150, 700)):
@@ -112,7 +112,7 @@ def stars(rng: random.Random) -> Image.Image:
 
 
 def brick_wall(rng: random.Random) -> Image.Image:
-    """Draw courses of bricks and mortar."""
+    """Draw rows of bricks and mortar."""
     grey = rng.random() < 0.35  # noqa: PLR2004
     brick: Colour = rng.choice(((165, 80, 55), (190, 120, 85), (140, 65, 50), (200, 180, 150)))
     mortar = grey_of(shade(brick, rng.uniform(0.5, 1.5)))
@@ -130,7 +130,7 @@ def brick_wall(rng: random.Random) -> Image.Image:
 
 
 def gravel(rng: random.Random) -> Image.Image:
-    """Draw many small stones, one over another."""
+    """Draw many small overlapping stones."""
     warm = rng.choice((0, 0, 18))
     image = Image.new("RGB", (480, 480), (60, 58, 55))
     draw = ImageDraw.Draw(image)

@@ -1,4 +1,4 @@
-"""Photos and texts through a loaded bundle, in batches."""
+"""Embeds photos and texts with a loaded bundle, in batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Embedder:
-    """A model with its tokenizer and the way it wants its photos."""
+    """A model with its tokenizer and its preprocessing."""
 
     model: Model
     tokenize: Tokenizer
@@ -36,7 +36,7 @@ class Embedder:
 
     @classmethod
     def of(cls, model: Model, tokenize: Tokenizer, preprocess: dict[str, Any]) -> Self:
-        """Take what ``towers.load_bundle`` returns."""
+        """Return the embedder of a bundle: the arguments are the result of ``towers.load_bundle``."""
         return cls(model, tokenize, preprocess, preprocess["resize_mode"], preprocess["size"])
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The two ways of running the model while it learns: frozen below the heads, or deeper."""
+"""The two ways to run the model in training: with everything frozen below the heads, or less."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHORTEST_PIECE = 64
 
 
 class Encoders(ABC):
-    """What both ways share: the views, the teachers, the temperature."""
+    """The common part: the views, the teachers, the temperature."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Encoders(ABC):
         frozen: sentences.FrozenSentences,
         seed: int,
     ) -> None:
-        """``classifier`` is the last layer that the image tower had."""
+        """``classifier`` is the former last layer of the image tower."""
         self.model = model
         self.views = views
         self.frozen = frozen
@@ -45,14 +45,14 @@ class Encoders(ABC):
 
     @abstractmethod
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode pictures; return also what the classifier thinks of them."""
+        """Encode pictures; return also the probabilities of the classifier."""
 
     @abstractmethod
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Encode texts."""
 
     def scale(self) -> Tensor:
-        """Return CLIP's learned temperature, bounded as there."""
+        """Return CLIP's learned temperature, with the same bound."""
         scale: Tensor = self.model.logit_scale.exp().clamp(max=HOTTEST)
         return scale
 
@@ -62,7 +62,7 @@ class Encoders(ABC):
 
 
 class HeadEncoders(Encoders):
-    """Both towers frozen: pooled features go straight into the heads."""
+    """Both towers are frozen: pooled features go directly to the heads."""
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Draw one view for the whole batch."""
@@ -77,7 +77,7 @@ class HeadEncoders(Encoders):
 
 
 class TowerEncoders(Encoders):
-    """The upper half of the image tower and the layers of the text tower run too."""
+    """The upper half of the image tower and the layers of the text tower run, too."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class TowerEncoders(Encoders):
         tokenize: Tokenizer,
         seed: int,
     ) -> None:
-        """As above; texts are tokenised at every step."""
+        """As in Encoders; texts are tokenised at every step."""
         super().__init__(model, views, classifier, frozen, seed)
         self.tokenize = tokenize
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw one view for the whole batch and run it from the middle up."""
+        """Draw one view for the whole batch and run the upper half on it."""
         number = self.random.randrange(len(self.views))
         middle = torch.from_numpy(self.views[number].middle[rows.numpy()]).to(self.place).float()
         middle = middle.to(memory_format=torch.channels_last)
@@ -102,7 +102,7 @@ class TowerEncoders(Encoders):
         return normalised(visual.head(cache.upper(visual.trunk, middle))), teacher
 
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Run the text tower, short texts apart from long ones."""
+        """Run the text tower, on short and long texts separately."""
         tokens = self.tokenize(list(texts))
         lengths = (tokens != sentences.PADDING).sum(dim=1)
         order = lengths.argsort()

@@ -1,4 +1,4 @@
-"""Print what the bundle can do, on photos it was not trained on.
+"""Prints the quality of the bundle on photos it was not trained on.
 
 python daemon/training/evaluate.py --data DIR [--model FOLDER] [--words] [--speed]
 """
@@ -28,7 +28,7 @@ SPEED_ROUNDS = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table of figures."""
+    """One line of the table."""
 
     name: str
     figures: metrics.Recall
@@ -39,7 +39,7 @@ class Row:
 
 
 def retrieval(embedder: Embedder, name: str, photos: Sequence[data.CaptionedPhoto]) -> Row:
-    """Search a gallery by each of its captions."""
+    """Measure the search of a gallery by each of its captions."""
     gallery = embedder.photos([photo.path for photo in photos])
     captions = [caption for photo in photos for caption in photo.captions]
     answers = torch.tensor([i for i, photo in enumerate(photos) for _ in photo.captions])
@@ -48,7 +48,7 @@ def retrieval(embedder: Embedder, name: str, photos: Sequence[data.CaptionedPhot
 
 
 def zero_shot(embedder: Embedder, photos: Sequence[Path]) -> Row:
-    """Name the class of each class photo.  These photos were distilled on: a sanity number."""
+    """Measure the classification of each class photo.  They were trained on: this is only a sanity check."""
     names = [f"a photo of a {names[0]}" for names in vocabulary.class_names()]
     answers = torch.arange(len(photos))
     recall = metrics.recall(embedder.photos(photos), embedder.texts(names), answers)
@@ -56,7 +56,7 @@ def zero_shot(embedder: Embedder, photos: Sequence[Path]) -> Row:
 
 
 def speed(embedder: Embedder) -> list[str]:
-    """Time the image tower on this machine's CPU, and one text."""
+    """Measure the image tower on this machine's CPU, and one text."""
     batch = torch.randn(SPEED_BATCH, 3, embedder.size, embedder.size)
     lines = []
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):

@@ -1,4 +1,4 @@
-"""Write the trained model as the folder that open_clip loads by ``local-dir:``."""
+"""Writes the trained model as a folder that open_clip loads by ``local-dir:``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKENIZER_FILES = ("tokenizer.json",)
 
 
 def preprocess(size: int, resize_mode: str) -> dict[str, Any]:
-    """Return how photos are prepared, in open_clip's words."""
+    """Return the preprocessing of photos in open_clip's format."""
     return {
         "size": size,
         "mode": "RGB",
@@ -39,7 +39,7 @@ def preprocess(size: int, resize_mode: str) -> dict[str, Any]:
 
 
 def export(model: Model, folder: Path, size: int, resize_mode: str) -> None:
-    """Write config, tokenizer and float16 weights into ``folder``."""
+    """Write config, tokenizer and float16 weights to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     model_cfg = copy.deepcopy(towers.MODEL_CFG)
     model_cfg["vision_cfg"]["image_size"] = size
@@ -60,7 +60,7 @@ def export(model: Model, folder: Path, size: int, resize_mode: str) -> None:
 
 
 def write_sums(folder: Path) -> None:
-    """List the sha256 of every file that is loaded: phsearch loads the bundled model only if they fit."""
+    """Write the sha256 of every loaded file: phsearch loads the bundled model only if they match."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name not in {SUMS, "README.md"})
     sums = (f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
     (folder / SUMS).write_text("".join(sums), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Everyday words, and the ImageNet classes (by index) that are such things or look like them."""
+"""Everyday words, and the ImageNet classes (by index) that are such things, or look like them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for what the libraries leave untyped."""
+"""Types for what the libraries leave untyped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-# Modules of open_clip, timm and transformers: their parts are known by name, not by type.
+# Modules of open_clip, timm and transformers: their parts have names but no types.
 Model: TypeAlias = Any
 
 Tokenizer: TypeAlias = Callable[[list[str]], Tensor]

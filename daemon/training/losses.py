@@ -1,4 +1,4 @@
-"""The losses, each after the paper that brought it.
+"""The losses, each with its paper.
 
 All of them take unit vectors and a temperature ``scale`` (a factor, not a divisor).
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def same_photo(image_ids: Tensor, text_ids: Tensor) -> Tensor:
-    """Return which image (row) goes with which text (column)."""
+    """Return which image (row) belongs to which text (column)."""
     return image_ids[:, None] == text_ids[None, :]
 
 
@@ -25,8 +25,8 @@ def contrastive(images: Tensor, texts: Tensor, matches: Tensor, scale: Tensor) -
     The symmetric cross-entropy of CLIP (Radford et al. 2021, "Learning Transferable
     Visual Models From Natural Language Supervision"), with several positives a row as
     in supervised contrastive learning (Khosla et al. 2020, "Supervised Contrastive
-    Learning"): five captions share a photo and must not be one another's negatives.
-    Rows or columns without any match are passed over.
+    Learning"): five captions share a photo and must not be negatives of each other.
+    Rows or columns without any match are ignored.
     """
     logits = scale * images @ texts.T
     targets = matches.to(logits.dtype)
@@ -71,7 +71,7 @@ def distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def same_neighbours(student: Tensor, teacher: Tensor, scale: float) -> Tensor:
-    """Keep the neighbourhoods that words had before training.
+    """Keep the neighbourhoods that the words had before training.
 
     Relational distillation (Park et al. 2019, "Relational Knowledge Distillation"), on the
     softmax over the other words of a batch: the pictures teach only few words, the

@@ -1,4 +1,4 @@
-"""Recall of retrieval, and the like."""
+"""Recall and average precision of retrieval."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Recall:
         return f"{self.at_1:5.1f} {self.at_5:5.1f} {self.at_10:5.1f}"
 
     def mean(self) -> float:
-        """Return one number to choose by."""
+        """Return the mean, one number for choices."""
         return (self.at_1 + self.at_5 + self.at_10) / 3
 
 

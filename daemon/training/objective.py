@@ -1,4 +1,4 @@
-"""What a training step asks for: five goals over one batch of pictures and some texts."""
+"""The objective of a training step: five goals for one batch of pictures and some texts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Towers(Protocol):
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each goal counts, and how many texts each draws a step."""
+    """The weight of each goal, and the number of texts it draws per step."""
 
     captions: float = 1.0
     classes: float = 1.0
@@ -52,10 +52,10 @@ class Weights:
 
 
 class Objective:
-    """Draws the texts of a step and adds up its losses."""
+    """Draws the texts of a step and sums its losses."""
 
     def __init__(self, pool: Pool, words: Sequence[str], weights: Weights, seed: int) -> None:
-        """Keep the pool; ``words`` are those whose neighbourhoods are to stay."""
+        """``words`` are those whose neighbourhoods must stay."""
         self.pool = pool
         self.words = words
         self.weights = weights
@@ -89,14 +89,14 @@ class Objective:
         return losses.contrastive(images, towers.texts(chosen), losses.same_photo(ids, ids), scale)
 
     def _classes(self, towers: Towers, images: Tensor, probabilities: Tensor, scale: Tensor) -> Tensor:
-        """Images rank class names as the classifier would."""
+        """Images rank class names as the classifier does."""
         drawn = self.random.sample(range(len(self.classes)), self.weights.drawn_classes)
         names = [self._phrase(self.classes[index].names) for index in drawn]
         logits = scale * images @ towers.texts(names).T
         return losses.soft_ranking(logits, probabilities[:, drawn])
 
     def _groups(self, towers: Towers, images: Tensor, probabilities: Tensor, scale: Tensor) -> Tensor:
-        """Everyday words rank the pictures by the probability that they show such a thing."""
+        """Everyday words rank the pictures by the probability that they show the thing."""
         drawn = self.random.sample(range(len(self.groups)), self.weights.drawn_groups)
         names = [self._phrase(self.groups[index].names) for index in drawn]
         shown = self.membership[drawn].to(images.device) @ probabilities.T

@@ -1,4 +1,4 @@
-"""Everything there is to learn from, as one pool of pictures and one list of texts."""
+"""All training data, as one pool of pictures and one list of texts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ DRAWN_OF_EACH_KIND = 48
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, the texts that describe it, and what else counts as the same.
+    """A picture, the texts that describe it, and its group.
 
-    Pictures of one ``group`` are no negatives of one another's texts: all receipts
+    Pictures of one ``group`` are not negatives for each other's texts: all receipts
     are "a receipt".
     """
 
@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pool:
-    """The pictures, and for each keyword how strongly each picture answers to it."""
+    """The pictures, and for each keyword how strongly it describes each picture."""
 
     pictures: tuple[Picture, ...]
     keywords: tuple[str, ...]
@@ -50,7 +50,7 @@ class Pool:
     weights: Tensor
 
     def groups(self) -> Tensor:
-        """Return one number for each picture: its group."""
+        """Return the group number of each picture."""
         numbers: dict[str, int] = {}
         return torch.tensor([numbers.setdefault(p.group, len(numbers)) for p in self.pictures])
 
@@ -75,7 +75,7 @@ def _same(image: Image.Image) -> Image.Image:
 
 
 def _with_keywords(pictures: tuple[Picture, ...]) -> Pool:
-    """Count for each photo how many of its captions use a word or a pair of words."""
+    """Add for each photo the number of its captions that use a word or a pair of words."""
     said = [
         [(*vocabulary.keywords(text), *vocabulary.neighbours(text)) for text in picture.texts]
         if picture.captioned

@@ -1,4 +1,4 @@
-"""A look with the eyes: photos that ship with scikit-image, and words people type."""
+"""A check by eye: photos from scikit-image, and words that people type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from training.data import CaptionedPhoto
     from training.embed import Embedder
 
-# File in skimage/data, and what one would type to find it.
+# File in skimage/data, and a query for it.
 QUERIES: dict[str, tuple[str, ...]] = {
     "chelsea.png": ("a cat", "kitten"),
     "coffee.png": ("a cup of coffee", "coffee", "espresso"),
@@ -61,7 +61,7 @@ def demo_photos() -> dict[str, Image.Image]:
 
 
 def demo(embedder: Embedder) -> Iterator[str]:
-    """Search the demo photos, and say where the right one came and how clearly."""
+    """Search the demo photos; yield the rank of the right one and its margin."""
     photos = demo_photos()
     names = list(photos)
     gallery = embedder.images(list(photos.values()))
@@ -83,7 +83,7 @@ def demo(embedder: Embedder) -> Iterator[str]:
 
 
 def words(embedder: Embedder, photos: Sequence[CaptionedPhoto]) -> Iterator[str]:
-    """Show what the first hits of everyday searches look like, by their captions."""
+    """Yield the captions of the first hits of everyday searches."""
     gallery = embedder.photos([photo.path for photo in photos])
     for query in (*WORDS, *PHRASES):
         similarity = (embedder.texts([query]) @ gallery.T)[0]
@@ -95,7 +95,7 @@ def words(embedder: Embedder, photos: Sequence[CaptionedPhoto]) -> Iterator[str]
 
 
 def report(embedder: Embedder, photos: Sequence[CaptionedPhoto]) -> Iterator[str]:
-    """Run both."""
+    """Yield the lines of both."""
     yield "scikit-image's photos"
     yield from demo(embedder)
     yield "everyday words"

@@ -1,4 +1,4 @@
-"""Texts through the sentence encoder, each only once while it is frozen."""
+"""Encodes texts with the sentence encoder, each only once while it is frozen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PADDING = 0
 
 
 def trimmed(tokens: Tensor) -> Tensor:
-    """Cut the columns in which every text is padding: the encoder masks them anyway."""
+    """Return tokens without the columns in which every text is padding: the encoder masks them anyway."""
     longest = int((tokens != PADDING).sum(dim=1).max())
     return tokens[:, :longest]
 
@@ -33,10 +33,10 @@ def pooled(text_tower: Model, tokens: Tensor) -> Tensor:
 
 
 class FrozenSentences:
-    """Remembers the encoder's output for every text it was asked for."""
+    """Caches the encoder's output for every text."""
 
     def __init__(self, text_tower: Model, tokenize: Tokenizer) -> None:
-        """Use the tower as it is now; it must not be trained afterwards."""
+        """Use the tower in its present state; it must not be trained afterwards."""
         self.tower = text_tower
         self.tokenize = tokenize
         self.place = next(text_tower.parameters()).device
@@ -50,7 +50,7 @@ class FrozenSentences:
 
     @torch.no_grad()
     def learn(self, texts: Sequence[str]) -> None:
-        """Encode the texts that are new, short ones together."""
+        """Encode the new texts, in batches of similar length."""
         new = sorted({text for text in texts if text not in self.row}, key=len)
         if not new:
             return

@@ -1,4 +1,4 @@
-"""Strokes that all drawn pictures share: paper, ink, noise, a ground to lie on."""
+"""Elements that all drawn pictures share: paper, ink, noise, a surface."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def words(rng: random.Random, count: int) -> str:
-    """Return some words that mean nothing in particular."""
+    """Return some random words."""
     return " ".join(rng.choices(WORDS, k=count))
 
 
@@ -58,7 +58,7 @@ def grey_of(colour: Colour) -> Colour:
 
 
 def rough(rng: random.Random, size: tuple[int, int], colour: Colour, roughness: int) -> Image.Image:
-    """Return a ground that is not quite even."""
+    """Return an uneven surface."""
     noise = Image.effect_noise(size, rng.randint(roughness, 4 * roughness)).convert("RGB")
     return Image.blend(noise, Image.new("RGB", size, colour), 0.7)
 
@@ -84,7 +84,7 @@ def scribble(
     colour: Colour,
     width: int,
 ) -> None:
-    """Draw something like joined handwriting along a line."""
+    """Draw lines like joined handwriting along a line."""
     left, top, right, _ = line
     points = []
     x = float(left)
@@ -100,7 +100,7 @@ def scribble(
 
 
 def laid_down(paper: Image.Image, rng: random.Random) -> Image.Image:
-    """Photograph a paper on a table: a ground, a slant, a soft shadow."""
+    """Return a picture of a paper on a table: a surface, a rotation, a soft shadow."""
     width, height = paper.width + rng.randint(40, 160), paper.height + rng.randint(40, 160)
     ground = Image.effect_noise((width, height), rng.randint(8, 40)).convert("RGB")
     ground = Image.blend(ground, Image.new("RGB", ground.size, vivid(rng)), 0.75)

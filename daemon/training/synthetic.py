@@ -1,7 +1,7 @@
-"""Pictures the photo collections lack: screenshots, receipts, pages, coins, the moon.
+"""Pictures that the photo collections do not have: screenshots, receipts, pages, coins, the moon.
 
-Everybody's picture folder has them, and nobody captioned them.  They are drawn here
-with Pillow, each with the sentences a person might search it by.
+People have them in their folders, but no collection has captions for them.  They are drawn here
+with Pillow, each with the sentences that people might search for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawnPicture:
-    """A rendered picture and what it shows."""
+    """A rendered picture and its content."""
 
     kind: str
     image: Image.Image
@@ -134,7 +134,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
 
 
 def draw_all(each: int, seed: int) -> tuple[DrawnPicture, ...]:
-    """Draw ``each`` pictures of every kind, the same ones for the same seed."""
+    """Return ``each`` drawn pictures of every kind, the same ones for the same seed."""
     rng = random.Random(seed)  # noqa: S311
     return tuple(
         DrawnPicture(kind, draw(rng), captions) for kind, (draw, captions) in KINDS.items() for _ in range(each)

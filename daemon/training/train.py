@@ -1,9 +1,9 @@
-"""Train ``mini``: first the heads on frozen towers, then the upper halves of the towers.
+"""Trains ``mini``: first the heads on frozen towers, then the upper halves of the towers.
 
     python daemon/training/train.py --data DIR --work DIR [--out FOLDER]
 
-Runs on a GPU if there is one.  Every epoch leaves a checkpoint in ``--work``; the same
-command goes on from there.
+Uses a GPU if there is one.  Every epoch writes a checkpoint to ``--work``; the same
+command continues from there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One pass of training: which parts learn, how fast, how long."""
+    """One stage of training: which parts learn, how fast, how long."""
 
     name: str
     epochs: int
@@ -50,9 +50,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of the numbers.
+    """All hyperparameters.
 
-    Random crops enlarge what they show, so the model is used at a larger size than it was
+    Random crops enlarge their content, so the model is used at a larger size than it was
     trained at (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     """
 
@@ -85,10 +85,10 @@ class Recipe:
 
 
 class Trainer:
-    """Owns the model, the averaged model, and the files of a run."""
+    """The model, the averaged model, and the files of a run."""
 
     def __init__(self, recipe: Recipe, folder: Path, work: Path) -> None:
-        """Read the data and make (or find) the cached views."""
+        """Read the data and make the cached views that are missing."""
         self.recipe, self.work = recipe, work
         torch.manual_seed(recipe.seed)
         split = data.split(data.read_captions(folder / "flickr8k"))
@@ -166,7 +166,7 @@ class Trainer:
 
 
 def step(objective: Objective, encoders: Encoders, rows: Tensor, optimizer: Optimizer) -> float:
-    """Make one step of gradient descent."""
+    """Do one step of gradient descent."""
     loss, _ = objective.loss(encoders, rows)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -176,9 +176,9 @@ def step(objective: Objective, encoders: Encoders, rows: Tensor, optimizer: Opti
 
 
 def optimizer_for(model: Model, stage: Stage) -> Optimizer:
-    """Group the parameters: heads, towers, temperature; the rest stays as it is.
+    """Return the optimizer with groups for heads, towers and temperature; other parameters do not change.
 
-    The word embeddings never learn: words that no caption uses keep their meaning.
+    The word embeddings are never trained: words that no caption uses keep their meaning.
     """
     model.requires_grad_(requires_grad=False)
     heads = [*model.visual.head.parameters(), *model.text.proj.parameters()]
@@ -200,14 +200,14 @@ def optimizer_for(model: Model, stage: Stage) -> Optimizer:
 
 
 def learning_mode(model: Model) -> None:
-    """Switch dropout on in the heads and the text tower; batch norm stays as it is."""
+    """Switch on dropout in the heads and the text tower; batch norm keeps its statistics."""
     model.eval()
     model.visual.head.train()
     model.text.transformer.train()
 
 
 def main() -> None:
-    """Run the recipe."""
+    """Run the whole training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="flickr8k/, imagenet-sample/")
     parser.add_argument("--work", type=Path, required=True, help="for views and checkpoints")

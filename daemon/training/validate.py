@@ -1,4 +1,4 @@
-"""The figures that choices are made by, on photos held back for that."""
+"""The metrics for choices, on photos that are used only for that."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Words: names of classes, everyday names of groups of classes, keywords of captions.
 
 People search with one or two words ("dog", "birthday cake"), captions are whole
-sentences, and ImageNet speaks of "Norwich terriers".  This module bridges the three.
+sentences, and ImageNet has "Norwich terriers".  This module connects the three.
 """
 
 from __future__ import annotations
@@ -75,19 +75,19 @@ def concepts() -> tuple[Concept, ...]:
 
 
 def phrase(name: str, rng: random.Random) -> str:
-    """Put a name into one of the forms in which people ask for it."""
+    """Return a name in one of the forms of a query."""
     text = rng.choice(TEMPLATES).format(name)
     return re.sub(r"\ba (?=[aeiou])", "an ", text)
 
 
 def keywords(caption: str) -> tuple[str, ...]:
-    """Return the words of a caption that say what is to be seen."""
+    """Return the words of a caption that name what is visible."""
     words = re.findall(r"[a-z][a-z'-]+", caption.lower())
     return tuple(word for word in words if len(word) >= SHORTEST_WORD and word not in EMPTY_WORDS)
 
 
 def neighbours(caption: str) -> tuple[str, ...]:
-    """Return the pairs of keywords that stand side by side: "brown dog", "ski slope"."""
+    """Return the pairs of adjacent keywords: "brown dog", "ski slope"."""
     found = []
     for piece in re.split(r"[^a-z' -]+", caption.lower()):
         words = piece.split()
@@ -98,7 +98,7 @@ def neighbours(caption: str) -> tuple[str, ...]:
 
 
 def common(lists: Iterable[Iterable[str]], least: int) -> dict[str, int]:
-    """Count in how many of the lists each word occurs, and keep those with ``least``."""
+    """Return the words that occur in at least ``least`` of the lists, with their counts."""
     counts: dict[str, int] = {}
     for words in lists:
         for word in set(words):

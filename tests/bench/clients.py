@@ -29,7 +29,7 @@ _IMPORT = re.compile(r"^import time:\s*(\d+) \|\s*(\d+) \| ( *)(\S+)$", re.MULTI
 def measure(context: BenchContext) -> Iterator[Measurement]:
     """Run the programs alternately, against a warm daemon with a large library."""
     daemon = library.large(context, "clients")
-    # As a login shell has it: the harness's PYTHONPATH would be one more folder to look into.
+    # The environment of a login shell: the PYTHONPATH of the harness would be one more folder to search.
     env = {name: value for name, value in daemon.env.items() if name != "PYTHONPATH"}
     plain, json = (*_program(), *_QUERY), (*_program(), "--json", *_QUERY)
     rounds = context.count(40, 20)
@@ -78,7 +78,7 @@ def _imports(command: Sequence[str], env: Mapping[str, str]) -> dict[str, int]:
     run = subprocess.run(
         (sys.executable, "-X", "importtime", *words), env=env, capture_output=True, text=True, check=True, timeout=60
     )
-    # Attempts are listed, too: the standard library asks for modules of other systems.
+    # Failed imports are listed, too: the standard library tries modules of other systems.
     return {name: int(own) for own, _, _, name in _IMPORT.findall(run.stderr) if _exists(name)}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAIN, QUERY, INDEX = "main", "query worker", "index worker"
 LONG = 300.0
-"""Seconds to wait for what takes a moment, even on a machine with other things to do."""
+"""Seconds to wait for something that takes a moment, also on a busy machine."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class BenchContext:
         lines = []
         for section, values in sections.items():
             lines.append(f"[{section}]")
-            # What JSON writes for strings, numbers and booleans is TOML, too.
+            # JSON strings, numbers and booleans are also valid TOML.
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         home = self.folder / name
         home.mkdir()
@@ -81,7 +81,7 @@ def processes(daemon: Daemon) -> dict[str, int]:
     """Return the process ids of a daemon by their role; the index worker is the one with a nice value."""
     found = {MAIN: daemon.pid}
     for pid in daemon.workers():
-        # A worker may end between being named and being asked.
+        # A worker may end between the two reads.
         with contextlib.suppress(ProcessLookupError):
             niced = os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, daemon.pid)
             found[INDEX if niced else QUERY] = pid
@@ -100,7 +100,7 @@ def first_answer(daemon: Daemon, query: str) -> None:
 
     def answered() -> bool:
         with contextlib.suppress(RemoteError), Client(daemon.socket, 5) as client:
-            # Not by the client's own patience, whose pauses would be part of the figure.
+            # Not with the client's own retries, whose pauses would be part of the result.
             client._send_request("search", {"query": query}, time.monotonic() + client.timeout)
             return True
         return False

@@ -97,11 +97,11 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
 
 def _figures(pairs: dict[str, Pair], note: str) -> Iterator[Measurement]:
     for name, pair in pairs.items():
-        # Of what both got: that depends less on what else the machine does than the owner's work itself.
+        # The share of what both got: that depends less on other load of the machine than the owner's work itself.
         aim = Target("value", "<=", 5) if name not in _CLASSES else None
         yield Measurement(f"processor time taken, {_label(name)}", statistics.median(pair.taken), "%", target=aim)
     for name, pair in pairs.items():
-        # The median of the ratios: what else the machine does in one turn concerns both sides of it.
+        # The median of the ratios: other load of the machine affects both sides of a pair.
         ratio = statistics.median(beside / alone for alone, beside in pair.work)
         aim = Target("ratio", ">=", 0.95) if name not in _CLASSES else None
         yield Measurement(f"owner's work, {_label(name)}", 100 * ratio, "%", "idle", 100, aim, note)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _ROOTS = (1, 10, 100)
 _PER_FOLDER = 100
 _TIDIED = 40.0
-"""Seconds after which what follows a start, a last tidying up, is over."""
+"""Seconds after which the work that follows a start, a last optimize, is done."""
 _WRITE = 4_096
 
 
@@ -88,7 +88,7 @@ def _costs(pid: int) -> _Costs:
     nanoseconds, wakes = 0, 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):  # a thread may end
-            # In nanoseconds; /proc/PID/stat counts hundredths of a second.
+            # It is in nanoseconds; /proc/PID/stat counts hundredths of a second.
             nanoseconds += int((task / "schedstat").read_text().split()[0])
             status = (task / "status").read_text().splitlines()
             wakes += sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
@@ -103,7 +103,7 @@ def _files(state: Path) -> dict[str, int]:
 def _fill(context: BenchContext, daemon: Daemon, roots: int, count: int) -> Sequence[Path]:
     """Make folders of files that look like the photos the index knows; return the roots."""
     watched_roots = [daemon.home / "roots" / str(number) for number in range(roots)]
-    # One real photo teaches the store the model's identity.
+    # With one real photo the store has the model's identity.
     photos.linked(context.photos.small(1), watched_roots[0] / "first")
     for top in watched_roots:
         top.mkdir(parents=True, exist_ok=True)

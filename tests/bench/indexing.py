@@ -60,7 +60,7 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
             warm(daemon)
             idle(daemon, len(warm_up))
             context.learn(daemon)
-            # "auto" is decided by a stopwatch: whatever the first worker chose holds for everybody after it.
+            # "auto" is decided by a measurement: the choice of the first worker is used for all others.
             precision = daemon.status()["model"]["precision"]
             like = worker_conditions(daemon)
             daemons.append(measured(daemon, photos, len(warm_up)))

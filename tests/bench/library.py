@@ -43,7 +43,7 @@ def roots(context: BenchContext, daemon: Daemon) -> tuple[Path, Path]:
 
 def _make(context: BenchContext) -> None:
     daemon = context.daemon("large")
-    # One real photo teaches the store the model's identity.
+    # With one real photo the store has the model's identity.
     photos.linked(context.photos.small(1), daemon.photos / "first")
     with running(daemon):
         idle(daemon, 1)

@@ -56,7 +56,7 @@ def main() -> int:
     facts = machine.facts(options.model)
     before = machine.load()
     with tempfile.TemporaryDirectory(prefix="phsearch-bench-", ignore_cleanup_errors=True) as folder:
-        # Short paths: a socket's may have 107 bytes.
+        # Short paths: that of a socket has at most 107 bytes.
         context = BenchContext(
             Path(folder), Photos(Path(folder) / "photos", options.photos), options.model, quick=options.quick
         )
@@ -85,14 +85,14 @@ def _run(names: list[str], context: BenchContext) -> tuple[list[Measurement], li
             say("interrupted; these are the figures so far")
             failed.append(name)
             break
-        except Exception:  # noqa: BLE001 - the other benchmarks still have something to say
+        except Exception:  # noqa: BLE001 - the other benchmarks still run
             traceback.print_exc()
             failed.append(name)
     return figures, failed
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    # Once: what cleans up is not to be interrupted, or it would leave processes and gigabytes behind.
+    # Only once: the cleanup must not be interrupted, or it would leave processes and gigabytes behind.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -30,13 +30,13 @@ _MB = 1e6
 _CORES = 2
 _CONNECTIONS = 4
 _GROWTH = 10
-"""MB in 10,000 queries that an allocator may take without anybody having leaked: one kilobyte a query."""
+"""MB that an allocator may take in 10,000 queries without a leak: one kilobyte a query."""
 
 
 def measure(context: BenchContext) -> Iterator[Measurement]:
     """Measure one daemon at rest, then with queries, then with new photos."""
     with _two_cores():
-        # The number of cores is asked of the machine, not of the process: threads must be told.
+        # Libraries count the cores of the machine and not of the process, so the number of threads is set.
         daemon = library.large(context, "memory", index={"decode_threads": _CORES})
         with running(daemon, *library.roots(context, daemon)):
             warm(daemon)

@@ -54,7 +54,7 @@ class Photos:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{number:05}.jpg" for number in range(count)]
         missing = [(number, path) for number, path in enumerate(paths) if not path.exists()]
-        # Pillow works outside the interpreter's lock.
+        # Pillow releases the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for (_, path), data in zip(missing, pool.map(make, (number for number, _ in missing)), strict=True):
                 write(path, data)
@@ -75,7 +75,7 @@ class Photos:
                     return unique(path.read_bytes())
         rng = np.random.default_rng(number)
         pixels = np.asarray(_variant(self._base(number), rng, _LARGE)).astype(np.int16)
-        # What is enlarged is smooth and would decode too fast; with grain a file is as large as a phone's.
+        # An enlarged photo is smooth and would decode too fast; with grain the file is as large as that of a phone.
         pixels += np.roll(self._grain(), tuple(rng.integers(0, 1000, 2)), (0, 1))
         return _jpeg(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
 

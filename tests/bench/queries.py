@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.05
 _EMBEDDED = 64
-"""Photos that are embedded meanwhile, at least; on a crowded machine the niced worker may stand still for seconds."""
+"""The least photos embedded meanwhile; on a busy machine the niced worker may stand still for seconds."""
 
 _WORDS = (
     ["a dog", "two children", "an old man", "my sister", "a red car", "a bicycle", "a boat", "a horse", "the cat"],

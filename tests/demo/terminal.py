@@ -143,7 +143,7 @@ def main() -> None:
     terminal = Terminal()
     with tempfile.TemporaryDirectory() as home:
         daemon = Daemon(Path(home), PHSEARCHD)
-        demo = import_module("demo.try")  # whose name no import statement takes
+        demo = import_module("demo.try")  # "try" cannot be imported by a statement
         for name in demo.PHOTOS:
             shutil.copyfile(demo.photographs() / name, daemon.photos / name)
         with running(Path(home), PHSEARCHD) as daemon:

@@ -54,7 +54,7 @@ def main() -> int:
     own = Path(options.photos).expanduser().absolute() if options.photos else None
     if own is not None and not own.is_dir():
         parser.error(f"{own} is not a folder: give one that holds photos, e.g. PHOTOS=~/Pictures")
-    # Whatever ends us, the daemon and its files go, too.
+    # However this program ends, the daemon is stopped and its files are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="phsearch-try-") as home:

@@ -50,7 +50,7 @@ def main() -> int:
         paths = photos.large(wanted) if options.large else photos.small(wanted)
         decoded, pixels = _decode(paths[:_WARM_UP], bundle.preprocess)
         forward = _forward(tower, pixels)
-        del tower, bundle  # the device is the daemon's now
+        del tower, bundle  # now the device belongs to the daemon
         context = BenchContext(Path(folder), photos, options.model, quick=False)
         whole = _end_to_end(context, paths, options.device, options.precision)
         decoded_by = f"decode only {decoded:,.0f} ({os.cpu_count()} threads)"

@@ -25,7 +25,7 @@ def cuda() -> Any:
     """Return torch if it has a CUDA device. Otherwise skip the test, mostly without the seconds of the import."""
     if not any(Path(device).exists() for device in DEVICES):
         pytest.skip(f"needs a CUDA device: there is none of {', '.join(DEVICES)}")
-    import torch  # noqa: PLC0415 - seconds, and only where they are of use
+    import torch  # noqa: PLC0415 - seconds, and only if there is a device
 
     if not torch.cuda.is_available():
         pytest.skip(f"needs a CUDA device: torch {torch.__version__} sees none")

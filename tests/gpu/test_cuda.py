@@ -134,7 +134,7 @@ def test_the_end_of_an_idle_worker_frees_the_device(cuda: Any, tmp_path: Path) -
         assert before - free() > _CONTEXT
         wait_until(lambda: daemon.status()["model"]["image_worker"] == "idle", "the worker ends", 60)
         wait_until(lambda: before - free() < _CONTEXT, "the device is free again", 20)
-        # And it comes back when there is work.
+        # It starts again when there is work.
         (again,) = Photos(tmp_path / "more").small(1)
         (daemon.photos / "again.jpg").write_bytes(again.read_bytes() + b"another")
         wait_until(lambda: daemon.status()["photos"] == len(photos) + 1, "the new photo is indexed", 120)

@@ -26,7 +26,7 @@ def dev(tmp_path: Path) -> Path:
 
 def why(monkeypatch: pytest.MonkeyPatch, dev: Path, built: str | None, error: str | None = None) -> tuple[str, str]:
     """Choose with a torch built for CUDA `built` that fails with `error`; return the reason and the remedy."""
-    import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
+    import torch  # noqa: PLC0415 - it takes seconds, and only these tests need it
 
     from phsearch.adapters.clip.device import choose_device  # noqa: PLC0415
 

@@ -27,7 +27,7 @@ _CPU_SENTENCE = "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't 
 @pytest.fixture(scope="module")
 def make_tower() -> MakeTower:
     """Return a tower whose model takes at most `fits` pictures, and the list of the batches it was given."""
-    import torch  # noqa: PLC0415 - seconds, for whoever runs these tests only
+    import torch  # noqa: PLC0415 - it takes seconds, and only these tests need it
 
     from phsearch.adapters import clip  # noqa: PLC0415
 
@@ -45,7 +45,7 @@ def make_tower() -> MakeTower:
                 batches.append(len(values))
                 if len(values) > fits:
                     raise problems[error]
-                # A picture's vector is an angle by its first pixel, so that order shows.
+                # The vector of a picture is an angle by its first pixel, so that a wrong order is visible.
                 angle = values[:, 0, 0, 0] * 255 / 100
                 return torch.stack([angle.cos(), angle.sin()], dim=1)
 

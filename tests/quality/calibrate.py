@@ -1,8 +1,8 @@
-"""Fit a model's relevance on captioned photos, and keep it with the model.
+"""Fits a model's relevance on captioned photos, and stores it with the model.
 
     python tests/quality/run.py calibrate --data DIR [--model NAME --pretrained TAG] [--out FILE]
 
-DIR holds flickr8k/, coco/ and imagenet-sample/ as daemon/training/README.md tells, or is one folder of photos with a
+DIR has flickr8k/, coco/ and imagenet-sample/ as described in daemon/training/README.md, or is a folder of photos with a
 captions.tsv (file, tab, caption; several lines a photo). Without --out the bundled model's own file is written.
 """
 
@@ -26,7 +26,7 @@ CACHE = CHECKOUT / ".quality"
 
 
 def calibrating(arguments: Sequence[str]) -> None:
-    """Do it."""
+    """Fit and write the calibration; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=CHECKOUT.parent / "shared" / "data")
     parser.add_argument("--model", default="mini")

@@ -1,4 +1,4 @@
-"""Photos and texts through the product's own decoder and towers, each only once: vectors are kept in a folder."""
+"""Embeds photos and texts with the product's own decoder and towers, each only once: vectors are kept in a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_PIXELS = 250_000_000
 
 
 class Embedder:
-    """One model, by its name and weights as in the settings; `folder` keeps what was embedded."""
+    """One model, by its name and weights as in the settings; `folder` keeps the vectors."""
 
     def __init__(self, name: str, pretrained: str, folder: Path) -> None:
         self.name = f"{name}/{pretrained}" if pretrained else name
@@ -42,15 +42,15 @@ class Embedder:
 
     @property
     def logit_scale(self) -> float:
-        """What the model multiplies its cosines with."""
+        """The factor of the model's cosines."""
         return float(self._bundle("text").model.logit_scale.exp())
 
     def photos(self, paths: Sequence[Path]) -> Vectors:
-        """Give [n, dim] unit rows."""
+        """Return [n, dim] unit rows."""
         return self._kept("photos", [f"{path}:{path.stat().st_size}" for path in paths], lambda: self._look(paths))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Give [n, dim] unit rows."""
+        """Return [n, dim] unit rows."""
         return self._kept("texts", texts, lambda: self._read(texts))
 
     def _kept(self, kind: str, keys: Sequence[str], make: Any) -> Vectors:

@@ -1,4 +1,4 @@
-"""What a ranking and a cut-off are worth, in numbers."""
+"""Measures the quality of a ranking and of a cut-off."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Ranking:
 
 
 def ranking(about: Asked, scores: npt.NDArray[np.float64] | None = None) -> Ranking:
-    """Judge `scores`, [m, n], or the cosines."""
+    """Measure the ranking of `scores`, [m, n], or of the cosines."""
     scores = np.asarray(about.texts @ about.photos.T, np.float64) if scores is None else scores
     own = [(row, case.photo) for row, case in enumerate(about.cases) if case.photo >= 0]
     places = np.array([(scores[row] > scores[row, photo]).sum() for row, photo in own])
@@ -45,13 +45,13 @@ def ranking(about: Asked, scores: npt.NDArray[np.float64] | None = None) -> Rank
 
 
 def mean_precision(about: Asked) -> float:
-    """Give the mean average precision of the words."""
+    """Return the mean average precision of the words."""
     return ranking(about).precision
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a cut-off shows: `precision` of that, recall by kind of library, `silent` where nothing is meant."""
+    """The quality of a cut-off: `precision`, recall by kind of library, how often it is `silent` if none is meant."""
 
     precision: float
     recall: float
@@ -61,7 +61,7 @@ class Cut:
 
 
 def cut(dealt: Sequence[Library], shown: Callable[[Library], npt.NDArray[np.bool_]]) -> Cut:
-    """Judge a cut-off on libraries; `shown` gives which photos of one it shows."""
+    """Measure a cut-off on libraries; `shown` returns which photos of a library it shows."""
     precision: list[float] = []
     silent: list[bool] = []
     recall: dict[str, list[float]] = {"mixed": [], "few": [], "subject": []}
@@ -79,7 +79,7 @@ def cut(dealt: Sequence[Library], shown: Callable[[Library], npt.NDArray[np.bool
 
 
 def calibration_error(probabilities: npt.NDArray[np.float64], meant: npt.NDArray[np.bool_], bins: int = 15) -> float:
-    """Give the expected calibration error over bins of equally many photos (Naeini et al. 2015)."""
+    """Return the expected calibration error over bins of equally many photos (Naeini et al. 2015)."""
     parts = np.array_split(np.argsort(probabilities), bins)
     gaps = [len(part) * abs(probabilities[part].mean() - meant[part].mean()) for part in parts if len(part)]
     return float(sum(gaps) / len(probabilities))
@@ -88,7 +88,7 @@ def calibration_error(probabilities: npt.NDArray[np.float64], meant: npt.NDArray
 def reliability(
     probabilities: npt.NDArray[np.float64], meant: npt.NDArray[np.bool_], edges: Sequence[float]
 ) -> list[tuple[float, float, int]]:
-    """Give (mean probability, share that is meant, number) of the photos between edges."""
+    """Return (mean probability, share that is meant, number) of the photos between edges."""
     rows = []
     for low, high in itertools.pairwise(edges):
         inside = (probabilities >= low) & (probabilities < high)

@@ -1,4 +1,4 @@
-"""A calibration out of captioned photos: reference, templates, curves, and what the bands promise."""
+"""Fits a calibration to captioned photos: reference, templates, curves, and the promises of the bands."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from quality.material import Material
 
 TEMPLATES = ("{}", "a photo of a {}", "there is {}")
-"""Kept where they find better than the bare words on the photos for choices."""
+"""Used if they find better than the bare words on the photos for choices."""
 BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.15}
 _STEPS = 50
 _RIDGE = 1e-6
 
 
 def calibrate(image_worker: Embedder, material: Material) -> Calibration:
-    """Fit everything there is to fit on the photos for choices."""
+    """Fit the whole calibration on the photos for choices."""
     reference = image_worker.photos(material.reference)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
     plain, mixed = (asked(image_worker, material.fit, templates) for templates in (("{}",), TEMPLATES))
@@ -48,11 +48,11 @@ def curve(
     covariance: Vectors,
     seed: int = 1,
 ) -> Curve:
-    """Fit the curve on libraries dealt out of `photos`, [n, dim], for `queries`, [m, dim]."""
+    """Fit the curve on libraries drawn from `photos`, [n, dim], for `queries`, [m, dim]."""
     z = standardised(queries, photos, mean, covariance)
     dealt = list(libraries.deal(meant, seed))
     rows = [_features(z, library) for library in dealt]
-    # Large libraries would otherwise drown small ones, of which there are as many.
+    # Otherwise large libraries would outweigh small ones, of which there are as many.
     weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
     labels = np.concatenate([library.meant for library in dealt]).astype(np.float64)
     base, own, below = map(float, logistic(np.concatenate(rows), labels, weights))
@@ -60,7 +60,7 @@ def curve(
 
 
 def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:
-    """Give how far each photo lies above photos in general for each query, [m, n], in standard deviations."""
+    """Return how far each photo is above photos in general for each query, [m, n], in standard deviations."""
     spread = np.sqrt(np.einsum("md,de,me->m", queries, covariance, queries))
     return np.asarray((queries @ photos.T - (queries @ mean)[:, None]) / spread[:, None], np.float64)
 
@@ -68,7 +68,7 @@ def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: V
 def logistic(
     features: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Give the coefficients of a weighted logistic regression by Newton's method."""
+    """Return the coefficients of a weighted logistic regression by Newton's method."""
     weights = weights / weights.sum()
     found = np.zeros(features.shape[1])
     for _ in range(_STEPS):

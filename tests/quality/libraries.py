@@ -1,4 +1,4 @@
-"""Libraries as owners have them, dealt out of captioned photos: small and large, with and without what is asked."""
+"""Realistic libraries, drawn from captioned photos: small and large, with and without the photos that are meant."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ONE_IN = 25
 _SUBJECT = 10
 
 Kind = Literal["mixed", "few", "none", "subject"]
-"""As it comes; one photo in 25 is meant; none is; all are, as in a library of dogs."""
+"""Random photos; one photo in 25 is meant; none is; all are, as in a library of dogs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Photos by number, and which of them are meant by one query."""
+    """Photos by number, and which of them one query means."""
 
     query: int
     kind: Kind
@@ -33,7 +33,7 @@ class Library:
 
 
 def deal(meant: Sequence[npt.NDArray[np.int8]], seed: int) -> Iterator[Library]:
-    """Give the libraries for queries with `meant` [n] each; photos of which nobody knows are in none."""
+    """Return the libraries for queries with `meant` [n] each; photos with an unknown meaning are in none."""
     rng = np.random.default_rng(seed)
     for query, verdicts in enumerate(meant):
         yes, no = np.flatnonzero(verdicts == YES), np.flatnonzero(verdicts == NO)

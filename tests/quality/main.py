@@ -1,8 +1,8 @@
-"""`make quality`: how well the model ranks, what the cut-off is worth, and whether probabilities are true.
+"""`make quality`: how well the model ranks, how good the cut-off is, and whether probabilities are true.
 
     python tests/quality/run.py [--data DIR] [--model NAME --pretrained TAG --calibration FILE] [--plot FILE]
 
-Every figure is of photos that neither the model nor its calibration has seen.
+All photos that are measured are new to the model and to its calibration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def measure(arguments: Sequence[str]) -> None:
-    """Print it all."""
+    """Print all tables; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=CHECKOUT.parent / "shared" / "data")
     parser.add_argument("--model", default="mini")
@@ -57,7 +57,7 @@ def measure(arguments: Sequence[str]) -> None:
     print("\n" + "\n".join(report.bank_line(image_worker, calibration, about, bank)))
     everything = [photo for held in about.held.values() for photo in held]
     print("\n" + "\n".join(table(image_worker, calibration, everything, CACHE)))
-    from quality.plots import draw  # noqa: PLC0415 - matplotlib is wanted only here
+    from quality.plots import draw  # noqa: PLC0415 - matplotlib is needed only here
 
     draw(halves, args.plot)
     print(f"plots: {args.plot}")

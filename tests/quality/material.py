@@ -1,4 +1,4 @@
-"""What is measured on: captioned photos no model was trained on by us, in halves, and the photos that stand for all."""
+"""The data: captioned photos, in halves, on which we trained no model, and a sample of photos in general."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Material:
 
 
 def material(folder: Path) -> Material:
-    """Find it: flickr8k, coco and imagenet-sample as the recipe of mini knows them, or one folder with captions.tsv."""
+    """Return flickr8k, coco and imagenet-sample as for the training of mini, or a folder with captions.tsv."""
     if (folder / "captions.tsv").exists():
         split = data.split(data.read_captions(folder), dev=0, validation=0)
         half = len(split.train) // 2
@@ -62,7 +62,7 @@ class Asked:
 def asked(
     image_worker: Embedder, photos: Sequence[CaptionedPhoto], templates: Sequence[str], *, whole: bool = False
 ) -> Asked:
-    """Give words and as many captions as there are words, or with `whole` every caption."""
+    """Return words and as many captions as there are words, or with `whole` every caption."""
     words, captions = truth.words(photos), truth.captions(photos)
     chosen = np.random.default_rng(_SEED).permutation(len(captions))[: len(captions) if whole else len(words)]
     cases = [*words, *(captions[at] for at in chosen)]
@@ -71,7 +71,7 @@ def asked(
 
 
 def text_vectors(image_worker: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
-    """Give [n, dim] unit rows: short texts as the mean of their templates, as the daemon does it."""
+    """Return [n, dim] unit rows: short texts as the mean of their templates, as in the daemon."""
     total = image_worker.texts(texts).copy()
     short = [at for at, text in enumerate(texts) if len(text.split()) <= SHORT]
     if short and len(templates) > 1:

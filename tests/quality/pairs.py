@@ -1,7 +1,7 @@
-"""Is closeness duplication? Pairs of different photos, and of a photo and its edit, by how close a model says they are.
+"""Does similarity mean duplication? Pairs of different photos, and of a photo and its edit, by the model's similarity.
 
-Different photos are dealt into made-up shoots, each photo three seconds after the last: the hardest case there is for
-a rule that goes by time.
+Different photos are put into invented series, each photo three seconds after the last: the hardest case for
+a rule that uses the time.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SAME_NAME = (
     ("named IMG_1 in folders side by side", ("/p/a/IMG_1.jpg", "/p/b/IMG_1.jpg"), None),
     ("named IMG_1 (1) and IMG_1 (2)", ("/a/IMG_1 (1).jpg", "/a/IMG_1 (2).jpg"), None),
 )
-"""Names that mislead: of each pair, and the years they were taken in."""
+"""Misleading names: two file names, and the years of the two photos."""
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """Cut a share of width and height away, evenly."""
+    """Return the photo without a share of its width and height, cut off evenly."""
     width, height = image.size
     left, top = round(width * share / 2), round(height * share / 2)
     return image.crop((left, top, width - left, height - top))
@@ -59,7 +59,7 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
 def table(
     image_worker: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], folder: Path
 ) -> Iterator[str]:
-    """Give the lines; edits are written to `folder`."""
+    """Return the lines of the table; edits are written to `folder`."""
     paths = [each.path for each in photos]
     vectors = image_worker.photos(paths)
     close = SimilarityThresholds.known(calibration, vectors)
@@ -83,7 +83,7 @@ def table(
 
 
 def _false(vectors: Vectors, close: SimilarityThresholds) -> int:
-    """Count pairs of different photos in one moment, where they were taken right after one another."""
+    """Return the number of pairs of different photos, taken directly after each other, in one group."""
     pairs = 0
     for start in range(0, len(vectors), _SHOOT):
         part = vectors[start : start + _SHOOT]
@@ -94,14 +94,14 @@ def _false(vectors: Vectors, close: SimilarityThresholds) -> int:
 def _misled(
     vectors: Vectors, close: SimilarityThresholds, names: tuple[str, str], years: tuple[int, int] | None
 ) -> int:
-    """Count pairs of different photos in one moment that have these names, taken in these years or who knows when."""
+    """Return the number of pairs of different photos in one group that have these names and years, or no date."""
     taken = [f"{year}-01-01T10:00:00" for year in years] if years else [None, None]
     two = [photo(name, taken_at=at, camera="one") for name, at in zip(names, taken, strict=True)]
     return sum(_collapsed(two, vectors[at : at + 2], close) for at in range(0, len(vectors) - 1, 2))
 
 
 def _collapsed(photos: Sequence[Photo], vectors: Vectors, close: SimilarityThresholds) -> int:
-    """Count the pairs that are in one moment."""
+    """Return the number of pairs that are in one group."""
     row = {each.path: at for at, each in enumerate(photos)}
     moments = collapse(photos, lambda paths: vectors[[row[path] for path in paths]], close)
     return sum(len(moment) * (len(moment) - 1) // 2 for moment in moments)

@@ -1,4 +1,4 @@
-"""Two plots: do probabilities mean what they say, and what does a cut-off by them cost."""
+"""Two plots: whether probabilities are true, and the cost of a cut-off by them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STEPS = 40
 
 
 def draw(halves: Mapping[str, Judged], out: Path) -> None:
-    """Write calibration and cut-off of each gallery into one picture."""
+    """Write calibration and cut-off of each gallery to one picture."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), dpi=90)
     left.plot((0, 1), (0, 1), color="0.7", lw=1)
     for colour, (name, about) in zip(("C0", "C1", "C2"), halves.items(), strict=False):

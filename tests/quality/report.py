@@ -31,7 +31,7 @@ _NEIGHBOURS = 20
 
 
 class Judged:
-    """Libraries dealt out of some photos, and what calibration and cosine say of them."""
+    """Libraries drawn from some photos, with the probabilities and cosines of their photos."""
 
     def __init__(
         self,
@@ -49,39 +49,39 @@ class Judged:
         self.dealt = list(libraries.deal(meant, _SEED))
 
     def probabilities(self, library: Library) -> npt.NDArray[np.float64]:
-        """Give what the calibration says."""
+        """Return the probabilities of the calibration."""
         return np.asarray(1 / (1 + np.exp(-logits(self._curve, self._z[library.query][library.photos]))))
 
     def cosines(self, library: Library) -> npt.NDArray[np.float64]:
-        """Give what a flat cut-off goes by."""
+        """Return the cosines, for a flat cut-off."""
         return np.asarray(self._cosines[library.query][library.photos])
 
     def cut(self, least: float, of: Callable[[Library], npt.NDArray[np.float64]]) -> Cut:
-        """Judge a cut-off."""
+        """Measure a cut-off."""
         return cut(self.dealt, lambda library: of(library) >= least)
 
     def pooled(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Give all probabilities and whether each photo is meant."""
+        """Return all probabilities and whether each photo is meant."""
         return (
             np.concatenate([self.probabilities(library) for library in self.dealt]),
             np.concatenate([library.meant for library in self.dealt]),
         )
 
     def flat(self, silent: float) -> float:
-        """Give the flat cut-off of the cosine that is as often silent where nothing is meant."""
+        """Return the flat cut-off of the cosine that is equally often silent if no photo is meant."""
         watched_roots = sorted(float(self.cosines(each).max()) for each in self.dealt if not each.meant.any())
         return watched_roots[min(int(silent * len(watched_roots)), len(watched_roots) - 1)] + 1e-9
 
 
 def judged(calibration: Calibration, about: Asked) -> Judged:
-    """Judge queries of words."""
+    """Measure queries of words."""
     return Judged(calibration, about.texts, about.photos, [case.meant for case in about.cases])
 
 
 def ranking_table(
     image_worker: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]
 ) -> Iterator[str]:
-    """Compare ways to rank; `bank` are neutral texts, [k, dim]. What is kept is marked."""
+    """Compare ways to rank; `bank` are neutral texts, [k, dim]. The way in use is marked."""
     plain = asked(image_worker, photos, ("{}",), whole=True)
     mixed = asked(image_worker, photos, TEMPLATES, whole=True)
     yield f"{'ranking':<44}   R@1   R@5  R@10    mAP  nDCG@10"
@@ -103,7 +103,7 @@ def ranking_table(
 
 
 def cut_table(calibration: Calibration, about: Judged) -> Iterator[str]:
-    """Compare the bands with flat cut-offs of the cosine that are silent as often."""
+    """Compare the bands with flat cut-offs of the cosine that show nothing equally often."""
     yield f"{'cut-off':<28} precision  recall  few meant  all meant  silent where nothing is meant"
     for band in BANDS:
         found = about.cut(calibration.threshold(band), about.probabilities)
@@ -116,12 +116,12 @@ def cut_table(calibration: Calibration, about: Judged) -> Iterator[str]:
 def absent_table(
     image_worker: Embedder, calibration: Calibration, photos: Sequence[CaptionedPhoto], vocabulary: Sequence[str]
 ) -> str:
-    """Ask the whole gallery for what no caption names."""
+    """Search the whole gallery for things that no caption names."""
     words = truth.absent(vocabulary, photos)
     texts = text_vectors(image_worker, words, calibration.templates)
     nothing = [np.zeros(len(photos), np.int8) for _ in words]
     for each in nothing:
-        each[0] = truth.YES  # a library wants one photo that is meant; it is in none of those that count here
+        each[0] = truth.YES  # a library needs one photo that is meant; it is in none of the libraries that count here
     about = Judged(calibration, texts, image_worker.photos([photo.path for photo in photos]), nothing)
     about.dealt = [library for library in about.dealt if library.kind == "none"]
     shown = " ".join(
@@ -131,12 +131,12 @@ def absent_table(
 
 
 def like_table(calibration: Calibration, vectors: Vectors, photos: Sequence[CaptionedPhoto]) -> Iterator[str]:
-    """Judge queries that are photos."""
+    """Measure queries that are photos."""
     yield from cut_table(calibration, Judged(calibration, vectors, vectors, list(truth.pairs(photos)), "photo"))
 
 
 def bank_line(image_worker: Embedder, calibration: Calibration, material: Material, bank: Vectors) -> Iterator[str]:
-    """Say what the score against neutral prompts would add to the curve: the loss with it and without."""
+    """Return the gain of the score against neutral prompts for the curve: the loss with it and without."""
     from quality.fitting import logistic  # noqa: PLC0415
 
     mean, spread = bank.mean(axis=0), np.cov(bank.T)

@@ -1,8 +1,8 @@
-"""Queries and which photos are meant by them, out of captions.
+"""Queries and the photos that they mean, from captions.
 
-Captions are no complete truth: five people name what they find worth naming. So a word counts as shown by a photo when
-two of them use it, as not shown when none does, and where one does nobody knows. A whole caption means its own photo;
-photos whose captions share no content word with it are not meant, and of the others nobody knows.
+Captions are not complete: five people name only what they find worth naming. So a word counts as shown by a photo when
+two of them use it, as not shown when none does, and as unknown when one does. A whole caption means its own photo.
+Photos whose captions share no content word with it are not meant, and the others are unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FEWEST = 3
 _SHORTEST = 3
 _CLOSE = 0.5
 
-# Nobody looks for these alone, and what they mean is no picture.
+# Words that are not searched for alone, and that name nothing visible.
 _STOP = frozenset(Path(__file__).with_name("stopwords.txt").read_text(encoding="ascii").split())
 
 
@@ -44,7 +44,7 @@ class Case:
 
 
 def words(photos: Sequence[CaptionedPhoto], fewest: int = _FEWEST) -> list[Case]:
-    """Give a case for each word, and each two words beside each other, that some photos agree on."""
+    """Return a case for each word, and each two adjacent words, that some photos agree on."""
     counted = [_terms(photo) for photo in photos]
     common = Counter(term for terms in counted for term, times in terms.items() if times >= _AGREE)
     asked = sorted(term for term, number in common.items() if number >= fewest)
@@ -52,12 +52,12 @@ def words(photos: Sequence[CaptionedPhoto], fewest: int = _FEWEST) -> list[Case]
 
 
 def captions(photos: Sequence[CaptionedPhoto]) -> list[Case]:
-    """Give a case for each caption."""
+    """Return a case for each caption."""
     return list(_captions(photos))
 
 
 def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
-    """Give for each two photos, [n, n], whether one is like the other: captions agree on most of what they show."""
+    """Return for each two photos, [n, n], whether one is like the other: their captions agree on most content."""
     cores = [{term for term, times in _terms(photo).items() if times >= _AGREE and " " not in term} for photo in photos]
     seen = [{term for term in _terms(photo) if " " not in term} for photo in photos]
     meant = np.full((len(photos), len(photos)), UNKNOWN, np.int8)
@@ -72,7 +72,7 @@ def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
 
 
 def absent(vocabulary: Sequence[str], photos: Sequence[CaptionedPhoto]) -> list[str]:
-    """Give the words that no caption of these photos uses, in any part."""
+    """Return the words that no caption of these photos uses, in any part."""
     used = {word for photo in photos for caption in photo.captions for word in _content(caption)}
     return [word for word in vocabulary if not used & set(_content(word))]
 
@@ -93,7 +93,7 @@ def _verdict(times: int) -> int:
 
 @cache
 def _terms(photo: CaptionedPhoto) -> Counter[str]:
-    """Count in how many captions of a photo a term stands."""
+    """Return in how many captions of a photo a term occurs."""
     counter: Counter[str] = Counter()
     for caption in photo.captions:
         folded = [_fold(word) for word in re.findall(r"[a-z]+", caption.lower())]
@@ -112,7 +112,7 @@ def _content(text: str) -> list[str]:
 
 
 def _fold(word: str) -> str:
-    """Give the singular, as well as rules do."""
+    """Return the singular by simple rules."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith("es") and word[-3] in "sxzh":

@@ -12,14 +12,14 @@ import shutil
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from torture.photos import salted
+from torture.photos import with_other_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 _LIFE = 3
-"""Cycles that a folder lives."""
+"""The number of cycles after which a folder is deleted."""
 _BROKEN = 3
 _DAY = 86_400
 
@@ -99,8 +99,8 @@ class LibraryChanges:
 
     def _write(self, path: Path) -> None:
         sources = self._alike[path.suffix]
-        path.write_bytes(salted(sources[self._number % len(sources)], self._number))
+        path.write_bytes(with_other_content(sources[self._number % len(sources)], self._number))
         self._number += 1
-        # Of yesterday: nobody need wait for it to settle.
+        # Yesterday's time, so that the daemon does not wait for it to settle.
         status = path.stat()
         os.utime(path, (status.st_atime - _DAY, status.st_mtime - _DAY))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SHORT_MEMORY_DAEMON = (sys.executable, str(Path(__file__).with_name("short_memory_daemon.py")))
 _WARM = 0.3
 _WARM_MOST = 25.0
-"""Share of the time, and most minutes, after which growth is measured."""
+"""Growth is measured after this share of the time, and at most after this many minutes."""
 
 
 def main() -> int:
@@ -118,7 +118,7 @@ def _checkpoint(file: Path | None, facts: dict[str, str], options: argparse.Name
     if file is None:
         return
     chosen = {name: str(value) for name, value in vars(options).items()}
-    # Renamed into place: whoever kills a run of hours has all of it but the last cycle.
+    # Renamed into place: a run of hours that is killed keeps all cycles but the last.
     fresh = file.with_name(file.name + ".new")
     fresh.write_text(json.dumps({"facts": facts, "options": chosen, "cycles": rows}, indent=1) + "\n")
     os.replace(fresh, file)

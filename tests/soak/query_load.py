@@ -49,7 +49,7 @@ class QueryLoad:
             for number in itertools.count():
                 if self._over.wait(_PAUSE):
                     return
-                # A connection for each, as the client makes them: what is left of them would add up.
+                # One connection for each query, as with the client: anything left over from them would add up.
                 with Client(self._daemon.socket, LONG) as client:
                     start = time.perf_counter()
                     client.call("search", query=next(texts))

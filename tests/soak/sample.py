@@ -68,11 +68,11 @@ def _tables(index: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for folder in sorted(index.glob("*.lance")):
         name = folder.stem.partition("_")[0]
-        # Opened anew each time: nothing of what this process keeps is to be taken for what is there.
+        # Opened again each time, so that no cache of this process is measured.
         with contextlib.suppress(RuntimeError, ValueError, OSError):
             table = lancedb.connect(index).open_table(folder.stem)
             found[f"{name} rows"] = table.count_rows()
-            stats: Any = table.stats()  # a dictionary, whatever its type says
+            stats: Any = table.stats()  # a dictionary, in spite of its type
             found[f"{name} fragments"] = stats["fragment_stats"]["num_fragments"]
             found[f"{name} versions"] = len(list((folder / "_versions").glob("*.manifest")))
     return found

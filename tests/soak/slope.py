@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BLOCKS = 12
 _FEWEST = 8
 _SURE = 2.576
-"""Standard deviations for 99 %: two dozen figures are judged at once."""
+"""Standard deviations for 99 %: two dozen values are judged at once."""
 
 
 @dataclass(frozen=True, slots=True)

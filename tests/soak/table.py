@@ -47,7 +47,7 @@ FIGURES = (
     TrackedValue("p50 ms", 10),
     TrackedValue("p95 ms", 50),
 )
-"""Latencies are those of a machine with other things to do: growth of them is what a leak in ranking would show."""
+"""Latencies are noisy on a busy machine; they are here because a leak in ranking would make them grow."""
 
 _COLUMNS = (
     ("cycle", 5, 0), ("minutes", 7, 1), ("seconds", 7, 1), ("main own MB", 11, 1), ("query worker own MB", 19, 1),
@@ -81,7 +81,7 @@ def verdicts(rows: Sequence[Mapping[str, float]], warm: int) -> tuple[list[str],
         if found is None:
             lines.append(f"{figure.name:22}  too few samples to judge")
             continue
-        # Beyond all doubt, and by more than what says nothing.
+        # The growth is certain, and more than the noise.
         grows = found.low > 0 and found.over_all > figure.noise
         if grows:
             grown.append(figure.name)

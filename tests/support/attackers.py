@@ -1,4 +1,4 @@
-"""Clients that behave badly until they are ended: `python tests/attackers.py KIND SOCKET`; "ready" once they do."""
+"""Clients that misbehave until killed: `python tests/support/attackers.py KIND SOCKET`; they print "ready" first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAIT = 0.05
 
 
 def connected(path: str, said: bytes = b"") -> socket.socket:
-    """Connect without waiting for anything else."""
+    """Connect, send `said`, and do not wait for an answer."""
     raw = socket.socket(socket.AF_UNIX)
     raw.settimeout(10)
     with contextlib.suppress(OSError):
@@ -29,12 +29,12 @@ def connected(path: str, said: bytes = b"") -> socket.socket:
 
 
 def idle(path: str) -> None:
-    """Hold a thousand connections, and make a new one for each that is lost."""
+    """Hold a thousand silent connections, and replace each one that is lost."""
     _hold(path, 1000, b"")
 
 
 def asked(path: str) -> None:
-    """Hold a thousand connections that have asked something."""
+    """Hold a thousand connections that have sent a request."""
     _hold(path, 1000, STATUS)
 
 
@@ -72,7 +72,7 @@ def slow_writers(path: str) -> None:
 
 
 def slow_readers(path: str) -> None:
-    """Ask for much over a hundred connections and never read an answer."""
+    """Request large answers over a hundred connections and never read them."""
     readers = [connected(path, SEARCH % number * 100) for number in range(100)]
     _ready()
     while True:
@@ -104,7 +104,7 @@ def big_halves(path: str) -> None:
 
 
 def flood(path: str) -> None:
-    """Send status requests over eight connections as fast as they are taken, and read the answers."""
+    """Send status requests over eight connections as fast as they are accepted, and read the answers."""
     _flood(path, 8, STATUS * 200)
 
 
@@ -133,7 +133,7 @@ def _flood(path: str, number: int, data: bytes) -> None:
 
 
 def storm(path: str) -> None:
-    """Connect and leave, some two thousand times a second."""
+    """Connect and disconnect, about two thousand times a second."""
     _ready()
     while True:
         connected(path, STATUS[:10]).close()

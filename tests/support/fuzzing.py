@@ -1,4 +1,4 @@
-"""Requests nobody should send, from seeds: random bytes, broken JSON, wrong types, odd text, cut and joined at will."""
+"""Invalid requests from seeds: random bytes, broken JSON, wrong types, odd text, split and joined at random."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ _PATHS = [
 ]
 _NUMBERS = [0, 1, -1, 20, 2**31, 2**63, 2**64, -(2**70), 0.5, 1e308, -0.0]
 _ENOUGH = 0.4
-"""Of all connections those that wait for their answers; the others hang up at any moment."""
+"""The share of connections that wait for their answers; the others close at any moment."""
 
 
 class Fuzzer:
-    """Makes requests; the same seed makes the same ones."""
+    """Makes requests; the same seed makes the same requests."""
 
     def __init__(self, seed: int, root: Path) -> None:
         self.random = random.Random(seed)
         self._paths = [*_PATHS, str(root), f"{root}/red.png", f"{root}/../x", f"{root}/nothing/here.jpg"]
 
     def request(self) -> bytes:
-        """Give one line, or what should have been one."""
+        """Return one line, or bytes in place of one."""
         chance = self.random
         match chance.randrange(10):
             case 0:
@@ -71,10 +71,10 @@ class Fuzzer:
                 return self._valid()
 
     def _valid(self) -> bytes:
-        """Give an envelope that is right mostly, with parameters that are right sometimes."""
+        """Return an envelope that is mostly valid, with parameters that are sometimes valid."""
         chance = self.random
         name = chance.choice([*METHODS, *METHODS, "reboot", "", "search\0"])
-        # Verifying reads photos and waiting waits: both are as slow as they are meant to be.
+        # Verifying reads photos, and a sync waits: both are slow by design.
         method = METHODS.get(name if name != "library.verify" else "status")
         names = [param.name for param in method.params if param.name != "sync"] if method else []
         params = {
@@ -136,7 +136,7 @@ class Fuzzer:
 
 
 def conversation(fuzzer: Fuzzer, path: Path) -> tuple[int, int]:
-    """Hold one conversation over a connection of its own; gives the numbers of requests and answers."""
+    """Send requests over a new connection; return the numbers of requests and answers."""
     chance = fuzzer.random
     requests = [fuzzer.request() for _ in range(chance.randrange(1, 40))]
     stream = b"".join(requests)
@@ -157,7 +157,7 @@ def conversation(fuzzer: Fuzzer, path: Path) -> tuple[int, int]:
 
 
 def _exchanged(raw: socket.socket, pieces: Iterator[bytes], *, stay: bool) -> bytes:
-    """Send, and read meanwhile: otherwise both sides would wait for the other to do so."""
+    """Send and read at the same time: otherwise each side would wait for the other to read."""
     heard = b""
     left = next(pieces, b"")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):

@@ -1,4 +1,4 @@
-"""A real daemon in a private home: started, watched, asked and ended by tests."""
+"""A real daemon in a private home folder, which tests start, call and stop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """Poll until `condition` gives something true, and give it."""
+    """Poll until `condition` returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> 
 
 
 class Daemon:
-    """One daemon over the photos in `home/photos`, unless other roots are given."""
+    """One daemon for the photos in `home/photos`, unless other roots are given."""
 
     def __init__(self, home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> None:
         self.home = home
@@ -78,7 +78,7 @@ class Daemon:
         return self._process.pid
 
     def start(self, *options: str, roots: tuple[Path, ...] = (), from_file: bool = False) -> Daemon:
-        """Start, and wait until it answers; `from_file`: over the roots of the settings, so that they can change."""
+        """Start, and wait until it answers; with `from_file` the roots of the config file are used."""
         chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -88,17 +88,17 @@ class Daemon:
         return self
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run the daemon with options it is expected to end at."""
+        """Run the daemon with options at which it ends."""
         return subprocess.run(
             [*self._program, *options], env=self.env, capture_output=True, text=True, timeout=30, check=False
         )
 
     def stop(self) -> int:
-        """End it as systemd would; gives its exit status."""
+        """Stop it as systemd does; return its exit status."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a power failure would."""
+        """Kill it, as a power failure would."""
         self._end(signal.SIGKILL)
 
     def call(self, method: str, **params: Any) -> Any:
@@ -111,7 +111,7 @@ class Daemon:
         return result
 
     def settled(self, seconds: float = 40) -> dict[str, Any]:
-        """Wait until nothing is pending; gives the status then."""
+        """Wait until nothing is pending; return the status then."""
 
         def quiet() -> dict[str, Any] | None:
             status = self.status()
@@ -121,7 +121,7 @@ class Daemon:
         return found
 
     def becomes(self, seconds: float = 40, **wanted: Any) -> dict[str, Any]:
-        """Wait for values of the status, e.g. photos=3; gives the status."""
+        """Wait for values of the status, e.g. photos=3; return the status."""
 
         def reached() -> dict[str, Any] | None:
             status = self.status()
@@ -135,7 +135,7 @@ class Daemon:
         return found
 
     def found(self, query: str, limit: int = 20) -> list[str]:
-        """Search; gives the paths relative to the photos, best first."""
+        """Search; return the paths relative to the photo folder, best first."""
         hits = self.call("search", query=query, limit=limit)["hits"]
         return [os.path.relpath(hit["path"], self.photos) for hit in hits]
 
@@ -154,11 +154,11 @@ class Daemon:
         return done
 
     def errors(self) -> dict[str, str]:
-        """Give file name -> reason."""
+        """Return file name -> reason."""
         return {os.path.basename(row["path"]): row["reason"] for row in self.call("library.errors")["errors"]}
 
     def workers(self) -> list[int]:
-        """Give the process ids of the tower workers."""
+        """Return the process ids of the workers."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
@@ -190,7 +190,7 @@ def photo(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] 
     """Write a photo of one colour; its format follows the suffix, its content is unique to its path and colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", size, colour)
-    # One pixel of the path's own, so that two photos of a colour are not the same photo.
+    # One pixel depends on the path, so that two photos of a colour are not the same photo.
     image.putpixel((0, 0), tuple(zlib.crc32(str(path).encode("utf-8", "surrogateescape")).to_bytes(4, "little")[:3]))
     image.save(path, **save)
     return path

@@ -1,7 +1,7 @@
-"""A file system that hangs, as a network share does whose server is gone: a FUSE mount that nobody answers.
+"""A file system that hangs like a network share whose server is gone: a FUSE mount without a server.
 
-Every stat, listing or look-up at or below the mount point waits, in the kernel, until its process is killed or the
-mount ends. That wants root and /dev/fuse; where it cannot be had, `why_not` says why, for pytest.mark.skipif.
+Every stat, listing or look-up at or below the mount point waits in the kernel, until its process is killed or the
+mount ends. That needs root and /dev/fuse; otherwise `why_not` returns the reason, for pytest.mark.skipif.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def hung(path: Path, *options: str) -> Iterator[HungMount]:
-    """Cover the folder `path` with a file system that does not answer, until the end or `end()`. Raises OSError."""
+    """Mount a file system that does not answer over `path`, until the end of the block or `end()`. Raises OSError."""
     mount = HungMount(path, *options)
     try:
         yield mount
@@ -32,7 +32,7 @@ def hung(path: Path, *options: str) -> Iterator[HungMount]:
 
 
 class HungMount:
-    """The mount, from its making on."""
+    """The mount, which exists from the construction to `end`."""
 
     def __init__(self, path: Path, *more: str) -> None:
         self.path = path
@@ -46,10 +46,10 @@ class HungMount:
             raise
 
     def end(self) -> None:
-        """Take the mount away; whoever waits for an answer gets an error (ENOTCONN or ECONNABORTED)."""
+        """Unmount; calls that wait for an answer get an error (ENOTCONN or ECONNABORTED)."""
         if self._device < 0:
             return
-        with contextlib.suppress(OSError):  # taken away already by somebody else
+        with contextlib.suppress(OSError):  # unmounted already
             _call("umount2", os.fsencode(self.path), ctypes.c_int(_MNT_DETACH))
         os.close(self._device)  # the last reader is gone: the kernel aborts every request
         self._device = -1
@@ -57,7 +57,7 @@ class HungMount:
 
 @cache
 def why_not() -> str:
-    """Say why no file system can be made to hang here; "" where one can."""
+    """Return why no file system can be made to hang here, or "" if it can."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with hung(Path(folder)):

@@ -1,4 +1,4 @@
-"""A daemon in a mount namespace of its own, where a test may plug disks in and pull them out."""
+"""A daemon in its own mount namespace, where a test can plug and unplug disks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ needs_mounts = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
 
 
 class MountingDaemon(Daemon):
-    """Its disks are tmpfs: plugged in for the first time they are empty, later they hold what they held.
+    """A daemon whose disks are tmpfs: empty when first plugged in, and later with the same content as before.
 
-    A tmpfs is gone when nothing mounts it, so each also lies under `home/disks`, which the daemon does not watch.
+    A tmpfs is deleted when nothing mounts it, so each is also mounted under `home/disks`, which the daemon does not
+    watch.
     """
 
     def __init__(self, home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> None:
         super().__init__(home, program, settings)
-        # The namespace lives in a process of its own, so that it outlives the daemon.
+        # The namespace belongs to a separate process, so that it outlives the daemon.
         self._namespace = subprocess.Popen([*MOUNTING, "sh", "-c", "echo ready; exec cat"], stdin=-1, stdout=-1)
         assert self._namespace.stdout is not None
         assert self._namespace.stdout.readline() == b"ready\n"
@@ -35,7 +36,7 @@ class MountingDaemon(Daemon):
         self._program = (*self._nsenter, f"--wd={home}", *program)
 
     def inside(self, *command: str) -> None:
-        """Run a command where the daemon's disks are."""
+        """Run a command in the daemon's mount namespace."""
         done = subprocess.run([*self._nsenter, *command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -49,16 +50,16 @@ class MountingDaemon(Daemon):
         self.inside("mount", "--bind", str(disk), str(at))
 
     def pull(self, at: Path) -> None:
-        """Unmount what is mounted at a folder, in use or not."""
+        """Unmount the disk at a folder, even if it is in use."""
         self.inside("umount", "--lazy", str(at))
 
     def put(self, photo: Path, at: Path) -> None:
-        """Copy a file to where the daemon sees it."""
+        """Copy a file to a path in the daemon's mount namespace."""
         self.inside("mkdir", "-p", str(at.parent))
         self.inside("cp", "-p", str(photo), str(at))
 
     def close(self) -> None:
-        """End the daemon and the namespace."""
+        """Stop the daemon and the namespace."""
         self.stop()
         self._namespace.kill()
         self._namespace.communicate()

@@ -1,4 +1,4 @@
-"""Programs in namespaces of their own, where limits can be lowered, or disks mounted, for them and for nobody else."""
+"""Programs in their own namespaces, where limits can be lowered and disks mounted for them only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import subprocess
 from functools import cache
 
 MOUNTING = ("unshare", "--mount", "--propagation", "private") + (() if os.geteuid() == 0 else ("--map-root-user",))
-"""What runs a program where it may mount."""
+"""The command that runs a program where it may mount."""
 
 _SCRIPT = 'for pair in $0; do echo "${pair#*=}" > "/proc/sys/user/max_inotify_${pair%%=*}" || exit 125; done; exec "$@"'
 
 
 def limited(*program: str, **limits: int) -> tuple[str, ...]:
-    """Give the command that runs `program` with at most `watches` and `instances` of inotify.
+    """Return the command that runs `program` with at most `watches` and `instances` of inotify.
 
-    These are the limits of the user namespace (user.max_inotify_watches). Those called fs.inotify.max_user_watches are
-    the whole machine's, also when they are written in a namespace: a test must never touch them.
+    These are the limits of the user namespace (user.max_inotify_watches). fs.inotify.max_user_watches and the like are
+    limits of the whole machine, also when they are written in a namespace: a test must never change them.
     """
     return ("unshare", "--user", "--map-root-user", "sh", "-c", _SCRIPT, _pairs(limits), *program)
 
@@ -28,7 +28,7 @@ def _pairs(limits: dict[str, int]) -> str:
 
 @cache
 def why_not() -> str:
-    """Say why no limits can be lowered here; "" where they can."""
+    """Return why limits cannot be lowered here, or "" if they can."""
     if shutil.which("unshare") is None:
         return "needs unshare from util-linux"
     done = subprocess.run(limited("true", watches=5, instances=5), capture_output=True, text=True, check=False)
@@ -37,7 +37,7 @@ def why_not() -> str:
 
 @cache
 def why_no_mounts() -> str:
-    """Say why nothing can be mounted in a namespace of one's own here; "" where it can."""
+    """Return why nothing can be mounted in a namespace here, or "" if it can."""
     if shutil.which("unshare") is None:
         return "needs unshare from util-linux"
     trial = [*MOUNTING, "mount", "-t", "tmpfs", "none", "/mnt"]

@@ -1,4 +1,4 @@
-"""Photos as the library knows them, made up for tests."""
+"""Photos of the library, invented for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phsearch.domain.types import Fingerprint, Photo, PhotoInfo
 
 
 def photo(path: str, digest: bytes | None = None, size: int = 1000, indexed_at: float = 1.0, **info: Any) -> Photo:
-    """Make one; what is not said follows from its path."""
+    """Return a photo; values that are not given are derived from its path."""
     number = hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
     taken = {"taken_at": f"20{number[0] % 30:02}-0{number[1] % 9 + 1}-11T10:20:{number[2] % 60:02}"}
     known: dict[str, Any] = {"width": 640, "height": 480, "format": "JPEG"} | taken | info

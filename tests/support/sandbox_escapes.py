@@ -1,4 +1,4 @@
-"""What a decoder that was taken over would try. Run inside a confined worker, from its decoding threads."""
+"""The actions of a decoder that an attacker controls. They run in a sandboxed worker, in its decoding threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A thread from before the worker was confined, as those of torch are.
+# A thread that started before the sandbox, like those of torch.
 _EARLIER = ThreadPoolExecutor(1)
 _EARLIER.submit(int).result()
 _PTRACE_ATTACH = 16
@@ -26,10 +26,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def pry(path: str) -> list[str]:
-    """Try everything; gives what could be done."""
+    """Try everything; return the names of the actions that succeeded."""
     acts = _acts(path)
     done = [name for name, act in acts.items() if _done(act)]
-    # Landlock of today does not reach threads that were there before; the filter does.
+    # Landlock does not apply to threads that were there before; the seccomp filter does.
     elsewhere = {name: act for name, act in acts.items() if not name.startswith("read ")}
     return done + [
         f"{name} (earlier thread)" for name, act in elsewhere.items() if _EARLIER.submit(_done, act).result()
@@ -76,7 +76,7 @@ def _acts(path: str) -> dict[str, Callable[[], object]]:
 
 
 def _execute() -> None:
-    """Not really, or the test would end: where it is allowed the kernel says that there is no such program."""
+    """Run a program that does not exist, or the test would end: if exec is allowed, the error is ENOENT."""
     with contextlib.suppress(FileNotFoundError):
         os.execv("/nonexistent", ["x"])
 

@@ -1,12 +1,12 @@
-"""A machine booted by a real systemd, for tests of the service: no virtual machine, only namespaces.
+"""A machine booted by a real systemd, for tests of the service: not a virtual machine, only namespaces.
 
-systemd runs as process 1 of namespaces of its own (pid, mount, uts, ipc, cgroup), over an overlay of / whose upper
-layer is a tmpfs: whatever it or a test writes is gone with it, and never reaches the disk. In it lives an ordinary
-user, with a user manager of its own, since the sandbox of a service is another one for root. Nothing machine-wide is
-touched: /proc/sys and /sys are read-only, /dev holds a few harmless nodes, and the units that would set up hardware
+systemd runs as process 1 of its own namespaces (pid, mount, uts, ipc, cgroup), over an overlay of / whose upper
+layer is a tmpfs: whatever it or a test writes is deleted with it, and never reaches the disk. It has an ordinary
+user with a user manager, since a service of root has another sandbox. Nothing outside is
+changed: /proc/sys and /sys are read-only, /dev has a few harmless nodes, and the units that would set up hardware
 are masked.
 
-It needs root, unshare, overlayfs and systemd; `why_not` says what is missing, for pytest.mark.skipif.
+It needs root, unshare, overlayfs and systemd; `why_not` returns what is missing, for pytest.mark.skipif.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RUNTIME = Path(f"/run/user/{UID}")
 _UP = ("running", "degraded")
 _BINARIES = ("unshare", "nsenter", "setpriv", "mount", "systemctl", "dbus-daemon")
 _NODES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
-# What sets clocks, kernel parameters, modules or hardware of the machine that the tests run on.
+# Units that set clocks, kernel parameters, modules or hardware of the machine that runs the tests.
 _MASKED = """
 systemd-sysctl.service systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service
 systemd-binfmt.service systemd-random-seed.service systemd-timesyncd.service systemd-networkd.service
@@ -51,10 +51,10 @@ Requires=basic.target
 Wants=dbus.service systemd-logind.service user@{uid}.service
 After=basic.target
 """
-# Else logind is asked for a user's runtime directory before it runs.
+# Otherwise logind is asked for a user's runtime directory before it runs.
 _ORDER = "[Unit]\nAfter=dbus.service systemd-logind.service\nWants=dbus.service systemd-logind.service\n"
 
-# In two steps: a control group namespace shows as its top the group in which it is made.
+# In two steps: the top of a control group namespace is the group in which it is made.
 _APART = (
     'echo $$ >"$0/cgroup.procs" && exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup bash -c "$@"'
 )
@@ -92,21 +92,21 @@ echo 'owner:*:19000:0:99999:7:::' >>etc/shadow
 mkdir -p home/owner
 chown "$uid:$uid" home/owner
 for place; do
-    # What lies on a file system of its own is not part of an overlay of /.
+    # Another file system is not part of an overlay of /.
     if [ -z "$(ls -A ".$place" 2>/dev/null)" ]; then
         mkdir -p ".$place"
         mount --bind -o ro "$place" ".$place"
     fi
-    # The owner must reach it, also below a folder that is root's alone.
+    # The owner must reach it, also below a folder that only root may open.
     while place=$(dirname "$place") && [ "$place" != / ]; do chmod o+x ".$place"; done
 done
 cp -r "$base/etc/." etc/
-# Not by chroot: in one the kernel allows no user namespace, and so no sandbox of a user's service.
+# Not with chroot: there the kernel allows no user namespace, and so no sandbox of a user's service.
 mkdir -p mnt
 pivot_root . mnt
 cd /
 umount --lazy mnt
-# As a real boot makes it; without, no mount made later would reach a service with a namespace of its own.
+# As in a real boot. Without it no later mount would reach a service with its own namespace.
 mount --make-rshared /
 export container=phsearch-test
 exec "$systemd" --system --unit=phsearch-test.target --log-target=journal
@@ -114,7 +114,7 @@ exec "$systemd" --system --unit=phsearch-test.target --log-target=journal
 
 
 def _groups() -> Path:
-    """Give the control group (of version 2) that this process is in."""
+    """Return the control group (of version 2) of this process."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, kind = line.partition(" - ")
         if kind.startswith("cgroup2 "):
@@ -131,7 +131,7 @@ def _removed(group: str) -> bool:
 
 @cache
 def why_not() -> str:
-    """Say why no systemd can be booted here; "" where one can."""
+    """Return why no systemd can be booted here, or "" if it can."""
     if os.geteuid() != 0:
         return "booting systemd in namespaces needs root"
     if not SYSTEMD.exists():
@@ -161,7 +161,7 @@ def why_not() -> str:
 
 @contextlib.contextmanager
 def booted() -> Iterator[Machine]:
-    """Boot a machine, and take it away at the end."""
+    """Boot a machine, and remove it at the end."""
     machine = Machine()
     try:
         machine.boot()
@@ -171,7 +171,7 @@ def booted() -> Iterator[Machine]:
 
 
 class Machine:
-    """Commands run in it as its user, or as root."""
+    """A booted machine; commands run as its user, or as root."""
 
     def __init__(self) -> None:
         self._base = Path(tempfile.mkdtemp(prefix="phsearch-boot-", dir="/var/tmp"))
@@ -211,7 +211,7 @@ class Machine:
         )
 
     def close(self) -> None:
-        """End every process of the machine; its files are gone with it."""
+        """Kill every process of the machine; its files are deleted with it."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, 9) if self._pid else self._process.kill()
@@ -244,7 +244,7 @@ class Machine:
         return done
 
     def start(self, *command: str | Path, root: bool = False) -> subprocess.Popen[str]:
-        """Start a command; communicate() with it ends what it reads."""
+        """Start a command; communicate() closes its input."""
         return subprocess.Popen(
             [*self._enter(root=root), *map(str, command)],
             env=self._env(root=root),
@@ -255,11 +255,11 @@ class Machine:
         )
 
     def shell(self, script: str, *, root: bool = False, check: bool = True) -> str:
-        """Run a script; gives what it printed."""
+        """Run a script; return its output."""
         return self.run("bash", "-c", script, root=root, check=check).stdout
 
     def put(self, path: Path, content: str | bytes) -> None:
-        """Write a file of the user's."""
+        """Write a file as the user."""
         data = content.encode() if isinstance(content, str) else content
         script = f"mkdir -p {shlex.quote(str(path.parent))} && cat >{shlex.quote(str(path))}"
         subprocess.run(
@@ -267,24 +267,24 @@ class Machine:
         )
 
     def read(self, path: str | Path) -> str:
-        """Give a file's text."""
+        """Return a file's text."""
         return self.run("cat", path).stdout
 
     def exists(self, path: Path) -> bool:
-        """Tell whether there is such a file, as the user sees it."""
+        """Whether the user sees this file."""
         return self.run("test", "-e", path, check=False).returncode == 0
 
     def systemctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Speak to the user's manager."""
+        """Run systemctl for the user's manager."""
         return self.run("systemctl", "--user", *words, check=check)
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
-        """Give properties of a unit."""
+        """Return properties of a unit."""
         said = self.systemctl("show", unit, *(f"--property={name}" for name in properties)).stdout
         return dict(line.split("=", 1) for line in said.splitlines())
 
     def journal(self, unit: str = "phsearch.service", field: str = "_SYSTEMD_USER_UNIT") -> list[dict[str, Any]]:
-        """Give what a user's unit has said; with the field "USER_UNIT" what its manager said of it."""
+        """Return the journal of a user's unit; with the field "USER_UNIT" what its manager logged about it."""
         said = self.run("journalctl", "--output=json", "--all", f"{field}={unit}", root=True).stdout
         return [json.loads(line) for line in said.splitlines()]
 

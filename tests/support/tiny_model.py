@@ -1,6 +1,6 @@
-"""A tiny open_clip model with random weights, saved as a `local-dir`: exercises the true loading code in a second.
+"""A tiny open_clip model with random weights, saved as a `local-dir`: it runs the real loading code in a second.
 
-Run it in a process of its own (`python tests/tinymodel.py DIR`): the tests themselves import no torch.
+Run it in a separate process (`python tests/support/tiny_model.py DIR`): the tests themselves import no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The other hands at work: processes that are paused and continued, and a disk that fills up and empties."""
+"""Disturbances in the background: processes that are paused and continued, and a disk that fills up and empties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = 4096
 
 
 class BackgroundAction:
-    """Does something at random in a thread, until the end."""
+    """Does something at random times in a thread, until the end."""
 
     def __init__(self, seed: int) -> None:
         self.times = 0
@@ -44,17 +44,17 @@ class BackgroundAction:
 
 
 class Pauser(BackgroundAction):
-    """Stops the daemon or a worker by SIGSTOP for a moment, now and then for longer than a worker may be silent."""
+    """Stops the daemon or a worker by SIGSTOP for a moment, sometimes longer than a worker may be silent."""
 
     def __init__(self, seed: int, tested: TestedDaemon, patience: float) -> None:
         super().__init__(seed)
-        self._victim = tested
+        self._tested = tested
         self._patience = patience
 
     def _act(self) -> None:
-        processes = self._victim.processes()
-        if self._victim.alive:
-            processes.append(self._victim.pid)
+        processes = self._tested.processes()
+        if self._tested.alive:
+            processes.append(self._tested.pid)
         if not processes:
             return
         pid = self._rng.choice(processes)
@@ -68,7 +68,7 @@ class Pauser(BackgroundAction):
 
 
 class Filler(BackgroundAction):
-    """Fills the disk to the last bytes, and frees it again."""
+    """Fills the disk to the last byte, and frees it again."""
 
     def __init__(self, seed: int, disk: Path) -> None:
         super().__init__(seed)
@@ -81,7 +81,7 @@ class Filler(BackgroundAction):
                 with contextlib.suppress(OSError):
                     while True:
                         file.write(bytes(64 * _PAGE))
-                # A short write of the rest, then the bytes that are to stay free.
+                # A short write of the rest, then remove the bytes that must stay free.
                 with contextlib.suppress(OSError):
                     while file.write(bytes(_PAGE)) == _PAGE:
                         pass

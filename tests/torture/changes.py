@@ -1,8 +1,8 @@
-"""What people and programs do to photo folders, all the time and at random: the daemon is not told and not asked.
+"""Random changes of photo folders, as people and programs make them: all the time, without a notice to the daemon.
 
-Two threads: one copies photos in, mostly bit by bit, at the pace at which the torture advances; the other renames,
+There are two threads. One copies photos in, mostly bit by bit, with the progress of the torture. The other renames,
 moves, copies, links, rewrites, touches and deletes what is there. A photo that was deleted never comes back, so that
-whatever is embedded twice was embedded once too often.
+a content that is embedded twice was embedded once too often.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from torture.expected import on_disk
-from torture.photos import salted
+from torture.expected import photos_on_disk
+from torture.photos import with_other_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,54 +28,61 @@ _YEAR = 365 * 86_400
 
 
 class FolderChanges:
-    """Changes the folders until it is ended; `share` tells how far the torture has advanced, from 0 to 1."""
+    """Changes the folders until it is stopped; `progress` returns the progress of the torture, from 0 to 1."""
 
     def __init__(
-        self, roots: Sequence[Path], supply: Sequence[Path], seed: int, share: Callable[[], float], pause: float = 0.4
+        self,
+        roots: Sequence[Path],
+        supply: Sequence[Path],
+        seed: int,
+        progress: Callable[[], float],
+        pause: float = 0.4,
     ) -> None:
         self.done: Counter[str] = Counter()
         self.failure: BaseException | None = None
         self._roots = roots
         self._supply = supply
-        self._share = share
+        self._progress = progress
         self._pause = pause
         self._names = 0
         self._growing: set[int] = set()
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._threads = [
-            threading.Thread(target=self._guarded, args=(work, random.Random(f"{seed} {work.__name__}")), daemon=True)
-            for work in (self._bring_in, self._mischief)
+            threading.Thread(
+                target=self._record_failure, args=(work, random.Random(f"{seed} {work.__name__}")), daemon=True
+            )
+            for work in (self._copy_photos_in, self._change_files)
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
     def finish(self) -> None:
-        """Wait until every photo has been brought in, and end."""
+        """Wait until every photo is copied, and stop."""
         self._threads[0].join()
         self._end.set()
         self._threads[1].join()
         if self.failure is not None:
             raise self.failure
 
-    def _guarded(self, work: Callable[[random.Random], None], rng: random.Random) -> None:
+    def _record_failure(self, work: Callable[[random.Random], None], rng: random.Random) -> None:
         try:
             work(rng)
         except BaseException as error:  # noqa: BLE001 - raised again by finish
             self.failure = error
 
-    # --- photos come ------------------------------------------------------------------------------------------
+    # --- new photos -------------------------------------------------------------------------------------------
 
-    def _bring_in(self, rng: random.Random) -> None:
+    def _copy_photos_in(self, rng: random.Random) -> None:
         for number, photo in enumerate(self._supply):
-            while number > self._share() * len(self._supply) * 1.05 + 5:
+            while number > self._progress() * len(self._supply) * 1.05 + 5:
                 self._end.wait(0.02)
             folder = self._folder(rng)
             way = rng.choice((self._bit_by_bit, self._bit_by_bit, self._by_rename, self._at_once, self._with_its_date))
-            with contextlib.suppress(FileNotFoundError):  # its folder was moved away: it is tried elsewhere
+            with contextlib.suppress(FileNotFoundError):  # its folder was moved away: try another one
                 way(photo, folder / f"{number:04}{photo.suffix}", rng)
                 continue
             self._at_once(photo, self._roots[0] / f"{number:04}{photo.suffix}", rng)
@@ -87,7 +94,7 @@ class FolderChanges:
             for start in range(0, len(data), size):
                 file.write(data[start : start + size])
                 file.flush()
-                # Now and then for longer than any settling time.
+                # Sometimes longer than any settling time.
                 self._end.wait(rng.uniform(0, self._pause) if rng.random() < 0.95 else 4 * self._pause)
         self.done["copied in bit by bit"] += 1
 
@@ -117,7 +124,7 @@ class FolderChanges:
 
     @contextlib.contextmanager
     def _growth(self, target: Path) -> Iterator[BinaryIO]:
-        """Open a file that nobody copies or rewrites before it is complete."""
+        """Open a file; the other thread does not copy or rewrite it before it is complete."""
         with self._lock:
             file = target.open("wb")
             inode = os.fstat(file.fileno()).st_ino
@@ -135,9 +142,9 @@ class FolderChanges:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    # --- and are not left alone -------------------------------------------------------------------------------
+    # --- changes to them --------------------------------------------------------------------------------------
 
-    def _mischief(self, rng: random.Random) -> None:
+    def _change_files(self, rng: random.Random) -> None:
         deeds: list[tuple[Callable[[list[Path], random.Random], None], int]] = [
             (self._rename, 6),
             (self._move_folder, 1),
@@ -152,7 +159,7 @@ class FolderChanges:
         while not self._end.wait(rng.uniform(0, self._pause)):
             (deed,) = rng.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
             with self._lock:
-                photos = [path for path in on_disk(self._roots) if path.stat().st_ino not in self._growing]
+                photos = [path for path in photos_on_disk(self._roots) if path.stat().st_ino not in self._growing]
                 if photos:
                     deed(photos, rng)
                     self.done[deed.__name__.strip("_").replace("_", " ")] += 1
@@ -193,13 +200,13 @@ class FolderChanges:
         part.rename(photo)
 
     def _delete(self, photos: list[Path], rng: random.Random) -> None:
-        # Where hardly any are left, they are left.
+        # If hardly any are left, keep them.
         if len(photos) > len(self._supply) // 10:
             rng.choice(photos).unlink()
 
     def _fresh(self, rng: random.Random) -> bytes:
-        """Give a content nobody has seen."""
-        return salted(rng.choice(self._supply), self._number())
+        """Return a new content."""
+        return with_other_content(rng.choice(self._supply), self._number())
 
     def _name(self, photo: Path) -> str:
         return f"again {self._number()}{photo.suffix}"

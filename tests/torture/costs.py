@@ -1,4 +1,4 @@
-"""What the workers noted of every photo they embedded, in all their lives."""
+"""The record of the workers: every photo that any of them embedded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One forward pass spent on one photo; `digest` is None where the file changed before it could be noted."""
+    """One forward pass for one photo; `digest` is None if the file changed before it was recorded."""
 
     at: float
     pid: int
@@ -22,7 +22,7 @@ class Entry:
 
 
 class EmbeddingCosts:
-    """Reads the file the counted workers append to, each line once."""
+    """Reads the file that the counted workers append to, each line once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,11 +30,11 @@ class EmbeddingCosts:
         self._read = 0
 
     def __len__(self) -> int:
-        """Count the forward passes."""
+        """Return the number of forward passes."""
         return len(self.entries())
 
     def entries(self) -> list[Entry]:
-        """Give all forward passes, oldest first."""
+        """Return all forward passes, oldest first."""
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             file.seek(self._read)
             for line in file:
@@ -45,7 +45,7 @@ class EmbeddingCosts:
         return self._entries
 
     def digests(self) -> set[bytes]:
-        """Give every content that was ever embedded."""
+        """Return every content that was ever embedded."""
         return {entry.digest for entry in self.entries() if entry.digest is not None}
 
 

@@ -1,6 +1,6 @@
 """`phsearchd` with workers that keep a costs; with PHSEARCH_TORTURE_TIDY=1 its housekeeping comes every few seconds.
 
-Everything else is the real daemon. Tidying is rare in a life of seconds, and it is to be hit by kills, too.
+Everything else is the real daemon. Optimizing is rare in a run of seconds, and kills must hit it, too.
 """
 
 from __future__ import annotations

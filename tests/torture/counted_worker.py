@@ -1,6 +1,6 @@
 """A tower worker that notes every photo it embeds in a costs, the moment before it tells the daemon.
 
-The worker is the real one or, with PHSEARCH_TORTURE_MODEL=colour, the colour worker. A line once written survives
+The worker is the real one or, with PHSEARCH_TORTURE_MODEL=colour, the colour worker. A written line survives
 kill -9, and so the costs counts forward passes over all lives, whatever the daemon itself could remember.
 """
 
@@ -22,14 +22,14 @@ _asked: dict[str, tuple[int, int]] = {}
 _send, _receive = WorkerChannel.send_message, WorkerChannel.receive_message
 
 
-def _noting_receive(channel: WorkerChannel) -> Frame | None:
+def _counting_receive(channel: WorkerChannel) -> Frame | None:
     frame = _receive(channel)
     if frame is not None:
         _asked.update({path: (size, mtime_ns) for path, size, mtime_ns, *_ in frame[0].get("photos", ())})
     return frame
 
 
-def _noting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
+def _counting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
     if header["op"] == "embedded" and header.get("photos"):
         lines = [_line(row["path"]) for row in header["photos"]]
         descriptor = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -43,7 +43,7 @@ def _line(path: str) -> str:
 
 
 def _digest(path: str) -> str | None:
-    """Give the digest of what was embedded; None where the file has changed since and nobody can say."""
+    """Return the digest of what was embedded, or None if the file has changed since."""
     try:
         data = Path(path).read_bytes()
         status = os.stat(path)
@@ -54,8 +54,8 @@ def _digest(path: str) -> str | None:
 
 
 if __name__ == "__main__":
-    WorkerChannel.send_message = _noting_send  # type: ignore[method-assign, assignment]
-    WorkerChannel.receive_message = _noting_receive  # type: ignore[method-assign, assignment]
+    WorkerChannel.send_message = _counting_send  # type: ignore[method-assign, assignment]
+    WorkerChannel.receive_message = _counting_receive  # type: ignore[method-assign, assignment]
     if os.environ.get(MODEL) == "colour":
         from support.workers.colour import main
     else:

@@ -1,4 +1,4 @@
-"""The daemon that is tortured: launched without waiting for it, with the real model or the colour model."""
+"""The daemon under torture: launched without waiting for it, with the real model or the colour model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ COUNTED_DAEMON = (sys.executable, str(Path(__file__).with_name("counted_daemon.p
 
 
 class TestedDaemon(Daemon):
-    """One daemon over `roots`, in many lives."""
+    """One daemon over `roots`, which is killed and launched many times."""
 
     def __init__(self, home: Path, roots: Sequence[Path], model: str, settings: str) -> None:
-        # Full precision, so that a vector is the same in every life.
+        # Full precision, so that a vector is the same after every start.
         super().__init__(home, COUNTED_DAEMON, settings + f'[model]\nname = "{model}"\nprecision = "fp32"\n')
         self.roots = tuple(roots)
         self.costs = EmbeddingCosts(home / "costs")
@@ -45,27 +45,27 @@ class TestedDaemon(Daemon):
         return self._process is not None and self._process.poll() is None
 
     def answers(self) -> bool:
-        """Whether it runs and speaks."""
+        """Whether it runs and answers."""
         with contextlib.suppress(PhsearchError):
             return self.alive and bool(self.status())
         return False
 
     def processes(self) -> list[int]:
-        """Give the process ids of its workers; none where it is dead."""
+        """Return the process ids of its workers; none if it is dead."""
         try:
             return self.workers() if self.alive else []
         except OSError:
             return []
 
     def kill_now(self) -> None:
-        """End it by kill -9, also if it ended by itself just now."""
+        """Kill it with kill -9, also if it has just ended by itself."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         assert self._process is not None
         self._process.wait(20)
 
     def tracebacks(self) -> list[str]:
-        """Give the last line of every traceback in the log, each once."""
+        """Return the last line of every traceback in the log, each once."""
         lines = iter(self.log.read_text(errors="replace").splitlines())
         ends = {
             next((line for line in lines if not line.startswith(" ")), "")

@@ -1,4 +1,4 @@
-"""A removable disk, by mounts or, where these are not permitted, by renaming a folder."""
+"""A removable disk: a mount or, if mounts are not permitted, a folder that is renamed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _MEGABYTES = 64
 
 
 class Disk(Protocol):
-    """What is seen at `root` comes and goes; `inside` is its content, there also while it is unplugged."""
+    """A disk that is plugged in at `root`; `inside` is its content, which exists also while it is unplugged."""
 
     @property
     def root(self) -> Path:
-        """Where it is seen."""
+        """The folder where the daemon sees it."""
 
     @property
     def inside(self) -> Path:
-        """Where its content is now."""
+        """The folder of its content now."""
 
     def plug(self) -> None:
-        """Put it in."""
+        """Plug it in."""
 
     def unplug(self) -> None:
-        """Pull it out, whoever uses it."""
+        """Unplug it, even if it is in use."""
 
     def replace(self, photos: Sequence[Path]) -> None:
-        """While it is unplugged, put another disk in its place, with these photos or empty."""
+        """While it is unplugged, plug in another disk instead, with these photos or empty."""
 
     def restore(self) -> None:
-        """Pull that other disk out."""
+        """Unplug the other disk."""
 
     def close(self) -> None:
         """Undo everything."""
@@ -51,18 +51,18 @@ class Mounted:
         self.root.mkdir()
 
     def plug(self) -> None:
-        """Put it in."""
+        """Plug it in."""
         private.bind(self.inside, self.root)
 
     def unplug(self) -> None:
-        """Pull it out, whoever uses it."""
+        """Unplug it, even if it is in use."""
         private.unmount(self.root)
 
     def replace(self, photos: Sequence[Path]) -> None:
-        """While it is unplugged, put another disk in its place, with these photos or empty."""
-        # Filled elsewhere first, so that it appears with its photos at one blow.
+        """While it is unplugged, plug in another disk instead, with these photos or empty."""
+        # Filled elsewhere first, so that it appears with all its photos at once.
         other = self.root.with_name("another disk")
-        # An empty one looks the same in the table of mounts, too; one with photos has a device of its own.
+        # An empty one also looks the same in the table of mounts; one with photos has another device.
         private.tmpfs(other, _MEGABYTES, "stick-2" if photos else "stick-1")
         for photo in photos:
             shutil.copyfile(photo, other / photo.name)
@@ -70,7 +70,7 @@ class Mounted:
         private.unmount(other)
 
     def restore(self) -> None:
-        """Pull that other disk out."""
+        """Unplug the other disk."""
         private.unmount(self.root)
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class Mounted:
 
 
 class Renamed:
-    """A folder that is renamed; what is put in its place can only be nothing or an empty folder."""
+    """A folder that is renamed; it can be replaced only by nothing or by an empty folder."""
 
     def __init__(self, home: Path) -> None:
         self.root = home / "disk"
@@ -89,27 +89,27 @@ class Renamed:
 
     @property
     def inside(self) -> Path:
-        """Where its content is now, or was a moment ago."""
+        """The folder of its content now, or a moment ago."""
         return self.root if self._plugged else self._away
 
     def plug(self) -> None:
-        """Put it in."""
+        """Plug it in."""
         self._away.rename(self.root)
         self._plugged = True
 
     def unplug(self) -> None:
-        """Pull it out, whoever uses it."""
+        """Unplug it, even if it is in use."""
         self.root.rename(self._away)
         self._plugged = False
 
     def replace(self, photos: Sequence[Path]) -> None:
-        """Put an empty folder in its place: photos could not be told from the owner's own changes."""
+        """Make an empty folder in its place: photos in it could not be distinguished from the owner's own changes."""
         del photos
         self.root.mkdir()
 
     def restore(self) -> None:
-        """Take that away."""
+        """Remove the empty folder."""
         self.root.rmdir()
 
     def close(self) -> None:
-        """Nothing to undo."""
+        """Do nothing."""

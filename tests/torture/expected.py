@@ -1,4 +1,4 @@
-"""What the index should hold, found out without it: walk the disk, read each file, embed it once more."""
+"""The expected content of the index, computed without it: list the disk, read each file, embed it again."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _BATCH = 16
 
 
 class Model(Protocol):
-    """Embeds one photo file; `margin` is how much nearer a wrong photo must be before it counts as nearer."""
+    """Embeds photo files; a wrong photo must be nearer by `margin` to count as nearer."""
 
     margin: float
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
-        """Give unit vectors, [n, dim]."""
+        """Return unit vectors, [n, dim]."""
 
 
 class ColourModel:
-    """The colour worker's own arithmetic."""
+    """Computes the vectors of the colour worker."""
 
     margin = 1e-5
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
-        """Give unit vectors, [n, 4]."""
-        from support.workers import colour  # noqa: PLC0415 - only where it is the model
+        """Return unit vectors, [n, 4]."""
+        from support.workers import colour  # noqa: PLC0415 - only if it is the model
 
         decoder = PillowDecoder(100_000_000)
         pixels = [decoder.decode(str(path), colour.PREPROCESS).pixels for path in paths]
@@ -48,7 +48,7 @@ class ColourModel:
 
 
 class ClipModel:
-    """The real model in this process, in full precision, which the daemon is told to use, too."""
+    """The real model in this process, in full precision, as set for the daemon."""
 
     margin = 1e-3
 
@@ -61,7 +61,7 @@ class ClipModel:
         self._tower = clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=_BATCH)
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
-        """Give unit vectors, [n, dim]."""
+        """Return unit vectors, [n, dim]."""
         decoder = PillowDecoder(100_000_000)
         done = []
         for start in range(0, len(paths), _BATCH):
@@ -74,7 +74,7 @@ class ClipModel:
 
 @dataclass
 class Verdict:
-    """What is wrong with an index, path by path."""
+    """The faults of an index, by path."""
 
     photos: int = 0
     contents: int = 0
@@ -87,21 +87,21 @@ class Verdict:
 
     @property
     def faults(self) -> list[str]:
-        """Everything that is wrong, in words."""
+        """All faults, in words."""
         kinds = ("lost", "ghosts", "duplicates", "stale", "wrong")
         return [f"{kind}: {line}" for kind in kinds for line in getattr(self, kind)]
 
 
-def on_disk(roots: Sequence[Path]) -> Iterator[Path]:
-    """Give every photo under the roots."""
+def photos_on_disk(roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield every photo under the roots."""
     for root in roots:
         for folder, _, names in os.walk(root):
             yield from (Path(folder) / name for name in names if name.endswith(SUFFIXES) and not name.startswith("."))
 
 
-def judge(rows: Sequence[Row], vectors: Vectors, roots: Sequence[Path], model: Model) -> Verdict:
-    """Compare an index with the disk; nothing may change meanwhile."""
-    paths = {str(path): digest(path) for path in on_disk(roots)}
+def compare_index(rows: Sequence[Row], vectors: Vectors, roots: Sequence[Path], model: Model) -> Verdict:
+    """Compare an index with the disk, which must not change meanwhile."""
+    paths = {str(path): digest(path) for path in photos_on_disk(roots)}
     count = Counter(row.path for row in rows)
     verdict = Verdict(photos=len(paths), contents=len(set(paths.values())))
     verdict.lost = sorted(path for path in paths if path not in count)

@@ -1,6 +1,6 @@
-"""A hundred thousand requests nobody should send, to the real daemon, with an honest client beside them.
+"""Sends a hundred thousand invalid requests to the real daemon, with an honest client beside them.
 
-Judged: whether the daemon lives, its log has no traceback, its memory and descriptors stay, and how long the honest
+The checks: the daemon runs, its log has no traceback, its memory and descriptors do not grow, and how long the honest
 client waits. The model is a colour. Exit status 1 if anything is wrong.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import psutil
@@ -29,11 +29,11 @@ from support.harness import Daemon, photo, running
 
 _GROWTH_MB = 10
 _AT_ONCE = 50
-"""Conversations a process has before it reports."""
+"""The number of conversations of a process before it reports."""
 
 
 def main(words: list[str] | None = None) -> int:
-    """Print one line of counts; 0 when nothing is wrong."""
+    """Print one line of counts; return 0 if there is no fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -49,22 +49,22 @@ def main(words: list[str] | None = None) -> int:
 
 @dataclass
 class HonestClient:
-    """A client that asks and measures, in a thread."""
+    """A client that sends valid requests in a thread and measures their time."""
 
     daemon: Daemon
     times: list[float] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def ask(self) -> None:
-        """Ask until told to end."""
+        """Send requests until stopped."""
         while not self.ended.wait(0.02):
             start = time.perf_counter()
             with Client(self.daemon.socket, 60) as client:
                 assert client.call("search", query="red")["photos"] == 3
             self.times.append((time.perf_counter() - start) * 1000)
 
-    def over(self, seconds: float) -> float:
-        """Ask for so long; gives the median in ms."""
+    def median_over(self, seconds: float) -> float:
+        """Return the median over a number of seconds, in ms."""
         asking = threading.Thread(target=self.ask)
         asking.start()
         time.sleep(seconds)
@@ -78,10 +78,10 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
     seeds = itertools.count(seed)
     requests = answers = 0
     with ProcessPoolExecutor(2) as pool:
-        # Warm: what a first time costs is no growth.
+        # Warm up: the cost of a first time is not growth.
         for made, heard in pool.map(_batch, *_arguments(daemon, seeds, 8)):
             requests, answers = requests + made, answers + heard
-        before = HonestClient(daemon).over(3)
+        before = HonestClient(daemon).median_over(3)
         memory, descriptors = process.memory_info().rss, process.num_fds()
         beside = HonestClient(daemon)
         asking = threading.Thread(target=beside.ask)
@@ -98,7 +98,7 @@ def _fuzz(daemon: Daemon, wanted: int, seed: int) -> int:
         seconds = time.monotonic() - began
         beside.ended.set()
         asking.join()
-    after = HonestClient(daemon).over(3)
+    after = HonestClient(daemon).median_over(3)
     time.sleep(1)
     growth = (process.memory_info().rss - memory) / 1e6
     later = (process.memory_info().rss - halfway) / 1e6

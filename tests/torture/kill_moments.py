@@ -1,4 +1,4 @@
-"""When to kill: moments chosen so that every part of a life is hit, however fast the machine is."""
+"""The times of the kills, chosen so that they hit every phase of a daemon on any machine, fast or slow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _POLL = 0.005
 
 
 class KillMoments:
-    """Waits for the next moment; `slow` for a model that takes seconds to load."""
+    """Waits for the time of the next kill; `slow` for a model that takes seconds to load."""
 
     def __init__(self, tested: TestedDaemon, rng: random.Random, *, slow: bool) -> None:
-        self._victim = tested
+        self._tested = tested
         self._rng = rng
         self._slow = slow
         self._scale = 1.0 if slow else 0.15
@@ -33,12 +33,12 @@ class KillMoments:
         )
 
     def wait(self) -> str:
-        """Wait, and give the name of the moment; returns at once when the daemon ends."""
+        """Wait, and return the name of the moment; return at once if the daemon ends."""
         names, weights = zip(*self._kinds, strict=True)
         (kind,) = self._rng.choices(names, weights)
         most = 15 * self._scale
         if kind != "starting":
-            self._until(self._victim.answers, 20, every=0.05)
+            self._until(self._tested.answers, 20, every=0.05)
         match kind:
             case "starting":
                 self._sleep(self._rng.uniform(0, 1.3))
@@ -57,21 +57,21 @@ class KillMoments:
         return str(kind)
 
     def _embedded(self, more: int) -> Callable[[], bool]:
-        wanted = len(self._victim.costs) + more
-        return lambda: len(self._victim.costs) >= wanted
+        wanted = len(self._tested.costs) + more
+        return lambda: len(self._tested.costs) >= wanted
 
     def _written(self, more: int) -> Callable[[], bool]:
-        """Tell when the index folder has changed so many times."""
+        """Return a condition: the index folder has changed a number of times."""
         wanted = self._changes() + more
         return lambda: self._changes() >= wanted
 
     def _changes(self) -> int:
-        """Count the files that writing and tidying leave behind."""
-        return sum(len(names) for _, _, names in os.walk(self._victim.state / "index"))
+        """Return the number of files that writes and optimizing leave behind."""
+        return sum(len(names) for _, _, names in os.walk(self._tested.state / "index"))
 
     def _until(self, condition: Callable[[], bool], most: float, every: float = _POLL) -> None:
         deadline = time.monotonic() + most
-        while time.monotonic() < deadline and self._victim.alive and not condition():
+        while time.monotonic() < deadline and self._tested.alive and not condition():
             time.sleep(every)
 
     def _sleep(self, seconds: float) -> None:

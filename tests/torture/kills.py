@@ -1,8 +1,8 @@
-"""kill -9 of the daemon or of a worker, again and again, while photos come, change, move and go.
+"""Kills the daemon or a worker with kill -9, again and again, while photos are added, changed, moved and deleted.
 
-Afterwards the index is compared with a truth found out without it: every photo on the disk is in the table once, with
-its own fingerprint, digest and vector, and nothing else is. What was embedded twice must have been in flight at a kill.
-Exit status 1 on any loss. The seed is printed; it fixes what is done, not what the machine makes of it.
+Afterwards the index is compared with the disk: every photo on the disk must be in the table once, with its own
+fingerprint, digest and vector, and nothing else. A photo that was embedded twice must have been in flight at a kill.
+The exit status is 1 on any loss. The seed is printed; it fixes the actions, but not their timing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torture import private
@@ -25,7 +25,7 @@ from torture.run_kills import KillRun, Plan
 
 
 def main(words: list[str] | None = None) -> int:
-    """Torture as the options say; 1 if anything was lost."""
+    """Run as the options say; return 1 if anything was lost."""
     options = _options(words)
     if options.full_disk and not private.enter():
         print("kills --full-disk: skipped: this user may not mount a file system, not even in a namespace of its own")

@@ -1,4 +1,4 @@
-"""30,000 files created against a stopped reader: the kernel's queue overflows, and every file is found all the same.
+"""Creates 30,000 files while the reader is stopped: the kernel's queue overflows, and every file must still be found.
 
 The model is a colour; the daemon, its watch and the overflow are real. Exit status 1 if anything was missed.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from support.harness import Daemon, photo, running, wait_until
@@ -25,7 +25,7 @@ _FOLDERS = 100
 
 
 def main(words: list[str] | None = None) -> int:
-    """Print one line of counts; 0 when nothing was missed."""
+    """Print one line of counts; return 0 if nothing was missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=30_000, help="how many files to create")
     parser.add_argument("--quick", action="store_true", help="just as many as make the queue overflow")

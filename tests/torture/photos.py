@@ -1,7 +1,7 @@
-"""Real photographs in any number, without a download: parts of those that come with scikit-image, or a folder's own.
+"""Real photographs in any number, without a download: parts of those in scikit-image, or those of a folder.
 
-Number N is the same photo in every run. No two have the same content or the same mean colour, for the colour model is
-to tell them apart, too.
+Number N is the same photo in every run. No two have the same content or the same mean colour, since the colour model
+must distinguish them, too.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _TURNS = (None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Imag
 
 
 def photographs(folder: Path, count: int, own: Path | None = None) -> list[Path]:
-    """Put `count` photos of distinct content into `folder`; from `own`, linked or copied, as far as they go."""
+    """Put `count` photos of distinct content into `folder`: first those of `own`, linked or copied, if it is given."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = _taken(folder, count, own) if own is not None else []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow works outside the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the interpreter's lock
         paths += pool.map(lambda number: _made(folder, number), range(count - len(paths)))
     distinct = {digest(path) for path in paths}
     assert len(distinct) == len(paths) == count, f"{count} photos wanted, {len(distinct)} distinct ones made"
@@ -41,12 +41,12 @@ def photographs(folder: Path, count: int, own: Path | None = None) -> list[Path]
 
 
 def digest(path: Path) -> bytes:
-    """Say who a photo is, as the index does it: BLAKE2b of its bytes."""
+    """Return the digest of a photo as the index computes it: BLAKE2b of its bytes."""
     return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
 
 
-def salted(photo: Path, number: int) -> bytes:
-    """Give the same picture as another content: what follows the end of a picture is no part of it."""
+def with_other_content(photo: Path, number: int) -> bytes:
+    """Return another content with the same picture: bytes after the end of a picture are not part of it."""
     return photo.read_bytes() + b"salt" + number.to_bytes(8, "little")
 
 
@@ -82,7 +82,7 @@ def _made(folder: Path, number: int) -> Path:
 
 
 def _part(number: int) -> Image.Image:
-    """Give a part of a photograph, turned, scaled, and in a light of its own."""
+    """Return a part of a photograph, rotated, scaled, and with its own brightness."""
     rng = np.random.default_rng(number)
     whole = _source(_SOURCES[number % len(_SOURCES)])
     share = rng.uniform(0.45, 0.95)

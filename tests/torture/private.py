@@ -1,4 +1,4 @@
-"""Mounts of our own: a script starts itself again in a mount namespace that nobody else sees."""
+"""Private mounts: a script starts itself again in its own mount namespace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WAYS = (("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mou
 
 
 def enter() -> bool:
-    """Run this script again where it may mount, and do not return; False where no way leads there."""
+    """Run this script again where it may mount, and do not return; return False if that is not possible."""
     if os.environ.get(_INSIDE):
         return True
     for way in _WAYS:
@@ -32,19 +32,19 @@ def enter() -> bool:
 
 
 def tmpfs(folder: Path, megabytes: int, name: str = "none") -> None:
-    """Mount an empty file system in memory; `name` is what the table of mounts says of its device."""
+    """Mount an empty file system in memory; `name` is its device in the table of mounts."""
     folder.mkdir(exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", name, str(folder))
 
 
 def bind(source: Path, target: Path) -> None:
-    """Let `target` show what `source` holds."""
+    """Bind `source` to `target`."""
     target.mkdir(exist_ok=True)
     _run("mount", "--bind", str(source), str(target))
 
 
 def unmount(folder: Path) -> None:
-    """Unmount at once, whoever uses it, as when a cable is pulled."""
+    """Unmount at once, even if it is in use, as when a cable is pulled."""
     _run("umount", "--lazy", str(folder))
 
 

@@ -1,6 +1,6 @@
-"""All tortures, one after the other, and a summary: `python tests/torture/run.py --help`.
+"""Runs all tortures, one after the other, and prints a summary: `python tests/torture/run.py --help`.
 
-A torture is a script in this folder that prints counts, the last line saying it all, and exits with 1 on any loss.
+A torture is a script in this folder that prints counts, with a summary in the last line, and exits with 1 on any loss.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ QUICK: dict[str, tuple[str, ...]] = {
     "overflow": ("--quick",),
     "fuzz": ("--quick",),
 }
-"""What is added for the short form."""
+"""Options added for the short form."""
 
 
 def main() -> int:
-    """Run them; 1 if any of them found a fault."""
+    """Run them; return 1 if any of them found a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the short form of each: about two minutes in all")
     parser.add_argument("--only", choices=TORTURES, action="append", help="only this one; may be repeated")
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _run(words: list[str]) -> tuple[int, str]:
-    """Run one script and pass on what it prints; gives its exit status and its last line."""
+    """Run one script and print its output; return its exit status and its last line."""
     last = ""
     command = [sys.executable, str(HERE / words[0]), *words[1:]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="surrogateescape") as process:

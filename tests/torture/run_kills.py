@@ -1,4 +1,4 @@
-"""The torture itself: lives and kills, what each kill cost, and the judgement at the end."""
+"""The run of kills: launches and kills, the cost of each kill, and the comparison at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torture import private, table
 from torture.actions import Filler, Pauser
 from torture.changes import FolderChanges
 from torture.daemon import TestedDaemon
-from torture.expected import ClipModel, ColourModel, Verdict, judge, on_disk
+from torture.expected import ClipModel, ColourModel, Verdict, compare_index, photos_on_disk
 from torture.kill_moments import KillMoments
 from torture.photos import digest, photographs
 
@@ -33,7 +33,7 @@ _DISK_MEGABYTES = 48
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done."""
+    """The options of a run."""
 
     seed: int
     kills: int
@@ -44,7 +44,7 @@ class Plan:
     own: Path | None = None
 
     def describe(self) -> str:
-        """Say it in a line."""
+        """Return the options in a line."""
         extras = [word for word, on in (("pauses", self.pauses), ("a full disk", self.full_disk)) if on]
         more = f", with {' and '.join(extras)}" if extras else ""
         return f"{self.kills} kills, {self.photos} photos, model {self.model}{more}, seed {self.seed}"
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill and what it may have cost: contents embedded before it that were not in the table after it."""
+    """One kill and its possible cost: contents embedded before it that were not in the table after it."""
 
     at: float
     target: str
@@ -66,7 +66,7 @@ class Kill:
 
 @dataclass
 class Report:
-    """What came out. Every fault is a sentence; none means that nothing was lost."""
+    """The result. Every fault is a sentence; without faults nothing was lost."""
 
     kills: list[Kill] = field(default_factory=list)
     starts: int = 0
@@ -80,7 +80,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        """Give all of it in one line."""
+        """Return the result in one line."""
         daemon = sum(kill.target == "daemon" for kill in self.kills)
         costs = [kill.cost for kill in self.kills]
         oldest = max((kill.age for kill in self.kills), default=0.0)
@@ -102,7 +102,7 @@ class Report:
 
 
 class KillRun:
-    """One run of the torture in `home`."""
+    """One run in `home`."""
 
     def __init__(self, home: Path, plan: Plan) -> None:
         self._home = home
@@ -112,13 +112,13 @@ class KillRun:
         for root in self._roots:
             root.mkdir()
         settings = f"[index]\nphoto_seconds = {_PATIENCE}\n[watch]\nsettle_seconds = 0.4\n"
-        self._victim = TestedDaemon(home, self._roots, plan.model, settings)
-        self._moments = KillMoments(self._victim, self._rng, slow=plan.model != "colour")
+        self._tested = TestedDaemon(home, self._roots, plan.model, settings)
+        self._moments = KillMoments(self._tested, self._rng, slow=plan.model != "colour")
         self._hands: list[BackgroundAction] = []
         self._report = Report()
 
     def run(self, say: Callable[[str], None]) -> Report:
-        """Torture, judge, report."""
+        """Run all kills, compare the index, and return the report."""
         began = time.monotonic()
         plan, report = self._plan, self._report
         supply = photographs(self._home / "supply", plan.photos, plan.own)
@@ -127,27 +127,27 @@ class KillRun:
         try:
             with contextlib.ExitStack() as hands:
                 if plan.full_disk:
-                    self._victim.state.parent.mkdir()
-                    private.tmpfs(self._victim.state.parent, _DISK_MEGABYTES)
-                    hands.callback(private.unmount, self._victim.state.parent)
+                    self._tested.state.parent.mkdir()
+                    private.tmpfs(self._tested.state.parent, _DISK_MEGABYTES)
+                    hands.callback(private.unmount, self._tested.state.parent)
                 with contextlib.ExitStack() as cruel:
                     if plan.full_disk:
-                        self._hands.append(cruel.enter_context(Filler(plan.seed, self._victim.state.parent)))
+                        self._hands.append(cruel.enter_context(Filler(plan.seed, self._tested.state.parent)))
                     if plan.pauses:
-                        self._hands.append(cruel.enter_context(Pauser(plan.seed, self._victim, _PATIENCE)))
+                        self._hands.append(cruel.enter_context(Pauser(plan.seed, self._tested, _PATIENCE)))
                     changes.start()
                     while len(report.kills) < plan.kills:
-                        self._life_and_death()
+                        self._run_and_kill()
                         if len(report.kills) % 20 == 0:
                             say(f"  {len(report.kills)} kills, {time.monotonic() - began:.0f} s")
                 changes.finish()
                 self._recover()
                 self._judge()
         finally:
-            if self._victim.alive:
-                self._victim.kill_now()
-        self._account()
-        report.faults += [f"a traceback in the log: {last}" for last in self._victim.tracebacks()]
+            if self._tested.alive:
+                self._tested.kill_now()
+        self._explain_repeats()
+        report.faults += [f"a traceback in the log: {last}" for last in self._tested.tracebacks()]
         report.seconds = time.monotonic() - began
         did = changes.done | {f"{type(hand).__name__.lower()} at work": hand.times for hand in self._hands}
         say("  " + ", ".join(f"{name} {times}" for name, times in sorted(did.items())))
@@ -156,34 +156,34 @@ class KillRun:
     def _pace(self) -> float:
         return 0.15 if self._plan.model == "colour" else 0.4
 
-    def _life_and_death(self) -> None:
-        if not self._victim.alive:
+    def _run_and_kill(self) -> None:
+        if not self._tested.alive:
             self._launch()
         moment = self._moments.wait()
-        if not self._victim.alive:
-            self._refused()
+        if not self._tested.alive:
+            self._check_refusal()
             return
         target = self._rng.choice(("daemon", "worker"))
-        workers = self._victim.processes()
+        workers = self._tested.processes()
         if target == "worker" and workers:
             self._kill_worker(self._rng.choice(workers), moment)
         else:
-            self._victim.kill_now()
+            self._tested.kill_now()
             at = time.time()
             self._note(at, "daemon", moment, self._missing())
 
     def _launch(self) -> None:
-        self._victim.launch(tidy=self._rng.random() < 0.5)
+        self._tested.launch(tidy=self._rng.random() < 0.5)
         self._report.starts += 1
 
-    def _refused(self) -> None:
-        """Judge a daemon that ended by itself: only a full disk excuses it, and only in a sentence."""
-        last = self._victim.log.read_text(errors="replace").splitlines()[-1]
+    def _check_refusal(self) -> None:
+        """Check a daemon that ended by itself: only a full disk excuses that, and only with an error message."""
+        last = self._tested.log.read_text(errors="replace").splitlines()[-1]
         if self._plan.full_disk and last.startswith("phsearchd: "):
             self._report.refusals += 1
         else:
             self._report.faults.append(f"a start failed or the daemon ended by itself: {last}")
-            # Not for ever where it can never start.
+            # Give up if it can never start.
             self._note(time.time(), "daemon", "ended by itself", frozenset())
 
     def _kill_worker(self, pid: int, moment: str) -> None:
@@ -192,16 +192,16 @@ class KillRun:
         at = time.time()
         flight = frozenset(
             entry.digest
-            for entry in self._victim.costs.entries()
+            for entry in self._tested.costs.entries()
             if entry.pid == pid and entry.at > at - _FLIGHT - self._paused() and entry.digest is not None
         )
         self._note(at, "worker", moment, flight)
 
     def _note(self, at: float, target: str, moment: str, flight: frozenset[bytes]) -> None:
         there = flight & self._on_disk() if flight else flight
-        # What an earlier kill cost, and nobody has embedded again since, is not counted twice.
+        # A content lost at an earlier kill, and not embedded again since, is not counted twice.
         before = max((kill.at for kill in self._report.kills if kill.target == target), default=0.0)
-        embedded = {entry.digest: entry.at for entry in self._victim.costs.entries() if entry.digest in there}
+        embedded = {entry.digest: entry.at for entry in self._tested.costs.entries() if entry.digest in there}
         ages = [at - when for when in embedded.values() if when > before]
         self._report.kills.append(Kill(at, target, moment, flight, len(ages), max(ages, default=0.0)))
 
@@ -209,67 +209,68 @@ class KillRun:
         return 2 * _PATIENCE if self._plan.pauses else 0.0
 
     def _missing(self) -> frozenset[bytes]:
-        """Open the table of a dead daemon; give the contents that were embedded and are not in it."""
+        """Open the table of a dead daemon; return the contents that were embedded and are not in it."""
         try:
-            rows, _ = table.read(self._victim.state, self._plan.model)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the table does not open
+            rows, _ = table.read(self._tested.state, self._plan.model)
+        except Exception as error:  # noqa: BLE001 - with any error the table does not open
             self._report.faults.append(f"the table did not open after kill {len(self._report.kills)}: {error}")
             return frozenset()
-        return frozenset(self._victim.costs.digests() - {row.digest for row in rows})
+        return frozenset(self._tested.costs.digests() - {row.digest for row in rows})
 
     def _on_disk(self) -> set[bytes]:
-        """Give the contents that are there now, while the folders may be changing."""
+        """Return the contents on the disk now, while the folders may be changing."""
         contents = set()
-        for path in on_disk(self._roots):
+        for path in photos_on_disk(self._roots):
             with contextlib.suppress(OSError):
                 contents.add(digest(path))
         return contents
 
     def _recover(self) -> None:
-        """Let the daemon come to rest in peace; it must then hold every photo there is."""
-        if not self._victim.alive:
+        """Wait until the daemon is idle, without disturbances; it must then have every photo."""
+        if not self._tested.alive:
             self._launch()
-        wait_until(self._victim.answers, "the daemon answers", 60)
-        wanted = sum(1 for _ in on_disk(self._roots))
+        wait_until(self._tested.answers, "the daemon answers", 60)
+        wanted = sum(1 for _ in photos_on_disk(self._roots))
         try:
-            # Of so many photos that went while it was dead the daemon asks its owner, or looks again in ten minutes.
+            # If so many photos were deleted while it was dead, the daemon asks its owner, or looks again in ten
+            # minutes.
             for root in self._roots:
-                self._victim.call("library.confirm_deletions", root=str(root))
-            self._rest(wanted)
+                self._tested.call("library.confirm_deletions", root=str(root))
+            self._wait_idle(wanted)
         except AssertionError as error:
-            self._report.faults.append(f"{error}; status: {self._victim.status()}")
-        errors = self._victim.errors()
+            self._report.faults.append(f"{error}; status: {self._tested.status()}")
+        errors = self._tested.errors()
         self._report.faults += [f"in errors: {name}: {reason}" for name, reason in errors.items()]
-        status = self._victim.stop()
+        status = self._tested.stop()
         if status:
             self._report.faults.append(f"the last daemon ended with status {status}")
 
-    def _rest(self, wanted: int) -> None:
-        """Wait until the daemon holds so many photos and has had nothing to do for a second."""
+    def _wait_idle(self, wanted: int) -> None:
+        """Wait until the daemon has this many photos and has been idle for a second."""
         since = time.monotonic()
 
-        def rested() -> bool:
+        def is_idle() -> bool:
             nonlocal since
             with contextlib.suppress(PhsearchError):
-                status = self._victim.status()
+                status = self._tested.status()
                 if not status["pending"] and not status["scanning"] and status["photos"] == wanted:
                     return time.monotonic() - since > 1
             since = time.monotonic()
             return False
 
-        wait_until(rested, f"{wanted} photos are indexed", 180)
+        wait_until(is_idle, f"{wanted} photos are indexed", 180)
 
     def _judge(self) -> None:
-        rows, vectors = table.read(self._victim.state, self._plan.model)
+        rows, vectors = table.read(self._tested.state, self._plan.model)
         model = ColourModel() if self._plan.model == "colour" else ClipModel(self._plan.model)
-        self._report.verdict = judge(rows, vectors, self._roots, model)
+        self._report.verdict = compare_index(rows, vectors, self._roots, model)
         self._report.faults += self._report.verdict.faults
 
-    def _account(self) -> None:
-        """Explain every second embedding of a content by a kill at which the first was in flight."""
+    def _explain_repeats(self) -> None:
+        """Explain every second embedding of a content by a kill at which the first one was in flight."""
         report = self._report
         before: dict[bytes, float] = {}
-        for entry in self._victim.costs.entries():
+        for entry in self._tested.costs.entries():
             report.embedded += 1
             if entry.digest is None:
                 report.unknown += 1

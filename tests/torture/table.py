@@ -1,4 +1,4 @@
-"""The index as it lies on the disk, read without any of phsearch's own code."""
+"""The index on the disk, read without any code of phsearch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Row:
 
 
 def read(state: Path, model: str) -> tuple[list[Row], Vectors]:
-    """Give all rows and their vectors, [n, dim]. Raises whatever LanceDB raises for a table that does not open."""
+    """Return all rows and their vectors, [n, dim]. Raises the error of LanceDB for a table that does not open."""
     connection = lancedb.connect(state / "index")
     name = f"photos_{model}"
     if name not in connection.list_tables().tables:

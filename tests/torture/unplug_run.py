@@ -1,4 +1,4 @@
-"""The torture of volumes: rounds of unplugging, questions all the time, and what must hold at the end."""
+"""The run of the volumes torture: rounds of unplugging, a constant load of queries, and the checks at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.harness import wait_until
 from torture import table
 from torture.daemon import TestedDaemon
 from torture.disks import Disk, Mounted, Renamed
-from torture.expected import ColourModel, Verdict, judge
+from torture.expected import ColourModel, Verdict, compare_index
 from torture.photos import photographs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SETTINGS = "[index]\nphoto_seconds = 5\n[watch]\nsettle_seconds = 0.3\n"
 
 @dataclass
 class Report:
-    """What came out. Every fault is a sentence."""
+    """The result. Every fault is a sentence."""
 
     rounds: int = 0
     impostors: int = 0
@@ -45,7 +45,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        """Give all of it in one line."""
+        """Return the result in one line."""
         v = self.verdict
         parts = (
             f"unplugged {self.rounds} times (another disk in its place {self.impostors})",
@@ -60,23 +60,23 @@ class Report:
 
 
 class QueryLoad:
-    """Asks all the time, in a thread, and expects every photo that was ever indexed."""
+    """Sends queries in a thread, and expects every photo that was ever indexed."""
 
     def __init__(self, tested: TestedDaemon, report: Report) -> None:
         self.expected: frozenset[str] = frozenset()
         self.absent = ""
         """The root that is away just now, if one is."""
-        self._victim = tested
+        self._tested = tested
         self._report = report
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def finish(self) -> None:
-        """End."""
+        """Stop the thread."""
         self._end.set()
         self._thread.join()
 
@@ -85,7 +85,7 @@ class QueryLoad:
             expected, absent = self.expected, self.absent
             began = time.monotonic()
             try:
-                hits = {hit["path"] for hit in self._victim.call("search", query="red", limit=1000)["hits"]}
+                hits = {hit["path"] for hit in self._tested.call("search", query="red", limit=1000)["hits"]}
             except PhsearchError as error:
                 self._report.faults.append(f"a query was not answered: {error}")
                 continue
@@ -99,7 +99,7 @@ class QueryLoad:
 
 
 class UnplugRun:
-    """One run of the torture in `home`."""
+    """One run in `home`."""
 
     def __init__(self, home: Path, rounds: int, *, mounting: bool) -> None:
         self._rounds = rounds
@@ -110,19 +110,19 @@ class UnplugRun:
         self._given = 0
         self._disk: Disk = Mounted(home) if mounting else Renamed(home)
         self._beside = home / "photos"
-        self._victim = TestedDaemon(home, (self._beside, self._disk.root), "colour", _SETTINGS)
-        self._questions = QueryLoad(self._victim, self._report)
+        self._tested = TestedDaemon(home, (self._beside, self._disk.root), "colour", _SETTINGS)
+        self._questions = QueryLoad(self._tested, self._report)
 
     def run(self, say: Callable[[str], None]) -> Report:
-        """Unplug, judge, report."""
+        """Run all rounds, compare the index, and return the report."""
         began = time.monotonic()
         self._bring(self._disk.inside, _PHOTOS // 2)
         self._bring(self._beside, _PHOTOS // 2)
         self._disk.plug()
-        self._victim.launch()
+        self._tested.launch()
         try:
-            wait_until(self._victim.answers, "the daemon answers")
-            self._victim.becomes(photos=_PHOTOS, pending=0, scanning=False)
+            wait_until(self._tested.answers, "the daemon answers")
+            self._tested.becomes(photos=_PHOTOS, pending=0, scanning=False)
             self._questions.start()
             for number in range(self._rounds):
                 self._round(ingest=number >= self._rounds // 2)
@@ -132,7 +132,7 @@ class UnplugRun:
             self._report.faults.append(str(error))
         finally:
             self._questions.finish()
-            self._victim.kill_now()
+            self._tested.kill_now()
             with contextlib.suppress(AssertionError):
                 self._disk.unplug()
             self._disk.close()
@@ -160,23 +160,23 @@ class UnplugRun:
         if ingest:
             copying.join()
         wait_until(lambda: self._state() in {"watching", "polling"}, "the root is back", 30)
-        self._victim.becomes(photos=self._given, pending=0, scanning=False)
+        self._tested.becomes(photos=self._given, pending=0, scanning=False)
 
     def _impostor(self, photos: Sequence[Path]) -> None:
-        """Mount something else in its place and let the daemon look at it."""
+        """Mount something else in its place and wait until the daemon has seen it."""
         self._disk.replace(photos)
-        self._victim.call("library.rescan")
-        # Longer than it takes to try an offline root again.
+        self._tested.call("library.rescan")
+        # Longer than the time after which an offline root is tried again.
         time.sleep(self._rng.uniform(0.2, 6))
         if self._state() != "offline":
             self._report.faults.append(
-                f"another disk is taken for the one that is away: {self._victim.status()['roots']}"
+                f"another disk is taken for the one that is away: {self._tested.status()['roots']}"
             )
         self._disk.restore()
         self._report.impostors += 1
 
     def _ingest(self) -> None:
-        """Copy photos on to the disk and beside it while it comes and goes."""
+        """Copy photos to the disk and beside it while it is plugged and unplugged."""
         for number in range(_MORE):
             if number % 2:
                 self._bring(self._beside, 1)
@@ -201,24 +201,24 @@ class UnplugRun:
         return [folder / path.name for folder in (self._disk.root, self._beside) for path in folder.glob("0*")]
 
     def _state(self) -> str:
-        roots = {root["path"]: root["state"] for root in self._victim.status()["roots"]}
+        roots = {root["path"]: root["state"] for root in self._tested.status()["roots"]}
         return str(roots[str(self._disk.root)])
 
     def _conclude(self) -> None:
         self._questions.finish()
-        status = self._victim.status()
+        status = self._tested.status()
         self._report.removed = status["counters"]["removed"]
         if self._report.removed:
             self._report.faults.append(f"{self._report.removed} photos were deleted")
-        self._report.faults += [f"in errors: {name}: {why}" for name, why in self._victim.errors().items()]
-        self._report.faults += [f"a traceback in the log: {last}" for last in self._victim.tracebacks()]
-        entries = self._victim.costs.entries()
+        self._report.faults += [f"in errors: {name}: {why}" for name, why in self._tested.errors().items()]
+        self._report.faults += [f"a traceback in the log: {last}" for last in self._tested.tracebacks()]
+        entries = self._tested.costs.entries()
         times = Counter(entry.digest for entry in entries if entry.digest is not None)
         self._report.embedded = len(entries)
         self._report.again = sum(times.values()) - len(times)
         if self._report.again:
             self._report.faults.append(f"{self._report.again} photos were embedded again")
-        self._victim.stop()
-        rows, vectors = table.read(self._victim.state, "colour")
-        self._report.verdict = judge(rows, vectors, (self._beside, self._disk.root), ColourModel())
+        self._tested.stop()
+        rows, vectors = table.read(self._tested.state, "colour")
+        self._report.verdict = compare_index(rows, vectors, (self._beside, self._disk.root), ColourModel())
         self._report.faults += self._report.verdict.faults

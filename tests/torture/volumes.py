@@ -1,9 +1,9 @@
-"""A disk that is unplugged and plugged in again, 20 times, under a daemon that is asked all the time.
+"""Unplugs a disk and plugs it in again, 20 times, while the daemon gets queries all the time.
 
-Nothing may be deleted and nothing embedded twice; every answer must hold every photo of the absent disk. In the second
-half photos are being copied in meanwhile, on to the disk and beside it. Now and then something else is mounted in the
-disk's place: an empty file system, or one with photos of its own. Where this user may not mount, the disk is a folder
-that is renamed. Exit status 1 on any fault.
+Nothing may be deleted and nothing embedded twice; every answer must have every photo of the absent disk. In the second
+half photos are copied meanwhile, to the disk and beside it. Sometimes something else is mounted in the
+disk's place: an empty file system, or one with other photos. If this user may not mount, the disk is a folder
+that is renamed. The exit status is 1 on any fault.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torture import private
@@ -24,7 +24,7 @@ from torture.unplug_run import UnplugRun
 
 
 def main(words: list[str] | None = None) -> int:
-    """Unplug as the options say; 1 if anything was deleted, embedded again or not answered."""
+    """Run as the options say; return 1 if anything was deleted, embedded again or not answered."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, metavar="N", help="how often (20; 6 with --quick)")
     parser.add_argument("--rename", action="store_true", help="rename a folder instead of mounting")

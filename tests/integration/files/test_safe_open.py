@@ -1,4 +1,4 @@
-"""A photo is opened where it is, or not at all, whatever is put in its way."""
+"""A photo is opened at its own path or not at all, whatever is put in its place."""
 
 from __future__ import annotations
 

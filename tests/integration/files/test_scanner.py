@@ -96,7 +96,7 @@ def test_a_link_from_one_root_into_another_counts_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", ["state/albums/cats", "state/albums", "state"])
-def test_no_link_leads_into_what_is_apart(tmp_path: Path, link: str) -> None:
+def test_no_link_leads_into_the_albums_folder(tmp_path: Path, link: str) -> None:
     root, apart = tmp_path / "root", tmp_path / "state" / "albums"
     make(root, "a.jpg")
     make(tmp_path / "state", "own.jpg")
@@ -147,7 +147,7 @@ def test_a_tree_deeper_than_the_recursion_limit_is_no_problem(tmp_path: Path) ->
 
 
 class Grumpy(FolderScanner):
-    """Fails to judge one file, as a folder without the x bit would make it (root may do everything)."""
+    """Fails at one file, as in a folder without the x bit (root may read everything)."""
 
     def _classify(self, path: str, status: os.stat_result) -> PhotoFile | NotAFile | None:
         if path.endswith("locked.jpg"):

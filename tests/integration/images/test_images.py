@@ -1,4 +1,4 @@
-"""Photos of every kind, made here, through the real decoders."""
+"""Photos of every format, made here and decoded by the real decoders."""
 
 from __future__ import annotations
 
@@ -442,7 +442,7 @@ def test_the_version_names_every_decoder(decoder: PillowDecoder) -> None:
 
 
 def jpeg(im: Image.Image, orientation: int | None) -> bytes:
-    """Make a JPEG as cameras do: with EXIF it begins by that and has no JFIF block."""
+    """Make a JPEG as cameras do: with EXIF it begins with that and has no JFIF block."""
     file = io.BytesIO()
     im.save(file, "JPEG", quality=95, **({"exif": tagged(orientation)} if orientation else {}))
     data = file.getvalue()
@@ -450,7 +450,7 @@ def jpeg(im: Image.Image, orientation: int | None) -> bytes:
 
 
 def dng(size: tuple[int, int], orientation: int, preview: bytes) -> bytes:
-    """Build the least DNG that LibRaw takes: an evenly lit sensor of `size`, `preview` in IFD0, both little-endian."""
+    """Build the smallest DNG that LibRaw accepts: an evenly lit sensor of `size`, `preview` in IFD0, little-endian."""
     short, long, ascii_, byte, srational, rational = 3, 4, 2, 1, 10, 5
     codes = {short: "H", long: "I", byte: "B", srational: "i", rational: "I"}
     width, height = size

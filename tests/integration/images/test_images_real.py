@@ -1,4 +1,4 @@
-"""Real photos, and files made to hurt: against the reference decode, and against the clock.
+"""Real photos and hostile files: compared with the reference decode, and with a time limit.
 
 The reference is the slow and obvious way: everything decoded, turned upright, made RGB, then open_clip's own transform.
 """
@@ -46,7 +46,7 @@ def decoder() -> PillowDecoder:
 
 
 def photos(most: int) -> list[Path]:
-    """COCO photos, or those of scikit-image on a machine without."""
+    """Return COCO photos, or those of scikit-image on a machine without them."""
     found = sorted((DATA / "coco" / "images").glob("*.jpg"))
     if not found:
         folder = Path(skimage.__file__).parent / "data"
@@ -57,7 +57,7 @@ def photos(most: int) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Store photos three times as large, so that a draft is worth taking, and turned every way EXIF knows."""
+    """Store photos three times as large, so that a draft is worth it, and in every orientation of EXIF."""
     folder, paths = tmp_path_factory.mktemp("large"), []
     for number, photo in enumerate(photos(12)):
         exif = Image.Exif()
@@ -159,7 +159,7 @@ def test_turned_photos_of_the_collection_are_alike(decoder: PillowDecoder) -> No
         assert np.abs(picture - pictures[0]).mean() < 8  # the eight carry their number in the picture
 
 
-# In a process of its own: these files were made to crash decoders. One line a file, so that the culprit has a name.
+# In a separate process: these files are made to crash decoders. One line per file, so that the cause is known.
 HOSTILE = """
 import sys, time
 from phsearch.adapters.images import PillowDecoder

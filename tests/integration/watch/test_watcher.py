@@ -474,7 +474,7 @@ def test_a_folder_that_may_not_be_read_is_counted(root: Path, recorders: list[Wa
 
 
 def _counted(recorder: WatcherRecorder, root: Path, folders: tuple[int, int]) -> None:
-    # Whoever counts at the moment in which something changes is told nothing.
+    # A call during a change returns None.
     wait_until(
         lambda: recorder.watcher.watch_counts(str(root)) == folders, f"{folders} are counted as watched and not watched"
     )

@@ -1,4 +1,4 @@
-"""Weights are checked before they are loaded, and no pickle ever is."""
+"""Weights are checked before they are loaded, and a pickle is never loaded."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    # In place of this folder, whose modules are not to be imported by their bare names.
+    # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from phsearch.daemon import compose_api

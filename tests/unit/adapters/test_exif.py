@@ -1,4 +1,4 @@
-"""EXIF into facts: what real cameras write, and what nobody should have written."""
+"""EXIF tags to values: what real cameras write, and invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages to systemd never hold up the daemon."""
+"""Messages to systemd never block the daemon."""
 
 from __future__ import annotations
 
