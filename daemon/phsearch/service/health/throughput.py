@@ -50,7 +50,7 @@ class ThroughputMonitor:
         return self._router.total_work.plus(self._image_worker.stage_totals.work).plus(self._writer.stage_totals.work)
 
     def sample(self) -> Bottleneck:
-        """Take a sample and return the bottleneck."""
+        """Add a sample and return the bottleneck."""
         now, work = self._now(), self.total
         unembedded = self._image_worker.pending
         unread = max(self._router.queued - unembedded, 0)

@@ -96,9 +96,9 @@ class ConnectionLimiter:
 class LoopLimiter:
     """Leaves half of the event loop's time to clients that send one small request at a time.
 
-    Without it the median of an honest query rises from 5 to 56 ms beside eight connections that send `status` requests
-    as fast as they are taken, and to 44 ms beside 200 that each send almost a mebibyte and no end. With it the query
-    takes 11 and 18 ms (the benchmark `hostile`, rows "flood of 8" and "200 endless lines").
+    Without it the median of an honest query rises to 11 times beside eight connections that send `status` requests as
+    fast as they are read (from 5 to 56 ms), and to 9 times beside 200 that each send almost a mebibyte and no newline.
+    With it that is less than 2 times (the benchmark `hostile`, rows "flood of 8" and "200 endless lines").
     """
 
     def __init__(self) -> None:

@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
             while (line := await self._next_line()) is not None:
                 await self._answer(line)
         except TimeoutError:
-            log.debug("a client did not take its answer")
+            log.debug("a client did not read its answer")
         except asyncio.CancelledError:
             return
         except Exception:
