@@ -1,4 +1,4 @@
-"""Albums: queries that are kept, and folders of links that follow the library and nothing else."""
+"""Albums: stored queries, and folders of links that follow the library and nothing else."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def links(daemon: Daemon, name: str = "reds") -> dict[str, str]:
-    """Give the links of an album's folder, name -> target."""
+    """Return the links of an album's folder, name -> target."""
     folder = daemon.state / "albums" / name
     if not folder.is_dir():
         return {}
     return {entry.name: os.readlink(entry) for entry in os.scandir(folder) if entry.is_symlink()}
 
 
-def holds(daemon: Daemon, *paths: Path, name: str = "reds") -> dict[str, str]:
-    """Wait until an album's folder has links to just these photos; gives them."""
+def wait_for_links(daemon: Daemon, *paths: Path, name: str = "reds") -> dict[str, str]:
+    """Wait until an album's folder has links to exactly these photos, and return them."""
     wanted = sorted(map(str, paths))
     wait_until(lambda: sorted(links(daemon, name).values()) == wanted, f"the links are {wanted}")
     return links(daemon, name)
 
 
-def saved(daemon: Daemon, name: str = "reds", query: str = "in:2024", **more: object) -> dict[str, object]:
+def save_album(daemon: Daemon, name: str = "reds", query: str = "in:2024", **more: object) -> dict[str, object]:
     album: dict[str, object] = daemon.call("albums.save", name=name, query=query, folder=True, **more)["album"]
     return album
 
 
 def state(daemon: Daemon) -> dict[str, tuple[int, int, int]]:
-    """Give everything in the state directory that a write would change."""
+    """Return the facts of the state directory that a write would change."""
     found = {}
     for folder, folders, files in os.walk(daemon.state):
         for each in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):
@@ -63,32 +63,32 @@ def test_a_folder_follows_additions_deletions_renames_and_restarts(daemon: Daemo
     done = daemon.cli("albums", "save", "--folder", "pictures", "type:png")
     assert done.stdout == f"{daemon.state}/albums/pictures\n"
     one, two = daemon.photos / "2023" / "one.png", daemon.photos / "2024" / "two.png"
-    holds(daemon, one, two, name="pictures")
+    wait_for_links(daemon, one, two, name="pictures")
     three = photo(daemon.photos / "2024" / "three.png", "blue")
-    holds(daemon, one, two, three, name="pictures")
+    wait_for_links(daemon, one, two, three, name="pictures")
     one.unlink()
-    holds(daemon, two, three, name="pictures")
+    wait_for_links(daemon, two, three, name="pictures")
     two = two.rename(daemon.photos / "2024" / "renamed.png")
-    assert holds(daemon, two, three, name="pictures").keys() == {"renamed.png", "three.png"}
+    assert wait_for_links(daemon, two, three, name="pictures").keys() == {"renamed.png", "three.png"}
     daemon.stop()
     four = photo(daemon.photos / "four.png", "red")
     three.unlink()
     daemon.start()
-    holds(daemon, two, four, name="pictures")
+    wait_for_links(daemon, two, four, name="pictures")
 
 
-def test_what_a_photo_no_longer_shows_leaves(daemon: Daemon) -> None:
+def test_a_photo_that_no_longer_matches_leaves_the_folder(daemon: Daemon) -> None:
     two = daemon.photos / "2024" / "two.png"
-    saved(daemon)
-    holds(daemon, two)
+    save_album(daemon)
+    wait_for_links(daemon, two)
     two.write_bytes(b"no picture any more")
-    holds(daemon)
+    wait_for_links(daemon)
 
 
-def test_photos_of_one_name_are_numbered_and_a_right_link_is_never_touched(daemon: Daemon) -> None:
+def test_photos_with_the_same_name_are_numbered_and_a_right_link_is_never_touched(daemon: Daemon) -> None:
     same = photo(daemon.photos / "2023" / "two.png", "red")
     daemon.becomes(photos=3, pending=0)
-    saved(daemon, query="type:png")
+    save_album(daemon, query="type:png")
     before = links(daemon)
     assert sorted(before) == ["one.png", "two (2).png", "two.png"]
     folder = daemon.state / "albums" / "reds"
@@ -99,8 +99,8 @@ def test_photos_of_one_name_are_numbered_and_a_right_link_is_never_touched(daemo
     assert all((folder / name).lstat().st_ctime_ns == touched[name] for name in links(daemon))
 
 
-def test_only_links_that_it_made_are_ever_removed(daemon: Daemon) -> None:
-    saved(daemon)
+def test_only_links_of_the_daemon_are_ever_removed(daemon: Daemon) -> None:
+    save_album(daemon)
     folder = daemon.state / "albums" / "reds"
     (folder / "of mine.png").symlink_to("/somewhere/else.png")
     (folder / "notes.txt").write_text("mine")
@@ -112,8 +112,8 @@ def test_only_links_that_it_made_are_ever_removed(daemon: Daemon) -> None:
 
 
 def test_a_removed_album_leaves_nothing(daemon: Daemon) -> None:
-    saved(daemon)
-    saved(daemon, "plain", "type:png")
+    save_album(daemon)
+    save_album(daemon, "plain", "type:png")
     daemon.cli("albums", "remove", "reds")
     assert {name.lstrip(".") for name in os.listdir(daemon.state / "albums")} == {"plain"}
     assert (daemon.photos / "2024" / "two.png").exists()
@@ -122,8 +122,8 @@ def test_a_removed_album_leaves_nothing(daemon: Daemon) -> None:
     assert done.stderr == 'phsearch-client: there is no album "reds": there are: plain\n'
 
 
-def test_an_album_that_needs_no_folder_any_more_loses_it(daemon: Daemon) -> None:
-    saved(daemon)
+def test_an_album_without_a_folder_option_loses_its_folder(daemon: Daemon) -> None:
+    save_album(daemon)
     daemon.call("albums.save", name="reds", query="in:2024")
     assert not (daemon.state / "albums" / "reds").exists()
     (album,) = daemon.call("albums.list")["albums"]
@@ -131,7 +131,7 @@ def test_an_album_that_needs_no_folder_any_more_loses_it(daemon: Daemon) -> None
 
 
 def test_an_idle_daemon_writes_nothing_and_neither_does_a_restart(daemon: Daemon) -> None:
-    saved(daemon)
+    save_album(daemon)
     photo(daemon.photos / "other.png", "blue")
     daemon.becomes(photos=3, pending=0)
     folder = daemon.state / "albums"
@@ -150,7 +150,7 @@ def test_odd_names_are_safe(daemon: Daemon) -> None:
         photo(daemon.photos / "2024" / name, "red")
     photo(daemon.photos / "2024" / "more" / long, "red")
     daemon.becomes(photos=2 + len(names) + 1, pending=0)
-    saved(daemon)
+    save_album(daemon)
     found = links(daemon)
     assert {*names, "two.png"} < found.keys()
     assert len(found) == len(names) + 2
@@ -160,8 +160,8 @@ def test_odd_names_are_safe(daemon: Daemon) -> None:
 
 def test_offline_photos_stay(daemon: Daemon) -> None:
     two = daemon.photos / "2024" / "two.png"
-    saved(daemon)
-    holds(daemon, two)
+    save_album(daemon)
+    wait_for_links(daemon, two)
     daemon.photos.rename(daemon.home / "elsewhere")
     daemon.becomes(photos=2)
     wait_until(lambda: daemon.status()["roots"][0]["state"] == "offline", "the folder is offline")
@@ -169,8 +169,8 @@ def test_offline_photos_stay(daemon: Daemon) -> None:
 
 
 def test_a_query_that_no_longer_works_keeps_its_links_and_says_why(daemon: Daemon) -> None:
-    saved(daemon)
-    before = holds(daemon, daemon.photos / "2024" / "two.png")
+    save_album(daemon)
+    before = wait_for_links(daemon, daemon.photos / "2024" / "two.png")
     daemon.stop()
     # As when a later version knows another language of queries, or a folder is gone.
     kept = daemon.state / "albums.json"
@@ -187,11 +187,11 @@ def test_a_query_that_no_longer_works_keeps_its_links_and_says_why(daemon: Daemo
     assert listed.stdout == f"reds\t\tin:Nowhere\t{daemon.state}/albums/reds\n"
     assert "reds keeps what it has: there are no photos in a folder" in listed.stderr
     photo(daemon.photos / "Nowhere" / "new.png", "blue")
-    holds(daemon, daemon.photos / "Nowhere" / "new.png")
+    wait_for_links(daemon, daemon.photos / "Nowhere" / "new.png")
     assert problem() is None
 
 
-def test_what_cannot_be_an_album_is_refused_in_a_sentence(daemon: Daemon) -> None:
+def test_an_impossible_album_is_refused_in_a_sentence(daemon: Daemon) -> None:
     for name in ("../x", ".x", "a/b", "a\nb", " a"):
         with pytest.raises(RemoteError, match="cannot be the name of an album"):
             daemon.call("albums.save", name=name, query="red")
@@ -203,9 +203,9 @@ def test_what_cannot_be_an_album_is_refused_in_a_sentence(daemon: Daemon) -> Non
     assert daemon.call("albums.list")["albums"] == []
 
 
-def test_they_are_listed_shown_and_outlive_the_daemon(daemon: Daemon) -> None:
+def test_albums_are_listed_and_survive_a_restart(daemon: Daemon) -> None:
     daemon.cli("albums", "save", "new ones", "-n", "5", "--", "type:png", "-in:2023")
-    saved(daemon)
+    save_album(daemon)
     daemon.kill()
     daemon.start()
     wait_until(lambda: daemon.call("albums.list")["albums"][1]["photos"] == 1, "the folder was looked at")
@@ -222,8 +222,8 @@ def test_they_are_listed_shown_and_outlive_the_daemon(daemon: Daemon) -> None:
     )
 
 
-def test_files_are_their_owners_alone(daemon: Daemon) -> None:
-    saved(daemon)
+def test_files_are_readable_by_their_owner_only(daemon: Daemon) -> None:
+    save_album(daemon)
     for path in (daemon.state / "albums", daemon.state / "albums" / "reds", daemon.state / "albums.json"):
         assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
 
@@ -234,11 +234,11 @@ def test_a_linked_album_in_a_watched_folder_is_not_indexed_again(tmp_path: Path)
     settings = "[watch]\nsettle_seconds = 0.2\nfollow_symlinks = true\n"
     with running(home, settings=settings) as daemon:
         daemon.becomes(photos=1, pending=0, scanning=False)
-        saved(daemon, query="type:png")
+        save_album(daemon, query="type:png")
         (daemon.photos / "album").symlink_to(daemon.state / "albums" / "reds")
         (daemon.photos / "state").symlink_to(daemon.state)
         photo(daemon.photos / "two.png", "blue")
-        holds(daemon, daemon.photos / "one.png", daemon.photos / "two.png")
+        wait_for_links(daemon, daemon.photos / "one.png", daemon.photos / "two.png")
         daemon.call("library.rescan")
         daemon.settled()
         assert daemon.status()["photos"] == 2

@@ -1,4 +1,4 @@
-"""The real client against the real daemon, as a transcript would show it."""
+"""The real client and the real daemon."""
 
 from __future__ import annotations
 

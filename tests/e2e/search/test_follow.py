@@ -1,4 +1,4 @@
-"""--follow prints new matches as photos arrive, whatever happens to the daemon meanwhile."""
+"""--follow prints new matches as photos arrive, whatever happens to the daemon."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_new_matches_are_printed_once_each_and_old_ones_are_not(daemon: Daemon) 
         assert follower.end() == 130
 
 
-def test_a_daemon_that_is_started_anew_is_followed_on_and_nothing_is_lost(daemon: Daemon) -> None:
+def test_following_survives_a_restart_of_the_daemon_and_nothing_is_lost(daemon: Daemon) -> None:
     with following(daemon, "red", "--min-score", "0.9", "--follow", "-0") as follower:
         daemon.kill()
         wait_until(lambda: "waiting for it to come back" in follower.err, "it says so")
@@ -133,13 +133,13 @@ def test_a_command_is_run_for_each_with_the_path_as_one_argument(daemon: Daemon)
         assert follower.process.poll() is None, "a command that fails ends nothing"
 
 
-def test_a_query_that_is_none_is_said_at_once(daemon: Daemon) -> None:
+def test_a_wrong_query_is_reported_at_once(daemon: Daemon) -> None:
     done = daemon.cli("--follow", "date:2023-13", check=False)
     assert done.returncode == 2
     assert "months go from 01 to 12" in done.stderr
 
 
-def test_a_command_that_is_not_there_is_said(daemon: Daemon) -> None:
+def test_a_missing_command_is_reported(daemon: Daemon) -> None:
     with following(daemon, "red", "--follow", "--exec", "no-such-program") as follower:
         photo(daemon.photos / "new.png", "red")
         wait_until(lambda: "cannot run no-such-program: No such file or directory" in follower.err, "it is said")

@@ -1,4 +1,4 @@
-"""Queries that say what they mean, asked of a real daemon by the real client: filters, signs, photos, and mistakes."""
+"""The query language in a real daemon, asked by the real client: filters, signs, photos, and mistakes."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_a_filter_leaves_the_order_and_the_scores_of_what_passes(daemon: Daemon)
     ][:1]
 
 
-def test_away_from_a_word_turns_its_photos_to_the_end(daemon: Daemon) -> None:
+def test_photos_of_a_negative_word_come_last(daemon: Daemon) -> None:
     assert daemon.found("-red")[-1] == "Holidays/2023/red.jpg"
     assert daemon.found("white -blue")[0] == "undated.png", "white without its blue is yellow"
 
 
-def test_how_the_query_was_read_is_in_the_answer(daemon: Daemon) -> None:
+def test_the_answer_shows_how_the_query_was_parsed(daemon: Daemon) -> None:
     understood = daemon.call("search", query="red^2 -blue date:2023 -camera:canon")["understood"]
     assert understood == {
         "aims": [{"text": "red", "weight": 2}, {"text": "blue", "weight": -1}],
@@ -100,7 +100,7 @@ def test_like_a_photo_of_the_library_ranks_by_that_photo(daemon: Daemon) -> None
     assert daemon.call("search", query="like:undated.png", cwd=str(daemon.photos))["hits"] == found
 
 
-def test_like_a_photo_from_anywhere_and_words_mixed_with_it(daemon: Daemon, tmp_path: Path) -> None:
+def test_like_takes_a_photo_from_anywhere_and_mixes_with_words(daemon: Daemon, tmp_path: Path) -> None:
     outside = photo(tmp_path / "my blue one.png", "blue")
     assert daemon.found(f'like:"{outside}"', 1) == ["Holidays/2023/blue.jpg"]
     assert daemon.found(f'-like:"{outside}" +yellow', 1) == ["undated.png"]
@@ -111,7 +111,7 @@ def test_like_a_photo_from_anywhere_and_words_mixed_with_it(daemon: Daemon, tmp_
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "no such file"),
         (b"words", "plain text, not a photo"),
@@ -119,19 +119,17 @@ def test_like_a_photo_from_anywhere_and_words_mixed_with_it(daemon: Daemon, tmp_
         (b"\xff\xd8\xff\xe0half", "JPEG"),
     ],
 )
-def test_like_a_file_that_is_no_use_says_why(daemon: Daemon, tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_like_an_unusable_file_says_why(daemon: Daemon, tmp_path: Path, content: bytes | None, message: str) -> None:
     bad = tmp_path / "bad.jpg"
     if content is not None:
         bad.write_bytes(content)
-    with pytest.raises(RemoteError, match=said) as caught:
+    with pytest.raises(RemoteError, match=message) as caught:
         daemon.call("search", query=f"like:{bad}")
     assert str(bad) in str(caught.value)
     assert caught.value.kind == "UnreadableImage"
 
 
-def test_a_photo_that_takes_its_worker_down_is_a_sentence_and_the_next_is_understood(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+def test_a_photo_that_crashes_its_worker_is_an_error_and_the_next_one_works(daemon: Daemon, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="did not survive it"):
         daemon.call("search", query=f"like:{photo(tmp_path / 'crashes.png', 'red')}")
     assert daemon.found(f"like:{photo(tmp_path / 'fine.png', 'red')}", 1) == ["Holidays/2023/red.jpg"]
@@ -144,7 +142,7 @@ def test_a_path_with_a_nul_character_is_refused_as_no_photo(daemon: Daemon) -> N
     assert caught.value.kind == "UnreadableImage"
 
 
-def test_a_limit_that_was_raised_counts_for_photos_outside_the_library_at_once(tmp_path: Path) -> None:
+def test_a_raised_limit_counts_for_photos_outside_the_library_at_once(tmp_path: Path) -> None:
     large = photo(tmp_path / "large.png", "red", (1200, 1000))
     with running(tmp_path, settings="[index]\nmax_megapixels = 1\n") as daemon:
         daemon.becomes(pending=0, scanning=False)
@@ -165,7 +163,7 @@ def test_a_fifo_and_a_folder_are_no_photos(daemon: Daemon, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("date:2023-13",), "months go from 01 to 12"),
         (("camera:pixle",), 'did you mean camera:"Google Pixel 8"?'),
@@ -179,15 +177,15 @@ def test_a_fifo_and_a_folder_are_no_photos(daemon: Daemon, tmp_path: Path) -> No
         (("--thumbnails=crayon", "red"), "none of auto, kitty, iterm2, sixel, none"),
     ],
 )
-def test_every_mistake_gets_a_sentence_and_no_traceback(daemon: Daemon, words: tuple[str, ...], said: str) -> None:
+def test_every_mistake_gets_a_sentence_and_no_traceback(daemon: Daemon, words: tuple[str, ...], message: str) -> None:
     done = daemon.cli(*words, check=False)
     assert done.returncode in (1, 2)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
-def test_the_shell_may_take_the_quotes_away(daemon: Daemon) -> None:
+def test_the_shell_may_remove_the_quotes(daemon: Daemon) -> None:
     def names(*words: str) -> list[str]:
         return [os.path.basename(json.loads(line)["path"]) for line in daemon.cli("--json", *words).stdout.splitlines()]
 
@@ -198,12 +196,12 @@ def test_the_shell_may_take_the_quotes_away(daemon: Daemon) -> None:
     assert names("-n1", "red") == ["red.jpg"]
 
 
-def test_a_format_prints_what_it_says(daemon: Daemon) -> None:
+def test_a_format_is_printed_as_written(daemon: Daemon) -> None:
     shown = daemon.cli("--format", r"{name}\t{width}x{height} {camera}{{}}", "date:2023").stdout
     assert shown == "blue.jpg\t48x64 Canon EOS 6D{}\nred.jpg\t64x48 Google Pixel 8{}\n"
 
 
-def test_why_knows_of_filters(daemon: Daemon) -> None:
+def test_why_considers_filters(daemon: Daemon) -> None:
     red = str(daemon.photos / "Holidays/2023/red.jpg")
     match = daemon.call("library.why", path=red, query="red date:2024")["match"]
     assert match["passes"] is False
@@ -212,7 +210,7 @@ def test_why_knows_of_filters(daemon: Daemon) -> None:
     assert (match["passes"], match["rank"], match["photos"]) == (True, 1, 2)
 
 
-def test_only_what_was_indexed_since_is_found(daemon: Daemon) -> None:
+def test_only_photos_indexed_since_then_are_found(daemon: Daemon) -> None:
     hits = daemon.call("search", query="red")["hits"]
     last = max(hit["indexed_at"] for hit in hits)
     assert daemon.call("search", query="red", indexed_after=last)["hits"] == []
@@ -251,7 +249,7 @@ def test_bursts_and_copies_are_one_hit_and_dupes_lists_them(tmp_path: Path) -> N
         assert len(list(photos.iterdir())) == 6, "nothing is ever deleted"
 
 
-def test_copies_are_found_also_beside_an_edit_and_only_they_count_as_taken_twice(tmp_path: Path) -> None:
+def test_copies_are_found_beside_an_edit_and_only_they_count_as_exact(tmp_path: Path) -> None:
     home = tmp_path / "home"
     photos = home / "photos"
     first = photo(photos / "IMG_1.jpg", "red", (64, 48))
@@ -274,7 +272,7 @@ def test_copies_are_found_also_beside_an_edit_and_only_they_count_as_taken_twice
 # --- pictures -----------------------------------------------------------------------------------------------------
 
 
-def test_a_small_picture_is_upright_and_fits(daemon: Daemon) -> None:
+def test_a_thumbnail_is_upright_and_fits(daemon: Daemon) -> None:
     path = str(daemon.photos / "Holidays/2023/blue.jpg")
     for form in ("png", "jpeg"):
         made = daemon.call("library.thumbnail", path=path, width=32, height=32, format=form)
@@ -287,7 +285,7 @@ def test_a_small_picture_is_upright_and_fits(daemon: Daemon) -> None:
     assert base64.b64decode(made["data"]).startswith(b"\x1bP0;1;0q")
 
 
-def test_a_picture_too_rich_for_one_line_is_made_smaller(tmp_path: Path) -> None:
+def test_a_thumbnail_too_large_for_one_line_is_made_smaller(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "photos").mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
@@ -301,20 +299,20 @@ def test_a_picture_too_rich_for_one_line_is_made_smaller(tmp_path: Path) -> None
         assert made["width"] > 300
 
 
-def test_pictures_are_of_the_library_alone(daemon: Daemon, tmp_path: Path) -> None:
+def test_only_photos_of_the_library_have_thumbnails(daemon: Daemon, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="no photo of the library") as caught:
         daemon.call("library.thumbnail", path=str(photo(tmp_path / "x.png", "red")))
     assert caught.value.kind == "OutsideLibrary"
 
 
-def test_workers_that_look_at_one_photo_end_when_they_are_not_wanted(daemon: Daemon, tmp_path: Path) -> None:
+def test_workers_on_demand_stop_when_they_are_idle(daemon: Daemon, tmp_path: Path) -> None:
     daemon.found(f"like:{photo(tmp_path / 'a.png', 'red')}")
     text = daemon.call("metrics")["text"]
     assert 'worker="like"' in text or 'process="like"' in text
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="there is no collection of odd photos here")
-def test_hostile_files_as_queries_harm_nobody(daemon: Daemon) -> None:
+def test_hostile_files_as_queries_do_no_harm(daemon: Daemon) -> None:
     kinds = set()
     files = sorted(path for path in (SHARED / "malformed").rglob("*") if path.is_file())[::12]
     for file in files:
@@ -330,7 +328,7 @@ def test_hostile_files_as_queries_harm_nobody(daemon: Daemon) -> None:
 # --- standing queries ---------------------------------------------------------------------------------------------
 
 
-def test_albums_are_kept_and_their_folders_follow_the_library(tmp_path: Path) -> None:
+def test_albums_are_stored_and_their_folders_follow_the_library(tmp_path: Path) -> None:
     home = tmp_path / "home"
     photo(home / "photos" / "red.png", "red")
     photo(home / "photos" / "blue.png", "blue")

@@ -1,4 +1,4 @@
-"""The cut-off as it is for people: the real model, real photographs, and the client's own words."""
+"""The cut-off as people see it: the real model, real photographs, and the messages of the client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def names(found: list[dict[str, object]]) -> list[str]:
     return [str(hit["path"]).rpartition("/")[2] for hit in found]
 
 
-def test_only_what_was_meant_is_shown_and_the_rest_with_all(daemon: Daemon) -> None:
+def test_only_relevant_photos_are_shown_and_the_others_with_all(daemon: Daemon) -> None:
     found = hits(daemon, "a cat")
     assert names(found) == ["cat.png"]
     assert found[0]["band"] == "strong"
@@ -51,13 +51,13 @@ def test_only_what_was_meant_is_shown_and_the_rest_with_all(daemon: Daemon) -> N
 
 
 @pytest.mark.parametrize("query", ["giraffe", "a birthday cake with candles", "people skiing"])
-def test_where_nothing_is_meant_nothing_is_shown_and_it_says_so(daemon: Daemon, query: str) -> None:
+def test_a_query_without_relevant_photos_shows_none_and_says_so(daemon: Daemon, query: str) -> None:
     done = daemon.cli(query)
     assert done.stdout == ""
     assert done.stderr == f'no photo of "{query}": the closest ones are shown with --all\n'
 
 
-def test_the_softmax_gives_the_cat_about_all_of_lawn_cat_and_stone(daemon: Daemon) -> None:
+def test_the_cat_has_nearly_the_whole_softmax_of_lawn_cat_and_stone(daemon: Daemon) -> None:
     found = hits(daemon, "cat", "in:three", "--all", "--softmax")
     assert len(found) == 3
     assert names(found)[0] == "cat.png"
@@ -65,13 +65,13 @@ def test_the_softmax_gives_the_cat_about_all_of_lawn_cat_and_stone(daemon: Daemo
     assert sum(float(str(hit["share"])) for hit in found) == pytest.approx(1, abs=0.001)
 
 
-def test_least_bands_and_least_probabilities(daemon: Daemon) -> None:
+def test_minimum_bands_and_minimum_probabilities(daemon: Daemon) -> None:
     assert names(hits(daemon, "coffee", "--min", "weak"))[0] == "coffee.png"
     assert names(hits(daemon, "coffee", "--min", "0.99")) == []
     assert len(hits(daemon, "coffee", "--min", "0")) == 4
 
 
-def test_another_script_is_answered_with_a_sentence_and_how_to_switch(daemon: Daemon) -> None:
+def test_another_script_is_refused_with_a_hint_at_another_model(daemon: Daemon) -> None:
     for query in ("海滩日落", "cat -狗"):
         done = daemon.cli(*query.split(), check=False)
         assert done.returncode == 1
@@ -79,7 +79,7 @@ def test_another_script_is_answered_with_a_sentence_and_how_to_switch(daemon: Da
         assert "xlm-roberta-base-ViT-B-32" in done.stderr
 
 
-def test_more_like_this_goes_by_the_photo(daemon: Daemon) -> None:
+def test_like_ranks_by_the_photo(daemon: Daemon) -> None:
     found = hits(daemon, f"like:{DATA / 'chelsea.png'}")
     assert names(found) == ["cat.png"]
     assert float(str(found[0]["score"])) > 0.99

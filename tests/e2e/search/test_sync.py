@@ -1,4 +1,4 @@
-"""`phsearch-client --sync`: a search that misses nothing that was there before it was asked."""
+"""`phsearch-client --sync`: a search that misses no photo that was there before."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def names(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*.png")}
 
 
-def test_two_hundred_photos_copied_and_asked_for_at_once_are_all_found_each_time(daemon: Daemon, batch: Path) -> None:
+def test_two_hundred_photos_are_all_found_right_after_they_were_copied(daemon: Daemon, batch: Path) -> None:
     for turn in range(5):
         # Of other content each time: nothing is known already.
         target = daemon.photos / str(turn)
@@ -60,7 +60,7 @@ def test_two_hundred_photos_copied_and_asked_for_at_once_are_all_found_each_time
         assert len(names(daemon.photos)) == 200 * (turn + 1)
 
 
-def test_photos_in_folders_moved_in_renamed_and_deleted_are_told_as_they_are(daemon: Daemon, batch: Path) -> None:
+def test_folders_moved_in_renamed_and_deleted_are_found_as_they_are(daemon: Daemon, batch: Path) -> None:
     away = daemon.home / "away"
     shutil.copytree(batch, away)
     away.rename(daemon.photos / "in")
@@ -75,7 +75,7 @@ def test_photos_in_folders_moved_in_renamed_and_deleted_are_told_as_they_are(dae
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
-def test_where_nothing_is_watched_it_scans(tmp_path: Path, batch: Path) -> None:
+def test_an_unwatched_root_is_scanned(tmp_path: Path, batch: Path) -> None:
     program = limited(*COLOUR_DAEMON, watches=1)
     with running(tmp_path, program, QUICK) as daemon:
         daemon.becomes(pending=0, scanning=False)
@@ -87,7 +87,7 @@ def test_where_nothing_is_watched_it_scans(tmp_path: Path, batch: Path) -> None:
                 assert found == names(daemon.photos)
 
 
-def test_a_photo_that_grows_for_ever_holds_the_answer_up_no_longer_than_asked(daemon: Daemon) -> None:
+def test_a_photo_that_keeps_growing_delays_the_answer_no_longer_than_requested(daemon: Daemon) -> None:
     photo(daemon.photos / "whole.png", "red")
     over = threading.Event()
 
@@ -116,12 +116,12 @@ def test_a_photo_that_grows_for_ever_holds_the_answer_up_no_longer_than_asked(da
     assert daemon.call("search", query="red", sync=20)["synced"] is True
 
 
-def test_it_says_whether_it_is_in_step_only_when_asked(daemon: Daemon) -> None:
+def test_the_answer_says_whether_it_is_synced_only_on_request(daemon: Daemon) -> None:
     assert "synced" not in daemon.call("search", query="red")
     assert daemon.call("search", query="red", sync=10)["synced"] is True
 
 
-def test_many_at_once_share_the_waiting(daemon: Daemon, batch: Path) -> None:
+def test_simultaneous_syncs_share_the_wait(daemon: Daemon, batch: Path) -> None:
     shutil.copytree(batch, daemon.photos / "many")
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda _: daemon.call("search", query="red", limit=1000, sync=20), range(64)))

@@ -103,7 +103,7 @@ def test_no_argument_is_lost(args: list[str]) -> None:
         (["", " "], ""),
     ],
 )
-def test_quotes_that_the_shell_took_are_put_back(args: list[str], expected: str) -> None:
+def test_quotes_that_the_shell_removed_are_restored(args: list[str], expected: str) -> None:
     assert query(*args) == expected
 
 
@@ -139,7 +139,7 @@ def test_options_are_terms() -> None:
     assert len(tests["type"]) == 2
 
 
-def test_an_empty_option_is_a_mistake_and_no_silence() -> None:
+def test_an_empty_option_is_a_mistake() -> None:
     with pytest.raises(QueryError, match="nothing in the quotes"):
         language.parse(" ".join(terms_of({"date": ""})), TODAY)
 
@@ -156,7 +156,7 @@ BLANKS = st.sampled_from([" ", "  ", "\n", "\u3000"])
 
 
 def spaced(without: str = "") -> st.SearchStrategy[str]:
-    """Make texts with blanks in them, and without these characters."""
+    """Return texts with blanks in them, and without these characters."""
     usual = "".join(char for char in 'ab1:^"\\+-,“”/' if char not in without)
     strange = st.characters(exclude_categories=["Zs", "Zl", "Zp", "Cc", "Cs"], exclude_characters=without)
     words = st.text(st.sampled_from(usual) | strange, min_size=1)
@@ -190,7 +190,7 @@ def test_a_file_that_exists_is_found_whatever_its_name(path: str, sign: str) -> 
 
 
 @given(st.lists(TEXT))
-def test_whatever_the_arguments_the_daemon_understands_or_says_why_not(args: list[str]) -> None:
+def test_the_daemon_parses_any_arguments_or_says_why_not(args: list[str]) -> None:
     with contextlib.suppress(QueryError):
         meant(*args)
 
@@ -207,5 +207,5 @@ def test_whatever_the_arguments_the_daemon_understands_or_says_why_not(args: lis
         ("camera:6D", "camera:6D"),
     ],
 )
-def test_a_camera_alone_gets_back_the_quotes_that_the_shell_took(argument: str, query: str) -> None:
+def test_a_camera_alone_gets_its_quotes_back(argument: str, query: str) -> None:
     assert query_of([argument], lambda _path: False) == query

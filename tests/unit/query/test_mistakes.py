@@ -1,4 +1,4 @@
-"""Every mistake in a query is told with its place and what to write instead."""
+"""Every mistake in a query is reported with its place and what to write instead."""
 
 from __future__ import annotations
 
@@ -129,14 +129,14 @@ def mistake(text: str) -> QueryError:
         ("orientation:up", "up", "no orientation", "panorama"),
     ],
 )
-def test_a_mistake_is_told_with_its_place_and_a_remedy(text: str, place: str, message: str, hint: str) -> None:
+def test_a_mistake_is_reported_with_its_place_and_a_remedy(text: str, place: str, message: str, hint: str) -> None:
     error = mistake(text)
     assert text[error.start : error.end] == place
     assert message in str(error)
     assert hint in error.hint
 
 
-def test_the_first_mistake_is_told() -> None:
+def test_the_first_mistake_is_reported() -> None:
     assert mistake('date:x "a').start == 5
     assert mistake('"a date:x').start == 0
 
@@ -147,6 +147,6 @@ def test_a_remedy_can_be_followed() -> None:
         assert parse(remedy, TODAY).filters
 
 
-def test_no_sentence_is_longer_than_one_can_read() -> None:
+def test_no_sentence_is_too_long_to_read() -> None:
     for text in ("date:" + "x" * 900, "x" * 900 + ":y", "beach^" + "1" * 900, '"a"' + "b" * 900, "type:" + "j" * 900):
         assert len(mistake(text).sentence()) < 400

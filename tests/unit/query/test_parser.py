@@ -1,4 +1,4 @@
-"""What a query says: phrases, signs, weights, photos to be like, and filters."""
+"""Parsing a query: phrases, signs, weights, photos to be like, and filters."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 TODAY = date(2024, 3, 1)
 
 
-def understood(text: str) -> Query:
+def parsed(text: str) -> Query:
     return parse(text, TODAY)
 
 
 def aims(text: str) -> tuple[Aim, ...]:
-    query = understood(text)
+    query = parsed(text)
     assert not query.filters
     return query.aims
 
 
 def tests_of(text: str) -> tuple[Test, ...]:
-    (term,) = understood(text).filters
+    (term,) = parsed(text).filters
     return term.tests
 
 
@@ -54,7 +54,7 @@ def test_words_side_by_side_are_one_phrase() -> None:
     assert aims("  beach \t sunset ") == (Phrase("beach sunset"),)
 
 
-def test_quotes_and_signs_begin_phrases_of_their_own() -> None:
+def test_quotes_and_signs_begin_separate_phrases() -> None:
     assert aims('dog "red car" on a beach +snow +"two words" cat') == (
         Phrase("dog"),
         Phrase("red car"),
@@ -74,7 +74,7 @@ def test_a_minus_keeps_away() -> None:
     assert aims("-people") == (Phrase("people", -1),)
 
 
-def test_a_weight_makes_a_word_a_phrase_of_its_own() -> None:
+def test_a_weight_makes_a_word_a_separate_phrase() -> None:
     assert aims('a dog^2 runs "red car"^0.5 -x^2 -"y z"^.25 w^10 v^0.01') == (
         Phrase("a"),
         Phrase("dog", 2),
@@ -87,7 +87,7 @@ def test_a_weight_makes_a_word_a_phrase_of_its_own() -> None:
     )
 
 
-def test_photos_to_be_like_mix_with_words() -> None:
+def test_like_mixes_with_words() -> None:
     assert aims('like:a.jpg +snow -Like:"a, b^.jpg"^2 +like:~/c,d.jpg^0.5') == (
         Like("a.jpg"),
         Phrase("snow"),
@@ -118,34 +118,34 @@ def test_a_path_stays_as_it_was_written() -> None:
         "海滩",
     ],
 )
-def test_what_is_no_sign_key_or_quote_is_text(text: str) -> None:
+def test_anything_but_signs_keys_and_quotes_is_text(text: str) -> None:
     assert aims(text) == (Phrase(text),)
 
 
 def test_typographic_quotes_are_quotes_and_apostrophes_are_not() -> None:
-    said = ("people in suits", "rotes Auto", "deux mots", "zwei Worte", "svenska", "l'été")
+    phrases = ("people in suits", "rotes Auto", "deux mots", "zwei Worte", "svenska", "l'été")
     text = "“people in suits” „rotes Auto“ «deux mots» »zwei Worte« ”svenska” „l'été”"
-    assert aims(text) == tuple(map(Phrase, said))
+    assert aims(text) == tuple(map(Phrase, phrases))
 
 
-def test_a_backslash_takes_the_meaning_of_a_quote_away() -> None:
+def test_a_backslash_makes_a_quote_plain_text() -> None:
     assert aims(r'"say \"hi\" \\ \n"') == (Phrase(r'say "hi" \ \n'),)
 
 
-def test_phrases_are_tidied_as_every_query_is() -> None:
+def test_phrases_are_cleaned() -> None:
     assert aims('cafe\u0301\u3000au\x0blait "cre\u0300me \n bru\u0302le\u0301e"') == (
         Phrase("café au lait"),
         Phrase("crème brûlée"),
     )
 
 
-def test_a_filter_does_not_part_the_words_beside_it() -> None:
-    assert understood("beach date:2024 sunset") == understood("date:2024 beach sunset")
+def test_a_filter_does_not_split_the_words_around_it() -> None:
+    assert parsed("beach date:2024 sunset") == parsed("date:2024 beach sunset")
 
 
-def test_places_are_characters_of_what_was_written() -> None:
+def test_places_are_characters_of_the_text_as_written() -> None:
     text = '  cafe\u0301 a -"b  c"^2 Like:x.jpg  -Date:2024,2022 '
-    query = understood(text)
+    query = parsed(text)
     places = [part.place for part in (*query.aims, *query.filters)]
     assert [text[place.start : place.end] for place in places] == [
         "cafe\u0301 a",
@@ -157,8 +157,8 @@ def test_places_are_characters_of_what_was_written() -> None:
 
 
 def test_a_query_may_only_filter_or_only_keep_away() -> None:
-    assert understood("date:2024").aims == ()
-    assert understood("-like:a.jpg").aims == (Like("a.jpg", -1),)
+    assert parsed("date:2024").aims == ()
+    assert parsed("-like:a.jpg").aims == (Like("a.jpg", -1),)
 
 
 # --- which photos count -------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_photos_without_a_date_can_be_asked_for() -> None:
         ("orientation:Portrait,panorama", (Orientation("portrait"), Orientation("panorama"))),
     ],
 )
-def test_commas_part_alternatives_outside_of_quotes(text: str, tests: tuple[Test, ...]) -> None:
+def test_commas_outside_quotes_separate_alternatives(text: str, tests: tuple[Test, ...]) -> None:
     assert tests_of(text) == tests
 
 
@@ -268,13 +268,13 @@ def test_sizes_are_of_pixels_the_longer_side_or_the_file(text: str, size: Size) 
         ("type:raw", RAW),
     ],
 )
-def test_a_type_is_asked_for_as_people_call_it(text: str, formats: set[str]) -> None:
+def test_a_type_has_the_names_that_people_use(text: str, formats: set[str]) -> None:
     test = test_of(text)
     assert isinstance(test, Format)
     assert test.formats == formats
 
 
-def test_types_are_named_as_the_decoder_names_them() -> None:
+def test_types_cover_the_formats_of_the_decoder() -> None:
     raw = {suffix.removeprefix(".").upper() for suffix in file_type.RAW_SUFFIXES} | {"RAW"}
     headers = {b"\0\0\0\x18ftyp" + brand: kind for brand, kind in ((b"heic", "HEIF"), (b"mif1", "HEIF"))}
     heif = {file_type.display_name(header, "HEIF") for header in headers}
@@ -286,15 +286,15 @@ def test_types_are_named_as_the_decoder_names_them() -> None:
 
 
 def test_a_minus_negates_a_filter_and_the_case_of_keys_does_not_matter() -> None:
-    (term,) = understood("-CAMERA:Canon,Nikon").filters
+    (term,) = parsed("-CAMERA:Canon,Nikon").filters
     assert term == Filter("camera", (Camera("Canon"), Camera("Nikon")), negated=True)
     assert term.place == Place(0, 19)
-    assert understood("+date:2024") == understood("date:2024")
+    assert parsed("+date:2024") == parsed("date:2024")
 
 
-def test_every_example_of_a_filter_is_one() -> None:
+def test_every_example_of_a_filter_is_valid() -> None:
     for key, term in FILTERS.items():
-        assert understood(f"{key}:{term.example}").filters[0].key == key
+        assert parsed(f"{key}:{term.example}").filters[0].key == key
 
 
 def test_every_example_of_the_readme_is_a_query() -> None:
@@ -304,7 +304,7 @@ def test_every_example_of_the_readme_is_a_query() -> None:
     assert {key for row in rows for key in re.findall(r"`(\w+):`", row[1])} == set(FILTERS)
     for row in rows:
         for example in re.findall("`(.+?)`", row[2]):
-            assert f"`{understood(example).filters[0].key}:`" in row[1]
+            assert f"`{parsed(example).filters[0].key}:`" in row[1]
 
 
 # --- and back -----------------------------------------------------------------------------------------------------
@@ -337,16 +337,16 @@ def test_every_example_of_the_readme_is_a_query() -> None:
         ("size:<=0.5KB", "size", "at most 0.5 KB"),
     ],
 )
-def test_a_filter_is_said_in_words(text: str, key: str, value: str) -> None:
-    (said,) = describe(understood(text))
-    assert (said.key, said.value, said.negated) == (key, value, False)
+def test_a_filter_is_described_in_words(text: str, key: str, value: str) -> None:
+    (filter_text,) = describe(parsed(text))
+    assert (filter_text.key, filter_text.value, filter_text.negated) == (key, value, False)
 
 
-def test_what_is_left_out_is_said_to_be() -> None:
-    said = describe(understood("beach -camera:Canon in:A"))
-    assert [(part.key, part.negated) for part in said] == [("camera", True), ("in", False)]
+def test_negated_filters_are_described_as_negated() -> None:
+    filter_texts = describe(parsed("beach -camera:Canon in:A"))
+    assert [(part.key, part.negated) for part in filter_texts] == [("camera", True), ("in", False)]
 
 
-def test_quoted_text_is_one_phrase_whatever_it_is() -> None:
+def test_quoted_text_is_always_one_phrase() -> None:
     for text in ('say "hi"', "a\\", '\\"', "-people", "date:2024", "x^2", "“a”", "a,b", "--"):
         assert aims(quoted(text)) == (Phrase(text),)

@@ -1,4 +1,4 @@
-"""What holds for every query, whatever is in it."""
+"""Properties of every query."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_any_text_is_a_query_or_one_mistake_in_it(text: str) -> None:
             assert all(aim.text == clean(aim.text) != "" for aim in query.aims if isinstance(aim, Phrase))
             assert all(0.01 <= abs(aim.weight) <= 10 for aim in query.aims)
             assert all(term.tests for term in query.filters)
-            assert all(said.value for said in describe(query))
+            assert all(text.value for text in describe(query))
 
 
 @given(st.text().filter(str.strip))
@@ -85,6 +85,6 @@ def test_the_order_of_filters_and_where_they_stand_change_nothing(
 
 
 @given(st.lists(WORDS | AIMS, min_size=1))
-def test_composed_or_not_characters_mean_the_same(terms: list[str]) -> None:
+def test_composed_and_decomposed_characters_mean_the_same(terms: list[str]) -> None:
     text = " ".join(terms)
     assert parse(unicodedata.normalize("NFD", text), TODAY).aims == parse(text, TODAY).aims

@@ -1,4 +1,4 @@
-"""A query is tidied, and refused where the model could only answer with noise."""
+"""A query is cleaned, and refused if the model would only find noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from phsearch.domain.query.text import check_script, clean
 from phsearch.errors import UnsupportedQueryError
 
 
-def test_whitespace_is_made_single_spaces() -> None:
+def test_whitespace_becomes_single_spaces() -> None:
     assert clean("  beach \n\t sunset ") == "beach sunset"
 
 
@@ -20,5 +20,5 @@ def test_a_script_the_model_never_learned_is_refused(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["beach sunset", "café crème", "IMG_2034", "2023", "🐱", "Straße", "a 花 in a vase"])
-def test_latin_letters_digits_and_symbols_are_let_through(query: str) -> None:
+def test_latin_letters_digits_and_symbols_are_accepted(query: str) -> None:
     check_script(query, "mini")

@@ -1,4 +1,4 @@
-"""A filter never loses or invents a photo: masks against a plain loop that asks each photo by itself."""
+"""A filter never loses or invents a photo: masks are compared with a plain loop over the photos."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ TODAY = dt.date(2024, 6, 15)
 HOME = "/home/me"
 FIRST, LAST = dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)  # noqa: DTZ001 - cameras know no zone
 ROOTS = Roots(["/home/me/Pictures", "/home/me/Pictures/Work", "/mnt/disk"])
-MASKS = FilterCompiler(ROOTS.root_of, HOME)
+COMPILER = FilterCompiler(ROOTS.root_of, HOME)
 
 
 def found(query: str, *photos: Photo) -> list[str]:
-    mask = MASKS.compile(parse(query, TODAY).filters)(Columns(photos))
+    mask = COMPILER.compile(parse(query, TODAY).filters)(Columns(photos))
     return [each.path.rpartition("/")[2] for each, kept in zip(photos, mask, strict=True) if kept]
 
 
@@ -43,7 +43,7 @@ def at(name: str, folder: str = "/home/me/Pictures", **info: Any) -> Photo:
 # --- each filter, by example --------------------------------------------------------------------------------------
 
 
-def test_a_date_is_that_of_the_cameras_clock_whatever_its_offset() -> None:
+def test_a_date_is_by_the_clock_of_the_camera_whatever_its_offset() -> None:
     photos = (
         at("first", taken_at="2024-06-01T00:00:00+14:00"),
         at("last", taken_at="2024-06-30T23:59:59.99-11:00"),
@@ -58,7 +58,7 @@ def test_a_date_is_that_of_the_cameras_clock_whatever_its_offset() -> None:
     assert found("date:2024..", *photos) == ["first", "last", "later"]
 
 
-def test_a_folder_is_known_by_any_part_of_its_path_below_the_root_and_by_the_roots_name() -> None:
+def test_a_folder_matches_any_part_of_its_path_below_the_root_and_the_name_of_the_root() -> None:
     photos = (
         at("a", "/home/me/Pictures/Trips/Holidays/2023/Rome"),
         at("b", "/home/me/Pictures/Holidays/2023"),
@@ -67,7 +67,7 @@ def test_a_folder_is_known_by_any_part_of_its_path_below_the_root_and_by_the_roo
     )
     assert found("in:holidays/2023", *photos) == ["a", "b"]
     assert found("in:Holidays", *photos) == ["a", "b", "c", "d"]
-    assert found("in:home", *photos) == [], "what lies above a root counts for nothing"
+    assert found("in:home", *photos) == [], "the path above a root does not count"
     assert found("in:pictures", *photos) == ["a", "b", "c"]
     assert found("in:/home/me/Pictures/Holidays", *photos) == ["b", "c"]
     assert found("in:~/Pictures/Trips", *photos) == ["a"]
@@ -81,7 +81,7 @@ def test_accents_may_be_written_either_way() -> None:
     assert found("in:cafe\u0301", *photos) == ["a", "b"]
 
 
-def test_a_root_is_known_by_its_name_and_holds_only_what_belongs_to_it() -> None:
+def test_a_root_matches_its_name_and_only_its_own_photos() -> None:
     photos = (at("a"), at("b", "/home/me/Pictures/Work/x"), at("c", "/mnt/disk"))
     assert found("root:pictures", *photos) == ["a"]
     assert found("root:Work", *photos) == ["b"]
@@ -103,11 +103,11 @@ def test_a_root_is_known_by_its_name_and_holds_only_what_belongs_to_it() -> None
         ("kon", "NIKON D90", False),
     ],
 )
-def test_a_camera_is_known_by_its_words_in_a_row(words: str, camera: str, meant: bool) -> None:  # noqa: FBT001
+def test_a_camera_matches_consecutive_words_of_its_name(words: str, camera: str, meant: bool) -> None:  # noqa: FBT001
     assert found(f'camera:"{words}"', at("a", camera=camera)) == (["a"] if meant else [])
 
 
-def test_no_camera_is_no_camera() -> None:
+def test_a_photo_without_a_camera_matches_no_camera() -> None:
     assert found("camera:canon", at("a", camera=None)) == []
     assert found("-camera:canon", at("a", camera=None)) == ["a"]
 
@@ -191,7 +191,7 @@ filters = st.lists(
 
 
 def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause for each kind
-    """Ask one photo, without any array."""
+    """Return whether a test holds for one photo, without arrays."""
     info = each.info
     folder = each.path.rpartition("/")[0]
     match test:
@@ -205,8 +205,8 @@ def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause 
                 return f"{folder}/".startswith(f"{pattern}/")
             root = ROOTS.root_of(folder) or ""
             inside = folder[len(root.rpartition("/")[0]) :].lower().strip("/").split("/")
-            wanted = pattern.lower().split("/")
-            return any(inside[at : at + len(wanted)] == wanted for at in range(len(inside)))
+            parts = pattern.lower().split("/")
+            return any(inside[at : at + len(parts)] == parts for at in range(len(inside)))
         case Root(name):
             root = ROOTS.root_of(folder) or ""
             return name.lower() in (root.lower(), root.rpartition("/")[2].lower())
@@ -228,7 +228,7 @@ def holds(test: Test, each: Photo) -> bool:  # noqa: PLR0911, C901 - one clause 
 
 
 def _metres(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
-    """Give the length of the chord's arc, by vectors."""
+    """Return the great-circle distance, from the chord between two vectors."""
     one, other = (_vector(math.radians(a), math.radians(o)) for a, o in ((lat, lon), (other_lat, other_lon)))
     return 2 * 6_371_008.8 * math.asin(min(math.dist(one, other) / 2, 1))
 
@@ -239,25 +239,27 @@ def _vector(lat: float, lon: float) -> tuple[float, float, float]:
 
 @given(libraries, filters)
 @settings(max_examples=400, deadline=None)
-def test_a_mask_is_what_a_loop_over_all_photos_finds(library: list[Photo], terms: list[Filter]) -> None:
-    mask = MASKS.compile(terms)(Columns(library))
-    wanted = [all(any(holds(test, each) for test in term.tests) != term.negated for term in terms) for each in library]
-    assert mask.tolist() == wanted
+def test_a_mask_equals_a_loop_over_all_photos(library: list[Photo], terms: list[Filter]) -> None:
+    mask = COMPILER.compile(terms)(Columns(library))
+    expected = [
+        all(any(holds(test, each) for test in term.tests) != term.negated for term in terms) for each in library
+    ]
+    assert mask.tolist() == expected
 
 
 @given(libraries, st.floats(0, 2), st.floats(0, 2))
-def test_only_what_was_indexed_since_is_new(library: list[Photo], since: float, until: float) -> None:
-    mask = MASKS.compile((), since)(Columns(library))
+def test_only_photos_indexed_in_the_time_count(library: list[Photo], since: float, until: float) -> None:
+    mask = COMPILER.compile((), since)(Columns(library))
     assert mask.tolist() == [each.indexed_at > since for each in library]
-    mask = MASKS.compile((), since, until)(Columns(library))
+    mask = COMPILER.compile((), since, until)(Columns(library))
     assert mask.tolist() == [since < each.indexed_at <= until for each in library]
 
 
 def test_an_empty_library_has_an_empty_mask() -> None:
-    assert MASKS.compile(parse("date:2024 in:x camera:y", TODAY).filters)(Columns()).shape == (0,)
+    assert COMPILER.compile(parse("date:2024 in:x camera:y", TODAY).filters)(Columns()).shape == (0,)
 
 
-def test_rows_that_come_and_go_leave_no_name_behind_for_ever() -> None:
+def test_names_of_removed_rows_are_removed_in_time() -> None:
     columns = Columns()
     for number in range(5_000):
         columns.put_row(0, at("a", f"/home/me/Pictures/{number}"))

@@ -1,4 +1,4 @@
-"""Photos of one moment are one hit; photos that only look alike are not."""
+"""Near-duplicates are one group; photos that only look alike are not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def collapse(photos: Sequence[Photo], rows: Vectors, thresholds: SimilarityThres
 
 
 def vectors(*cosines: float) -> np.ndarray:
-    """Give unit vectors with these cosines to the first."""
+    """Return unit vectors with these cosines to the first."""
     return np.array([[cosine, (1 - cosine**2) ** 0.5] for cosine in cosines], np.float32)
 
 
@@ -38,25 +38,25 @@ def burst(*seconds: int, camera: str = "Pixel") -> list[Photo]:
     return [photo(f"/p/{chr(97 + at)}.jpg", taken_at=time, camera=camera) for at, time in enumerate(times)]
 
 
-def test_a_burst_is_one_moment_however_many_seconds_it_takes_in_all() -> None:
+def test_a_burst_is_one_group_however_long_it_is() -> None:
     photos = burst(0, 8, 16, 24)
     assert collapse(photos, vectors(1, 0.95, 0.9, 0.85), CLOSE) == [[0, 1, 2, 3]]
 
 
-def test_what_looks_alike_but_was_taken_at_another_time_is_another_moment() -> None:
+def test_similar_photos_of_another_time_are_another_group() -> None:
     assert collapse(burst(0, 60), vectors(1, 0.99), CLOSE) == [[0], [1]]
 
 
-def test_what_was_taken_in_the_same_seconds_but_shows_something_else_is_another_moment() -> None:
+def test_photos_of_the_same_seconds_that_differ_are_another_group() -> None:
     assert collapse(burst(0, 1), vectors(1, 0.6), CLOSE) == [[0], [1]]
 
 
-def test_two_cameras_at_once_are_two_moments() -> None:
+def test_two_cameras_at_once_are_two_groups() -> None:
     photos = [*burst(0), photo("/p/z.jpg", taken_at="2024-06-01T10:00:00", camera="Canon")]
     assert collapse(photos, vectors(1, 0.99), CLOSE) == [[0], [1]]
 
 
-def test_each_is_compared_with_the_best_so_an_afternoon_is_not_one_moment() -> None:
+def test_each_is_compared_with_the_best_so_an_afternoon_is_not_one_group() -> None:
     photos = burst(0, 5, 10, 15)
     # Each is close to its neighbour, the last no longer to the first.
     angles = np.radians([0, 30, 60, 90])
@@ -64,19 +64,19 @@ def test_each_is_compared_with_the_best_so_an_afternoon_is_not_one_moment() -> N
     assert collapse(photos, turning, CLOSE) == [[0, 1], [2, 3]]
 
 
-def test_the_very_same_bytes_are_one_moment_wherever_they_lie() -> None:
+def test_the_same_bytes_are_one_group_wherever_they_are() -> None:
     photos = [photo("/a/x.jpg", b"0" * 16, taken_at=None), photo("/b/y.jpg", b"0" * 16, taken_at=None)]
     assert collapse(photos, vectors(1, 1), CLOSE) == [[0, 1]]
 
 
-def test_a_photo_goes_to_the_moment_it_is_the_closest_to() -> None:
+def test_a_photo_joins_the_closest_group() -> None:
     angles = np.radians([0, 46, 40])  # the first two are no pair, the third is close to both
     turned = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     assert collapse(burst(0, 1, 2), turned, CLOSE) == [[0], [1, 2]]
 
 
-def test_a_photo_between_two_of_a_moment_is_near_in_time_to_one_of_them() -> None:
-    photos = burst(10, 29, 20, 40)  # 29 is too far from 10, and nobody ranks in between
+def test_a_photo_between_two_of_a_group_is_near_in_time_to_one_of_them() -> None:
+    photos = burst(10, 29, 20, 40)  # 29 is too far from 10, and no photo is ranked in between
     assert collapse(photos[:2], vectors(1, 0.9), CLOSE) == [[0], [1]]
     assert collapse([photos[at] for at in (0, 2, 1)], vectors(1, 0.9, 0.9), CLOSE) == [[0, 1, 2]]
     assert collapse([photos[at] for at in (0, 2, 1, 3)], vectors(1, 0.9, 0.9, 0.9), CLOSE) == [[0, 1, 2], [3]]
@@ -109,15 +109,17 @@ def test_the_same_name_in_another_place_is_another_photo() -> None:
     assert collapse(named("/a/b/IMG_1234.jpg", "/c/d/IMG_1234.jpg"), vectors(1, 0.9), CLOSE) == [[0], [1]]
 
 
-def test_a_raw_file_may_lie_in_a_folder_beside_but_then_the_name_is_less_sure() -> None:
+def test_a_raw_file_in_a_folder_beside_is_less_surely_related() -> None:
     beside = "/a/jpg/IMG_1234.jpg", "/a/raw/IMG_1234.dng"
     assert collapse(named(*beside), vectors(1, 0.9), CLOSE) == [[0, 1]]
     assert collapse(named(*beside), vectors(1, 0.6), CLOSE) == [[0], [1]]
     at = "2024-06-01T10:00:00"
-    assert collapse(named(*beside, taken=(at, at)), vectors(1, 0.6), CLOSE) == [[0, 1]], "the same time makes it sure"
+    assert collapse(named(*beside, taken=(at, at)), vectors(1, 0.6), CLOSE) == [[0, 1]], (
+        "the same time makes the relation sure"
+    )
 
 
-def test_a_camera_that_began_anew_to_count_made_another_photo() -> None:
+def test_a_camera_that_restarted_its_numbers_made_another_photo() -> None:
     photos = named("/a/IMG_0001.jpg", "/a/IMG_0001.cr2", taken=("2023-06-01T10:00:00", "2024-06-01T10:00:00"))
     assert collapse(photos, vectors(1, 0.6), CLOSE) == [[0], [1]]
     assert collapse(photos, vectors(1, 0.8), CLOSE) == [[0, 1]], "unless they look very much alike: an edit of later"
@@ -144,8 +146,8 @@ def test_no_name_takes_long_to_read(name: str) -> None:
     assert isinstance(stem(name), str)
 
 
-def counting(photos: Sequence[Photo], rows: Vectors) -> tuple[list[list[int]], int]:
-    """Collapse, and give how many vectors were compared."""
+def collapse_counting(photos: Sequence[Photo], rows: Vectors) -> tuple[list[list[int]], int]:
+    """Return the groups, and how many vectors were compared."""
     place, asked = {each.path: at for at, each in enumerate(photos)}, 0
 
     def vectors_of(paths: Sequence[str]) -> Vectors:
@@ -157,24 +159,24 @@ def counting(photos: Sequence[Photo], rows: Vectors) -> tuple[list[list[int]], i
 
 
 @pytest.mark.parametrize("what", ["the same time", "the same name", "both"])
-def test_what_a_whole_library_has_in_common_does_not_make_the_work_grow_with_its_square(what: str) -> None:
+def test_a_time_or_name_that_all_photos_share_keeps_the_work_linear(what: str) -> None:
     count = 600
     rows = np.eye(count, dtype=np.float32)
     names = ["/p/{}.jpg" if what == "the same time" else "/p/IMG_0001 ({}).jpg"] * count
     taken = None if what == "the same name" else "2000-01-01T00:00:00"
     photos = [photo(name.format(at), taken_at=taken) for at, name in enumerate(names)]
-    found, asked = counting(photos, rows)
+    found, asked = collapse_counting(photos, rows)
     assert len(found) == count
     assert asked <= count * (4 * MAX_GROUP + 1)
 
 
 def test_copies_are_found_however_many_photos_share_their_time_and_name() -> None:
     photos = [photo(f"/p/{at}.jpg", bytes([at % 100]) * 16, taken_at="2000-01-01T00:00:00") for at in range(200)]
-    found, _ = counting(photos, np.eye(200, dtype=np.float32))
+    found, _ = collapse_counting(photos, np.eye(200, dtype=np.float32))
     assert found == [[at, at + 100] for at in range(100)]
 
 
-def test_what_is_the_same_in_either_order_is_one_moment_in_either_order() -> None:
+def test_two_photos_are_grouped_in_either_order() -> None:
     photos = burst(0, 5)
     rows = vectors(1, 0.8)
     assert collapse(photos, rows, CLOSE) == collapse(photos[::-1], rows[::-1], CLOSE) == [[0, 1]]
@@ -201,28 +203,30 @@ def test_no_photo_is_lost_or_shown_twice_and_the_best_come_first(photos: list[Ph
     found = np.random.default_rng(seed).normal(size=(len(photos), 3)).astype(np.float32)
     found /= np.linalg.norm(found, axis=1, keepdims=True) if len(found) else 1
     grouped = collapse(photos, found, CLOSE)
-    assert sorted(place for moment in grouped for place in moment) == list(range(len(photos)))
-    assert [moment[0] for moment in grouped] == sorted(moment[0] for moment in grouped)
-    assert all(moment == sorted(moment) for moment in grouped)
-    groups = [set(group) for group in related(photos)]
-    for moment in grouped:
-        assert len(moment) == 1 or any(set(moment) <= group for group in groups), "only related photos are compared"
-        best = moment[0]
-        for place in moment[1:]:
-            same = any(photos[place].digest == photos[other].digest for other in moment if other != place)
-            assert same or float(found[best] @ found[place]) >= CLOSE.by_name, "each is close to the best"
+    assert sorted(place for group in grouped for place in group) == list(range(len(photos)))
+    assert [group[0] for group in grouped] == sorted(group[0] for group in grouped)
+    assert all(group == sorted(group) for group in grouped)
+    related_places = [set(places) for places in related(photos)]
+    for group in grouped:
+        assert len(group) == 1 or any(set(group) <= places for places in related_places), (
+            "only related photos are compared"
+        )
+        best = group[0]
+        for place in group[1:]:
+            same = any(photos[place].digest == photos[other].digest for other in group if other != place)
+            assert same or float(found[best] @ found[place]) >= CLOSE.by_name, "each is close to the best photo"
 
 
 @given(photos_of_all_kinds, st.integers(0, 1000))
 @settings(max_examples=200, deadline=None)
-def test_two_photos_are_one_moment_or_not_in_whichever_order_they_come(photos: list[Photo], seed: int) -> None:
+def test_the_order_of_two_photos_does_not_change_their_groups(photos: list[Photo], seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(2, 3)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     for one, other in itertools.pairwise(photos):
         assert len(collapse([one, other], rows, CLOSE)) == len(collapse([other, one], rows[::-1], CLOSE))
 
 
-def test_how_close_is_close_follows_from_photos_in_general() -> None:
+def test_thresholds_follow_from_photos_in_general() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3000, 64)).astype(np.float32) + 0.5
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -232,13 +236,13 @@ def test_how_close_is_close_follows_from_photos_in_general() -> None:
     assert close.by_time == pytest.approx(pairs.mean() + 5 * pairs.std(), abs=0.05)
 
 
-def test_where_photos_are_much_alike_anyway_no_more_is_asked_than_there_is_room_for() -> None:
+def test_thresholds_stay_below_one_where_photos_are_similar_in_general() -> None:
     close = SimilarityThresholds.above(0.55, 0.1)
     assert close.by_name == pytest.approx(0.8)
     assert close.by_time == pytest.approx(0.91), "not 1.05, which nothing reaches"
 
 
-def test_a_model_nobody_calibrated_is_judged_by_the_photos_there_are() -> None:
+def test_without_a_calibration_the_library_gives_the_thresholds() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(5000, 32)).astype(np.float32) + 0.3
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Names that nothing in the library has are mistakes, and what is nearest is named."""
+"""A name that nothing in the library has is a mistake, and the nearest name is suggested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = Columns(
 )
 
 
-def objection(query: str, columns: Columns = COLUMNS) -> QueryError:
+def error_of(query: str, columns: Columns = COLUMNS) -> QueryError:
     with pytest.raises(QueryError) as caught:
         check_names(
             parse(query, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
@@ -49,12 +49,12 @@ def objection(query: str, columns: Columns = COLUMNS) -> QueryError:
     ],
 )
 def test_the_nearest_name_is_suggested(query: str, message: str, hint: str) -> None:
-    error = objection(f"beach {query}")
+    error = error_of(f"beach {query}")
     assert (str(error), error.hint) == (message, hint)
     assert (error.start, error.end) == (6, 6 + len(query)), "the place is that of the term"
 
 
-def test_names_that_fit_something_are_none() -> None:
+def test_names_that_match_something_are_accepted() -> None:
     query = 'camera:pixel in:holidays root:pictures -in:"wedding of ann" camera:canon,leica type:nef date:1990'
     with pytest.raises(QueryError, match="leica"):
         check_names(

@@ -1,4 +1,4 @@
-"""The resident matrix ranks exactly what is in it, in whatever order it got there."""
+"""The resident matrix ranks exactly, in whatever order its photos were added."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def search(index: VectorIndex, query: Vectors, limit: int, min_score: float | No
     return [(index.photo(row).path, float(scores[row])) for row in index.best(scores, mask, limit)]
 
 
-def plain(kept: dict[str, Vectors], query: Vectors, limit: int, min_score: float | None) -> list[str]:
+def rank_with_a_loop(kept: dict[str, Vectors], query: Vectors, limit: int, min_score: float | None) -> list[str]:
     """Rank with a loop."""
     scored = [(path, float(row @ query)) for path, row in kept.items()]
     scored = [hit for hit in scored if min_score is None or hit[1] >= min_score]
@@ -43,7 +43,7 @@ def plain(kept: dict[str, Vectors], query: Vectors, limit: int, min_score: float
 
 
 class MatrixAgainstDictionary(RuleBasedStateMachine):
-    """Whatever is done to the matrix is done to a dictionary, and both must rank alike."""
+    """The matrix and a dictionary are changed in the same way, and must rank in the same way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
     @rule(seed=seeds, limit=st.integers(1, 9), low=st.none() | st.floats(-1, 1))
     def search(self, seed: int, limit: int, low: float | None) -> None:
         found = [path for path, _ in search(self.index, vector(seed), limit, low)]
-        expected = plain(self.kept, vector(seed), limit, low)
+        expected = rank_with_a_loop(self.kept, vector(seed), limit, low)
         if found != expected:  # scores that differ in the last bit only may swap
             scores = {path: float(row @ vector(seed)) for path, row in self.kept.items()}
             assert len(found) == len(expected)
@@ -107,7 +107,7 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
             np.testing.assert_array_equal(self.index.vectors(some), np.stack(expected) if some else np.empty((0, DIM)))
 
     @invariant()
-    def every_row_has_the_facts_of_its_photo(self) -> None:
+    def every_row_has_the_values_of_its_photo(self) -> None:
         columns = self.index.columns
         assert len(columns) == len(self.kept)
         for path in self.kept:
@@ -132,7 +132,7 @@ def test_ties_are_decided_by_path_even_at_the_limit() -> None:
     assert [path for path, _ in search(index, vector(1), 2)] == ["a", "b"]
 
 
-def test_no_score_is_above_one_though_rounded_vectors_may_be_longer() -> None:
+def test_no_score_exceeds_one_though_rounded_vectors_may_be_longer() -> None:
     index = VectorIndex()
     long = vector(1) * np.float32(1.001)
     index.put_vector(photo("a"), long)
@@ -155,7 +155,7 @@ def test_the_matrix_grows_without_losing_a_row(count: int) -> None:
         assert np.array_equal(found, vector(number))
 
 
-def test_the_matrix_gives_back_what_deleted_photos_took_and_keeps_the_rest() -> None:
+def test_the_matrix_frees_the_memory_of_deleted_photos_and_keeps_the_rest() -> None:
     index = VectorIndex()
     for number in range(4000):
         index.put_vector(photo(str(number)), vector(number))

@@ -1,4 +1,4 @@
-"""`search`: the command that is meant when none is named."""
+"""`search`, the command that runs if no other is named."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 _PARAMS = {param.name: param for param in METHODS["search"].params}
-_MOST = int(_PARAMS["limit"].high or LIMIT)
-_LONGEST = _PARAMS["sync"].high or 0
+_MAX_LIMIT = int(_PARAMS["limit"].high or LIMIT)
+_MAX_SYNC = _PARAMS["sync"].high or 0
 _BANDS = _PARAMS["min_band"].choices
-_PATIENCE = 30
-_WITH_VALUE = {"--sync": str(_PATIENCE), "--open": "1", "--thumbnails": "auto"}
-"""Options that take a value only after a "=" -> what they mean without: else the query's first word would be it."""
+_SYNC_SECONDS = 30
+_WITH_VALUE = {"--sync": str(_SYNC_SECONDS), "--open": "1", "--thumbnails": "auto"}
+"""Options that take a value only after "=", or the first word of the query would be it -> the value without "="."""
 
 
 class _Search(click.Command):
-    """Takes terms of the query wherever they stand, also those that begin with a dash."""
+    """Accepts terms of the query anywhere among the options, also terms that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options, terms = split_args(self, args, _WITH_VALUE)
@@ -40,8 +40,8 @@ class _Search(click.Command):
         return []
 
 
-def _least(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
-    """Read --min: a band or a probability."""
+def _parse_min(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """Parse --min: a band or a probability."""
     if value is None or value in _BANDS:
         return None if value is None else {"min_band": value}
     try:
@@ -53,16 +53,16 @@ def _least(ctx: click.Context, param: click.Parameter, value: str | None) -> dic
     raise click.BadParameter(f'"{value}" is none of {", ".join(_BANDS)}, and no number from 0 to 1.', ctx, param)
 
 
-def _form(ctx: click.Context, param: click.Parameter, value: str | None) -> Form | None:
+def _parse_format(ctx: click.Context, param: click.Parameter, value: str | None) -> Form | None:
     try:
         return None if value is None else compile_template(value)
     except ValueError as problem:
-        said = str(problem)
-        raise click.BadParameter(said if said.endswith("?") else f"{said}.", ctx, param) from None
+        message = str(problem)
+        raise click.BadParameter(message if message.endswith("?") else f"{message}.", ctx, param) from None
 
 
-def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
-    """Read --exec as a shell would read the command, which none is ever given to."""
+def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """Split --exec into words as a shell would; no shell ever runs it."""
     try:
         words = None if value is None else shlex.split(value)
     except ValueError as problem:
@@ -77,7 +77,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(1, _MOST),
+    type=click.IntRange(1, _MAX_LIMIT),
     default=LIMIT,
     show_default=True,
     metavar="N",
@@ -87,7 +87,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.option(
     "--min",
     "least",
-    callback=_least,
+    callback=_parse_min,
     metavar="BAND",
     help="Show only what is at least strong, likely or weak (the default), or as probable as 0.25.",
 )
@@ -104,88 +104,95 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.option(
     "--sync",
     type=float,
-    callback=in_range(0, _LONGEST),
+    callback=in_range(0, _MAX_SYNC),
     metavar="[=SECONDS]",
-    help=f"First wait, {_PATIENCE} s at most, until every photo that was there before can be found; 75 if that failed.",
+    help=f"First wait, {_SYNC_SECONDS} s at most, until every photo that was there before can be found; "
+    "75 if that failed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by a null character, for xargs -0.")
 @click.option(
-    "--format", "form", callback=_form, metavar="TEXT", help=r"Print this of each hit, e.g. '{score}\t{path}'."
+    "--format", "form", callback=_parse_format, metavar="TEXT", help=r"Print this of each hit, e.g. '{score}\t{path}'."
 )
 @click.option("--grid", is_flag=True, help="Show the pictures, in rows, where the terminal can.")
 @click.option(
     "--thumbnails", metavar="[=HOW]", help="Show a picture beside each hit: auto, kitty, iterm2, sixel or none."
 )
 @click.option(
-    "--open", "opened", type=click.IntRange(1, _MOST), metavar="[=N]", help="Open the best N photos, or the best."
+    "--open", "opened", type=click.IntRange(1, _MAX_LIMIT), metavar="[=N]", help="Open the best N photos, or the best."
 )
 @click.option("--follow", is_flag=True, help="Print new matches as photos arrive, until Ctrl-C.")
 @click.option(
-    "--exec", "command", callback=_words, metavar="CMD", help="With --follow: run this for each, {} being its path."
+    "--exec",
+    "command",
+    callback=_parse_command,
+    metavar="CMD",
+    help="With --follow: run this for each, {} being its path.",
 )
 @with_client
 def search(
-    client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **given: Any
+    client: Client, query: Sequence[str], limit: int, least: dict[str, Any] | None, sync: float | None, **options: Any
 ) -> int:
     """Find photos by what they show, best first: how well they fit, when they were taken, and where they are.
 
     A table for a terminal; score, date and path for a pipe.
     """
-    words = query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
-    terms = {name: _folders(given[name]) if name == "under" else given[name] for name in OPTIONS}
-    text = " ".join([words, *terms_of(terms)]).strip()
-    if wrong := validate_query(text):
-        raise click.UsageError(wrong)
-    _exclude(given, least, sync)
-    cut = {} if given["everything"] else least or dict(CUTOFF_PARAMS)
-    if (score := given["min_score"]) is not None:
+    text = query_of(query, lambda path: os.path.exists(os.path.expanduser(path)))  # noqa: PTH110, PTH111
+    terms = {name: _absolute_folders(options[name]) if name == "under" else options[name] for name in OPTIONS}
+    text = " ".join([text, *terms_of(terms)]).strip()
+    if problem := validate_query(text):
+        raise click.UsageError(problem)
+    _check_options(options, least, sync)
+    cut = {} if options["everything"] else least or dict(CUTOFF_PARAMS)
+    if (score := options["min_score"]) is not None:
         cut = {"min_score": score} | (least or {})
-    params = search_params(text, limit, cut, collapse=not given["expand"])
-    form = JSON if given["as_json"] else NULL if given["null"] else given["form"] or TABLE
-    if given["follow"]:
+    params = search_params(text, limit, cut, collapse=not options["expand"])
+    form = JSON if options["as_json"] else NULL if options["null"] else options["form"] or TABLE
+    if options["follow"]:
         from phsearch.cli.follow import follow  # noqa: PLC0415 - only here
 
-        return follow(client, params, form, given["command"])
-    shares = given["softmax"]
-    if _pictured(given):
+        return follow(client, params, form, options["command"])
+    shares = options["softmax"]
+    if _shows_pictures(options):
         from phsearch.cli.render.images import picture_printer  # noqa: PLC0415 - only here
 
-        show = picture_printer(client, given["thumbnails"] or "auto", grid=given["grid"], shares=shares)
+        show = picture_printer(client, options["thumbnails"] or "auto", grid=options["grid"], shares=shares)
         return run_search(params, form, sync, client=client, show=show)
-    if given["opened"]:
+    if options["opened"]:
         from phsearch.cli.viewer import viewer_printer  # noqa: PLC0415 - only here
 
-        return run_search(params, form, sync, client=client, show=viewer_printer(given["opened"], form, shares=shares))
+        return run_search(
+            params, form, sync, client=client, show=viewer_printer(options["opened"], form, shares=shares)
+        )
     return run_search(params, form, sync, client=client, shares=shares)
 
 
-def _pictured(given: dict[str, Any]) -> bool:
-    return given["grid"] or given["thumbnails"] not in {None, "none"}
+def _shows_pictures(options: dict[str, Any]) -> bool:
+    return options["grid"] or options["thumbnails"] not in {None, "none"}
 
 
-def _folders(given: Sequence[str]) -> list[str]:
-    """Make folders that are there absolute; others are parts of a path."""
-    return [os.path.abspath(each) if os.path.isdir(each) else each for each in given]  # noqa: PTH100, PTH112
+def _absolute_folders(values: Sequence[str]) -> list[str]:
+    """Return existing folders as absolute paths, and other values, which are parts of a path, unchanged."""
+    return [os.path.abspath(each) if os.path.isdir(each) else each for each in values]  # noqa: PTH100, PTH112
 
 
-def _exclude(given: dict[str, Any], least: dict[str, Any] | None, sync: float | None) -> None:
-    """Refuse options that contradict each other."""
-    forms = [name for name, key in _FORMS.items() if given[key]]
-    if len(forms) > 1:
-        raise click.UsageError(f"{forms[0]} and {forms[1]} exclude each other: choose one.")
-    if forms and forms[0] != "--grid" and _pictured(given):
-        raise click.UsageError(f"{forms[0]} is for programs and --thumbnails for people: choose one.")
-    if given["opened"] and _pictured(given):
+def _check_options(options: dict[str, Any], least: dict[str, Any] | None, sync: float | None) -> None:
+    """Raise UsageError for options that contradict each other."""
+    formats = [name for name, key in _FORMATS.items() if options[key]]
+    if len(formats) > 1:
+        raise click.UsageError(f"{formats[0]} and {formats[1]} exclude each other: choose one.")
+    if formats and formats[0] != "--grid" and _shows_pictures(options):
+        raise click.UsageError(f"{formats[0]} is for programs and --thumbnails for people: choose one.")
+    if options["opened"] and _shows_pictures(options):
         raise click.UsageError("--open shows photos in a viewer, --grid and --thumbnails here: choose one.")
-    if given["everything"] and least is not None:
+    if options["everything"] and least is not None:
         raise click.UsageError("--all shows everything and --min does not: choose one.")
-    if given["command"] and not given["follow"]:
+    if options["command"] and not options["follow"]:
         raise click.UsageError("--exec goes with --follow.")
-    if given["follow"] and (given["opened"] or given["grid"] or given["thumbnails"]):
+    if options["follow"] and (options["opened"] or options["grid"] or options["thumbnails"]):
         raise click.UsageError("--follow prints lines: leave --open, --grid and --thumbnails out.")
-    if given["follow"] and (given["softmax"] or sync is not None):
+    if options["follow"] and (options["softmax"] or sync is not None):
         raise click.UsageError("--follow prints each hit when it comes: leave --softmax and --sync out.")
 
 
-_FORMS = {"--json": "as_json", "--null": "null", "--format": "form", "--grid": "grid"}
+_FORMATS = {"--json": "as_json", "--null": "null", "--format": "form", "--grid": "grid"}

@@ -46,7 +46,7 @@ class AlbumStorage(Protocol):
         """Return the path of an album's folder."""
 
     def link_photos(self, name: str, paths: Sequence[str]) -> None:
-        """Make the links in an album's folder those to these photos. Raises StoreError."""
+        """Replace the links in an album's folder by links to these photos. Raises StoreError."""
 
     def forget_album(self, name: str) -> None:
         """Remove an album's links. Raises StoreError."""
