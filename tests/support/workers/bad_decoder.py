@@ -46,9 +46,9 @@ class ColourTower:
     device = "cpu"
     precision = "fp32"
     batch_size = 8
-    why = DeviceChoice("there is no model to run", "colours are few")
+    device_choice = DeviceChoice("there is no model to run", "colours are few")
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def embed(self, things: Sequence[Pixels] | Sequence[str]) -> Vectors:
