@@ -48,7 +48,7 @@ class ColourTower:
     batch_size = 8
     device_choice = DeviceChoice("there is no model to run", "colours are few")
 
-    def __init__(self, *_: object, **_options: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def embed(self, things: Sequence[Pixels] | Sequence[str]) -> Vectors:
