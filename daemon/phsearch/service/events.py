@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _QUEUED = 1000
 
@@ -35,16 +35,15 @@ class Subscription:
 
 
 class EventBus:
-    """Hands every event to all subscribers."""
+    """Hands every event to all subscribers, and sets `activity` at each."""
 
-    def __init__(self) -> None:
+    def __init__(self, activity: asyncio.Event | None = None) -> None:
         self._subscriptions: set[Subscription] = set()
-        self.on_publish: Callable[[], None] = lambda: None
-        """Called at every event."""
+        self._activity = activity or asyncio.Event()
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
         """Tell all subscribers."""
-        self.on_publish()
+        self._activity.set()
         for subscription in self._subscriptions:
             subscription.put({"type": kind, "path": path, **more})
 

@@ -31,15 +31,24 @@ _V = TypeVar("_V")
 
 
 class TimeoutExecutor:
-    """Asks at most `at_once` questions at a time; each may go on for as long as it ticks every `patience` seconds."""
+    """Asks at most `at_once` questions at a time; each may go on for as long as it ticks every `patience` seconds.
 
-    def __init__(self, name: str, patience: float, at_once: int = 2) -> None:
+    `on_hang` is called when a question gets no answer in its time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        patience: float,
+        at_once: int = 2,
+        *,
+        on_hang: Callable[[TimeoutExecutor], None] = lambda _executor: None,
+    ) -> None:
         self._name = name
         self.timeout = patience
         self._slots = asyncio.Semaphore(at_once)
         self._stuck = 0
-        self.on_hang: Callable[[], None] = lambda: None
-        """Called when a question gets no answer in its time."""
+        self._on_hang = on_hang
 
     @property
     def stalled(self) -> bool:
@@ -67,7 +76,7 @@ class TimeoutExecutor:
                 if left <= 0:
                     self._stuck += 1
                     question.done.add_done_callback(self._came_back)
-                    self.on_hang()
+                    self._on_hang(self)
                     raise self._timeout_error()
                 await asyncio.wait({question.done}, timeout=left)
             return question.done.result()

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.domain.throttle.policy import FULL, Power, Pressure, ThrottleState
 from phsearch.service.threads import TimeoutExecutor
@@ -33,8 +33,23 @@ _WAITING_SECONDS = 10.0
 _PATIENCE = 3.0
 
 
+class Workload(Protocol):
+    """What there is to throttle."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work, so that the machine is worth a poll."""
+
+    @property
+    def holds_resources(self) -> bool:
+        """Whether memory or a GPU is held for work that may come."""
+
+
 class IndexingThrottle:
-    """One for all of indexing. `saved` keeps the owner's pause, as (paused, until); it may raise OSError."""
+    """One for all of indexing. `saved` keeps the owner's pause, as (paused, until); it may raise OSError.
+
+    `on_change` is called when the state changes, but not for new figures in its reason.
+    """
 
     def __init__(
         self,
@@ -42,12 +57,15 @@ class IndexingThrottle:
         power: Callable[[], Power],
         pressure: Callable[[], Pressure],
         saved: Callable[[bool, float | None], None],
+        on_change: Callable[[ThrottleState], None] = lambda _state: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._policy = courtesy
         self._ask = power, pressure
         self._saved = saved
+        self._on_change = on_change
+        self._woken: list[asyncio.Event] = []
         self._clock = clock
         self._wall = wall
         self._machine = TimeoutExecutor("power and pressure", _PATIENCE, 1)
@@ -60,21 +78,19 @@ class IndexingThrottle:
         self._wanted = asyncio.Event()
         self._waiting = 0
         self._changed = asyncio.Event()
-        self.busy: Callable[[], bool] = lambda: False
-        """Whether there is work, so that the machine is worth a look."""
-        self.holds_resources: Callable[[], bool] = lambda: False
-        """Whether memory or a GPU is held for work that may come."""
-        self.listeners: list[Callable[[ThrottleState], None]] = []
-        """Called when the pace changes, but for figures in its reason."""
         self.state = FULL
         self._set_state()
 
-    async def run(self) -> None:
+    def wake_on_change(self, event: asyncio.Event) -> None:
+        """Set `event` at every change of the state from now on."""
+        self._woken.append(event)
+
+    async def run(self, workload: Workload) -> None:
         """Look while there is work, until cancelled."""
         while True:
             self._wanted.clear()
             await self._wanted.wait()
-            while (busy := self.busy()) or self._waiting or self.holds_resources():
+            while (busy := workload.busy) or self._waiting or workload.holds_resources:
                 await self.poll()
                 await self._change(_LOOK_SECONDS if busy else _WAITING_SECONDS)
 
@@ -185,8 +201,9 @@ class IndexingThrottle:
         log.info("indexing %s", now)
         self._changed.set()
         self._changed = asyncio.Event()
-        for listener in self.listeners:
-            listener(now)
+        for event in self._woken:
+            event.set()
+        self._on_change(now)
 
     async def _change(self, seconds: float) -> None:
         """Wait until the pace changes, or for so many seconds."""

@@ -28,15 +28,16 @@ class Scene:
     hangs: float = 0.0
     wall: float = 1_800_000_000.0
     busy: bool = True
+    holds_resources: bool = False
     looks: int = 0
     saved: list[tuple[bool, float | None]] = field(default_factory=list)
     paces: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         courtesy = ThrottlePolicy(CourtesyConfig(share=0.5))
-        self.throttle = IndexingThrottle(courtesy, self._look, Pressure, self._save, wall=lambda: self.wall)
-        self.throttle.busy = lambda: self.busy
-        self.throttle.listeners.append(self._note)
+        self.throttle = IndexingThrottle(
+            courtesy, self._look, Pressure, self._save, on_change=self._note, wall=lambda: self.wall
+        )
 
     def _look(self) -> Power:
         self.looks += 1
@@ -53,7 +54,7 @@ class Scene:
 def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power = MAINS) -> Scene:
     async def playing() -> Scene:
         scene = Scene(power)
-        running = asyncio.ensure_future(scene.throttle.run())
+        running = asyncio.ensure_future(scene.throttle.run(scene))
         async with asyncio.timeout(20):
             await scenario(scene)
         running.cancel()

@@ -31,8 +31,7 @@ def test_a_question_is_answered_or_fails_as_it_does() -> None:
 def test_a_question_without_an_answer_fails_in_its_time_all_others_at_once_until_the_disk_is_back() -> None:
     async def scenario() -> None:
         release, told = threading.Event(), []
-        disk = TimeoutExecutor("test", 0.2, at_once=1)
-        disk.on_hang = lambda: told.append(disk.stalled)
+        disk = TimeoutExecutor("test", 0.2, at_once=1, on_hang=lambda disk: told.append(disk.stalled))
         with pytest.raises(TimeoutError, match=r"has not answered for 0\.2 s"):
             await disk.run(lambda _tick: release.wait())
         assert told == [True]

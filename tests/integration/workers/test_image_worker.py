@@ -80,9 +80,8 @@ class Stage:
         limits = WorkerLimits(patience, memory, lambda _loaded: 1000)
         model: Any = Model()
         self.throttle = at_ease()
-        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle)
         self.outcomes: dict[str, EmbedResult] = {}
-        self.image_worker.on_result = self._take
+        self.image_worker = ImageWorker(command, model, Batcher(4, ahead), 60, limits, self.throttle, self._take)
 
     def _take(self, result: EmbedResult) -> None:
         assert result.photo.path not in self.outcomes

@@ -85,6 +85,7 @@ class ImageWorker:
         keep_alive: float,
         limits: WorkerLimits,
         throttle: IndexingThrottle,
+        on_result: Callable[[EmbedResult], None],
     ) -> None:
         self._command = command
         self._model = model
@@ -94,16 +95,16 @@ class ImageWorker:
         self._outdated = False
         self._throttle = throttle
         self._duty_cycle = DutyCycle()
-        throttle.listeners.append(lambda _pace: self._work_added.set())
         self.stage_totals = StageTotals()
         self.worker_stats = WorkerStats()
         self._work_added = asyncio.Event()
+        throttle.wake_on_change(self._work_added)
         self._progress = asyncio.Event()
         self._withdrawn: list[str] = []
         self._sandbox_outdated = False
         self._checks = PendingChecks()
         self._message_seen = 0
-        self.on_result: Callable[[EmbedResult], None]
+        self._on_result = on_result
         self.running = False
         self.name = "the index worker"
 
@@ -114,7 +115,7 @@ class ImageWorker:
         self._work_added.set()
 
     def submit_job(self, job: EmbedJob) -> None:
-        """Queue a photo for embedding; its outcome goes to `on_outcome`."""
+        """Queue a photo for embedding; its outcome goes to `on_result`."""
         self._batcher.add_job(job)
         self._work_added.set()
 
@@ -366,7 +367,7 @@ class ImageWorker:
         self._work_added.set()
 
     def _deliver(self, result: EmbedResult) -> None:
-        (self._checks.resolve if result.photo.check else self.on_result)(result)
+        (self._checks.resolve if result.photo.check else self._on_result)(result)
 
     def _handle_exit(self, exit_: WorkerExit, monitor: LimitMonitor) -> None:
         self.worker_stats.failed(exit_.cause, "killed (SIGKILL)" if exit_.cause == "killed" else exit_.reason)
