@@ -86,7 +86,7 @@ async def _serve(
 
     notifier = Notifier(env)
     worker_env = worker_commands.worker_env(env, settings.paths.state)
-    parts = build_index(settings.config, settings.paths, worker_env, store, program)
+    parts = build_index(config=settings.config, paths=settings.paths, env=worker_env, store=store, program=program)
     front = build_api(parts, settings, read, worker_env, store, program, notifier)
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
     executors = parts.executors
@@ -110,8 +110,9 @@ async def _serve(
                 front.reload,
                 front.albums,
             )
-            tasks = [group.create_task(part.run()) for part in (*running, parts.throttle)]
-            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.router.activity)))
+            tasks = [group.create_task(part.run()) for part in running]
+            tasks.append(group.create_task(parts.throttle.run(parts.workload)))
+            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.activity)))
             await stopping.wait()
             log.info("stopping")
             notifier.notify_stopping()

@@ -140,6 +140,10 @@ class TableStats:
     former: bool = False
 
 
+RootState = Literal["starting", "scanning", "watching", "polling", "offline"]
+"""What is being done for a root. A "polling" one is scanned on a timer because changes may go unseen."""
+
+
 # --- what the watcher tells ---------------------------------------------------------------------------------------
 
 

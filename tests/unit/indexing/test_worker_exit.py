@@ -23,7 +23,7 @@ GB = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("death", "reason", "cause"),
+    ("exit_", "reason", "cause"),
     [
         (worker_exit.exited(-11), "its decoder crashed (SIGSEGV)", "crash"),
         (worker_exit.exited(-6), "its decoder crashed (SIGABRT)", "crash"),
@@ -35,7 +35,7 @@ GB = 1 << 30
         (worker_exit.memory_exceeded(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
     ],
 )
-def test_every_kind_of_death_has_its_sentence(exit_: worker_exit.WorkerExit, reason: str, cause: str) -> None:
+def test_every_kind_of_exit_has_its_sentence(exit_: worker_exit.WorkerExit, reason: str, cause: str) -> None:
     assert (exit_.reason, exit_.cause) == (reason, cause)
 
 

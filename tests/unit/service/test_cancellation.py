@@ -15,7 +15,7 @@ def test_a_writer_that_is_woken_and_told_to_end_at_once_ends(turns: int) -> None
     async def scenario() -> None:
         executor = SerialExecutor("store")
         # Never idle, so that it would gather for seconds before it asks for its store, which there is none of.
-        writer = StoreWriter(None, executor, idle=lambda: False)  # type: ignore[arg-type]
+        writer = StoreWriter(store=None, executor=executor, idle=lambda: False)  # type: ignore[arg-type]
         running = asyncio.ensure_future(writer.run())
         await asyncio.sleep(0.01)
         writer.delete_photo("/photos/x.png")

@@ -83,15 +83,16 @@ class StoreWriter:
 
     def __init__(
         self,
+        *,
         store: Store,
         executor: SerialExecutor,
         idle: Callable[[], bool],
-        give_back: Callable[[], None] = lambda: None,
+        release_memory: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._executor = executor
         self._idle = idle
-        self._malloc_trim = give_back
+        self._release_memory = release_memory
         self.stage_totals = StageTotals()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
@@ -221,7 +222,7 @@ class StoreWriter:
     async def _optimize(self) -> float | None:
         left = await self._executor.submit(self._store.optimize)
         self.optimized_at = time.time()
-        await self._executor.submit(self._malloc_trim)
+        await self._executor.submit(self._release_memory)
         return left
 
     def _recovered(self) -> None:

@@ -53,6 +53,7 @@ class Reconciler:
 
     def __init__(
         self,
+        *,
         root: str,
         roots: Roots,
         scanner: Scanner,
@@ -60,7 +61,7 @@ class Reconciler:
         volume_tracker: VolumeTracker,
         library: Library,
         pipeline: RootPipeline,
-        brake: MassDeletionGuard,
+        deletion_guard: MassDeletionGuard,
     ) -> None:
         self._root = root
         self._roots = roots
@@ -69,7 +70,7 @@ class Reconciler:
         self._volume_tracker = volume_tracker
         self._library = library
         self._pipeline = pipeline
-        self.deletion_guard = brake
+        self.deletion_guard = deletion_guard
         self._here: dict[str, str] = {}
         self.suspect_empty = False
         self.confirmed = False

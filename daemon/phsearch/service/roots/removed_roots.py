@@ -49,6 +49,7 @@ class RemovedRoots:
 
     def __init__(
         self,
+        *,
         records: RemovedRootsFile,
         settings: WatchConfig,
         outside: Iterable[tuple[str, str]],

@@ -41,6 +41,7 @@ class SyncBarrier:
 
     def __init__(
         self,
+        *,
         watcher: Watcher,
         monitors: Mapping[str, RootMonitor],
         router: PipelineRouter,

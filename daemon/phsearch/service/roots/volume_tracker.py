@@ -34,17 +34,18 @@ class VolumeTracker:
 
     def __init__(
         self,
+        *,
         root: str,
         roots: Roots,
         mounts: Callable[[], Mounts],
-        look: Callable[[str], PhotoFile | NotAFile | None],
+        check_path: Callable[[str], PhotoFile | NotAFile | None],
         known: Collection[Volume],
         writer: StoreWriter,
     ) -> None:
         self.root = root
         self._roots = roots
         self._mounts = mounts
-        self._stat_path = look
+        self._check_path = check_path
         self._real = root
         self._known = {volume.path: volume for volume in of_root(root, roots, known)}
         self._noted = dict(self._known)
@@ -133,6 +134,6 @@ class VolumeTracker:
 
     def _stat(self, path: str) -> PhotoFile | NotAFile | OSError | None:
         try:
-            return self._stat_path(path)
+            return self._check_path(path)
         except OSError as error:
             return error

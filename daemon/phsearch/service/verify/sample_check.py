@@ -71,7 +71,7 @@ class SampleCheck:
     async def _read(self, photo: Photo, findings: Report) -> Mismatch | None:
         pipeline = self._router.pipeline_of(photo.path)
         try:
-            content = await pipeline.digest_path(photo.path) if pipeline is not None else None
+            content = await pipeline.disk.digest_path(photo.path) if pipeline is not None else None
         except (FileNotFoundError, UnreadableImageError):
             content = None  # a moment ago it was there, and no empty file
         except OSError as error:
