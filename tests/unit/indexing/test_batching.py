@@ -223,6 +223,6 @@ def test_photos_of_a_root_that_is_gone_are_taken_out_wherever_they_are() -> None
     assert batcher.take_back("/gone") == []
     assert [photo.path for photo in batcher.take_back("/here")] == ["0"]
     assert batcher.overdue(10) == []
-    assert batcher.worker_exited(CRASH, late=["0"]) == []
+    assert batcher.worker_exited(CRASH, overdue=["0"]) == []
     assert names(batcher.next_batch()) == ["2"]
     assert batcher.waiting == 4
