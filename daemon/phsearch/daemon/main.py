@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
             _discard_index(settings.paths.state)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, wanted only by a daemon that will run
 
-        status = run.run(settings, source.read, env, listener, worker)
+        status = run.run(settings=settings, read_settings=source.read, env=env, inherited=listener, worker=worker)
         os.close(lock)
     except PhsearchError as error:
         _print_error(error, env, listener)
