@@ -10,17 +10,13 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.config import CourtesyConfig
 from phsearch.daemon import compose_index
-from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy, ThrottleState
+from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
 from phsearch.service.throttle import IndexingThrottle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
 NOWHERE = "/nowhere"
@@ -29,22 +25,20 @@ NOWHERE = "/nowhere"
 def use() -> None:
     """Make the daemon of this process read the folder that the environment names."""
     folder = Path(os.environ.get(VARIABLE, NOWHERE))
-    vars(compose_index)["PowerSupplies"] = partial(PowerSupplyReader, folder / "power_supply")
-    vars(compose_index)["Pressures"] = partial(
+    vars(compose_index)["PowerSupplyReader"] = partial(PowerSupplyReader, folder / "power_supply")
+    vars(compose_index)["PressureReader"] = partial(
         PressureReader, folder / "pressure", folder / "groups", folder / "cgroup"
     )
 
 
-def at_ease(on_state_change: Callable[[ThrottleState], None] = lambda _: None) -> IndexingThrottle:
+def at_ease() -> IndexingThrottle:
     """Return the throttle of a machine without pressure, that never slows down by itself."""
     return IndexingThrottle(
         policy=ThrottlePolicy(CourtesyConfig()),
         read_power=Power,
         read_pressure=Pressure,
         save_pause=lambda _paused, _until: None,
-        is_busy=lambda: False,
-        holds_resources=lambda: False,
-        on_state_change=on_state_change,
+        on_state_change=lambda _state: None,
     )
 
 

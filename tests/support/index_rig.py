@@ -1,4 +1,4 @@
-"""One daemon's parts in a test's hands: real ones, but for a watcher and an embedder that do as they are told."""
+"""The parts of one daemon for a test: real ones, except a watcher and an embedder that the test directs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Fingerprint, ModelIdentity
 from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
+from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.router import PipelineRouter
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.roots.event_dispatcher import FsEventDispatcher
 from phsearch.service.roots.manager import RootManager
 from phsearch.service.roots.removed_roots import RemovedRoots
-from phsearch.service.roots.root import WatchedRootFactory
+from phsearch.service.roots.root_monitors import RootMonitors
+from phsearch.service.roots.shared import SharedParts
+from phsearch.service.roots.sync_barrier import SyncBarrier
 from phsearch.service.threads import SerialExecutor
 from support.fake_power import at_ease
 from support.workers.colour import PREPROCESS, photo_vector
@@ -150,7 +153,7 @@ def _unchanged(photo: EmbedJob) -> bool:
 
 
 class Life:
-    """The parts of one daemon from its start to its end, put together as `assembly.indexing` does it."""
+    """The parts of one daemon from its start to its end, put together as `compose_index` does it."""
 
     def __init__(
         self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
@@ -159,12 +162,12 @@ class Life:
         self.store = LanceStore(state, "colour")
         self.store.create_or_check(IDENTITY)
         self.library, self.index, outside = compose_index.load_index(self.store, self.roots)
-        self._lanes = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")
+        self._executors = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")
         self.rank_executor = rank_executor
-        events = EventBus()
-        self.watcher = ScriptedWatcher()
-        self.image_worker = PatientEmbedder(forward_passes, self._on_result)
-        self.writer = StoreWriter(self.store, store_executor, idle=lambda: self.router.pending == 0)
+        activity = asyncio.Event()
+        events = EventBus(activity)
+        self.router = PipelineRouter(self.roots)
+        self.writer = StoreWriter(store=self.store, executor=store_executor, idle=self.router.idle)
         photo_index = PhotoIndex(
             library=self.library,
             index=self.index,
@@ -175,36 +178,52 @@ class Life:
             events=events,
             roots=self.roots,
         )
-        self.router = PipelineRouter(self.roots, cast("ImageWorker", self.image_worker), photo_index.cache_vector)
-        file = RemovedFile(state / "removed.json")
-        self.removed = RemovedRoots(file, watch, outside, self.store, store_executor, self.writer)
-        builder = WatchedRootFactory(
-            self.roots,
-            self.watcher,
-            MountTable().read,
-            digest,
-            "test",
-            photo_index,
-            self.router,
-            self.writer,
-            events,
-            at_ease().acquire,
+        in_flight = InFlightContents(photo_index.cache_vector)
+        self.image_worker = PatientEmbedder(forward_passes, in_flight.on_embed_result)
+        self.watcher = ScriptedWatcher()
+        self.removed = RemovedRoots(
+            records=RemovedFile(state / "removed.json"),
+            settings=watch,
+            outside=outside,
+            store=self.store,
+            executor=store_executor,
+            writer=self.writer,
         )
+        self.monitors = RootMonitors()
+        throttle = at_ease()
         self.manager = RootManager(
-            self.roots,
-            watch,
-            builder,
-            compose_index.scanner_factory(self.roots, state / "albums"),
-            self.watcher,
-            lambda _: self.watcher.watched.clear(),
-            photo_index,
-            self.router,
-            events,
-            self.removed,
-            self.store.load_volumes(),
+            shared=SharedParts(
+                roots=self.roots,
+                watcher=self.watcher,
+                mounts=MountTable().read,
+                digest=digest,
+                disk_thread_init=lambda: None,
+                decoder="test",
+                photo_index=photo_index,
+                writer=self.writer,
+                router=self.router,
+                in_flight=in_flight,
+                image_worker=cast("ImageWorker", self.image_worker),
+                throttle=throttle,
+                events=events,
+                activity=activity,
+            ),
+            watch=watch,
+            monitors=self.monitors,
+            removed=self.removed,
+            make_scanner=compose_index.scanner_factory(self.roots, state / "albums"),
+            rewatch=lambda _: self.watcher.watched.clear(),
+            volumes=self.store.load_volumes(),
         )
-        self.monitors = self.manager.monitors
-        self.dispatcher = FsEventDispatcher(self.roots, self.monitors, photo_index, self.router, lambda _: None)
+        self.dispatcher = FsEventDispatcher(
+            roots=self.roots,
+            monitors=self.monitors,
+            photo_index=photo_index,
+            router=self.router,
+            sync_barrier=SyncBarrier(
+                watcher=self.watcher, monitors=self.monitors, router=self.router, throttle=throttle
+            ),
+        )
         runs = (self.manager.run(), self.writer.run(), self.removed.run())
         self._tasks = [asyncio.ensure_future(work) for work in runs]
 
@@ -214,12 +233,9 @@ class Life:
         monitors = self.monitors.values()
         return bool(self.image_worker.pending or self.router.pending or any(monitor.busy for monitor in monitors))
 
-    def _on_result(self, result: EmbedResult) -> None:
-        self.router.on_embed_result(result)
-
     async def drain(self) -> None:
         """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
-        for executor in self._lanes:
+        for executor in self._executors:
             await executor.submit(int)
 
     def check(self) -> None:
@@ -236,6 +252,6 @@ class Life:
         if flush:
             self.manager.close()
             await self.writer.flush()
-        for executor in self._lanes:
+        for executor in self._executors:
             executor.close()
         self.store.close()

@@ -1,7 +1,8 @@
-"""What is known of the photos, and what changes it."""
+"""Build the parts that find, index and watch photos."""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 from dataclasses import dataclass
@@ -23,13 +24,16 @@ from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.throttle.policy import ThrottlePolicy
 from phsearch.service.events import EventBus
+from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.router import PipelineRouter
 from phsearch.service.indexing.store_writer import StoreWriter
+from phsearch.service.indexing.workload import IndexingWorkload
 from phsearch.service.roots.event_dispatcher import FsEventDispatcher
 from phsearch.service.roots.manager import RootManager, ignore_rules_of
 from phsearch.service.roots.removed_roots import RemovedRoots
-from phsearch.service.roots.root import WatchedRootFactory
+from phsearch.service.roots.root_monitors import RootMonitors
+from phsearch.service.roots.shared import SharedParts
 from phsearch.service.roots.sync_barrier import SyncBarrier
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.throttle import IndexingThrottle
@@ -45,13 +49,15 @@ if TYPE_CHECKING:
     from phsearch.domain.throttle.policy import ThrottleState
     from phsearch.service.workers.process import WorkerCommand
 
-_AHEAD = 3
+_BATCHES_AHEAD = 3
+_BATCH_SIZE = 16
+"""Until the worker says what its device can hold."""
 _STORE_PATIENCE = 1800.0
-"""A million photos' table is 1.5 GB, and on a card that writes 2 MB/s tidying it up takes 25 minutes. Whoever is ended
-before that begins again at the next start, and would never come to the end of it."""
+"""A million photos take 1.5 GB, and on a card that writes 2 MB/s compacting them takes 25 minutes. If we were killed
+before that, the next start would begin it again, and it would never end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Executors:
     """The threads for blocking work."""
 
@@ -60,24 +66,26 @@ class Executors:
     verify: SerialExecutor
 
     def close(self) -> None:
-        """End them; who waits for the store comes first."""
+        """End the threads, those first that may wait for another."""
         for executor in (self.verify, self.rank, self.store):
             executor.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexParts:
-    """The parts that keep the index."""
+    """The parts that keep the index. `activity` is set when there is something to do."""
 
     roots: Roots
     library: Library
     index: VectorIndex
     executors: Executors
+    activity: asyncio.Event
     events: EventBus
     model: ModelState
     throttle: IndexingThrottle
     worker_command: Callable[[Config], WorkerCommand]
     image_worker: ImageWorker
+    workload: IndexingWorkload
     writer: StoreWriter
     photo_index: PhotoIndex
     router: PipelineRouter
@@ -89,41 +97,18 @@ class IndexParts:
 
 
 def build_index(
-    config: Config, places: Paths, env: Mapping[str, str], store: Store, program: tuple[str, ...]
+    *, config: Config, paths: Paths, env: Mapping[str, str], store: Store, program: tuple[str, ...]
 ) -> IndexParts:
-    """Put them together; nothing runs yet. Raises StoreError."""
-    roots = Roots(places.roots)
+    """Return the parts, put together. Nothing runs yet, but the event loop must. Raises StoreError."""
+    roots = Roots(paths.roots)
     library, index, outside = load_index(store, roots)
-    executors = Executors(SerialExecutor("store", _STORE_PATIENCE), SerialExecutor("rank"), SerialExecutor("verify"))
-    events = EventBus(on_publish=lambda: router.wake())  # noqa: PLW0108 - the router comes later
-    model = ModelState(
-        name=config.model.name, pretrained=config.model.pretrained, store=store, executor=executors.store
+    executors = Executors(
+        store=SerialExecutor("store", _STORE_PATIENCE), rank=SerialExecutor("rank"), verify=SerialExecutor("verify")
     )
-
-    def on_state_change(state: ThrottleState) -> None:
-        image_worker.throttle_changed()
-        events.publish("pace", "", state=state.state, text=str(state))
-
-    throttle = _throttle(
-        config,
-        places,
-        is_busy=lambda: router.pending > 0 or image_worker.busy,
-        holds_resources=lambda: image_worker.running,
-        on_state_change=on_state_change,
-    )
-    command = functools.partial(
-        worker_commands.index_worker, env=env, program=program, roots=lambda: manager.online_roots
-    )
-    image_worker = ImageWorker(
-        command=command(config),
-        model=model,
-        batcher=Batcher(config.model.batch_size or 16, _AHEAD),
-        keep_alive=config.index.keep_alive_seconds,
-        limits=worker_commands.index_worker_limits(config.index),
-        throttle=throttle,
-        on_result=lambda result: router.on_embed_result(result),  # noqa: PLW0108 - it is made below
-    )
-    writer = StoreWriter(store, executors.store, idle=lambda: router.pending == 0, give_back=processes.malloc_trim)
+    activity = asyncio.Event()
+    events = EventBus(activity)
+    router = PipelineRouter(roots)
+    writer = StoreWriter(store=store, executor=executors.store, idle=router.idle, release_memory=processes.malloc_trim)
     photo_index = PhotoIndex(
         library=library,
         index=index,
@@ -134,70 +119,100 @@ def build_index(
         events=events,
         roots=roots,
     )
-    router: PipelineRouter = PipelineRouter(roots, image_worker, photo_index.cache_vector)
-    file = RemovedFile(places.state.removed_roots_file)
-    removed = RemovedRoots(file, config.watch, outside, store, executors.store, writer)
+
+    throttle = _throttle(config, paths, events)
+    monitors = RootMonitors()
+    worker_command = functools.partial(
+        worker_commands.index_worker, env=env, program=program, roots=monitors.online_roots
+    )
+    model = ModelState(
+        name=config.model.name, pretrained=config.model.pretrained, store=store, executor=executors.store
+    )
+    in_flight = InFlightContents(photo_index.cache_vector)
+    image_worker = ImageWorker(
+        command=worker_command(config),
+        model=model,
+        batcher=Batcher(config.model.batch_size or _BATCH_SIZE, _BATCHES_AHEAD),
+        keep_alive=config.index.keep_alive_seconds,
+        limits=worker_commands.index_worker_limits(config.index),
+        throttle=throttle,
+        on_result=in_flight.on_embed_result,
+    )
+
     watcher, rewatch = _watcher(config.watch, roots)
-    builder = WatchedRootFactory(
-        roots,
-        watcher,
-        MountTable().read,
-        digest,
-        worker_commands.decoder_versions(),
-        photo_index,
-        router,
-        writer,
-        events,
-        throttle.acquire,
-        disk_thread_init=set_lowest_ioprio,
+    removed = RemovedRoots(
+        records=RemovedFile(paths.state.removed_roots_file),
+        settings=config.watch,
+        outside=outside,
+        store=store,
+        executor=executors.store,
+        writer=writer,
     )
-    manager: RootManager = RootManager(
-        roots,
-        config.watch,
-        builder,
-        scanner_factory(roots, places.state.albums),
-        watcher,
-        rewatch,
-        photo_index,
-        router,
-        events,
-        removed,
-        store.load_volumes(),
+    manager = RootManager(
+        shared=SharedParts(
+            roots=roots,
+            watcher=watcher,
+            mounts=MountTable().read,
+            digest=digest,
+            disk_thread_init=set_lowest_ioprio,
+            decoder=worker_commands.decoder_versions(),
+            photo_index=photo_index,
+            writer=writer,
+            router=router,
+            in_flight=in_flight,
+            image_worker=image_worker,
+            throttle=throttle,
+            events=events,
+            activity=activity,
+        ),
+        watch=config.watch,
+        monitors=monitors,
+        removed=removed,
+        make_scanner=scanner_factory(roots, paths.state.albums),
+        rewatch=rewatch,
+        volumes=store.load_volumes(),
     )
-    sync_barrier = SyncBarrier(watcher, manager.monitors, router, throttle)
-    dispatcher = FsEventDispatcher(roots, manager.monitors, photo_index, router, sync_barrier.on_mark)
+    sync_barrier = SyncBarrier(watcher=watcher, monitors=monitors, router=router, throttle=throttle)
+    dispatcher = FsEventDispatcher(
+        roots=roots, monitors=monitors, photo_index=photo_index, router=router, sync_barrier=sync_barrier
+    )
     return IndexParts(
-        roots,
-        library,
-        index,
-        executors,
-        events,
-        model,
-        throttle,
-        command,
-        image_worker,
-        writer,
-        photo_index,
-        router,
-        removed,
-        watcher,
-        manager,
-        sync_barrier,
-        dispatcher,
+        roots=roots,
+        library=library,
+        index=index,
+        executors=executors,
+        activity=activity,
+        events=events,
+        model=model,
+        throttle=throttle,
+        worker_command=worker_command,
+        image_worker=image_worker,
+        workload=IndexingWorkload(router, image_worker),
+        writer=writer,
+        photo_index=photo_index,
+        router=router,
+        removed=removed,
+        watcher=watcher,
+        manager=manager,
+        sync_barrier=sync_barrier,
+        dispatcher=dispatcher,
     )
 
 
 def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
-    """Load the index. What lies in no root now is not shown: its paths are given, each with the root it had."""
+    """Load the index. Return its photos, their vectors, and the paths in no root, each with the root it had.
+
+    What is in no root now is in neither of the first two: it is not shown. Raises StoreError.
+    """
     photos, vectors = store.load()
     rows = [row for row, photo in enumerate(photos) if roots.root_of(photo.path) is not None]
-    # Roots may have been nested otherwise when the photo was indexed.
+    # The roots may have been other ones when the photo was indexed.
     inside = [dataclasses.replace(photos[row], root=roots.root_of(photos[row].path) or "") for row in rows]
     failures = store.load_failures()
     index = VectorIndex()
     index.load(inside, vectors[rows])
     outside = [(photo.path, photo.root) for photo in photos if roots.root_of(photo.path) is None]
-    # Of failures it is not on record which root they had; mostly there are photos that tell.
+    # The store does not have the roots of failures. Photos beside them mostly show which they were.
     former = Roots(root for _, root in outside)
     lost = [failure.path for failure in failures if roots.root_of(failure.path) is None]
     outside += [(path, former.root_of(path) or path.rpartition("/")[0]) for path in lost]
@@ -205,38 +220,33 @@ def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[t
 
 
 def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], FolderScanner]:
-    """Give what makes the scanner by the settings of a time."""
+    """Return what makes a scanner by the settings it is given."""
     return lambda watch: FolderScanner(
         roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=str(albums)
     )
 
 
-def _throttle(
-    config: Config,
-    places: Paths,
-    *,
-    is_busy: Callable[[], bool],
-    holds_resources: Callable[[], bool],
-    on_state_change: Callable[[ThrottleState], None],
-) -> IndexingThrottle:
+def _throttle(config: Config, paths: Paths, events: EventBus) -> IndexingThrottle:
     """Build the throttle. A pause from before the last end goes on."""
-    policy, file = ThrottlePolicy(config.courtesy), PauseFile(places.state.pause_file)
+    policy, file = ThrottlePolicy(config.courtesy), PauseFile(paths.state.pause_file)
     paused, until = file.load()
     if paused:
         policy.pause(until)
+
+    def publish(state: ThrottleState) -> None:
+        events.publish("pace", "", state=state.state, text=str(state))
+
     return IndexingThrottle(
         policy=policy,
         read_power=PowerSupplyReader().read,
         read_pressure=PressureReader().read,
         save_pause=file.save,
-        is_busy=is_busy,
-        holds_resources=holds_resources,
-        on_state_change=on_state_change,
+        on_state_change=publish,
     )
 
 
 def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callable[[WatchConfig], None]]:
-    """Give the watcher, and what has it keep to other settings."""
+    """Return the watcher, and what makes it use other settings."""
     remote = RemoteMountPoints()
 
     def make(watch: WatchConfig) -> FolderWatcher:

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
             _discard_index(settings.paths.state.index)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
 
-        status = run.run(settings, source.read, env, listener, worker)
+        status = run.run(settings=settings, read_settings=source.read, env=env, inherited=listener, worker=worker)
         os.close(lock)
     except PhsearchError as error:
         _print_error(error, env, listener)

@@ -1,7 +1,7 @@
-"""A daemon from its start to its end.
+"""Runs the daemon from its start to its end.
 
-Start: store, socket, watcher, ready, workers, reconcile. Stop: socket, watcher, what is under way, store. What it is
-made of is put together in `assembly`, to be read aloud: `workers`, `indexing`, `answering`, `live`.
+Start: store, socket, watcher, ready, workers, scans. Stop: socket, watcher, what is under way, store. Its parts are
+built in `compose_index` and `compose_api`.
 """
 
 from __future__ import annotations
@@ -40,40 +40,51 @@ _STOP_SECONDS = 10.0
 
 
 def run(
+    *,
     settings: Settings,
-    read: Callable[[], Settings],
+    read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     inherited: socket.socket | None,
     worker: tuple[str, ...] | None = None,
 ) -> int:
-    """Run until SIGTERM or SIGINT; gives the exit status. Raises PhsearchError when it cannot start.
+    """Run until SIGTERM or SIGINT; return the exit status. Raises PhsearchError when it cannot start.
 
-    `read` reads the settings again; `inherited` is the listening socket where systemd holds one for us; `worker` is the
-    program of a worker process where it is not ours.
+    `read_settings` reads them again. `inherited` is the listening socket where systemd holds one for us. `worker` is
+    the program of a worker process where it is not the usual one.
     """
-    config, places = settings.config, settings.paths
+    config, paths = settings.config, settings.paths
     os.umask(0o077)
-    # Before there is something to reload it would end us, and systemd takes that for a wish to stay down.
+    # By default it would end us until there is a handler, and systemd would not start us again.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _limit_malloc_arenas()
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
     name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
-    store = LanceStore(places.state.index, name)
+    store = LanceStore(paths.state.index, name)
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
-        with contextlib.nullcontext(inherited) if inherited else bound_socket(places.socket) as listener:
-            asyncio.run(_serve(settings, read, env, store, listener, worker or worker_commands.PROGRAM))
+        with contextlib.nullcontext(inherited) if inherited else bound_socket(paths.socket) as listener:
+            asyncio.run(
+                _serve(
+                    settings=settings,
+                    read_settings=read_settings,
+                    env=env,
+                    store=store,
+                    listener=listener,
+                    program=worker or worker_commands.PROGRAM,
+                )
+            )
     finally:
         store.close()
     return 0
 
 
 async def _serve(
+    *,
     settings: Settings,
-    read: Callable[[], Settings],
+    read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
     listener: socket.socket,
@@ -86,8 +97,8 @@ async def _serve(
 
     notifier = SystemdNotifier(env)
     worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
-    parts = build_index(settings.config, settings.paths, worker_env, store, program)
-    front = build_api(parts, settings, read, worker_env, store, program, notifier)
+    parts = build_index(config=settings.config, paths=settings.paths, env=worker_env, store=store, program=program)
+    front = build_api(parts, settings, read_settings, worker_env, store, program, notifier)
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
     executors = parts.executors
     monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)
@@ -96,7 +107,7 @@ async def _serve(
     await front.server.start(listener)
     parts.watcher.start(parts.dispatcher.dispatch_threadsafe)
     notifier.notify_ready()
-    beating = asyncio.create_task(heartbeat.run())  # until the very end: stopping is work that may hang, too
+    beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, listener.getsockname())
     try:
@@ -110,8 +121,9 @@ async def _serve(
                 front.reload,
                 front.albums,
             )
-            tasks = [group.create_task(part.run()) for part in (*running, parts.throttle)]
-            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.router.activity)))
+            tasks = [group.create_task(part.run()) for part in running]
+            tasks.append(group.create_task(parts.throttle.run(parts.workload)))
+            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.activity)))
             await stopping.wait()
             log.info("stopping")
             notifier.notify_stopping()
@@ -129,15 +141,15 @@ async def _serve(
 
 
 def _limit_malloc_arenas() -> None:
-    """Have libraries that are yet to be imported keep less of the memory they no longer need."""
+    """Make libraries that are imported later keep less memory that they do not need any more."""
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-    # Arrow's own allocator grows for as long as it is used: by 100 MB and more in 1,000 batches, where the C library's
-    # grows by 30 and then no more.
+    # Arrow's own allocator grows all the time: by 100 MB and more in 1,000 batches. That of the C library grows by
+    # 30 MB, and then no more.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def _sighup_handler(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:
-    """Give what SIGHUP does: the terminal we were started from was closed, or else somebody wants a reload."""
+    """Return what SIGHUP does: stop where the terminal we were started from was closed, otherwise reload."""
     at_terminal = sys.stderr.isatty()
     return lambda: stop() if at_terminal and not sys.stderr.isatty() else reload()
 
@@ -150,14 +162,14 @@ async def _final_flush(writer: StoreWriter) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _status_loop(notifier: SystemdNotifier, status: StatusReporter, stirred: asyncio.Event) -> None:
-    """Measure the rate and tell systemd, once a second while there is work; a daemon at rest never wakes for it."""
+async def _status_loop(notifier: SystemdNotifier, status: StatusReporter, activity: asyncio.Event) -> None:
+    """Measure the rate and report it to systemd, once a second while there is work; an idle daemon never wakes."""
     before = ""
     while True:
-        stirred.clear()
+        activity.clear()
         status.sample()
         line = status.summary()
         if line != before:
             notifier.notify_status(line)
             before = line
-        await (asyncio.sleep(1) if status.pending or status.scanning else stirred.wait())
+        await (asyncio.sleep(1) if status.pending or status.scanning else activity.wait())

@@ -1,7 +1,7 @@
 """What is known of every photo, in memory: by path, by content and by root.
 
-The store is what survives, the `Library` is what is asked: reconcile compares it with the disk, the indexer asks it
-whether a content is known, status counts it. Owned by the event loop; nothing else touches it.
+The store is on disk, the `Library` is what is asked: a scan compares it with the disk, the pipelines ask whether a
+content is known, status counts it. Only the event loop uses it.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ class Library:
         return path in self._photos
 
     def get(self, path: str) -> Photo | None:
-        """Give the photo at `path`, if it is indexed."""
+        """Return the photo at `path`, None where it is not indexed."""
         return self._photos.get(path)
 
     def photos(self) -> list[Photo]:
-        """Give all photos."""
+        """Return all photos."""
         return list(self._photos.values())
 
     def failure(self, path: str) -> Failure | None:
-        """Give why the file at `path` is not findable, if it failed."""
+        """Return why the file at `path` is not findable, None where it did not fail."""
         return self._failures.get(path)
 
     def failures(self) -> list[Failure]:
-        """Give all failures, by path."""
+        """Return all failures, sorted by path."""
         return sorted(self._failures.values(), key=lambda failure: failure.path)
 
     def failure_of_digest(self, digest: bytes, decoder: str) -> Failure | None:
-        """Give some failure of this very content with this decoder."""
+        """Return a failure of this content with this decoder, None where there is none."""
         failures = (self._failures[path] for path in self._failures_by_digest.get(digest, ()))
         return next((failure for failure in failures if failure.decoder == decoder), None)
 
@@ -66,7 +66,7 @@ class Library:
         return len(self._failures)
 
     def photo_by_digest(self, digest: bytes) -> Photo | None:
-        """Give some photo with this content."""
+        """Return a photo with this content, None where there is none."""
         for path in self._by_digest.get(digest, ()):
             return self._photos[path]
         return None
@@ -76,19 +76,19 @@ class Library:
         return self._count[root]
 
     def under(self, folder: str) -> Iterator[str]:
-        """Give the paths of all photos and failures in `folder`, at any depth."""
+        """Yield the paths of all photos and failures in `folder`, at any depth."""
         prefix = folder.rstrip("/") + "/"
-        # By folders, of which there are few: a tree of a thousand new ones asks this a thousand times.
+        # By folders, of which there are few: a tree of a thousand new folders calls this a thousand times.
         inside = [each for each in self._folders if each == folder or each.startswith(prefix)]
         for each in inside:
             yield from list(self._folders.get(each, ()))
 
     def folders(self) -> list[tuple[str, frozenset[str]]]:
-        """Give every folder that directly holds photos or failures, with their paths."""
+        """Return every folder that directly holds photos or failures, with their paths."""
         return [(folder, frozenset(paths)) for folder, paths in self._folders.items()]
 
     def is_current(self, path: str, fingerprint: Fingerprint, decoder: str) -> bool:
-        """Tell whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
+        """Whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
         photo = self._photos.get(path)
         if photo is not None:
             return photo.fingerprint == fingerprint
@@ -96,7 +96,7 @@ class Library:
         return failure is not None and failure.fingerprint == fingerprint and failure.decoder == decoder
 
     def put_photo(self, photo: Photo) -> None:
-        """Add or replace a photo; a former failure of the same path is over."""
+        """Add or replace a photo; it replaces a failure of the same path."""
         self.remove_photo(photo.path)
         self._photos[photo.path] = photo
         self._folders.setdefault(_folder(photo.path), set()).add(photo.path)
@@ -104,7 +104,7 @@ class Library:
         self._count[photo.root] += 1
 
     def put_failure(self, failure: Failure) -> None:
-        """Add or replace a failure; a photo formerly at this path is no longer what the file shows."""
+        """Add or replace a failure; it replaces a photo of the same path."""
         self.remove_photo(failure.path)
         self._failures[failure.path] = failure
         if failure.digest is not None:
@@ -112,7 +112,7 @@ class Library:
         self._folders.setdefault(_folder(failure.path), set()).add(failure.path)
 
     def remove_photo(self, path: str) -> Photo | None:
-        """Forget a path; gives the photo that was there."""
+        """Remove a photo or failure; return the photo, None where there was none."""
         failure = self._failures.pop(path, None)
         photo = self._photos.pop(path, None)
         if photo is None and failure is None:
@@ -126,7 +126,7 @@ class Library:
         return photo
 
     def move_photo(self, source: str, target: str, root: str) -> Photo | None:
-        """Rename a photo; gives it under its new path, or None where `source` is not known."""
+        """Rename a photo; return it with its new path, None where `source` is not known."""
         photo = self.remove_photo(source)
         if photo is None:
             return None

@@ -1,4 +1,4 @@
-"""What the domain needs of the world, as protocols; the adapters fill them, the composition root joins the two."""
+"""What the service needs of the outside, as protocols. The adapters implement them."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Tells of changes below roots as they happen. `emit` is called from the watcher's own threads."""
+    """Reports changes below roots as they happen."""
 
     def start(self, emit: Callable[[FsEvent], None]) -> None:
-        """Begin; no root is watched yet."""
+        """Begin, without any root. `emit` is called from the threads of the watcher."""
 
     def add_root(self, root: str) -> None:
-        """Watch everything below `root` from when this returns. Raises OSError where the root cannot be watched."""
+        """Watch everything below `root` from the return of this call on. Raises OSError where that cannot be done."""
 
     def remove_root(self, root: str) -> None:
-        """Stop watching `root`; nothing happens where it is not watched."""
+        """Stop watching `root`, if it is watched."""
 
     def send_mark(self, token: int) -> bool:
-        """Have `Marked(token)` told when all that happened up to now has been; False where events cannot say that."""
+        """Emit `SyncMark(token)` after everything that happened before; return False where that cannot be promised."""
 
     def watch_counts(self, root: str) -> tuple[int, int] | None:
-        """Count the folders of `root` that are watched and those that are not; None while that is not to be had."""
+        """Return how many folders of `root` are watched and how many are not; None while that is not known."""
 
     def close(self) -> None:
         """Stop everything and join the threads."""
@@ -51,13 +51,13 @@ class Scanner(Protocol):
     """Walks a root by names and stat only."""
 
     def scan(self, root: str, below: str, tick: Callable[[], None]) -> Iterator[ScanItem]:
-        """Give every photo of `root` that lies in the folder `below` (the root itself for all of it).
+        """Yield every photo of `root` that lies in the folder `below`, which may be the root itself.
 
         `tick` is called whenever there is progress. Raises OSError when `below` itself cannot be listed.
         """
 
     def check_path(self, path: str) -> PhotoFile | NotAFile | None:
-        """Judge one path as a walk would; None where it is gone, not admitted, or no file. Raises OSError."""
+        """Return what a scan would find at a path; None where it is gone, excluded, or no file. Raises OSError."""
 
 
 class Decoder(Protocol):
@@ -69,7 +69,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Pixels ready for the device, and what the file tells of itself."""
+    """Pixels for the model, and what else the file says of the photo."""
 
     pixels: Pixels
     info: PhotoInfo
@@ -86,7 +86,7 @@ class DeletedVectors(Protocol):
 
 
 class Store(Protocol):
-    """The durable index; one thread at a time calls it."""
+    """The durable index. Only one thread at a time may call it."""
 
     @property
     def deleted_vectors(self) -> DeletedVectors:
@@ -94,13 +94,13 @@ class Store(Protocol):
 
     @property
     def needs_optimize(self) -> bool:
-        """Whether there were enough writes for `tidy` to be worth its time."""
+        """Whether there were enough writes for `optimize` to be worth its time."""
 
     def load(self) -> tuple[list[Photo], Vectors]:
-        """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
+        """Return all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
 
     def create_or_check(self, identity: ModelIdentity) -> None:
-        """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
+        """Create the table for this model, or check that it was made for it. Raises ModelMismatchError."""
 
     def apply(
         self,
@@ -115,22 +115,22 @@ class Store(Protocol):
         """
 
     def load_failures(self) -> list[Failure]:
-        """Give the photos that could not be read."""
+        """Return the photos that could not be read."""
 
     def load_volumes(self) -> list[Volume]:
-        """Give what is remembered of the file systems under the roots."""
+        """Return what is remembered of the file systems of the roots."""
 
     def apply_volumes(self, upserts: Iterable[Volume], deletes: Collection[str]) -> None:
         """Write volumes by path, then deletions. Raises StoreError."""
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
-        """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+        """Yield what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
 
     def stats(self) -> list[TableStats]:
-        """Give what the tables hold and take on disk. Raises StoreError."""
+        """Return what the tables hold and take on disk. Raises StoreError."""
 
     def optimize(self) -> float | None:
-        """Compact and drop what is old; gives after how many seconds more can be dropped, None where all is done."""
+        """Compact, and drop what is old; return the seconds until more can be dropped, None where all is done."""
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""

@@ -1,4 +1,4 @@
-"""The words of the domain. A path is an absolute `str` as the owner would open it (surrogateescape for odd bytes)."""
+"""The values of the domain. A path is an absolute `str` as the user would open it (surrogateescape for odd bytes)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class ContentDigest:
-    """A digest of 16 bytes of a file's content, and the fingerprint of the state it was read in."""
+    """A digest of a file's content, of 16 bytes, and the fingerprint of the file when it was read."""
 
     fingerprint: Fingerprint
     digest: bytes
@@ -40,7 +40,7 @@ class ContentDigest:
 
 @dataclass(frozen=True, slots=True)
 class PhotoInfo:
-    """What a decode tells beside the pixels. Width and height are as displayed, after EXIF orientation."""
+    """What a decode shows besides the pixels. Width and height are as displayed, after EXIF orientation."""
 
     width: int
     height: int
@@ -55,7 +55,7 @@ class PhotoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One file of the library with the identity of its content."""
+    """One indexed file, with the digest of its content. `indexed_at` is in seconds since the epoch."""
 
     path: str
     root: str
@@ -67,7 +67,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One file that could not be made findable, and why. It is tried again when it or the decoder changes."""
+    """One file that could not be indexed, and why. It is tried again when it or the decoder changes."""
 
     path: str
     fingerprint: Fingerprint
@@ -76,12 +76,12 @@ class Failure:
     attempts: int
     failed_at: float
     digest: bytes | None = None
-    """Its content, where that could be read: the same bytes under another name fail without another attempt."""
+    """The digest of its content, where that could be read: the same bytes under another name fail without a try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What is remembered of a file system that holds photos: which one it is and when it was last there.
+    """A file system that holds photos: its identity, and when it was last there in seconds since the epoch.
 
     `path` is the root that lies on it, or the folder below `root` where it is mounted.
     """
@@ -94,10 +94,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """How a model wants its pictures: open_clip's preprocessing configuration without the device's part.
+    """How a model wants its images: the part of open_clip's preprocessing configuration without the device.
 
     `mode` is "shortest" (short side to size, centre crop), "longest" (long side, padded with `fill`) or "squash"; with
-    "inside" the picture is as large as fits and neither padded nor enlarged, for people to look at.
+    "inside" the image is as large as fits and neither padded nor enlarged, for people to look at.
     """
 
     width: int
@@ -109,7 +109,7 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """What made a vector; vectors of different identities are never compared."""
+    """The model that made a vector; vectors of different identities are never compared."""
 
     name: str
     pretrained: str
@@ -120,7 +120,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """Why a tower runs on its device with its precision; `remedy` where it could run on a better one."""
+    """Why a model runs on its device with its precision; `remedy` where it could run on a better one."""
 
     device: str = ""
     precision: str = ""
@@ -129,7 +129,7 @@ class DeviceChoice:
 
 @dataclass(frozen=True, slots=True)
 class TableStats:
-    """One table on disk; a `former` one is that of a model that is not in use, of which only the bytes are known."""
+    """One table on disk. A `former` one belongs to a model that is not in use, and only its bytes are known."""
 
     name: str
     bytes: int
@@ -140,12 +140,16 @@ class TableStats:
     former: bool = False
 
 
-# --- what the watcher tells ---------------------------------------------------------------------------------------
+RootState = Literal["starting", "scanning", "watching", "polling", "offline"]
+"""What is being done for a root. A "polling" one is scanned on a timer because changes may go unseen."""
+
+
+# --- the events of the watcher ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A file appeared or changed; `closed` when its writer has closed it or it was moved in whole."""
+    """A file appeared or changed; `closed` when its writer has closed it, or when it was moved here complete."""
 
     path: str
     closed: bool
@@ -153,14 +157,14 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A file or folder is said to be gone; look before believing it."""
+    """A file or folder is said to be gone; the disk has to be checked."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A file changed its name within what is watched."""
+    """A file was renamed within what is watched."""
 
     source: str
     target: str
@@ -168,14 +172,14 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class FolderAppeared:
-    """A folder appeared, by mkdir or moved in: whatever it holds is to be scanned."""
+    """A folder appeared, by mkdir or because it was moved here: it has to be scanned."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMoved:
-    """A folder changed its name within what is watched, with everything in it."""
+    """A folder was renamed within what is watched, with everything in it."""
 
     source: str
     target: str
@@ -183,16 +187,16 @@ class FolderMoved:
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """Events of this root were lost; only a scan tells the truth."""
+    """Events of this root were lost, so that it has to be scanned."""
 
     root: str
 
 
 @dataclass(frozen=True, slots=True)
 class WatchDegraded:
-    """`folders` folders of this root cannot be watched, for `reason`; they need a timer. 0 takes it back.
+    """So many `folders` of this root cannot be watched, for `reason`; 0 when all can be again.
 
-    `watched` is how many others are.
+    `watched` is the number of the others.
     """
 
     root: str
@@ -203,7 +207,7 @@ class WatchDegraded:
 
 @dataclass(frozen=True, slots=True)
 class RootLost:
-    """The root itself is gone or its watch died: it is offline until it can be watched again."""
+    """The root itself is gone, or its watch failed: it is offline until it can be watched again."""
 
     root: str
     reason: str
@@ -211,12 +215,12 @@ class RootLost:
 
 @dataclass(frozen=True, slots=True)
 class MountsChanged:
-    """Something was mounted or unmounted somewhere; it may concern a root or not."""
+    """Something was mounted or unmounted, in a root or elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncMark:
-    """Everything that happened before the watcher was asked for this `token` has been told."""
+    """Everything that happened before `send_mark(token)` has been reported."""
 
     token: int
 
@@ -235,12 +239,12 @@ FsEvent = (
 )
 
 
-# --- what a scan tells --------------------------------------------------------------------------------------------
+# --- what a scan finds --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A regular file with a photo's suffix that the rules admit."""
+    """A regular file with a photo's suffix that the ignore rules allow."""
 
     path: str
     fingerprint: Fingerprint
@@ -248,7 +252,7 @@ class PhotoFile:
 
 @dataclass(frozen=True, slots=True)
 class NotAFile:
-    """Something with a photo's name that is no regular file: a FIFO, a socket, a device."""
+    """Something with a photo's name that is not a regular file: a FIFO, a socket, a device."""
 
     path: str
     fingerprint: Fingerprint
@@ -257,7 +261,7 @@ class NotAFile:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableDir:
-    """A folder below the root that cannot be read: nothing is known of what lies in it, so nothing is deleted."""
+    """A folder below the root that cannot be read. Nothing is known of what lies in it, so nothing is deleted."""
 
     path: str
     reason: str
@@ -266,12 +270,12 @@ class UnreadableDir:
 ScanItem = PhotoFile | NotAFile | UnreadableDir
 
 
-# What a closer look at one path shows, for the question why it is or is not found.
+# --- what explains why a path is or is not found ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PathStatus:
-    """One path on the disk. `link` is the first symbolic link on the way to it below its root, "" without one.
+    """One path on the disk. `link` is the first symbolic link in it below its root, "" without one.
 
     `real` is the path with all links resolved; `fingerprint` is None where there is nothing.
     """

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _QUEUED = 1000
 
@@ -35,15 +35,15 @@ class Subscription:
 
 
 class EventBus:
-    """Hands every event to all subscribers. `on_publish` is called at each."""
+    """Hands every event to all subscribers, and sets `activity` at each."""
 
-    def __init__(self, on_publish: Callable[[], None] = lambda: None) -> None:
-        self._on_publish = on_publish
+    def __init__(self, activity: asyncio.Event | None = None) -> None:
         self._subscriptions: set[Subscription] = set()
+        self._activity = activity or asyncio.Event()
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
-        """Queue an event for all subscribers."""
-        self._on_publish()
+        """Tell all subscribers."""
+        self._activity.set()
         for subscription in self._subscriptions:
             subscription.put({"type": kind, "path": path, **more})
 

@@ -29,8 +29,8 @@ class TimeoutExecutor:
     """Runs calls that may hang, for instance those to one disk, each on a new thread; `max_concurrent` at most.
 
     A call times out when it makes no progress for `timeout` seconds. Its thread is left behind, and until that thread
-    ends every further call fails at once. `on_hang` is called at each time-out. `thread_init` is called first on each
-    thread.
+    ends every further call fails at once. `on_hang` is called with the executor at each time-out. `thread_init` is
+    called first on each thread.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class TimeoutExecutor:
         timeout: float,
         *,
         max_concurrent: int = 2,
-        on_hang: Callable[[], None] = lambda: None,
+        on_hang: Callable[[TimeoutExecutor], None] = lambda _executor: None,
         thread_init: Callable[[], object] = lambda: None,
     ) -> None:
         self._name = name
@@ -76,7 +76,7 @@ class TimeoutExecutor:
                 if left <= 0:
                     self._hung_calls += 1
                     returned.add_done_callback(self._hung_call_returned)
-                    self._on_hang()
+                    self._on_hang(self)
                     raise self._timeout_error()
                 await asyncio.wait({returned}, timeout=left)
             return timed.result()

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.domain.throttle.policy import FULL, Power, Pressure, ThrottleState
 from phsearch.service.threads import TimeoutExecutor
@@ -35,11 +35,22 @@ _READ_SECONDS = 3.0
 """How long reading the state of the machine may take."""
 
 
+class Workload(Protocol):
+    """What there is to throttle."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work, so that the machine is worth a poll."""
+
+    @property
+    def holds_resources(self) -> bool:
+        """Whether memory or a GPU is held for work that may come."""
+
+
 class IndexingThrottle:
     """The one throttle of all indexing work.
 
-    `save_pause` stores the user's pause as (paused, until) and may raise OSError. `is_busy` tells whether there is
-    work, `holds_resources` whether memory or a GPU is held for work that may come. `on_state_change` is called when the
+    `save_pause` stores the user's pause as (paused, until) and may raise OSError. `on_state_change` is called when the
     state changes, but not when only the numbers in its reason do.
     """
 
@@ -50,8 +61,6 @@ class IndexingThrottle:
         read_power: Callable[[], Power],
         read_pressure: Callable[[], Pressure],
         save_pause: Callable[[bool, float | None], None],
-        is_busy: Callable[[], bool],
-        holds_resources: Callable[[], bool],
         on_state_change: Callable[[ThrottleState], None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -60,9 +69,8 @@ class IndexingThrottle:
         self._read_power = read_power
         self._read_pressure = read_pressure
         self._save_pause = save_pause
-        self._is_busy = is_busy
-        self._holds_resources = holds_resources
         self._on_state_change = on_state_change
+        self._woken: list[asyncio.Event] = []
         self._clock = clock
         self._wall = wall
         self._executor = TimeoutExecutor("power and pressure", _READ_SECONDS, max_concurrent=1)
@@ -78,12 +86,16 @@ class IndexingThrottle:
         self.state = FULL
         self._update_state()
 
-    async def run(self) -> None:
+    def wake_on_change(self, event: asyncio.Event) -> None:
+        """Set `event` at every change of the state from now on."""
+        self._woken.append(event)
+
+    async def run(self, workload: Workload) -> None:
         """Poll while there is work, until cancelled."""
         while True:
             self._wanted.clear()
             await self._wanted.wait()
-            while (busy := self._is_busy()) or self._waiting or self._holds_resources():
+            while (busy := workload.busy) or self._waiting or workload.holds_resources:
                 await self.poll()
                 await self._wait_for_change(_POLL_SECONDS if busy else _IDLE_POLL_SECONDS)
 
@@ -190,6 +202,8 @@ class IndexingThrottle:
         if self._update_state():
             self._changed.set()
             self._changed = asyncio.Event()
+            for event in self._woken:
+                event.set()
             self._on_state_change(self.state)
 
     def _update_state(self) -> bool:

@@ -42,7 +42,7 @@ def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
         rank_executor=executor,
         deleted_vectors=NothingDeleted(),
         store_executor=executor,
-        writer=StoreWriter(no_store, executor, idle=lambda: True),
+        writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
         events=EventBus(),
         roots=Roots(["/photos"]),
     )

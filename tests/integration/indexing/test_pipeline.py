@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +17,10 @@ from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import ContentDigest, Fingerprint, PhotoFile, PhotoInfo
 from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
+from phsearch.service.indexing.disk_reader import DiskReader
+from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex
-from phsearch.service.indexing.pipeline import DiskIO, RootPipeline
+from phsearch.service.indexing.pipeline import RootPipeline
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
 from support.fake_power import at_ease
@@ -57,28 +58,20 @@ class SlowDisk:
         return None if self.state is None else ContentDigest(self.state, bytes([self.state.size]) * 16)
 
 
-class Embedding:
+class UnreadQueue:
     """Takes photos to be embedded, and does nothing with them."""
 
     def __init__(self) -> None:
-        self.taken: list[EmbedJob] = []
-        self.stirred = 0
+        self.jobs: list[EmbedJob] = []
 
-    def embed_job(self, job: EmbedJob, by: RootPipeline) -> None:
-        assert by is not None
-        self.taken.append(job)
+    def submit_job(self, job: EmbedJob) -> None:
+        self.jobs.append(job)
 
-    def finished(self, job: EmbedJob) -> None:
-        pass
+    def embed_position(self, path: str) -> int | None:
+        """No photo waits."""
 
-    def ahead_of(self, _path: str) -> int | None:
-        return None
-
-    async def wait_for_space(self, _most: int) -> None:
-        pass
-
-    def wake(self) -> None:
-        self.stirred += 1
+    async def wait_for_space(self, most: int) -> None:
+        """There is space."""
 
 
 def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None]) -> tuple[Library, list[EmbedJob]]:
@@ -93,28 +86,36 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None
             rank_executor=executor,
             deleted_vectors=NothingDeleted(),
             store_executor=executor,
-            writer=StoreWriter(no_store, executor, idle=lambda: True),
+            writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
             events=EventBus(),
             roots=Roots(["/photos"]),
         )
         photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
-        embedding = Embedding()
-        ask = DiskIO(disk.stat_all, disk.digest, time.time_ns)
-        disk_lane, turn = TimeoutExecutor("disk", 10), at_ease().acquire
-        pipeline = RootPipeline("/photos", disk_lane, ask, Debouncer(0.05), photo_index, embedding, "decoder", turn)
+        queue = UnreadQueue()
+        pipeline = RootPipeline(
+            root="/photos",
+            disk=DiskReader(executor=TimeoutExecutor("disk", 10), stat_all=disk.stat_all, digest=disk.digest),
+            debouncer=Debouncer(0.05),
+            photo_index=photo_index,
+            embed_queue=queue,
+            in_flight=InFlightContents(photo_index.cache_vector),
+            decoder="decoder",
+            throttle=at_ease(),
+            activity=asyncio.Event(),
+        )
         running = asyncio.ensure_future(pipeline.run())
         pipeline.check_now(PHOTO)
         await asyncio.to_thread(disk.asked.wait, 10)
         happens(pipeline)
         disk.may_answer.set()
         async with asyncio.timeout(10):
-            while pipeline.pending and not embedding.taken:  # noqa: ASYNC110 - what changes has no event
+            while pipeline.pending and not queue.jobs:  # noqa: ASYNC110 - what changes has no event
                 await asyncio.sleep(0.01)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
         executor.close()
-        return photo_index.library, embedding.taken
+        return photo_index.library, queue.jobs
 
     return asyncio.run(scenario())
 

@@ -66,7 +66,7 @@ class FullAtTimes:
 def run(store: FullAtTimes, talk: Callable[[StoreWriter], Any]) -> None:
     async def main() -> None:
         executor = SerialExecutor("store")
-        under_test = StoreWriter(store, executor, idle=lambda: True)  # type: ignore[arg-type]
+        under_test = StoreWriter(store=store, executor=executor, idle=lambda: True)  # type: ignore[arg-type]
         task = asyncio.create_task(under_test.run())
         try:
             async with asyncio.timeout(10):

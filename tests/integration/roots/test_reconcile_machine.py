@@ -38,7 +38,7 @@ from phsearch.domain.types import (
     Overflowed,
     RootLost,
 )
-from phsearch.service.roots import monitor
+from phsearch.service.roots import scan_schedule
 from support.index_rig import QUICK, Life
 from support.workers.colour import PREPROCESS, photo_vector
 
@@ -60,7 +60,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         super().__init__()
         self._cleanup = contextlib.ExitStack()
         for name, seconds in (("_OVERFLOW_FIRST", 0.02), ("_OVERFLOW_LAST", 0.04), ("_RETRY_OFFLINE", 0.05)):
-            self._cleanup.enter_context(mock.patch.object(monitor, name, seconds))
+            self._cleanup.enter_context(mock.patch.object(scan_schedule, name, seconds))
         self._home = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         self._loop = asyncio.new_event_loop()
         self._cleanup.callback(self._loop.close)

@@ -28,6 +28,7 @@ class Scene:
     hangs: float = 0.0
     wall: float = 1_800_000_000.0
     busy: bool = True
+    holds_resources: bool = False
     polls: int = 0
     saved: list[tuple[bool, float | None]] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
@@ -38,8 +39,6 @@ class Scene:
             read_power=self._read_power,
             read_pressure=Pressure,
             save_pause=self._save,
-            is_busy=lambda: self.busy,
-            holds_resources=lambda: False,
             on_state_change=lambda state: self.states.append(state.state),
             wall=lambda: self.wall,
         )
@@ -56,7 +55,7 @@ class Scene:
 def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power = MAINS) -> Scene:
     async def playing() -> Scene:
         scene = Scene(power)
-        running = asyncio.ensure_future(scene.throttle.run())
+        running = asyncio.ensure_future(scene.throttle.run(scene))
         async with asyncio.timeout(20):
             await scenario(scene)
         running.cancel()

@@ -31,7 +31,7 @@ def test_a_call_returns_or_raises_as_it_does_directly() -> None:
 def test_a_call_that_hangs_times_out_and_all_others_fail_at_once_until_it_returns() -> None:
     async def scenario() -> None:
         release, hangs = threading.Event(), []
-        disk = TimeoutExecutor("test", 0.2, max_concurrent=1, on_hang=lambda: hangs.append(disk.stalled))
+        disk = TimeoutExecutor("test", 0.2, max_concurrent=1, on_hang=lambda disk: hangs.append(disk.stalled))
         with pytest.raises(TimeoutError, match=r"has not answered for 0\.2 s"):
             await disk.run(lambda _progress: release.wait())
         assert hangs == [True]

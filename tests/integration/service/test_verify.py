@@ -71,7 +71,7 @@ class Scene:
         self.store = MemoryStore()
         store: Any = self.store
         self.executor = executor
-        self.writer = StoreWriter(store, executor, idle=lambda: True)
+        self.writer = StoreWriter(store=store, executor=executor, idle=lambda: True)
         self.library, self.index = Library(), VectorIndex()
         roots = Roots(["/photos"])
         self.photo_index = PhotoIndex(
@@ -179,7 +179,7 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
     async def scenario() -> None:
         scene = Scene(executor)
         unused: Any = None
-        pipeline = SimpleNamespace(digest_path=AsyncMock(return_value=content))
+        pipeline = SimpleNamespace(disk=SimpleNamespace(digest_path=AsyncMock(return_value=content)))
         router: Any = SimpleNamespace(pipeline_of=lambda _path: pipeline)
         check = SampleCheck(
             router=router,

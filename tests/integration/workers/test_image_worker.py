@@ -79,7 +79,7 @@ class Stage:
         command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
         limits = WorkerLimits(photo_seconds=photo_seconds, memory_of=memory, max_memory=lambda _loaded: 1000)
         model: Any = Model()
-        self.throttle = at_ease(lambda _: self.image_worker.throttle_changed())
+        self.throttle = at_ease()
         self.results: dict[str, EmbedResult] = {}
         self.image_worker = ImageWorker(
             command=command,

@@ -147,7 +147,7 @@ def test_the_culprits_are_found_and_everybody_else_is_embedded(
     assert sorted(blamed) == sorted(culprits)
     assert sorted(embedded) == sorted({str(number) for number in range(count)} - culprits)
     assert batcher.waiting == batcher.held == 0
-    assert exits <= len(culprits) * 6, "each costs its own deaths and at most three to halve eight threads"
+    assert exits <= len(culprits) * 6, "each costs its own exits and at most three to halve eight threads"
 
 
 def test_a_photo_is_not_blamed_for_a_worker_that_crashed_once_or_twice() -> None:
@@ -184,8 +184,8 @@ def test_what_was_held_against_a_photo_is_forgotten_once_it_is_embedded() -> Non
         batcher.batch_done(last(batcher, "0"))
 
 
-@pytest.mark.parametrize(("death", "needed"), [(CRASH, 3), (HANG, 2), (MEMORY, 2), (KILLED, 8)])
-def test_each_kind_of_death_needs_its_own_number_of_witnesses(exit_: WorkerExit, needed: int) -> None:
+@pytest.mark.parametrize(("exit_", "needed"), [(CRASH, 3), (HANG, 2), (MEMORY, 2), (KILLED, 8)])
+def test_each_kind_of_exit_needs_its_own_number_of_repetitions(exit_: WorkerExit, needed: int) -> None:
     batcher = filled(1)
     for number in range(1, needed + 1):
         batcher.next_batch()
@@ -223,6 +223,6 @@ def test_photos_of_a_root_that_is_gone_are_taken_out_wherever_they_are() -> None
     assert batcher.take_back("/gone") == []
     assert [photo.path for photo in batcher.take_back("/here")] == ["0"]
     assert batcher.overdue(10) == []
-    assert batcher.worker_exited(CRASH, late=["0"]) == []
+    assert batcher.worker_exited(CRASH, overdue=["0"]) == []
     assert names(batcher.next_batch()) == ["2"]
     assert batcher.waiting == 4

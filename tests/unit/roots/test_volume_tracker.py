@@ -26,13 +26,20 @@ class Notes:
         pass
 
 
-def a_presence(notes: Any, *known: Volume, mounts: Mounts = MOUNTS) -> VolumeTracker:
-    return VolumeTracker("/r", Roots(["/r"]), lambda: mounts, lambda _: None, known, notes)
+def a_volume_tracker(notes: Any, *known: Volume, mounts: Mounts = MOUNTS) -> VolumeTracker:
+    return VolumeTracker(
+        root="/r",
+        roots=Roots(["/r"]),
+        mounts=lambda: mounts,
+        check_path=lambda _: None,
+        known=known,
+        writer=notes,
+    )
 
 
 def test_a_disk_seen_every_hour_is_noted_once_a_day_and_still_known_to_the_hour() -> None:
     notes = Notes()
-    volume_tracker = a_presence(notes)
+    volume_tracker = a_volume_tracker(notes)
     for hour in range(50):
         volume_tracker.seen((), hour * 3600.0)
     assert [volume.seen_at for volume in notes.volumes] == [0.0, DAY, 2 * DAY]
@@ -41,15 +48,15 @@ def test_a_disk_seen_every_hour_is_noted_once_a_day_and_still_known_to_the_hour(
 
 def test_what_another_run_noted_today_is_not_noted_again_unless_the_disk_is_another_one() -> None:
     same, other = Notes(), Notes()
-    identity = a_presence(same).mounted()["/r"]
-    a_presence(same, Volume("/r", "/r", identity, 1000.0)).seen((), 2000.0)
-    a_presence(other, Volume("/r", "/r", "ext4 B", 1000.0)).seen((), 2000.0)
+    identity = a_volume_tracker(same).mounted()["/r"]
+    a_volume_tracker(same, Volume("/r", "/r", identity, 1000.0)).seen((), 2000.0)
+    a_volume_tracker(other, Volume("/r", "/r", "ext4 B", 1000.0)).seen((), 2000.0)
     assert (len(same.volumes), len(other.volumes)) == (0, 1)
 
 
 def test_a_disk_that_goes_is_noted_at_once() -> None:
     notes = Notes()
-    volume_tracker = a_presence(notes)
+    volume_tracker = a_volume_tracker(notes)
     volume_tracker.seen((), 0.0)
     volume_tracker.mark_seen((), 60.0)
     assert [volume.seen_at for volume in notes.volumes] == [0.0, 60.0]

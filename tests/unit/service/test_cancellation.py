@@ -15,7 +15,7 @@ def test_a_writer_that_is_woken_and_cancelled_at_once_ends(turns: int) -> None:
     async def scenario() -> None:
         executor = SerialExecutor("store")
         # Never idle, so that it would wait for seconds before it uses its store, which does not exist.
-        writer = StoreWriter(None, executor, idle=lambda: False)  # type: ignore[arg-type]
+        writer = StoreWriter(store=None, executor=executor, idle=lambda: False)  # type: ignore[arg-type]
         running = asyncio.ensure_future(writer.run())
         await asyncio.sleep(0.01)
         writer.delete_photo("/photos/x.png")

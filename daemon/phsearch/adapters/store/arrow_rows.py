@@ -1,7 +1,7 @@
-"""The columns of the index and the way between them and the domain's values: Arrow only, no I/O.
+"""The columns of the index, and conversions between them and the domain's values: Arrow only, no I/O.
 
-Arrow strings are UTF-8 and Linux file names need not be. A name that is not is kept as a `file://` URL with its odd
-bytes percent-encoded; a plain path starts with "/", so the two cannot be mistaken for each other.
+Arrow strings are UTF-8, and Linux file names need not be. A name that is not is stored as a `file://` URL with its odd
+bytes percent-encoded. A plain path starts with "/", so the two cannot be confused.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ VOLUMES = pa.schema(
     [
         ("path", pa.string()),
         ("root", pa.string()),
-        ("identity", pa.string()),  # JSON, which carries names that are not UTF-8 unharmed
+        ("identity", pa.string()),  # JSON, which keeps names that are not UTF-8
         ("seen_at", pa.float64()),
     ],
     metadata=migrations.stamp("volumes"),
@@ -67,7 +67,7 @@ VOLUMES = pa.schema(
 
 
 def to_key(path: str) -> str:
-    """Give the text under which `path` is stored."""
+    """Return the text by which `path` is stored."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -76,14 +76,14 @@ def to_key(path: str) -> str:
 
 
 def from_key(key: str) -> str:
-    """Give the path stored as `key`."""
+    """Return the path stored as `key`."""
     if key.startswith("file://"):
         return os.fsdecode(urllib.parse.unquote_to_bytes(key.removeprefix("file://")))
     return key
 
 
 def photos_schema(identity: ModelIdentity) -> pa.Schema:
-    """Give the schema of the photos table of one model; the identity travels with the table."""
+    """Return the schema of the photos table of one model; the table keeps the model's identity."""
     fields = [pa.field(name, kind) for name, kind in _COLUMNS]
     fields.append(pa.field("vector", pa.list_(pa.float16(), identity.dim)))
     record = {name: getattr(identity, name) for name in identity.__slots__}
@@ -91,7 +91,7 @@ def photos_schema(identity: ModelIdentity) -> pa.Schema:
 
 
 def identity_of(schema: pa.Schema) -> ModelIdentity | None:
-    """Read the model identity a table was made with; None where the table is not ours."""
+    """Return the identity of the model that a table was made for; None where the table is not ours."""
     try:
         return ModelIdentity(**json.loads((schema.metadata or {})[_IDENTITY]))
     except (KeyError, TypeError, ValueError):
@@ -99,7 +99,7 @@ def identity_of(schema: pa.Schema) -> ModelIdentity | None:
 
 
 def photos_to_arrow(photos: Sequence[Photo], vectors: Vectors, schema: pa.Schema) -> pa.Table:
-    """Give rows for `photos` and their `vectors`, [n, dim]."""
+    """Return rows for `photos` and their `vectors`, [n, dim]."""
     columns: dict[str, Any] = {
         "path": [to_key(photo.path) for photo in photos],
         "root": [to_key(photo.root) for photo in photos],
@@ -116,7 +116,7 @@ def photos_to_arrow(photos: Sequence[Photo], vectors: Vectors, schema: pa.Schema
 
 
 def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
-    """Give the photos of a table and their vectors, [n, dim] float32."""
+    """Return the photos of a table and their vectors, [n, dim] float32."""
     roots: dict[str, str] = {}
     columns = {name: table.column(name).to_pylist() for name, _ in _COLUMNS}
     photos = [
@@ -136,7 +136,7 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
 
 
 def failures_to_arrow(failures: Sequence[Failure]) -> pa.Table:
-    """Give rows for `failures`."""
+    """Return rows for `failures`."""
     rows = [
         {
             "path": to_key(failure.path),
@@ -154,7 +154,7 @@ def failures_to_arrow(failures: Sequence[Failure]) -> pa.Table:
 
 
 def failures_from_arrow(table: pa.Table) -> list[Failure]:
-    """Give the failures of a table."""
+    """Return the failures of a table."""
     return [
         Failure(
             from_key(row["path"]),
@@ -170,7 +170,7 @@ def failures_from_arrow(table: pa.Table) -> list[Failure]:
 
 
 def volumes_to_arrow(volumes: Sequence[Volume]) -> pa.Table:
-    """Give rows for `volumes`."""
+    """Return rows for `volumes`."""
     rows = [
         {
             "path": to_key(volume.path),
@@ -184,7 +184,7 @@ def volumes_to_arrow(volumes: Sequence[Volume]) -> pa.Table:
 
 
 def volumes_from_arrow(table: pa.Table) -> list[Volume]:
-    """Give the volumes of a table."""
+    """Return the volumes of a table."""
     return [
         Volume(from_key(row["path"]), from_key(row["root"]), json.loads(row["identity"]), row["seen_at"])
         for row in table.to_pylist()
@@ -192,6 +192,6 @@ def volumes_from_arrow(table: pa.Table) -> list[Volume]:
 
 
 def stale(photos: Sequence[Photo]) -> list[int]:
-    """Give the places of photos of which there is a newer row of the same path."""
+    """Return the indices of photos of which there is a newer row with the same path."""
     newest = {photo.path: row for row, photo in sorted(enumerate(photos), key=lambda item: item[1].indexed_at)}
     return [row for row, photo in enumerate(photos) if newest[photo.path] != row]

@@ -1,7 +1,7 @@
-"""Vectors of photos that were deleted, by their content, for the day they come back from a backup or another disk.
+"""Vectors of deleted photos, by their content, in case they come back from a backup or another disk.
 
-A table like that of the photos, whose key is the content's digest. It holds so many, for so long; the oldest go first,
-whenever the table is tidied.
+This is a table like that of the photos, whose key is the content's digest. Its rows are limited in number and age. The
+oldest are deleted first, when the table is optimized.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ _SECONDS = 180 * 86_400
 
 
 class DeletedVectors:
-    """The table of one model. `holds` may be asked by any thread, the rest by the store's."""
+    """The table of one model. Any thread may call `has_digest`, only the store's thread the rest."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._held: dict[bytes, float] = {}
-        """Content -> when it was deleted, oldest first."""
+        self._deleted_at: dict[bytes, float] = {}
+        """By content, when it was deleted; the oldest first."""
 
     def has_digest(self, digest: bytes) -> bool:
-        """Tell whether a content is remembered."""
-        return digest in self._held
+        """Whether the vector of a content is known."""
+        return digest in self._deleted_at
 
     def load_digests(self) -> None:
-        """Learn what there is, and let go of what is old. Raises StoreError."""
+        """Load what there is, and delete what is old. Raises StoreError."""
         table = self._table.read()
         if table is None:
             return
         aged = sorted(zip(table.column("indexed_at").to_pylist(), table.column("path").to_pylist(), strict=True))
-        self._held = {bytes.fromhex(key): at for at, key in aged}
+        self._deleted_at = {bytes.fromhex(key): at for at, key in aged}
         try:
-            self._forget()
+            self._delete_old()
         except StoreError as error:
-            # On a disk that cannot be written now: searching goes on, and the next tidying makes up for it.
+            # The disk cannot be written now. Searches go on, and the next `optimize` deletes it.
             log.warning("%s", error.sentence())
 
     def keep_rows(self, photos: Table, keys: Sequence[str]) -> None:
-        """Take over the rows that `photos` has under these keys, those of a content once. Raises StoreError."""
+        """Copy the rows that `photos` has for these keys, each content once. Raises StoreError."""
         for table in photos.select(keys):
             found, vectors = arrow_rows.photos_from_arrow(table)
-            chosen = {photo.digest: row for row, photo in enumerate(found) if photo.digest not in self._held}
+            chosen = {photo.digest: row for row, photo in enumerate(found) if photo.digest not in self._deleted_at}
             if not chosen:
                 continue
             now = time.time()
@@ -67,11 +67,11 @@ class DeletedVectors:
             self._table.create(photos.schema)
             with self._table.writing():
                 self._table.merge(arrow_rows.photos_to_arrow(kept, vectors[list(chosen.values())], self._table.schema))
-            self._held.update(dict.fromkeys(chosen, now))
+            self._deleted_at.update(dict.fromkeys(chosen, now))
 
     def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        """Give what is remembered of a content, with its vector, [dim]. Raises StoreError."""
-        if digest not in self._held:
+        """Return what is known of a content, with its vector, [dim]. Raises StoreError."""
+        if digest not in self._deleted_at:
             return None
         for table in self._table.select([digest.hex()]):
             photos, vectors = arrow_rows.photos_from_arrow(table)
@@ -80,18 +80,18 @@ class DeletedVectors:
         return None
 
     def optimize(self) -> float | None:
-        """Let go of what is old or too much, and compact the rest, as `Table.tidy` does. Raises StoreError."""
-        self._forget()
+        """Delete what is old or too much, and optimize the rest as `Table.optimize` does. Raises StoreError."""
+        self._delete_old()
         return self._table.optimize()
 
-    def _forget(self) -> None:
+    def _delete_old(self) -> None:
         oldest = time.time() - _SECONDS
-        kept = list(self._held)[-_MOST:] if _MOST else []
-        kept = [digest for digest in kept if self._held[digest] >= oldest]
-        if len(kept) == len(self._held):
+        kept = list(self._deleted_at)[-_MOST:] if _MOST else []
+        kept = [digest for digest in kept if self._deleted_at[digest] >= oldest]
+        if len(kept) == len(self._deleted_at):
             return
-        gone = self._held.keys() - kept
+        gone = self._deleted_at.keys() - kept
         with self._table.writing():
             self._table.delete([digest.hex() for digest in gone])
-        # In place of the old: other threads may be asking.
-        self._held = {digest: self._held[digest] for digest in kept}
+        # A new dict in place of the old one, because other threads may read it.
+        self._deleted_at = {digest: self._deleted_at[digest] for digest in kept}

@@ -1,4 +1,4 @@
-"""What LanceDB's errors mean: the sentence for the owner, and whether the files are damaged or only out of reach."""
+"""What LanceDB's errors mean: the message for the user, and whether the files are damaged or only unreachable."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REBUILD = "`phsearchd --rebuild` makes it anew from your photos"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ABOUT_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EEXIST}
-"""Numbers that speak of what the files are; any other speaks of the disk, of rights or of this process."""
+"""Errors of the files themselves. Any other is of the disk, of permissions or of this process."""
 
 
 @contextlib.contextmanager
 def translate_errors(folder: Path, verb: str) -> Iterator[None]:
-    """Turn whatever goes wrong while we `verb` the index in `folder` ("open", "read", "write") into StoreError."""
+    """Turn any failure to `verb` the index in `folder` ("open", "read", "write") into StoreError."""
     try:
         yield
     except PhsearchError:
@@ -35,19 +35,19 @@ def translate_errors(folder: Path, verb: str) -> Iterator[None]:
 
 
 def is_failure(error: BaseException) -> bool:
-    """Tell failures from being told to stop. A panic in Rust arrives as a BaseException, as KeyboardInterrupt does."""
+    """Whether `error` is a failure, not a request to stop: a panic in Rust is a BaseException, too."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether `error` says that files are broken, so that older ones may help; not so when they cannot be reached."""
+    """Whether `error` says that files are broken, so that older ones may help, and not that they are unreachable."""
     if not is_failure(error) or isinstance(error, (PhsearchError, MemoryError)) or _is_newer(error):
         return False
     return _errno(error) in _ABOUT_THE_FILE | {None}
 
 
 def newer(folder: Path) -> StoreError:
-    """Give the refusal of an index this phsearch is too old for."""
+    """Return the error for an index that this phsearch is too old for."""
     return StoreError(
         f"the index in {folder} was written by a newer phsearch",
         "install that version again, or choose another --state-dir",
@@ -55,7 +55,7 @@ def newer(folder: Path) -> StoreError:
 
 
 def first_line(error: BaseException) -> str:
-    """Give what `error` says without the places in Rust sources that LanceDB appends."""
+    """Return the message of `error` without the positions in Rust sources that LanceDB appends."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r",? ?/\S+\.rs:\d+.*", "", line)[:200]
 

@@ -1,8 +1,8 @@
 """The durable index in LanceDB: one folder, one table of photos for each model, one of failures, one of volumes.
 
-What the measurements behind this file say: there must be exactly one writer (two make duplicates without an error);
-every write is a fragment and a version, so that writes are few and large and old versions are dropped within minutes;
-merging costs more than adding, so rows known to be new are added. What a crash leaves is the business of `store_table`.
+It follows from measurements of LanceDB. There must be exactly one writer, because two make duplicates without an error.
+Every write is a fragment and a version, so writes are few and large, and old versions are dropped within minutes.
+Merging costs more than adding, so rows that are known to be new are added. `table` deals with what a crash leaves.
 """
 
 from __future__ import annotations
@@ -30,21 +30,18 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
 
-# What the tables of an index take on disk. Nothing is changed, and only what maintenance looks at is read.
-
-
 _SUFFIX = ".lance"
 _OF_A_MODEL = ("photos_", "retired_")
 
 
 def table_stats(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
-    """Give the figures of the tables in use, then those of other models' photos. Raises StoreError."""
+    """Return the stats of the tables in use, then those of other models' photos. Raises StoreError."""
     tables = list(tables)
     return [table.stats() for table in tables if table.exists] + other_model_tables(folder, tables)
 
 
 def other_model_tables(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
-    """Give the figures of other models' photos, which nothing removes."""
+    """Return the stats of other models' photos, which nothing removes."""
     own = {table.folder for table in tables}
     found = []
     with contextlib.suppress(FileNotFoundError):
@@ -59,11 +56,11 @@ log = logging.getLogger("phsearch.store")
 
 _WRITES_BEFORE_OPTIMIZE = 200
 _INDEXED_ROWS = 5_000
-"""Below some thousand rows a merge finds its rows faster without an index."""
+"""With fewer rows a merge is faster without an index."""
 
 
 class LanceStore:
-    """The `Store` of a state directory, for one model, e.g. "mini" or "ViT-B-32/openai"."""
+    """The `Store` of a state directory, for one model, for example "mini" or "ViT-B-32/openai"."""
 
     def __init__(self, folder: Path, model: str) -> None:
         name = "photos_" + re.sub(r"[^A-Za-z0-9]+", "_", model).strip("_").lower()
@@ -71,15 +68,22 @@ class LanceStore:
         self._keys: set[str] = set()
         self._failed: set[str] = set()
         self._writes = 0
-        self._photos = Table(folder, name, "photos")
-        self._failures = Table(folder, "errors", "errors", "photos that failed before are tried once more")
-        self._volumes = Table(folder, "volumes", "volumes", "which disk each root lies on is learned anew")
-        retired = Table(
-            folder, name.replace("photos", "retired", 1), "photos", "photos that come back are embedded anew"
+        self._photos = Table(folder=folder, name=name, kind="photos")
+        self._failures = Table(
+            folder=folder, name="errors", kind="errors", loss="photos that failed before are tried once more"
         )
-        self.deleted_vectors = DeletedVectors(retired)
-        self._tables = (self._photos, self._failures, self._volumes, retired)
-        # All are asked before any is changed: a newer state is left as it is.
+        self._volumes = Table(
+            folder=folder, name="volumes", kind="volumes", loss="which disk each root lies on is learned again"
+        )
+        deleted = Table(
+            folder=folder,
+            name=name.replace("photos", "retired", 1),
+            kind="photos",
+            loss="photos that come back are embedded again",
+        )
+        self.deleted_vectors = DeletedVectors(deleted)
+        self._tables = (self._photos, self._failures, self._volumes, deleted)
+        # All are checked before any is changed: an index of a newer phsearch is left as it is.
         for table in self._tables:
             table.refuse_newer()
         for table in self._tables:
@@ -87,21 +91,21 @@ class LanceStore:
         self.deleted_vectors.load_digests()
 
     def load(self) -> tuple[list[Photo], Vectors]:
-        """Give all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
+        """Return all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
         table = self._photos.read()
         if table is None:
             return [], np.empty((0, 0), np.float32)
         photos, vectors = arrow_rows.photos_from_arrow(table)
         self._keys = {arrow_rows.to_key(photo.path) for photo in photos}
         if len(self._keys) < len(photos):
-            self._forget_stale()
-            doubled = set(arrow_rows.stale(photos))
-            kept = [row for row in range(len(photos)) if row not in doubled]
+            self._delete_stale()
+            stale = set(arrow_rows.stale(photos))
+            kept = [row for row in range(len(photos)) if row not in stale]
             return [photos[row] for row in kept], vectors[kept]
         return photos, vectors
 
     def create_or_check(self, identity: ModelIdentity) -> None:
-        """Create the table for this model or check that it is its own. Raises ModelMismatchError."""
+        """Create the table for this model, or check that it was made for it. Raises ModelMismatchError."""
         if not self._photos.exists:
             self._photos.create(arrow_rows.photos_schema(identity))
         elif arrow_rows.identity_of(self._photos.schema) != identity:
@@ -139,7 +143,7 @@ class LanceStore:
             self._keep_vectors(gone)
         with self._photos.writing():
             if new:
-                # If this fails half-way nobody can say whether the rows are there: from now on they are merged.
+                # If this fails, the rows may be there or not. So they are merged from now on.
                 self._keys.update(arrow_rows.to_key(photo.path) for photo, _ in new)
                 self._photos.add(self._rows(new))
             if known:
@@ -159,18 +163,18 @@ class LanceStore:
         try:
             self.deleted_vectors.keep_rows(self._photos, keys)
         except StoreError as error:
-            # It would have been a convenience; that what is gone is forgotten is not.
+            # They would only save work later. The deletion itself must go on.
             log.warning("vectors of deleted photos are not kept: %s", error)
 
     def load_failures(self) -> list[Failure]:
-        """Give the photos that could not be read."""
+        """Return the photos that could not be read."""
         table = self._failures.read()
         failures = [] if table is None else arrow_rows.failures_from_arrow(table)
         self._failed = {arrow_rows.to_key(failure.path) for failure in failures}
         return list({failure.path: failure for failure in failures}.values())
 
     def load_volumes(self) -> list[Volume]:
-        """Give what is remembered of the file systems under the roots."""
+        """Return what is remembered of the file systems of the roots."""
         table = self._volumes.read()
         return [] if table is None else arrow_rows.volumes_from_arrow(table)
 
@@ -181,16 +185,16 @@ class LanceStore:
         )
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
-        """Read what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+        """Yield what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
         for batch in self._photos.batches():
             yield arrow_rows.photos_from_arrow(batch)
 
     def stats(self) -> list[TableStats]:
-        """Give what the tables hold and take, those of former models, too. Raises StoreError."""
+        """Return what the tables hold and take on disk, those of former models, too. Raises StoreError."""
         return table_stats(self._folder, self._tables)
 
     def optimize(self) -> float | None:
-        """Compact fragments and drop old versions; gives after how many seconds the rest of them can be dropped."""
+        """Compact, and drop what is old; return the seconds until more can be dropped, None where all is done."""
         left = [
             self._photos.optimize(indexed=len(self._keys) >= _INDEXED_ROWS),
             self.deleted_vectors.optimize(),
@@ -201,17 +205,17 @@ class LanceStore:
         return max((seconds for seconds in left if seconds is not None), default=None)
 
     def other_model_tables(self) -> dict[str, int]:
-        """Give the tables of other models that were used before, with the bytes they take; nothing removes them."""
+        """Return the tables of models that were used before, with their bytes; nothing removes them."""
         return {each.name: each.bytes for each in other_model_tables(self._folder, self._tables)}
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for table in self._tables:
             table.close()
 
     @property
     def needs_optimize(self) -> bool:
-        """Whether there were enough writes for `tidy` to be worth its time."""
+        """Whether there were enough writes for `optimize` to be worth its time."""
         return self._writes >= _WRITES_BEFORE_OPTIMIZE
 
     def _upsert(self, table: Table, changed: pa.Table, gone: Sequence[str]) -> None:
@@ -229,8 +233,8 @@ class LanceStore:
         vectors = np.stack([vector for _, vector in upserts])
         return arrow_rows.photos_to_arrow(photos, vectors, self._photos.schema)
 
-    def _forget_stale(self) -> None:
-        """Keep the newest row of each path on disk: an addition whose outcome was not learned may be there twice."""
+    def _delete_stale(self) -> None:
+        """Keep only the newest row of each path on disk: a row whose addition failed may be there twice."""
         try:
             with self._photos.writing():
                 self._photos.delete_rows(lambda table: arrow_rows.stale(arrow_rows.photos_from_arrow(table)[0]))
@@ -239,7 +243,7 @@ class LanceStore:
 
 
 def discard(folder: Path) -> None:
-    """Delete a whole index, so that the next start builds it anew; nothing else lies there. Raises StoreError."""
+    """Delete a whole index, so that the next start builds a new one. Raises StoreError."""
     try:
         if folder.is_dir():
             shutil.rmtree(folder)

@@ -1,9 +1,9 @@
-"""From the rows of an older phsearch to today's, one step at a time.
+"""Converts the rows of an older phsearch to those of this one, one step at a time.
 
-Each kind of table counts its own schema versions, beginning with 1; the version travels with the table. `STEPS` holds
-for each kind the functions that lead from version 1 to 2, from 2 to 3 and so on: a new version is one more function.
-A function takes all rows and gives them with the next version's columns. A table of a higher version than there are
-steps was written by a newer phsearch and is left alone.
+Each kind of table counts its own schema versions, beginning with 1, and each table keeps its version. `STEPS` holds for
+each kind the functions from version 1 to 2, from 2 to 3 and so on: a new version is one more function. A function takes
+all rows and returns them with the next version's columns. A table of a higher version than there are steps was written
+by a newer phsearch and is left alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VERSION = b"phsearch.schema"
 
 
 def _failures_with_digest(rows: pa.Table) -> pa.Table:
-    """Version 2 knows failures by their content, too; of the older ones it is not known."""
+    """Version 2 has the content of failures, too, which is not known of older ones."""
     kind = pa.binary(16)
     return rows.append_column(pa.field("digest", kind), pa.nulls(rows.num_rows, kind))
 
@@ -34,22 +34,22 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
 
 
 def latest(kind: str) -> int:
-    """Give the version this phsearch writes."""
+    """Return the version that this phsearch writes."""
     return len(STEPS[kind]) + 1
 
 
 def stamp(kind: str) -> dict[bytes, bytes]:
-    """Give the metadata that says which version a table has."""
+    """Return the metadata that says which version a table has."""
     return {_VERSION: str(latest(kind)).encode()}
 
 
 def version_of(schema: pa.Schema) -> int:
-    """Read the schema version of a table, 0 where it has none."""
+    """Return the schema version of a table, 0 where it has none."""
     return int((schema.metadata or {}).get(_VERSION, b"0"))
 
 
 def migrate(kind: str, rows: pa.Table) -> pa.Table:
-    """Give `rows` of an older version as the latest has them; other metadata stays."""
+    """Return `rows` of an older version with the latest columns; other metadata stays."""
     metadata = {**(rows.schema.metadata or {}), **stamp(kind)}
     for step in STEPS[kind][max(version_of(rows.schema), 1) - 1 :]:
         rows = step(rows)

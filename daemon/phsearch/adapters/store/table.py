@@ -1,8 +1,8 @@
 """One table on disk, written and read so that a crash or a power failure costs the newest write at most.
 
 Every write makes a version of the table, and older versions are kept for some minutes. Where the newest cannot be read
-in whole, the one before it takes its place: with what is in `store_files` that is never a version which was
-acknowledged, unless the disk itself lost something. What is damaged is found by reading, never guessed.
+completely, the one before it is used. Because of `table_files`, the lost version is never one that was acknowledged,
+unless the disk itself lost something. Damage is found by reading, never guessed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.store")
 
 _CACHE_BYTES = 4 << 20
-"""Of each of a table's two caches: at 100,000 rows a batch takes as long as with 32 MB, and 60 MB less are kept."""
+"""Of each of the two caches of a table: with 100,000 rows a batch takes as long as with 32 MB, in 60 MB less."""
 _KEPT_VERSIONS = timedelta(minutes=10)
 _ALL_VERSIONS = timedelta(days=36_500)
 _DELETE_CHUNK = 500
@@ -41,12 +41,12 @@ _T = TypeVar("_T")
 
 
 class Table:
-    """A table that need not exist yet. `kind` is its schema's name in `store_migrate`.
+    """A table that need not exist yet. `kind` is the name of its schema in `migrations`.
 
-    `loss` says what it costs to lose all of it; a table that has none is worth stopping for when it is damaged.
+    `loss` says what it costs to lose all of it. A damaged table without `loss` raises StoreError instead.
     """
 
-    def __init__(self, folder: Path, name: str, kind: str, loss: str = "") -> None:
+    def __init__(self, *, folder: Path, name: str, kind: str, loss: str = "") -> None:
         self._folder = folder
         self._name = name
         self._kind = kind
@@ -56,7 +56,7 @@ class Table:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return self._files.folder
 
     @property
@@ -66,11 +66,11 @@ class Table:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns, with what is noted beside them."""
+        """The columns, with their metadata."""
         return self._table.schema
 
     def refuse_newer(self) -> None:
-        """Raise StoreError when a newer phsearch wrote this table; changes nothing on disk."""
+        """Raise StoreError when a newer phsearch wrote this table. Nothing on disk is changed."""
         with translate_errors(self._folder, "open"):
             try:
                 self._table = self._opened()
@@ -79,7 +79,7 @@ class Table:
                     raise
 
     def open(self) -> None:
-        """Open it, at an older version where need be, and bring its rows to today's columns. Raises StoreError."""
+        """Open it, if necessary at an older version, and migrate its rows to the latest columns. Raises StoreError."""
         with translate_errors(self._folder, "open"):
             if self._table is None:
                 self._table = self._newest_readable(self._opened)
@@ -87,7 +87,7 @@ class Table:
             self.read()
 
     def read(self) -> pa.Table | None:
-        """Give all rows, None where there is no table. Raises StoreError when no version of it can be read."""
+        """Return all rows, None where there is no table. Raises StoreError when no version of it can be read."""
         if self._table is None:
             return None
         with translate_errors(self._folder, "read"):
@@ -98,12 +98,12 @@ class Table:
         if migrations.version_of(rows.schema) < migrations.latest(self._kind):
             rows = migrations.migrate(self._kind, rows)
             with self.writing():
-                # One new version: whoever is killed here leaves the old rows or the new ones.
+                # One new version: a kill here leaves either the old rows or the new ones.
                 self._table = self._connected().create_table(self._name, rows, mode="overwrite")
         return rows
 
     def batches(self) -> Iterator[pa.Table]:
-        """Give the rows as they are on disk now, some thousand at a time, past everything we hold in memory."""
+        """Yield the rows as they are on disk now, some thousand at a time, without what is in memory."""
         with translate_errors(self._folder, "read"):
             table = self._opened()
             reader = iter(table.search().to_batches(_BATCH_ROWS)) if table is not None else iter(())
@@ -115,14 +115,14 @@ class Table:
             yield pa.Table.from_batches([batch])
 
     def create(self, schema: pa.Schema) -> None:
-        """Make the table where there is none. Raises StoreError."""
+        """Create the table where there is none. Raises StoreError."""
         if self._table is None:
             with self.writing():
                 self._table = self._connected().create_table(self._name, schema=schema, exist_ok=True)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Surround the writes of one batch: they are on the disk when this ends. Raises StoreError."""
+        """Surround the writes of one batch, which are on the disk at the end. Raises StoreError."""
         with translate_errors(self._folder, "write"):
             yield
             self._files.fsync()
@@ -132,7 +132,7 @@ class Table:
         self._table.add(rows)
 
     def merge(self, rows: pa.Table) -> None:
-        """Insert rows or replace those of the same path."""
+        """Insert rows, or replace those of the same path."""
         merge = self._table.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
         self._retry_without_index(partial(merge.execute, rows))
 
@@ -143,42 +143,42 @@ class Table:
             self._retry_without_index(partial(self._table.delete, where))
 
     def select(self, keys: Sequence[str]) -> Iterator[pa.Table]:
-        """Give the rows of these paths, some hundred at a time. Raises StoreError."""
+        """Yield the rows of these paths, some hundred at a time. Raises StoreError."""
         for start in range(0, len(keys), _DELETE_CHUNK):
             with translate_errors(self._folder, "read"):
                 rows = self._retry_without_index(partial(self._among, keys[start : start + _DELETE_CHUNK]))
             yield rows
 
     def delete_rows(self, where: Callable[[pa.Table], Sequence[int]]) -> None:
-        """Remove the rows that `where` picks, by their place among all rows, in one version."""
+        """Remove the rows whose indices among all rows `where` returns, in one version."""
         rows = self._table.search().with_row_id(True).to_arrow()
         numbers = rows.column("_rowid").to_pylist()
-        violation = ", ".join(str(numbers[row]) for row in where(rows))
-        self._table.delete(f"_rowid IN ({violation})")
+        chosen = ", ".join(str(numbers[row]) for row in where(rows))
+        self._table.delete(f"_rowid IN ({chosen})")
 
     def optimize(self, *, indexed: bool = False) -> float | None:
-        """Join fragments and drop old versions and orphans; look paths up by an index if `indexed`. Raises StoreError.
+        """Join fragments, drop old versions and orphans, and if `indexed` make an index of paths. Raises StoreError.
 
-        Gives after how many seconds the versions that were too young to be dropped can be, None where there are none.
-        What joining writes is on the disk before anything that it replaces is removed. Orphans of failed writes may go
-        at any age because nobody else writes.
+        Return the seconds until versions that are too young now can be dropped, None where there are none. The joined
+        fragments are on the disk before what they replace is removed. Orphans of failed writes are removed at any age,
+        because nothing else writes.
         """
         if self._table is None:
             return None
         with self.writing():
-            self._files.drop_unsound()
+            self._files.remove_truncated()
             self._retry_without_index(partial(self._table.optimize, cleanup_older_than=_ALL_VERSIONS))
             self._files.fsync()
             self._table.optimize(cleanup_older_than=_KEPT_VERSIONS, delete_unverified=True)
             if indexed and not self._table.list_indices():
                 self._table.create_index("path", config=BTree())
             self._files.remove_orphans()
-            # With what its caches hold of versions that are gone, which would go last.
+            # Opened again, because its caches hold files of versions that are gone.
             self._table = self._opened()
         return _KEPT_VERSIONS.total_seconds() if len(self._files.manifests()) > 1 else None
 
     def stats(self) -> TableStats:
-        """Give what it holds and takes. Raises StoreError."""
+        """Return what it holds and takes on disk. Raises StoreError."""
         with translate_errors(self._folder, "read"):
             fragments = self._table.stats()["fragment_stats"]["num_fragments"]
             return TableStats(
@@ -191,18 +191,18 @@ class Table:
             )
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._table = None
 
     def _among(self, keys: Sequence[str]) -> pa.Table:
         return self._table.search().where(_among(keys)).to_arrow()
 
     def _connected(self) -> Any:
-        # Caches are bounded, or memory grows with every merge; a new session has none of what was read before.
+        # The caches are limited, or memory would grow with every merge. A new session has empty caches.
         return lancedb.connect(self._folder, session=lancedb.Session(_CACHE_BYTES, _CACHE_BYTES))
 
     def _opened(self) -> Any:
-        """Open the newest version; None where nothing was ever stored."""
+        """Return the newest version, opened; None where nothing was ever stored."""
         if not self._files.manifests() and not self._files.holds_rows():
             return None
         table = self._connected().open_table(self._name)
@@ -215,7 +215,7 @@ class Table:
         return None if self._table is None else self._table.to_arrow()
 
     def _newest_readable(self, attempt: Callable[[], _T]) -> _T | None:
-        """Give what `attempt` gives of the newest version for which it does not fail."""
+        """Return what `attempt` returns for the newest version for which it does not fail."""
         try:
             return attempt()
         except BaseException as error:
@@ -223,29 +223,29 @@ class Table:
                 raise
             damage = error
         manifests = self._files.manifests()
-        aside: list[Path] = []
+        hidden: list[Path] = []
         try:
             for newest in _steps_back(manifests[:-1]):
                 for manifest in newest:
-                    aside.append(hide_manifest(manifest))  # noqa: PERF401 - what was done must be known when one fails
+                    hidden.append(hide_manifest(manifest))  # noqa: PERF401 - all that are hidden must be known when one fails
                 try:
-                    given = attempt()
+                    result = attempt()
                 except BaseException as error:
                     if not is_damage(error):
                         raise
                     continue
-                aside.clear()
+                hidden.clear()
                 log.warning(
                     "the newest writes to the index in %s were damaged (%s): what they held will be found again",
                     self._files.folder,
                     first_line(damage),
                 )
-                return given
+                return result
         finally:
-            for manifest in reversed(aside):
+            for manifest in reversed(hidden):
                 restore_manifest(manifest)
         if len(manifests) <= 1 and not self._files.holds_rows():
-            # Its making was cut short: nothing was ever in it.
+            # Its creation was interrupted: nothing was ever in it.
             self._files.discard()
             return None
         if not self._loss:
@@ -259,7 +259,7 @@ class Table:
         return None
 
     def _retry_without_index(self, work: Callable[[], _T]) -> _T:
-        """Read or write; should the look-up index be damaged, drop it. The next `tidy` makes it anew."""
+        """Do `work`. Where the look-up index is damaged, drop it and try again; the next `optimize` makes a new one."""
         try:
             return work()
         except BaseException as error:
@@ -273,9 +273,9 @@ class Table:
 
 
 def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Give what to take away before each next try: one by one, as many as a batch can make, then ever more.
+    """Yield the manifests to hide before each further attempt: one by one at first, then more and more.
 
-    There may be hundreds of versions that share the damaged file, and each try reads all rows.
+    Hundreds of versions may share the damaged file, and each attempt reads all rows. A batch makes only a few.
     """
     start, size = 0, 1
     while start < len(manifests):

@@ -1,9 +1,10 @@
-"""The files of one LanceDB table: what LanceDB itself leaves to chance is made certain here.
+"""The files of one LanceDB table, made safe against crashes and power failures.
 
-LanceDB never calls fsync (seen with strace), so that after a power failure the newest files may be empty while others
-that name them are there. Reading needs four kinds of files: `_versions/*.manifest`, one for each version, named so that
-the newest sorts first; `data`, `_deletions` and `_indices`, each written once under a new name. Of `_transactions` and
-`latest_version_hint.json` every one can be missing or empty and the table still reads and writes (tried for each file).
+LanceDB never calls fsync (seen with strace). So after a power failure the newest files may be empty while others that
+refer to them are there. Reading needs four kinds of files: `_versions/*.manifest`, one for each version, named so that
+the newest sorts first; `data`, `_deletions` and `_indices`, each written once with a new name. Any file of
+`_transactions` and any `latest_version_hint.json` can be missing or empty, and the table still reads and writes (tried
+for each file).
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PRECIOUS = ("data", "_deletions", "_indices", "_versions")
+_NEEDED = ("data", "_deletions", "_indices", "_versions")
 _MANIFEST = re.compile(r"\d{20}\.manifest")
 _END_OF_MANIFEST = b"LANC"
-_ASIDE = ".damaged"
-_LEFTOVER = re.compile(rf"\.tmp.*|.*#\d+|.*{re.escape(_ASIDE)}")
-"""Files half-written when the process was killed, and what was set aside. LanceDB removes none of them."""
+_HIDDEN = ".damaged"
+_LEFTOVER = re.compile(rf"\.tmp.*|.*#\d+|.*{re.escape(_HIDDEN)}")
+"""Files that were half written when the process was killed, and hidden manifests. LanceDB removes none of them."""
 
 
 class TableFiles:
-    """One table's folder, e.g. index/photos_mini.lance."""
+    """The folder of one table, for example index/photos_mini.lance."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._synced: set[str] = set()
 
     def manifests(self) -> list[Path]:
-        """Give the manifests, newest first."""
+        """Return the manifests, newest first."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return sorted(file for file in (self.folder / "_versions").iterdir() if _MANIFEST.fullmatch(file.name))
         return []
@@ -49,7 +50,7 @@ class TableFiles:
         Measured on ext4 in a virtual machine, median of 60 writes: 1.1 ms after an addition of 256 rows of 512
         numbers, which itself takes 4.7 ms; 2.6 ms after addition, merge and deletion, which take 36 ms.
         """
-        present = {f"{folder}/{name}" for folder, name in self._files(_PRECIOUS)}
+        present = {f"{folder}/{name}" for folder, name in self._files(_NEEDED)}
         fresh = sorted(file for file in present - self._synced if not file.endswith(".json"))
         for file in fresh:
             _sync(file)
@@ -62,20 +63,20 @@ class TableFiles:
         self._synced = present
 
     def remove_orphans(self) -> None:
-        """Remove what killed or failed writes left behind; nobody may be writing."""
-        for folder, name in self._files((*_PRECIOUS, "_transactions")):
+        """Remove what killed or failed writes left behind; no write may be under way."""
+        for folder, name in self._files((*_NEEDED, "_transactions")):
             if _LEFTOVER.fullmatch(name):
-                # In the way of nothing: where it cannot be removed, on a read-only disk, it may stay.
+                # Where it cannot be removed, on a read-only disk, it does no harm.
                 with contextlib.suppress(OSError):
                     Path(folder, name).unlink()
 
-    def drop_unsound(self) -> None:
-        """Remove older manifests that are cut short: while there is one, LanceDB cleans nothing up."""
+    def remove_truncated(self) -> None:
+        """Remove older manifests that are truncated: while there is one, LanceDB cleans nothing up."""
         for file in self.manifests()[1:]:
             with file.open("rb") as opened:
                 opened.seek(max(0, file.stat().st_size - len(_END_OF_MANIFEST)))
-                sound = opened.read() == _END_OF_MANIFEST
-            if not sound:
+                complete = opened.read() == _END_OF_MANIFEST
+            if not complete:
                 file.unlink()
 
     def discard(self) -> None:
@@ -91,13 +92,13 @@ class TableFiles:
 
 
 def hide_manifest(manifest: Path) -> Path:
-    """Hide a version, so that the one before it is the newest; gives its new name."""
-    return manifest.rename(manifest.with_name(manifest.name + _ASIDE))
+    """Hide a version, so that the one before it is the newest; return its new name."""
+    return manifest.rename(manifest.with_name(manifest.name + _HIDDEN))
 
 
 def restore_manifest(manifest: Path) -> None:
-    """Undo `set_aside`, given the name it gave."""
-    manifest.rename(manifest.with_name(manifest.name.removesuffix(_ASIDE)))
+    """Undo `hide_manifest`, by the name that it returned."""
+    manifest.rename(manifest.with_name(manifest.name.removesuffix(_HIDDEN)))
 
 
 def _sync(path: str) -> None:
@@ -109,7 +110,7 @@ def _sync(path: str) -> None:
 
 
 def size(folder: Path) -> int:
-    """Give the bytes of all files in a folder."""
+    """Return the bytes of all files in a folder."""
     total = 0
     for where, _, files in os.walk(folder):
         for file in files:

@@ -1,11 +1,10 @@
-"""Which photos go to the worker next, and whom to suspect when it dies.
+"""Which photos go to the worker next, and which are suspected when it exits.
 
-Photos travel in batches, a few ahead so that decoding overlaps the model. A worker that crashes, hangs or eats memory
-takes the photos it held with it, but only those that were being decoded at that moment are suspects (those that wait
-for the model, if none was); all others are innocent and simply wait again. Suspects are tried again in halves, one
-group at a time, until the culprit is alone: it is found after a few restarts and no other photo of its batch is lost
-(Baloo, KDE's indexer, does the same). A photo must be found alone at several deaths before it is blamed, the more, the
-less such a death says of it.
+Photos are sent in batches, a few ahead, so that decoding overlaps with the model. When a worker crashes, hangs or takes
+too much memory, only the photos that were being decoded at that moment are suspects (if there were none, those that
+waited for the model). All others simply wait again. Suspects are tried again in halves, one group at a time, until the
+culprit is alone. So it is found after a few restarts, and no other photo of its batch is lost (Baloo, KDE's indexer,
+does the same). A photo must be alone at several exits before it is blamed: the less such an exit says, the more.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EmbedJob:
-    """A file to be decoded and embedded; a `check` only to compare the vector with the one that is known."""
+    """A file to decode and embed. The vector of a `check` is only compared with the known one."""
 
     path: str
     root: str
@@ -35,7 +34,7 @@ class EmbedJob:
 
 
 class Batcher:
-    """The queue before the worker and the batches inside it. Times are seconds of any clock that the caller keeps."""
+    """The queue before the worker and the batches inside it. Times are seconds of any one clock of the caller."""
 
     def __init__(self, size: int, ahead: int) -> None:
         self.size = size
@@ -51,21 +50,21 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Photos not yet given to the worker, without checks."""
+        """Photos that the worker does not have yet, without checks."""
         return len(self._waiting) + sum(map(len, self._suspects))
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to give to the worker."""
+        """Whether there is nothing to send to the worker."""
         return not (self._waiting or self._checks or self._suspects)
 
     @property
     def held(self) -> int:
-        """Photos the worker has."""
+        """Photos that the worker has."""
         return sum(map(len, self._held.values()))
 
     def position(self, path: str) -> int | None:
-        """Give how many photos wait or are held before a waiting one; None for one that is held or not here."""
+        """Return how many photos wait or are held before a waiting one; None for one that is held or not here."""
         queue = (job.path for batch in self._suspects for job in batch)
         for before, waiting in enumerate((*queue, *self._waiting), self.held):
             if waiting == path:
@@ -84,7 +83,7 @@ class Batcher:
 
     @property
     def decoding(self) -> bool:
-        """Whether the worker is decoding, as far as it has told."""
+        """Whether the worker is decoding, as far as it has reported."""
         return bool(self._decoding)
 
     def add_job(self, job: EmbedJob) -> None:
@@ -92,9 +91,9 @@ class Batcher:
         (self._checks if job.check else self._waiting)[job.path] = job
 
     def next_batch(self) -> tuple[int, list[EmbedJob]] | None:
-        """Give the next numbered batch, None when the worker has enough or nothing waits."""
+        """Return the next batch and its number, None when the worker has enough or nothing waits."""
         if self._suspects:
-            # Suspects go alone, so that the next death says more.
+            # Suspects go alone, so that the next exit says more.
             if self._held:
                 return None
             return self._hold(self._suspects.popleft())
@@ -108,16 +107,16 @@ class Batcher:
         self._decoding[path] = now
 
     def decode_finished(self, path: str) -> None:
-        """Note that the worker has decoded a photo; now the model has it."""
+        """Note that the worker has decoded a photo, so that the model has it now."""
         if self._decoding.pop(path, None) is not None:
             self._decoded.add(path)
 
     def overdue(self, before: float) -> list[str]:
-        """Give the photos whose decoding began at `before` or earlier and has not ended."""
+        """Return the photos whose decoding began at `before` or earlier and has not ended."""
         return [path for path, begun in self._decoding.items() if begun <= before]
 
     def job_finished(self, path: str) -> EmbedJob | None:
-        """Take a photo whose result has come; None for one nobody waits for."""
+        """Remove and return the photo whose result has come; None for one that is not expected."""
         self._forget([path])
         for batch in self._held.values():
             job = batch.pop(path, None)
@@ -127,23 +126,23 @@ class Batcher:
         return None
 
     def batch_done(self, number: int) -> list[EmbedJob]:
-        """Close a batch; gives photos the worker said nothing about, which wait again."""
+        """Close a batch. Return the photos without a result, which wait again."""
         forgotten = list(self._held.pop(number, {}).values())
         self._forget(job.path for job in forgotten)
         self._requeue(forgotten)
         return forgotten
 
     def release(self) -> None:
-        """Have all photos of a worker that was sent away wait again; none of them is suspected of anything."""
+        """Queue all photos of a worker that was stopped again, without suspecting any."""
         for number in list(self._held):
             self.batch_done(number)
 
     def drop_check(self, path: str) -> None:
-        """Take out a check that waits."""
+        """Remove a check that waits."""
         self._checks.pop(path, None)
 
     def withdraw_root(self, root: str) -> list[EmbedJob]:
-        """Take out all photos of a root that wait."""
+        """Remove and return all photos of a root that wait."""
         waiting = [each for queue in (self._waiting, self._checks) for each in queue.values() if each.root == root]
         for queue in (self._waiting, self._checks):
             for path in [path for path, each in queue.items() if each.root == root]:
@@ -154,7 +153,7 @@ class Batcher:
         return waiting
 
     def take_back(self, root: str) -> list[EmbedJob]:
-        """Take out all photos of a root that the worker has."""
+        """Remove and return all photos of a root that the worker has."""
         held: list[EmbedJob] = []
         for batch in self._held.values():
             gone = [each for each in batch.values() if each.root == root]
@@ -164,20 +163,19 @@ class Batcher:
         self._forget(each.path for each in held)
         return held
 
-    def worker_exited(self, exit_: WorkerExit, late: Collection[str] = ()) -> list[EmbedJob]:
-        """Sort out what a dead worker held; gives the culprits that are certain now.
+    def worker_exited(self, exit_: WorkerExit, overdue: Collection[str] = ()) -> list[EmbedJob]:
+        """Sort out what an exited worker held; return the photos that are certain to be culprits now.
 
-        `late` are those it was ended for, if it was: each is found out by itself, and those it was decoding beside
-        them are innocent.
+        `overdue` are the photos for which it was killed, if it was. Only these are suspects then, each by itself.
         """
         held = [job for batch in self._held.values() for job in batch.values()]
-        suspected = set(late) or set(self._decoding) or self._decoded
+        suspected = set(overdue) or set(self._decoding) or self._decoded
         suspects = [job for job in held if job.path in suspected]
         self._requeue(job for job in held if job.path not in suspected)
         self._held.clear()
         self._decoding.clear()
         self._decoded.clear()
-        if late or len(suspects) == 1:
+        if overdue or len(suspects) == 1:
             return [suspect for suspect in suspects if self._blamed(suspect, exit_)]
         if suspects:
             middle = len(suspects) // 2
@@ -193,7 +191,7 @@ class Batcher:
         return False
 
     def _take(self, queue: dict[str, EmbedJob]) -> list[EmbedJob]:
-        # Results are told apart by path, so the worker never has one twice: a photo and its check, say.
+        # Results are matched by path, so the worker never has a path twice, as a photo and as a check.
         held = {path for batch in self._held.values() for path in batch}
         paths: list[str] = []
         for path in queue:
@@ -219,7 +217,7 @@ class Batcher:
             (self._checks if job.check else self._waiting).setdefault(job.path, job)
 
 
-# What becomes of a photo that was given to the index worker.
+# --- the result of a photo that was sent to the worker ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +231,10 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A photo failed; `truncated` ones may just not be complete yet.
+    """A photo failed; a `truncated` one may not be complete yet.
 
-    `cause` says how it took the worker down, if it did: nobody has read the file to its end then, so whether it is
-    still the file that was meant, and still there, is to be looked at.
+    `cause` says how the worker exited because of it, if it did. Then the file was not read to its end, so that it has
+    to be checked whether it is still there and unchanged.
     """
 
     photo: EmbedJob
@@ -247,7 +245,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class ChangedMeanwhile:
-    """A photo was rewritten while it was read: it must be looked at again."""
+    """A photo was rewritten while it was read, so that it must be checked again."""
 
     photo: EmbedJob
 

@@ -1,8 +1,8 @@
 """Wait until a file stops changing before reading it.
 
-A camera import or a download writes a photo in pieces; reading it early costs a failed decode. A file is settled when
-two looks at least `quiet` seconds apart show the same size and time. A writer that closed the file, or a rename into
-place, promises that it is whole, so that one short look is enough.
+A camera import or a download writes a photo in pieces, and reading it early costs a failed decode. A file is settled
+when two stats at least `quiet` seconds apart show the same size and time. A writer that closed the file, or a rename
+into place, shows that it is complete. Then one stat after a short time is enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Fingerprint
 
 CLOSED_SHARE = 0.2
-"""The part of `quiet` to wait after a close: programs often reopen a file at once, e.g. to write its EXIF."""
+"""The part of `quiet` to wait after a close: programs often reopen a file at once, for example to write its EXIF."""
 
 
 @dataclass(slots=True)
@@ -24,11 +24,11 @@ class _Waiting:
     due: float
     closed: bool
     seen: Fingerprint | None
-    looking: bool = False
+    stating: bool = False
 
 
 class Debouncer:
-    """Files that were touched lately, each with the time it deserves its next look."""
+    """Files that changed lately, each with the time of its next stat."""
 
     def __init__(self, quiet: float) -> None:
         self.quiet = quiet
@@ -49,32 +49,32 @@ class Debouncer:
         self._waiting.pop(path, None)
 
     def paths(self) -> list[str]:
-        """Give everything that waits."""
+        """Return all paths that wait."""
         return list(self._waiting)
 
     def due(self, now: float) -> list[str]:
-        """Give the files that deserve a look at `now`."""
+        """Return the files that are due for a stat at `now`."""
         return [path for path, waiting in self._waiting.items() if waiting.due <= now]
 
     def begin_stat(self, paths: Iterable[str]) -> None:
-        """Note that a look at these files begins now."""
+        """Note that a stat of these files begins now."""
         for path in paths:
             if waiting := self._waiting.get(path):
-                waiting.looking = True
+                waiting.stating = True
 
     def is_stating(self, path: str) -> bool:
-        """Tell whether a look at `path` is under way and nothing has happened to it since that began."""
+        """Whether a stat of `path` is under way and nothing has happened to it since that began."""
         waiting = self._waiting.get(path)
-        return waiting is not None and waiting.looking
+        return waiting is not None and waiting.stating
 
     def next_due(self) -> float | None:
-        """Give the time of the next look, None when nothing waits."""
+        """Return the time of the next stat, None when nothing waits."""
         return min((waiting.due for waiting in self._waiting.values()), default=None)
 
     def stat_done(self, path: str, seen: Fingerprint, mtime_age: float, now: float) -> bool:
-        """Take the look `seen` at `path`; True says it is settled and no longer waits here.
+        """Note what a stat has `seen` at `path`; return whether it is settled, so that it does not wait any more.
 
-        `mtime_age` is how long ago, in seconds, the file says it was written: a file old enough needs no second look.
+        `mtime_age` is how many seconds ago the file was written by its own time. An old file needs no second stat.
         """
         waiting = self._waiting.get(path)
         if waiting is None:
@@ -84,7 +84,7 @@ class Debouncer:
             return True
         waiting.seen = seen
         waiting.due = now + self.quiet
-        waiting.looking = False
+        waiting.stating = False
         return False
 
     def _delay(self, *, closed: bool) -> float:

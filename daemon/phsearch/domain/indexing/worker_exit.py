@@ -1,8 +1,8 @@
-"""Why a worker ended, what that says of the photo it was busy with, and how `errors` puts it.
+"""Why a worker exited, how much that says of the photo it was decoding, and how the list of errors words it.
 
-A decoder that crashes, hangs or eats memory does so again when it is alone with its photo. A SIGKILL that we did not
-send is another matter: it comes from the kernel when memory runs out, or from a person, and mostly says nothing about
-the photo. So each kind of death needs its own number of witnesses before a photo is blamed.
+A decoder that crashes, hangs or takes too much memory does so again when it is alone with its photo. A SIGKILL that we
+did not send is different: it comes from the kernel when memory runs out, or from a person, and mostly says nothing
+about the photo. So for each kind of exit, a photo must be decoded at another number of exits before it is blamed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 Cause = Literal["crash", "hang", "memory", "killed", "outdated"]
 
 BLAME_THRESHOLD = 24
-"""How much evidence blames a photo."""
+"""The evidence at which a photo is blamed."""
 
 _EXITS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8, "outdated": BLAME_THRESHOLD + 1}
 
@@ -28,12 +28,12 @@ class WorkerExit:
 
     @property
     def evidence(self) -> int:
-        """What this death weighs against the photo that was being decoded, of `PROOF`."""
+        """The evidence of this exit against the photo that was being decoded, of `BLAME_THRESHOLD`."""
         return BLAME_THRESHOLD // _EXITS_TO_BLAME[self.cause]
 
 
 def exited(status: int) -> WorkerExit:
-    """Explain a worker that ended by itself; `status` as subprocess gives it, negative for a signal."""
+    """Return the exit of a worker that ended by itself; `status` is that of subprocess, negative for a signal."""
     if status == -signal.SIGKILL:
         return WorkerExit("killed", "each worker that decoded it was killed (SIGKILL): memory may have run out")
     if status < 0:
@@ -42,32 +42,32 @@ def exited(status: int) -> WorkerExit:
 
 
 def describe(status: int) -> str:
-    """Say how a process ended that decodes nothing."""
+    """Return in words how a process exited that decodes nothing."""
     return f"killed ({_name(-status)})" if status < 0 else f"exit status {status}"
 
 
 def decode_timeout(seconds: float) -> WorkerExit:
-    """Explain a worker that was ended since it decoded a photo for longer than `seconds`."""
+    """Return the exit of a worker that was killed because it decoded a photo for longer than `seconds`."""
     return WorkerExit("hang", f"decoding took longer than {seconds:g} s")
 
 
 def model_timeout(seconds: float) -> WorkerExit:
-    """Explain a worker that was ended since its model said nothing for `seconds`."""
+    """Return the exit of a worker that was killed because its model gave no result for `seconds`."""
     return WorkerExit("hang", f"the model took longer than {seconds:g} s over it")
 
 
 def memory_exceeded(limit: int) -> WorkerExit:
-    """Explain a worker that was ended since it took more memory than `limit` bytes."""
+    """Return the exit of a worker that was killed because it took more memory than `limit` bytes."""
     return WorkerExit("memory", f"it needs more than {limit >> 20:,} MB of memory to decode")
 
 
 def disk_stalled() -> WorkerExit:
-    """Explain a worker that was ended since the disk its photos lie on does not answer, and so neither would it."""
+    """Return the exit of a worker that was killed because the disk of its photos does not answer."""
     return WorkerExit("hang", "its disk does not answer")
 
 
 def sandbox_outdated() -> WorkerExit:
-    """Explain a worker that was ended since a disk was mounted after it had been confined to what was there before."""
+    """Return the exit of a worker that was killed because a disk was mounted that its sandbox does not allow."""
     return WorkerExit("outdated", "a disk was mounted since the worker was started")
 
 

@@ -1,8 +1,12 @@
-"""Roots that are watched no more, whose photos the store still has: since when, and when they are to be forgotten.
+"""When photos may be deleted from the index: those that a scan did not find, and those of roots that were removed.
 
-A folder taken out of the settings may have been taken out by mistake, or for a month. So its photos are shown no longer
-but stay in the store, and watching it again costs nothing; after a time of grace they are forgotten, unless the owner
-wants them kept.
+A few missing photos were deleted while nothing watched. Many at once may be a share that shows half of its folders, or
+a failed sync, and the user must not lose the index of a library for that. So beyond a share of the root the deletion
+waits until a later scan finds the photos missing again, or until the user confirms it.
+
+A root may have been removed from the settings by mistake, or for a month. So its photos are not shown any more but stay
+in the store, and watching it again costs nothing. After a time of grace they are forgotten, unless the user wants to
+keep them.
 """
 
 from __future__ import annotations
@@ -15,11 +19,7 @@ from phsearch.domain.roots.roots import Roots
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-# When photos that a scan did not find may be taken for deleted.
-#
-# A few missing photos were deleted while nobody watched. Many at once may as well be a share that shows half of its
-# folders or a sync gone wrong, and an owner who loses the index of a library for that does not forgive it. So beyond a
-# share of the root the deletion waits until a later pass finds them missing again, or until the owner confirms it.
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +30,29 @@ class MassDeletionGuard:
     least: int = 50
 
     def holds_back(self, missing: int, known: int) -> bool:
-        """Tell whether so many of `known` photos are too many to be believed at once."""
+        """Whether so many missing of `known` photos are too many at once."""
         return missing >= self.least and missing > self.share * known
 
 
 def deletions_to_hold(
-    missing: Collection[str], known: int, brake: MassDeletionGuard, held: frozenset[str], *, confirms: bool
+    missing: Collection[str], known: int, guard: MassDeletionGuard, held: frozenset[str], *, confirms: bool
 ) -> frozenset[str]:
-    """Give those of the missing photos whose deletion has to wait.
+    """Return the missing photos whose deletion has to wait.
 
-    `held` are those that waited since an earlier pass; a pass that `confirms` lets them go.
+    `held` are those that wait since an earlier scan; a scan that `confirms` releases them.
     """
     doubtful = frozenset(missing) - held if confirms else frozenset(missing)
-    return doubtful if brake.holds_back(len(doubtful), known) else frozenset()
-
-
-_DAY = 86_400.0
+    return doubtful if guard.holds_back(len(doubtful), known) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedRoot:
-    """One root that was removed, or was found to be, at `since` (seconds since the epoch)."""
+    """A root that was removed, or was found to be removed, at `since` (seconds since the epoch)."""
 
     path: str
     since: float
     keep: bool = False
-    """Whether its owner wants its photos kept, whatever the settings say."""
+    """Whether the user wants its photos kept, whatever the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +63,14 @@ class RetentionPolicy:
     days: float
 
     def delete_at(self, removed: RemovedRoot) -> float | None:
-        """Give when the photos of a removed root are to be forgotten; None for never."""
+        """Return when the photos of a removed root are to be forgotten; None for never."""
         return None if removed.keep or self.then == "keep" else removed.since + self.days * _DAY
 
 
 def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, RemovedRoot]) -> dict[str, set[str]]:
-    """Sort the paths of photos in no root, each with the root it had, by removed root.
+    """Return the paths of photos in no root by removed root; each comes with the root it had.
 
-    What is on record says best to which root a photo belonged: to the innermost that holds it.
+    The records show best to which root a photo belonged: to the innermost that holds it.
     """
     known = Roots(records)
     groups: dict[str, set[str]] = {}
@@ -85,5 +82,5 @@ def grouped(photos: Iterable[tuple[str, str]], records: Mapping[str, RemovedRoot
 def recorded(
     groups: Iterable[str], records: Mapping[str, RemovedRoot], now: float, *, keep: bool = False
 ) -> dict[str, RemovedRoot]:
-    """Give the records for what is there: known ones as they are, new ones from `now` on, none of what is not."""
+    """Return the records of these roots: those that are known as they are, the others since `now`."""
     return {root: records.get(root) or RemovedRoot(root, now, keep) for root in groups}

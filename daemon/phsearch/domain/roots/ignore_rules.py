@@ -1,11 +1,11 @@
 """Which names count as photos of the library.
 
-A name is judged one component at a time, from the root downwards, as git judges .gitignore: what lies in a folder that
-is not admitted is not admitted either, so a walk need not look into it. Whoever walks downwards has judged the folders
-already and asks only for the last component (`keeps_folder`, `keeps_file`); whoever meets a path on its own, in an
-event or in a question of the owner, asks for all of it (`admits_folder`, `admits_file`, `why_not`).
+A path is judged one component at a time, from the root downwards, as git judges .gitignore. What lies in an excluded
+folder is excluded too, so that a scan need not list it. A scan has judged the folders already and asks only for the
+last component (`allows_folder_name`, `allows_file_name`). For a path from an event or from the user all of it is judged
+(`allows_folder_path`, `allows_file_path`, `why_not`).
 
-All paths here are relative to their root, with "/" between the components; "" is the root itself, always admitted.
+All paths here are relative to their root, with "/" between the components; "" is the root itself, always allowed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PHOTO_SUFFIXES = frozenset(f".{suffix}" for suffix in _PICTURES.split())
 
 @dataclass(frozen=True)
 class IgnoreRules:
-    """The owner's ignore rules (in .gitignore syntax), hidden files, the smallest size, and the photo suffixes.
+    """The user's ignore rules (in .gitignore syntax), hidden files, the smallest size, and the photo suffixes.
 
     Raises ConfigError for an ignore rule that cannot be understood.
     """
@@ -53,12 +53,12 @@ class IgnoreRules:
         return _compile(self.ignore)
 
     def allows_folder_name(self, rel: str) -> bool:
-        """Judge the last component of a folder whose parents are admitted."""
+        """Whether the last component of a folder is allowed; its parents are."""
         return not rel or self._folder_fault(rel) is None
 
     def allows_file_name(self, rel: str) -> bool:
-        """Judge the last component of a file whose folders are admitted."""
-        # A walk asks this for every file there is: the cheap questions come first and no reason is worded.
+        """Whether the last component of a file is allowed; its folders are."""
+        # A scan asks this for every file: the cheap tests come first, and no reason is worded.
         name = rel.rpartition("/")[2]
         return (
             _suffix(name) in self.suffixes
@@ -67,19 +67,19 @@ class IgnoreRules:
         )
 
     def allows_folder_path(self, rel: str) -> bool:
-        """Judge a folder with all its parents."""
+        """Whether a folder and all its parents are allowed."""
         return all(self.allows_folder_name(part) for part in _prefixes(rel))
 
     def allows_file_path(self, rel: str) -> bool:
-        """Judge a file by its name and its folders'."""
+        """Whether a file and all its folders are allowed."""
         return self.allows_file_name(rel) and self.allows_folder_path(rel.rpartition("/")[0])
 
     def allows_size(self, size: int) -> bool:
-        """Judge a file by its size in bytes."""
+        """Whether a file of this size in bytes is allowed."""
         return size >= self.min_bytes
 
     def why_not(self, rel: str) -> str | None:
-        """Say in one clause why the file `rel` is not a photo of the library; None where its name is admitted."""
+        """Return in one clause why the file `rel` is not a photo of the library; None where its name is allowed."""
         folder, _, name = rel.rpartition("/")
         for part in _prefixes(folder):
             fault = self._folder_fault(part)
@@ -113,7 +113,7 @@ class IgnoreRules:
 
 
 def _compile(rules: tuple[str, ...]) -> GitIgnoreSpec:
-    # "simple" is the backend in plain Python: others are taken when installed, and choke on names that are not UTF-8.
+    # "simple" is the backend in plain Python. Others are used where installed, and fail on names that are not UTF-8.
     return GitIgnoreSpec.from_lines(rules, backend="simple")
 
 

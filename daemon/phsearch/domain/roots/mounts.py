@@ -1,8 +1,7 @@
-"""Which file systems a root is made of, so that a disk that is not mounted is never taken for deleted photos.
+"""Which file systems a root consists of, so that photos on a disk that is not mounted never count as deleted.
 
-A root lies on a file system, and others may be mounted below it. Which one lies where is remembered from the last time
-it was seen. A file system that is no longer there, or where another lies now, is away: nothing is known of the photos
-on it.
+A root lies on a file system, and others may be mounted below it. It is remembered which one was last seen where. A file
+system that is not there now, or in whose place there is another, is away: nothing is known of the photos on it.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Mounts:
         return iter(self._mounts)
 
     def over(self, path: str) -> Mount | None:
-        """Give the file system that holds the absolute, resolved `path`."""
+        """Return the file system that holds the absolute, resolved `path`."""
         found: Mount | None = None
         for mount in self._mounts:
             inside = path == mount.point or path.startswith(dir_prefix(mount.point))
@@ -52,18 +51,18 @@ class Mounts:
         return found
 
     def remote(self, real: str) -> str | None:
-        """Give the type of the file system a folder lies on where that is a remote one."""
+        """Return the type of the file system that holds a folder where that is a remote one, else None."""
         mount = self.over(real)
         return mount.kind if mount is not None and mount.remote else None
 
     def around(self, real: str) -> tuple[Mount | None, ...]:
-        """Give the very mounts that a folder lies on and that lie below it: the same disk mounted anew is another."""
+        """Return the mounts that a folder lies on and that lie below it; a disk mounted again is another mount."""
         return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(dir_prefix(real))))
 
     def under(self, root: str, real: str) -> dict[str, str]:
-        """Give the identities of the file system `root` lies on and of those mounted below it, by path.
+        """Return the identities of the file system that holds `root` and of those mounted below it, by path.
 
-        `real` is the root with links resolved; the others have the names their photos have, below `root`.
+        `real` is the root with links resolved. The paths below it begin with `root`, as those of the photos do.
         """
         own = self.over(real)
         identities = {root: f"{own.identity}{_AT}{own.point}" if own is not None else ""}
@@ -74,15 +73,15 @@ class Mounts:
 
 
 def missing(known: Mapping[str, Volume], now: Mapping[str, str]) -> list[str]:
-    """Give the paths of the volumes that are not there now, the root's own among them."""
+    """Return the paths of the volumes that are not there now, which may include that of the root."""
     return [path for path, volume in known.items() if now.get(path) != volume.identity]
 
 
 def of_root(root: str, roots: Roots, volumes: Collection[Volume]) -> list[Volume]:
-    """Give those of the remembered volumes that are this root's concern, as it knows them.
+    """Return the remembered volumes that belong to this root, as it knows them.
 
-    Roots come and go inside one another, and the disks stay where they are: one that is mounted in a folder that became
-    a root, or that is a root no longer, and the one on which a new root lies.
+    Roots are added and removed inside one another while the disks stay where they are. So a disk may be mounted in a
+    folder that became a root, or in one that is a root no longer, or a new root may lie on it.
     """
     mine = [known for volume in volumes if roots.root_of(volume.path) == root for known in _taken_over(volume, root)]
     if not any(volume.path == root for volume in mine):
@@ -102,12 +101,12 @@ def _taken_over(volume: Volume, root: str) -> Iterator[Volume]:
     elif volume.path != volume.root:
         yield replace(volume, root=root)
     else:
-        # A former root says where its disk is mounted; where that is elsewhere it was but a folder on that disk.
+        # The identity of a former root says where its disk is mounted. Elsewhere, the root was only a folder on it.
         identity, _, point = volume.identity.rpartition(_AT)
         if point == volume.path:
             yield replace(volume, root=root, identity=identity)
 
 
 def _mounted(volume: Volume) -> str:
-    """Say what a root says of its own disk, where that is mounted at the root itself."""
+    """Return the identity of a root's own disk, where that is mounted at the root itself."""
     return f"{volume.identity}{_AT}{volume.path}"

@@ -1,10 +1,10 @@
 """Which root a path belongs to.
 
 Roots may lie inside one another, say ~/Pictures and ~/Pictures/Work: a path belongs to the innermost root that holds
-it, and to that alone, so every photo is counted once and goes offline with its own root. The walk and the watch of the
-outer root skip its `inner` roots. All of this is about names: nothing here looks at the disk.
+it, and to no other, so that every photo is counted once and goes offline with its own root. The scan and the watch of
+the outer root skip its `nested` roots. All of this is about names: nothing here reads the disk.
 
-There is one `Roots` in a daemon, and everybody holds it; when its owner adds or removes a root it `becomes` another.
+There is one `Roots` object in a daemon, which all parts share. `replace` adds and removes roots.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Roots:
         self.replace(paths)
 
     def replace(self, paths: Iterable[str]) -> None:
-        """Be these from now on. A question asked meanwhile is answered from the old roots or from the new."""
+        """Hold these roots from now on. Another thread sees either all old roots or all new ones."""
         self._paths = tuple(dict.fromkeys(_normal(path) for path in paths))
         self._known = frozenset(self._paths)
 
@@ -42,7 +42,7 @@ class Roots:
         return f"Roots({list(self._paths)!r})"
 
     def root_of(self, path: str) -> str | None:
-        """Give the deepest root that holds `path` (or is it), None where none does."""
+        """Return the deepest root that holds `path` (or is it), None where none does."""
         known = self._known
         while path not in known:
             parent = path.rpartition("/")[0] or "/"
@@ -52,22 +52,22 @@ class Roots:
         return path
 
     def rel_path(self, path: str) -> str:
-        """Give `path` relative to its root, "" for the root itself. Raises ValueError outside every root."""
+        """Return `path` relative to its root, "" for the root itself. Raises ValueError outside every root."""
         root = self.root_of(path)
         if root is None:
             raise ValueError(f"{path} lies in no root")
         return path[len(root) :].lstrip("/")
 
     def nested(self, root: str) -> frozenset[str]:
-        """Give the roots that lie inside `root`, at any depth."""
+        """Return the roots that lie inside `root`, at any depth."""
         return frozenset(path for path in self._paths if path != root and path.startswith(dir_prefix(root)))
 
 
 def dir_prefix(folder: str) -> str:
-    """Give the prefix that every path inside `folder` starts with."""
+    """Return the prefix that every path inside `folder` starts with."""
     return folder if folder.endswith("/") else f"{folder}/"
 
 
 def _normal(path: str) -> str:
-    # POSIX lets "//x" mean something else than "/x", and normpath keeps it; on Linux it never does.
+    # POSIX allows "//x" to be another path than "/x", and normpath keeps it. On Linux both are the same.
     return "/" + posixpath.normpath(path).lstrip("/")

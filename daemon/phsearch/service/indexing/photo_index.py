@@ -1,9 +1,9 @@
-"""The index as one thing: library, resident matrix, store and events change together or not at all.
+"""All changes of the index: library, vector index, store and events change together.
 
-Everything here runs on the event loop without a pause between library and matrix lane, so that both see the same order.
-Vectors of photos that went away are kept, here for the moment and in the store for long: a file that comes back under
-another name, by a slow move between disks, from the trash or from a backup, is recognised by its content and costs
-nothing.
+Everything here runs on the event loop, without an await between the change of the library and the call queued for the
+rank executor, so that both see the same order. Vectors of deleted photos are kept, here for a short time and in the
+store for long. So a file that comes back under another name is recognised by its content and costs nothing: after a
+slow move between disks, from the trash or from a backup.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.index")
 
 _RECENT = 2_000
-"""About 5 MB. They need only bridge the seconds until the store has them, but for contents that were overwritten."""
+"""About 5 MB. They bridge the seconds until the store has them, and keep contents that were overwritten."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What happened since the start. `embedded` counts forward passes spent on photos."""
+    """Counts since the start. `embedded` counts forward passes of the model for photos."""
 
     embedded: int = 0
     reused: int = 0
@@ -48,7 +48,7 @@ class Counters:
 
 
 class PhotoIndex:
-    """All changes of the index go through here."""
+    """The only one to change the library, the vector index and what the store holds."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class PhotoIndex:
         self.library = library
         self.counters = Counters()
         self.moved = 0
-        """How many of the `reused` were renames and moves."""
+        """How many of the `reused` photos were renamed or moved."""
         self.last_failure: Failure | None = None
         self._index = index
         self._rank_executor = rank_executor
@@ -80,21 +80,21 @@ class PhotoIndex:
         self._recent_vectors: LruCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LruCache(_RECENT)
 
     def add_photo(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
-        """Make a freshly embedded photo findable; `vector` is [dim]."""
+        """Add a photo that was just embedded; `vector` is [dim]."""
         self.counters.embedded += 1
         self._put(path, fingerprint, digest, info, round_to_float16(vector))
         self._events.publish("indexed", path)
 
     async def reuse_vector(self, path: str, fingerprint: Fingerprint, digest: bytes) -> bool:
-        """Make a photo findable whose content is known already; False when it is not known (any more)."""
+        """Add a photo whose content is known; return False when it is not known, or not any more."""
         duplicate = self.library.photo_by_digest(digest)
         if duplicate is not None:
             vector = await self._rank_executor.submit(self._index.vector, duplicate.path)
             info: PhotoInfo | None = duplicate.info
         else:
-            info, leaving = self._recent_vectors.get(digest) or (None, None)
-            # Shielded: whoever asks may be cancelled with its root, and others may ask for the same content.
-            vector = await asyncio.shield(leaving) if leaving is not None else None
+            info, recent = self._recent_vectors.get(digest) or (None, None)
+            # Shielded: the caller may be cancelled with its root while another waits for the same content.
+            vector = await asyncio.shield(recent) if recent is not None else None
         if vector is None or info is None:
             deleted = await self._find_deleted(digest)
             if deleted is None:
@@ -117,7 +117,7 @@ class PhotoIndex:
             return None
 
     def move_photo(self, source: str, target: str) -> bool:
-        """Rename a photo without reading it; False when `source` is not an indexed photo or `target` in no root."""
+        """Rename a photo without reading it; return False where `source` is not indexed or `target` is in no root."""
         root = self._roots.root_of(target)
         photo = self.library.get(source)
         if root is None or photo is None:
@@ -133,7 +133,7 @@ class PhotoIndex:
         return True
 
     def remove_photo(self, path: str) -> None:
-        """Forget a file that is gone."""
+        """Remove a file that is gone."""
         self._cache_current_vector(path)
         failure = self.library.failure(path)
         if failure is not None and failure.digest is not None:
@@ -148,7 +148,7 @@ class PhotoIndex:
     def record_failure(
         self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None
     ) -> None:
-        """Note that a file cannot be made findable; `digest` where it is its content that is at fault."""
+        """Record that a file cannot be indexed; `digest` is that of its content, where the content is the reason."""
         before = self.library.failure(path)
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
         self._cache_current_vector(path)
@@ -162,25 +162,25 @@ class PhotoIndex:
         self._events.publish("failed", path, reason=reason)
 
     def cache_vector(self, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
-        """Remember a content nobody has a use for just now; `vector` is [dim]."""
+        """Cache the vector of a content that no file has at present; `vector` is [dim]."""
         self.counters.embedded += 1
-        known: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
-        known.set_result(round_to_float16(vector))
-        self._recent_vectors.put(digest, (info, known))
+        done: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
+        done.set_result(round_to_float16(vector))
+        self._recent_vectors.put(digest, (info, done))
 
-    # --- roots come and go ------------------------------------------------------------------------------------
+    # --- roots are added and removed --------------------------------------------------------------------------
 
     async def drain_renames(self) -> None:
-        """Wait until renames under way have been passed on to the writer."""
+        """Wait until renames under way have reached the writer."""
         await self._rank_executor.submit(int)
 
     def reassign_roots(self) -> dict[str, list[str]]:
-        """Give every photo to the root it lies in now; gives the paths in none, by folder: they are shown no longer.
+        """Put every photo into the root that holds it now. Return the paths in no root, by folder: they are removed.
 
-        Nothing is written: the store keeps what is in no root, and a path says by itself in which root it lies.
+        Nothing is written. The store keeps what is in no root, and the path of a photo shows in which root it lies.
         """
         outside: dict[str, list[str]] = {}
-        # By folders: nothing else can be done while this is done, and there may be a million photos.
+        # By folder, which is faster: this blocks the event loop, and there may be a million photos.
         for folder, paths in self.library.folders():
             root = self._roots.root_of(folder)
             for path in paths:
@@ -196,7 +196,7 @@ class PhotoIndex:
         return outside
 
     def restore(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
-        """Show what the store kept while it was in no root; roots are those of today, vectors are [dim]."""
+        """Add what the store kept while it was in no root. The roots are those of now, the vectors are [dim]."""
         back = [(photo, vector) for photo, vector in photos if photo.path not in self.library]
         for failure in failures:
             if failure.path not in self.library:
@@ -208,7 +208,7 @@ class PhotoIndex:
         )
 
     def failure_of_digest(self, digest: bytes, decoder: str) -> Failure | None:
-        """Give a failure of this very content with this decoder, be it of a file that is gone by now."""
+        """Return a failure of this content with this decoder, even of a file that is gone."""
         gone = self._failed_digests.get(digest)
         return self.library.failure_of_digest(digest, decoder) or (gone if gone and gone.decoder == decoder else None)
 
@@ -218,7 +218,7 @@ class PhotoIndex:
             return
         self._cache_current_vector(path)
         known = self.library.get(path)
-        # What was only touched has been here before: whoever asks for what is new is not to find it.
+        # A file that was only touched is not new, and a search for new photos must not find it.
         since = known.indexed_at if known is not None and known.digest == digest else self._clock()
         photo = Photo(path, root, fingerprint, digest, info, since)
         self.library.put_photo(photo)
@@ -226,11 +226,11 @@ class PhotoIndex:
         self._writer.put_photo(photo, vector)
 
     def _cache_current_vector(self, path: str) -> None:
-        """Remember the content that is at a path now: it may well turn up elsewhere, or have done so a moment ago."""
+        """Cache the content at a path: it may be found elsewhere soon, or may just have been."""
         photo = self.library.get(path)
         if photo is None:
             return
-        # At once, while the vector is still on its way: the photo's new name may be read this very moment.
+        # Now, before the vector is there: the file with the photo's new name may be read at this moment.
         self._recent_vectors.put(photo.digest, (photo.info, self._rank_executor.submit(self._index.vector, path)))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:

@@ -1,8 +1,8 @@
-"""Write-behind to the store: few large writes, nothing lost when one fails.
+"""Write-behind to the store: few large writes, and nothing is lost when one fails.
 
-Changes gather by path, the newest wins, and go to the store lane when there are enough of them or the daemon has
-nothing better to do. What could not be written (a full disk, say) stays here and is tried again; should the daemon end
-first, reconcile finds the photos anew, for the files are the truth.
+Changes are collected by path, and the newest wins. They are written when there are enough of them, or when nothing else
+is pending. What could not be written, on a full disk for example, stays here and is tried again. If the daemon ends
+before that, the scan of the next start finds the photos again, because the files are the truth.
 """
 
 from __future__ import annotations
@@ -24,86 +24,85 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Photo, TableStats, Vectors, Volume
     from phsearch.service.threads import SerialExecutor
 
-# The index's figures on disk, for whoever asks, without ever waiting long for the store.
-#
-# The store's lane may be busy with maintenance for many seconds; then what was known before is given.
-
-
 log = logging.getLogger("phsearch.store")
 
 _FRESH = 10.0
-_PATIENCE = 0.5
+_MAX_WAIT = 0.5
 
 
 class StoreStats:
-    """Measured when asked for, at most every ten seconds."""
+    """What the index takes on disk, measured when asked for, at most every ten seconds.
+
+    The store's thread may be busy with maintenance for many seconds. Then what was measured before is returned.
+    """
 
     def __init__(self, store: Store, executor: SerialExecutor) -> None:
         self._store = store
         self._executor = executor
-        self._known: list[TableStats] = []
+        self._latest_stats: list[TableStats] = []
         self._measured = float("-inf")
         self._measuring: asyncio.Task[None] | None = None
 
     async def latest(self) -> list[TableStats]:
-        """Give the newest figures to be had now; none before they could ever be measured."""
+        """Return the newest stats that do not take long to get; an empty list before the first measurement."""
         if self._measuring is None and time.monotonic() - self._measured > _FRESH:
             self._measuring = asyncio.create_task(self._measure())
         if self._measuring is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_MAX_WAIT):
                     await asyncio.shield(self._measuring)
-        return self._known
+        return self._latest_stats
 
     async def _measure(self) -> None:
         try:
-            self._known = await self._executor.submit(self._store.stats)
+            self._latest_stats = await self._executor.submit(self._store.stats)
             self._measured = time.monotonic()
         except StoreError as error:
-            log.debug("the index's figures cannot be had: %s", error)
+            log.debug("the index's stats cannot be read: %s", error)
         finally:
             self._measuring = None
 
 
-_ENOUGH = 256
-_LATEST = 2.0
-_GATHER = 0.05
+_BATCH = 256
+_BATCH_SECONDS = 2.0
+_BATCH_POLL = 0.05
 _RETRY_FIRST = 1.0
 _RETRY_LAST = 60.0
 _OPTIMIZE_AFTER_IDLE = 30.0
 _SLACK = 1.0
-"""Old versions are dropped when they are older than they are kept, not at that very moment."""
+"""Old versions can be dropped only some time after they expire."""
 
 Change = tuple["Photo", "Vectors"] | Failure | None
-"""What a path is to become: a photo with its vector, a failure, or nothing."""
+"""What the store is to hold for a path: a photo with its vector, a failure, or nothing."""
 
 
 class StoreWriter:
-    """The only one who writes the store."""
+    """The only writer of the store. `idle` says that no more changes are expected soon."""
 
     def __init__(
         self,
+        *,
         store: Store,
         executor: SerialExecutor,
         idle: Callable[[], bool],
-        give_back: Callable[[], None] = lambda: None,
+        release_memory: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._executor = executor
         self._idle = idle
-        self._malloc_trim = give_back
+        self._release_memory = release_memory
         self.stage_totals = StageTotals()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
         self._volumes: dict[str, Volume | None] = {}
-        self._turn = asyncio.Lock()
+        self._flushing = asyncio.Lock()
         self._writing = 0
-        # A start may follow a kill: what that left is tidied up even if nothing is ever written.
+        # The daemon may have been killed before: what that left is cleaned up even if nothing is written.
         self._optimize_in: float | None = _OPTIMIZE_AFTER_IDLE
         self.problem: StoreError | None = None
         self.written_at: float | None = None
         self.optimized_at: float | None = None
-        """When that was last done, seconds since the epoch."""
+        """When the store was last written and optimized, in seconds since the epoch."""
 
     @property
     def pending(self) -> int:
@@ -119,16 +118,16 @@ class StoreWriter:
         self._change(failure.path, failure)
 
     def delete_photo(self, path: str) -> None:
-        """Forget a path soon."""
+        """Delete a photo or failure soon."""
         self._change(path, None)
 
     def put_volume(self, volume: Volume) -> None:
-        """Write what is known of a volume soon."""
+        """Write a volume soon."""
         self._volumes[volume.path] = volume
         self._changed.set()
 
     def forget_volume(self, path: str) -> None:
-        """Forget a volume soon."""
+        """Delete a volume soon."""
         self._volumes[path] = None
         self._changed.set()
 
@@ -157,13 +156,13 @@ class StoreWriter:
                 delay = _RETRY_FIRST
 
     def unwritten(self) -> frozenset[str]:
-        """Give the paths whose last change is not on disk."""
+        """Return the paths whose last change is not on disk."""
         return frozenset(self._changes)
 
     async def flush(self) -> None:
-        """Write everything there is now. Raises StoreError; then it is all still here."""
-        # One at a time: what a first flush could not write must not come back over what a second has written.
-        async with self._turn:
+        """Write all changes. Raises StoreError; then all of them are still pending."""
+        # One at a time: what a first flush could not write must not replace what a second has written.
+        async with self._flushing:
             await self._flush()
 
     async def _flush(self) -> None:
@@ -203,7 +202,7 @@ class StoreWriter:
             )
 
     async def _wait_for_changes(self) -> None:
-        """Wait for something to write; tidy up when nothing comes for a while, and then rest for as long as need be."""
+        """Wait for something to write. Optimize when nothing comes for a while, and again when more can be dropped."""
         while not self._changed.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._optimize_in):
@@ -221,7 +220,7 @@ class StoreWriter:
     async def _optimize(self) -> float | None:
         left = await self._executor.submit(self._store.optimize)
         self.optimized_at = time.time()
-        await self._executor.submit(self._malloc_trim)
+        await self._executor.submit(self._release_memory)
         return left
 
     def _recovered(self) -> None:
@@ -230,9 +229,9 @@ class StoreWriter:
         self.problem = None
 
     async def _wait_for_batch(self) -> None:
-        """Let a batch grow, for a bounded time, unless there is nothing left to wait for."""
-        deadline = asyncio.get_running_loop().time() + _LATEST
+        """Let a batch grow for a limited time, unless no more changes are expected."""
+        deadline = asyncio.get_running_loop().time() + _BATCH_SECONDS
         while asyncio.get_running_loop().time() < deadline:
-            if len(self._changes) >= _ENOUGH or self._idle():
+            if len(self._changes) >= _BATCH or self._idle():
                 return
-            await asyncio.sleep(_GATHER)
+            await asyncio.sleep(_BATCH_POLL)

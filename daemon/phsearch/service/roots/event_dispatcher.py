@@ -21,12 +21,13 @@ from phsearch.domain.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from phsearch.domain.roots.roots import Roots
     from phsearch.service.indexing.photo_index import PhotoIndex
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
+    from phsearch.service.roots.sync_barrier import SyncBarrier
 
 
 log = logging.getLogger("phsearch.watch")
@@ -37,17 +38,18 @@ class FsEventDispatcher:
 
     def __init__(
         self,
+        *,
         roots: Roots,
         monitors: Mapping[str, RootMonitor],
         photo_index: PhotoIndex,
         router: PipelineRouter,
-        marked: Callable[[int], None],
+        sync_barrier: SyncBarrier,
     ) -> None:
         self._roots = roots
         self._monitors = monitors
         self._photo_index = photo_index
         self._router = router
-        self._on_mark = marked
+        self._sync_barrier = sync_barrier
         self._loop = asyncio.get_running_loop()
 
     def dispatch_threadsafe(self, event: FsEvent) -> None:
@@ -90,7 +92,7 @@ class FsEventDispatcher:
                 for monitor in self._monitors.values():
                     monitor.remounted()
             case SyncMark(token):
-                self._on_mark(token)
+                self._sync_barrier.on_mark(token)
 
     def _deleted(self, path: str) -> None:
         pipeline, library = self._router.pipeline_of(path), self._photo_index.library

@@ -1,103 +1,84 @@
-"""The roots, which come and go while everything else goes on.
+"""The roots, which are added and removed while everything else goes on.
 
-Each root has a home with parts of its own. A root that is removed, or whose extent changes because a root within it is
-added or removed, or for which other rules hold now, leaves its home: its tasks are cancelled, what it had under way is
-let go, and nothing of it is asked any more. One that stays gets a new home and is scanned like at a start, so that no
-state has to be patched. What the old home had in the worker still comes back; `Pipelines` keeps that by its content.
+Each root has a `WatchedRoot`. That ends when the root is removed, when the root's extent changes because a root inside
+it is added or removed, and when other ignore rules apply: its tasks are cancelled and its pending files are dropped. A
+root that stays gets a new `WatchedRoot` and is scanned as at a start, so that no state has to be patched. What the old
+one had at the worker still comes back, and `InFlightContents` caches it by content.
 
-All that others see (the roots, the keepers, the library) changes at one moment, without a pause in between.
+Everything that others see (the roots, the monitors, the library) changes at one moment, without an await in between.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
+from phsearch.service.roots.root import WatchedRoot
 from phsearch.service.threads import TimeoutExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from phsearch.config import WatchConfig
-    from phsearch.domain.ports import Scanner, Watcher
+    from phsearch.domain.ports import Scanner
     from phsearch.domain.types import Volume
-    from phsearch.service.events import EventBus
-    from phsearch.service.indexing.photo_index import PhotoIndex
-    from phsearch.service.indexing.router import PipelineRouter
-    from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.roots.removed_roots import RemovedRoots
-    from phsearch.service.roots.root import WatchedRoot, WatchedRootFactory
+    from phsearch.service.roots.root_monitors import RootMonitors
+    from phsearch.service.roots.shared import SharedParts
 
 log = logging.getLogger("phsearch.watch")
 
 
 class RootManager:
-    """All roots. `roots` is the one that everybody holds."""
+    """All roots. `rewatch` makes the watcher use other settings; it watches no root then."""
 
     def __init__(
         self,
-        roots: Roots,
+        *,
+        shared: SharedParts,
         watch: WatchConfig,
-        builder: WatchedRootFactory,
-        scanner: Callable[[WatchConfig], Scanner],
-        watcher: Watcher,
-        rewatch: Callable[[WatchConfig], None],
-        photo_index: PhotoIndex,
-        router: PipelineRouter,
-        events: EventBus,
+        monitors: RootMonitors,
         removed: RemovedRoots,
+        make_scanner: Callable[[WatchConfig], Scanner],
+        rewatch: Callable[[WatchConfig], None],
         volumes: Iterable[Volume],
     ) -> None:
-        """Make a home for every root. `rewatch` has the watcher keep to other rules; it watches no root then."""
         self.watch = watch
         self.rules = ignore_rules_of(watch)
-        self._roots = roots
-        self._factory = builder
-        self._make_scanner = scanner
-        self._scanner = scanner(watch)
-        self._watcher = watcher
-        self._rewatch = rewatch
-        self._photo_index = photo_index
-        self._router = router
-        self._events = events
+        self.monitors = monitors
+        self._shared = shared
+        self._roots = shared.roots
+        self._photo_index = shared.photo_index
         self._removed = removed
+        self._make_scanner = make_scanner
+        self._scanner = make_scanner(watch)
+        self._rewatch = rewatch
         self._volumes = {volume.path: volume for volume in volumes}
-        self._stopping = TimeoutExecutor("ends watches", watch.disk_seconds, max_concurrent=1)
+        self._unwatching = TimeoutExecutor("ends watches", watch.disk_seconds, max_concurrent=1)
         self._group: asyncio.TaskGroup | None = None
-        self._watched = {root: self._build_root(root) for root in roots}
-        self._monitors = {root: home.monitor for root, home in self._watched.items()}
-
-    @property
-    def monitors(self) -> Mapping[str, RootMonitor]:
-        """The keepers of the roots there are at any time, in their order."""
-        return MappingProxyType(self._monitors)
-
-    @property
-    def online_roots(self) -> list[str]:
-        """The roots whose disks are there."""
-        return [root for root, monitor in self._monitors.items() if monitor.state != "offline"]
+        self._watched: dict[str, WatchedRoot] = {}
+        self._replace_watched({root: self._build_root(root) for root in self._roots})
 
     async def run(self) -> None:
-        """Have every root kept, until cancelled."""
+        """Keep every root watched and indexed, until cancelled."""
         async with asyncio.TaskGroup() as self._group:
-            # A change under way has it that some homes are to rest.
+            # A change under way may have stopped some of them.
             async with self._removed.lock:
                 self._start_new()
             await asyncio.Event().wait()
 
     def close(self) -> None:
-        """Remember of each root that it was there until now."""
-        for monitor in self._monitors.values():
+        """Note of each root that it was there until now."""
+        for monitor in self.monitors.values():
             monitor.close()
 
     async def apply(self, paths: Iterable[str], watch: WatchConfig, *, keep: bool = False) -> None:
-        """Watch these roots, by these settings; `keep` says that photos of removed ones are never to be forgotten.
+        """Watch these roots by these settings. With `keep`, photos of removed roots are never forgotten.
 
-        Raises ConfigError or StoreError, and then nothing has changed.
+        Raises ConfigError or StoreError; then nothing has changed.
         """
         rules = ignore_rules_of(watch)
         async with self._removed.lock:
@@ -118,17 +99,17 @@ class RootManager:
             self._start_new()
 
     def _start_new(self) -> None:
-        for home in self._watched.values():
-            if self._group is not None and not home.running:
-                home.start(self._group)
+        for watched in self._watched.values():
+            if self._group is not None and not watched.running:
+                watched.start(self._group)
 
     def _unchanged(self, root: str, new: Roots) -> bool:
         return root in new and self._roots.nested(root) == new.nested(root)
 
     def _swap(self, new: Roots, watch: WatchConfig, moving: Iterable[str], *, keep: bool) -> None:
-        """Change what everybody sees, at one moment."""
+        """Change everything that others see, at one moment."""
         old = Roots(self._roots)
-        left = {root: self._detach(root) for root in moving}
+        former = {root: self._detach(root) for root in moving}
         self._roots.replace(new)
         self.watch, self.rules = watch, ignore_rules_of(watch)
         self._scanner = self._make_scanner(watch)
@@ -136,46 +117,48 @@ class RootManager:
         self._removed.add(
             ((path, old.root_of(folder) or "") for folder in outside for path in outside[folder]), keep=keep
         )
-        for home in self._watched.values():
-            home.reconfigure(watch)
-        watched = {root: self._watched.get(root) or self._build_root(root, left.get(root)) for root in new}
-        self._watched = watched
-        self._monitors.clear()
-        self._monitors.update({root: home.monitor for root, home in watched.items()})
+        for watched in self._watched.values():
+            watched.reconfigure(watch)
+        self._replace_watched(
+            {root: self._watched.get(root) or self._build_root(root, former.get(root)) for root in new}
+        )
         for root in old:
             if root not in new:
                 log.info("%s: watched no longer", root)
-                self._events.publish("root", root, state="removed")
+                self._shared.events.publish("root", root, state="removed")
         for root in new:
             if root not in old:
                 log.info("%s: watched from now on", root)
-                self._events.publish("root", root, state="added")
+                self._shared.events.publish("root", root, state="added")
+
+    def _replace_watched(self, watched: dict[str, WatchedRoot]) -> None:
+        self._watched = watched
+        self.monitors.replace_all({root: each.monitor for root, each in watched.items()})
 
     def _detach(self, root: str) -> WatchedRoot:
-        home = self._watched.pop(root)
-        home.monitor.detach()
-        before = {path for path, volume in self._volumes.items() if self._roots.root_of(path) == root}
+        watched = self._watched.pop(root)
+        watched.detach()
+        before = {path for path in self._volumes if self._roots.root_of(path) == root}
         self._volumes = {path: volume for path, volume in self._volumes.items() if path not in before}
-        self._volumes |= {volume.path: volume for volume in home.volumes}
-        self._router.remove_pipeline(root, hung=home.disk.stalled)
-        return home
+        self._volumes |= {volume.path: volume for volume in watched.volumes}
+        return watched
 
     async def _rewatch_roots(self, watch: WatchConfig, moved: Iterable[str], *, ruled: bool) -> None:
-        def end(tick: Callable[[], None]) -> None:
+        def unwatch(tick: Callable[[], None]) -> None:
             if ruled:
                 self._rewatch(watch)
                 return
             for root in moved:
-                self._watcher.remove_root(root)
+                self._shared.watcher.remove_root(root)
                 tick()
 
         try:
-            await self._stopping.run(end)
+            await self._unwatching.run(unwatch)
         except OSError as error:
             log.warning("watches of removed folders may be left: %s", error.strerror)
 
     async def _drop_excluded(self) -> None:
-        """Forget what the rules leave out now: that a scan misses it would say nothing of why."""
+        """Forget what the rules exclude now. A scan that misses it could not tell that from a lost disk."""
         library, roots, rules = self._photo_index.library, Roots(self._roots), self.rules
         known = [(photo.path, photo.fingerprint.size) for photo in library.photos()]
         known += [(failure.path, failure.fingerprint.size) for failure in library.failures()]
@@ -188,11 +171,18 @@ class RootManager:
             self._photo_index.remove_photo(path)
 
     def _build_root(self, root: str, former: WatchedRoot | None = None) -> WatchedRoot:
-        return self._factory.build_root(root, self.watch, self._scanner, list(self._volumes.values()), former)
+        return WatchedRoot(
+            root=root,
+            shared=self._shared,
+            watch=self.watch,
+            scanner=self._scanner,
+            volumes=list(self._volumes.values()),
+            former=former,
+        )
 
 
 def ignore_rules_of(watch: WatchConfig) -> IgnoreRules:
-    """Give the rules the settings ask for. Raises ConfigError."""
+    """Return the rules that the settings ask for. Raises ConfigError."""
     return IgnoreRules(watch.ignore, watch.hidden, watch.min_bytes)
 
 

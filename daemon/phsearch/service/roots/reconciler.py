@@ -1,8 +1,8 @@
-"""One root compared with the index, by names and stat only; an unchanged file costs no read.
+"""Compares one root with the index, by names and stats only. An unchanged file costs no read.
 
-What is found changed is offered to the pipeline; what is missed is offered, too, and only a look at the very path may
-declare it gone. Before that, the root must be what it was: on the disk it was on, not empty all of a sudden, and not
-without a large part of its photos at once.
+Changed files are handed to the pipeline. So are missing ones, and only a check of the path itself may find that it is
+gone. Before that, the root must be what it was: it is on the same disk, it is not suddenly empty, and it does not lack
+a large part of its photos at once.
 """
 
 from __future__ import annotations
@@ -35,24 +35,29 @@ _CHUNK_SECONDS = 1.0
 
 @dataclass(slots=True)
 class ScanResult:
-    """What one scan saw."""
+    """What one scan found."""
 
     paths: set[str] = field(default_factory=set)
     other: set[str] = field(default_factory=set)
-    """Those of another size than the photos known under their names."""
+    """Files of another size than the photos known by their names."""
     new: set[Fingerprint] = field(default_factory=set)
-    """Size and time of files under names that are not known."""
+    """Size and time of files whose names are not known."""
     changed: list[str] = field(default_factory=list)
-    """Those to be offered that have not been."""
+    """Changed files that the pipeline does not have yet."""
     unlisted: list[str] = field(default_factory=list)
-    """Beginnings of paths of which nothing could be seen."""
+    """Prefixes of the paths that could not be seen."""
 
 
 class Reconciler:
-    """Scans of one root. `emptied` says that the root went away lately, so that an empty one is not believed."""
+    """Scans of one root.
+
+    `suspect_empty` says that the root was offline lately, so that an empty one is not believed. `confirmed` says that
+    the user wants missing photos forgotten, `confirms` that the next scan may confirm `held_deletions`.
+    """
 
     def __init__(
         self,
+        *,
         root: str,
         roots: Roots,
         scanner: Scanner,
@@ -60,7 +65,7 @@ class Reconciler:
         volume_tracker: VolumeTracker,
         library: Library,
         pipeline: RootPipeline,
-        brake: MassDeletionGuard,
+        deletion_guard: MassDeletionGuard,
     ) -> None:
         self._root = root
         self._roots = roots
@@ -69,8 +74,8 @@ class Reconciler:
         self._volume_tracker = volume_tracker
         self._library = library
         self._pipeline = pipeline
-        self.deletion_guard = brake
-        self._here: dict[str, str] = {}
+        self.deletion_guard = deletion_guard
+        self._mounted: dict[str, str] = {}
         self.suspect_empty = False
         self.confirmed = False
         self.confirms = False
@@ -80,7 +85,7 @@ class Reconciler:
     @property
     def remounted(self) -> bool:
         """Whether what is mounted at or below the root is not what the last scan found."""
-        return self._volume_tracker.mounted() != self._here
+        return self._volume_tracker.mounted() != self._mounted
 
     @property
     def missing(self) -> int:
@@ -97,19 +102,19 @@ class Reconciler:
         return "; ".join(filter(None, (away, held)))
 
     def is_held(self, path: str) -> bool:
-        """Tell whether a photo is kept although its file is not there."""
+        """Whether a photo is kept although its file is not there."""
         return path in self.held_deletions or self._is_away(path)
 
     def copy_state(self, former: Reconciler) -> None:
-        """Know what an earlier one for the same root knew of it."""
+        """Copy what the former reconciler of the same root knew."""
         self.suspect_empty, self.confirmed = former.suspect_empty, former.confirmed
 
     def all_paths(self) -> list[str]:
-        """Give the paths of all photos and failures of the root."""
+        """Return the paths of all photos and failures of the root."""
         return self._missing(self._root, set(), [])
 
     async def list_error(self) -> OSError | None:
-        """Say why the root cannot be listed; None where it can."""
+        """Return why the root cannot be listed, None where it can."""
         try:
             items = await self._disk.run(self._begin, self._root)
             await self._disk.run(lambda _tick: next(items, None))
@@ -118,93 +123,93 @@ class Reconciler:
         return None
 
     def offer_missing(self, folder: str) -> None:
-        """Have everything looked at that was in a folder which cannot be listed."""
+        """Have the pipeline check all known files in a folder that cannot be listed."""
         self._offer(self._missing(folder, set(), []))
 
     async def scan(self, folder: str, *, doubtful: bool) -> bool:
         """Compare a folder with the library. Raises OSError when it cannot be listed or is not what it was.
 
-        In a `doubtful` root nothing is taken in before it is clear that it is the right one. Gives False when the scan
-        says nothing of the root as a whole, because something was mounted meanwhile: then it is to be scanned again.
+        Of a `doubtful` root nothing is indexed before it is clear that it is the right one. Return False where the scan
+        says nothing of the root as a whole, because something was mounted meanwhile. Then it has to be scanned again.
         """
         whole = folder == self._root
         before = self._volume_tracker.mounted()
         doubtful = doubtful or self._root in self._volume_tracker.unmounted()
-        status = ScanResult()
+        result = ScanResult()
         items = await self._disk.run(self._begin, folder)
         while chunk := await self._disk.run(_next_items, items):
             for item in chunk:
-                self._classify(item, status)
+                self._classify(item, result)
             if not doubtful:
-                self._offer(status.changed)
-                status.changed.clear()
-        missing = self._missing(folder, status.paths, status.unlisted)
+                self._offer(result.changed)
+                result.changed.clear()
+        missing = self._missing(folder, result.paths, result.unlisted)
         if whole:
-            here = self._volume_tracker.mounted()
-            if here.get(self._root) != before.get(self._root):
+            after = self._volume_tracker.mounted()
+            if after.get(self._root) != before.get(self._root):
                 raise OSError(None, "its disk was just mounted or unmounted")
-            if here != before:
+            if after != before:
                 return False
-            self._here = here
-            missing = self._confirm_missing(status, missing)
-        self._offer(status.changed)
+            self._mounted = after
+            missing = self._confirm_missing(result, missing)
+        self._offer(result.changed)
         self._offer(missing)
         return True
 
-    def _classify(self, item: ScanItem, status: ScanResult) -> None:
+    def _classify(self, item: ScanItem, result: ScanResult) -> None:
         if isinstance(item, UnreadableDir):
-            status.unlisted.append(dir_prefix(item.path))
+            result.unlisted.append(dir_prefix(item.path))
             log.warning("%s: cannot be listed: %s", item.path, item.reason)
             return
-        status.paths.add(item.path)
+        result.paths.add(item.path)
         if self._pipeline.current(item.path, item.fingerprint):
             return
-        status.changed.append(item.path)
+        result.changed.append(item.path)
         photo = self._library.get(item.path)
         if photo is None:
-            status.new.add(item.fingerprint)
+            result.new.add(item.fingerprint)
         elif photo.fingerprint.size != item.fingerprint.size:
-            status.other.add(item.path)
+            result.other.add(item.path)
 
-    def _confirm_missing(self, status: ScanResult, missing: list[str]) -> list[str]:
-        """Say which of the missing photos may be looked for; raises OSError where the root is not what it was."""
+    def _confirm_missing(self, result: ScanResult, missing: list[str]) -> list[str]:
+        """Return the missing photos that may be gone. Raises OSError where the root is not what it was."""
         if self.confirmed:
             self._volume_tracker.forget(self._volume_tracker.unmounted())
         else:
-            self._check(status)
-        gone = [path for path in self._volume_tracker.unmounted() if not self._replaced(path, status)]
-        self.away = tuple(path for path in gone if any(self._library.under(path)))
-        self._volume_tracker.forget(path for path in gone if path not in self.away)
+            self._check(result)
+        unmounted = [path for path in self._volume_tracker.unmounted() if not self._replaced(path, result)]
+        self.away = tuple(path for path in unmounted if any(self._library.under(path)))
+        self._volume_tracker.forget(path for path in unmounted if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
-        # A file of the same size and time under a new name is where the photo went.
-        lost = [path for path in missing if self._fingerprint(path) not in status.new]
+        # A new file of the same size and time shows that the photo was renamed.
+        lost = [path for path in missing if self._fingerprint(path) not in result.new]
         known = self._library.count(self._root)
-        waiting = deletions_to_hold(lost, known, self.deletion_guard, self.held_deletions, confirms=self.confirms)
-        self.held_deletions = frozenset() if self.confirmed else waiting
+        held = deletions_to_hold(lost, known, self.deletion_guard, self.held_deletions, confirms=self.confirms)
+        self.held_deletions = frozenset() if self.confirmed else held
         self.suspect_empty = self.confirms = self.confirmed = False
         self._volume_tracker.seen(self.away, time.time())
         return [path for path in missing if path not in self.held_deletions]
 
-    def _check(self, status: ScanResult) -> None:
+    def _check(self, result: ScanResult) -> None:
         known = self._library.count(self._root)
-        if self._root in self._volume_tracker.unmounted() and not self._replaced(self._root, status):
-            instead = "another file system" if status.paths else "an empty folder"
+        if self._root in self._volume_tracker.unmounted() and not self._replaced(self._root, result):
+            instead = "another file system" if result.paths else "an empty folder"
             raise OSError(None, f"its disk is not mounted, {instead} is in its place")
         if (
-            not status.paths
-            and not status.unlisted
+            not result.paths
+            and not result.unlisted
             and known >= (1 if self.suspect_empty else self.deletion_guard.least)
         ):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 
-    def _replaced(self, path: str, status: ScanResult) -> bool:
-        """Tell whether another file system took over a volume's photos: moved to a new disk, or known by a new name.
+    def _replaced(self, path: str, result: ScanResult) -> bool:
+        """Whether another file system has a volume's photos now: a new disk, or the same disk by a new identity.
 
-        A file of the same name and size counts as the photo: a copy need not have kept its time.
+        A file of the same name and size counts as the photo, because a copy may have another time.
         """
         known = [each for each in self._library.under(path) if self._roots.root_of(each) == self._root]
-        alike = [each for each in known if each in self._library and each in status.paths and each not in status.other]
-        return path in self._volume_tracker.mounted() and 2 * len(alike) >= len(known)
+        same = [each for each in known if each in self._library and each in result.paths and each not in result.other]
+        return path in self._volume_tracker.mounted() and 2 * len(same) >= len(known)
 
     def _fingerprint(self, path: str) -> Fingerprint | None:
         known = self._library.get(path) or self._library.failure(path)
@@ -230,12 +235,12 @@ class Reconciler:
 
 
 def _next_items(tick: Callable[[], None], items: Iterator[ScanItem]) -> list[ScanItem]:
-    """Take some items, fewer where they come slowly, so that what was found is worked on meanwhile."""
-    until = time.monotonic() + _CHUNK_SECONDS
+    """Return the next items, fewer where they come slowly, so that files are indexed meanwhile."""
+    deadline = time.monotonic() + _CHUNK_SECONDS
     chunk: list[ScanItem] = []
     for item in items:
         chunk.append(item)
         tick()
-        if len(chunk) >= _CHUNK or time.monotonic() >= until:
+        if len(chunk) >= _CHUNK or time.monotonic() >= deadline:
             break
     return chunk

@@ -1,4 +1,4 @@
-"""Keeps account of photos that the store has and no root holds, and forgets them when their time of grace is over."""
+"""Photos that the store has and no root holds: since when, and their deletion when their time of grace is over."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.watch")
 
-_AT_ONCE = 2_000
-"""Photos forgotten in one write: what else is to be written waits no longer than for these."""
-_LOOK_SECONDS = 3600.0
-"""How often the clock is looked at: it may be set, and a computer may sleep."""
+_DELETES_AT_ONCE = 2_000
+"""Photos deleted in one write, so that other changes do not wait long."""
+_CLOCK_SECONDS = 3600.0
+"""How often the clock is read: it may be set, and a computer may sleep."""
 _RETRY_SECONDS = 60.0
 
 Rows = tuple[list[tuple["Photo", "Vectors"]], list["Failure"]]
 
 
 class RemovedRootsFile(Protocol):
-    """Where the list of removed roots outlives the daemon."""
+    """The list of removed roots, on disk."""
 
     def load(self) -> list[RemovedRoot]:
-        """Give what is on record."""
+        """Return the records."""
 
     def save(self, records: Iterable[RemovedRoot]) -> None:
-        """Put these in its place. Raises StoreError."""
+        """Replace the records. Raises StoreError."""
 
 
 class RemovedRoots:
-    """Roots whose photos are shown no longer. `turn` is held by whoever takes photos from here or brings some."""
+    """Roots whose photos are not shown any more. Hold `lock` to take photos from here or to add some."""
 
     def __init__(
         self,
+        *,
         records: RemovedRootsFile,
         settings: WatchConfig,
         outside: Iterable[tuple[str, str]],
@@ -57,14 +58,14 @@ class RemovedRoots:
         writer: StoreWriter,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Start with the paths of photos and failures in no root, each with the root it had."""
+        """Begin with the paths of photos and failures in no root, each with the root it had."""
         self.lock = asyncio.Lock()
         self._file = records
         self._store = store
-        self._lane = executor
+        self._executor = executor
         self._writer = writer
         self._clock = clock
-        self._retention = _grace(settings)
+        self._retention = _retention_policy(settings)
         self._changed = asyncio.Event()
         on_record = {each.path: each for each in records.load()}
         self._photos = grouped(outside, on_record)
@@ -78,16 +79,16 @@ class RemovedRoots:
         return iter(self._photos)
 
     def paths(self, root: str) -> frozenset[str]:
-        """Give the paths of the photos and failures of a removed root."""
+        """Return the paths of the photos and failures of a removed root."""
         return frozenset(self._photos.get(root, ()))
 
     def reconfigure(self, settings: WatchConfig) -> None:
-        """Keep to these settings from now on."""
-        self._retention = _grace(settings)
+        """Use these settings from now on."""
+        self._retention = _retention_policy(settings)
         self._changed.set()
 
     def report(self) -> list[dict[str, Any]]:
-        """Give {path, photos, since, forgotten_at} of each; forgotten_at is None where they are kept."""
+        """Return {path, photos, since, forgotten_at} of each; forgotten_at is None where the photos are kept."""
         return [
             {
                 "path": root,
@@ -99,21 +100,21 @@ class RemovedRoots:
         ]
 
     def preview(self, root: str, photos: int, fate: Literal["grace", "keep", "forget"]) -> dict[str, Any]:
-        """Give what `report` would say of a root if it were removed now, with so many photos."""
+        """Return what `report` would say of a root with so many photos if it were removed now."""
         now = self._clock()
         ends = now if fate == "forget" else self._retention.delete_at(RemovedRoot(root, now, fate == "keep"))
         return {"path": root, "photos": photos, "since": now, "forgotten_at": ends}
 
     def covered_by(self, roots: Roots) -> set[str]:
-        """Give the paths that these roots would hold."""
+        """Return the paths that these roots would hold."""
         paths = [path for photos in self._photos.values() for path in photos]
         folders = {path.rpartition("/")[0] or "/" for path in paths}
         watched = {folder for folder in folders if roots.root_of(folder) is not None}
         return {path for path in paths if (path.rpartition("/")[0] or "/") in watched}
 
     def add(self, outside: Iterable[tuple[str, str]], *, keep: bool) -> None:
-        """Take paths that are in no root any more, each with the root it had."""
-        # One by one: what is on record of a root around it says nothing of one that is removed just now.
+        """Add paths that are in no root any more, each with the root it had."""
+        # Without the records: that of a removed root around one that is removed now says nothing of it.
         groups = grouped(outside, {})
         for root, paths in groups.items():
             self._photos.setdefault(root, set()).update(paths)
@@ -121,7 +122,7 @@ class RemovedRoots:
         self._changed.set()
 
     def restore(self, paths: Collection[str]) -> None:
-        """Let go of paths that are in a root again."""
+        """Drop paths that are in a root again."""
         for photos in self._photos.values():
             photos.difference_update(paths)
         self._photos = {root: photos for root, photos in self._photos.items() if photos}
@@ -129,27 +130,27 @@ class RemovedRoots:
         self._changed.set()
 
     async def rows(self, paths: Collection[str], roots: Roots) -> Rows:
-        """Read what the store has of these paths, as photos of these roots. Raises StoreError."""
+        """Return what the store has of these paths, as photos of these roots. Raises StoreError."""
         if not paths:
             return [], []
         with contextlib.suppress(StoreError):
-            await self._writer.flush()  # where that fails, what was not written is found again
+            await self._writer.flush()  # where that fails, a scan finds again what was not written
         found: dict[str, tuple[Photo, Vectors]] = {}
         chunks = self._store.rows()
-        while (chunk := await self._lane.submit(next, chunks, None)) is not None:
+        while (chunk := await self._executor.submit(next, chunks, None)) is not None:
             for photo, vector in zip(*chunk, strict=True):
                 known = found.get(photo.path)
                 if photo.path in paths and (known is None or known[0].indexed_at <= photo.indexed_at):
                     found[photo.path] = (replace(photo, root=roots.root_of(photo.path) or photo.root), vector.copy())
-        failures = await self._lane.submit(self._store.load_failures)
+        failures = await self._executor.submit(self._store.load_failures)
         return list(found.values()), [failure for failure in failures if failure.path in paths]
 
     async def forget(self, root: str) -> int:
-        """Forget the photos of a removed root now; gives how many. Raises StoreError: the rest is tried again."""
+        """Delete the photos of a removed root now; return how many. Raises StoreError; then the rest is tried again."""
         forgotten = 0
         while True:
             async with self.lock:
-                some = list(itertools.islice(self._photos.get(root, ()), _AT_ONCE))
+                some = list(itertools.islice(self._photos.get(root, ()), _DELETES_AT_ONCE))
                 if not some:
                     return forgotten
                 self.restore(some)
@@ -159,7 +160,7 @@ class RemovedRoots:
                 await self._writer.flush()
 
     async def run(self) -> None:
-        """Forget what is due and keep the record, until cancelled."""
+        """Delete what is due and keep the records, until cancelled."""
         while True:
             self._changed.clear()
             try:
@@ -173,14 +174,14 @@ class RemovedRoots:
                 log.warning("%s", error.sentence())
                 seconds = _RETRY_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds and min(seconds, _LOOK_SECONDS)):
+                async with asyncio.timeout(seconds and min(seconds, _CLOCK_SECONDS)):
                     await self._changed.wait()
 
     async def save(self) -> None:
-        """Write the record if it changed. Raises StoreError."""
+        """Write the records if they changed. Raises StoreError."""
         records = dict(self._records)
         if records != self._saved:
-            await self._lane.submit(self._file.save, list(records.values()))
+            await self._executor.submit(self._file.save, list(records.values()))
             self._saved = records
 
     def _ends(self) -> dict[str, float]:
@@ -188,5 +189,5 @@ class RemovedRoots:
         return {root: end for root, end in ends.items() if end is not None}
 
 
-def _grace(settings: WatchConfig) -> RetentionPolicy:
+def _retention_policy(settings: WatchConfig) -> RetentionPolicy:
     return RetentionPolicy("keep" if settings.removed_roots == "keep" else "forget", settings.grace_days)

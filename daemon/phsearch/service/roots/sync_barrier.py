@@ -1,14 +1,14 @@
-"""Waiting until the index has caught up with the disk, for searches that must not miss what was just copied.
+"""Waits until the index has caught up with the disk, for searches that must not miss what was just copied.
 
-Three things can stand between a file that was closed and a search that finds it, and they are waited for in this order:
+Between a file that was closed and a search that finds it, there may be three delays. They are waited for in this order:
 
-* The watcher has not told of it yet. It is asked to mark this moment among its events, which come in order; the idea
-  is watchman's (https://facebook.github.io/watchman/docs/cookies). Where that cannot be done, all roots are scanned.
-* A scan that was asked for has not come to it yet; roots whose changes may go untold are scanned for the occasion.
-* It is on its way: it settles, is read or embedded. Whatever is on its way then must have left the pipeline once.
+* The watcher has not reported the file yet. It is asked to put a mark into its events, which come in order. The idea is
+  watchman's (https://facebook.github.io/watchman/docs/cookies). Where that cannot be done, all roots are scanned.
+* A scan has not reached the file yet. Roots where the watcher may miss changes are scanned for this purpose.
+* The file is pending: it settles, is read or embedded. All paths pending then must have left the pipeline once.
 
-The first two are one `round`, shared by all who ask while an earlier round is still running: a round that began before
-the question may have missed the file, the next one cannot.
+The first two are one round, shared by all callers that come while an earlier round is running. A round that began
+before the call may have missed the file; the next one cannot.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.watch")
 
 _MARK_SECONDS = 5.0
-_PAUSE = 0.02
-_HELD_SECONDS = 1.0
-"""Time for what was under way when the pause began."""
+_POLL_SECONDS = 0.02
+_PAUSED_SECONDS = 1.0
+"""Time for work that was under way when the pause began."""
 
 
 class SyncBarrier:
-    """Knows when everything that happened before a question has been dealt with."""
+    """Knows when everything that happened before a call has been dealt with."""
 
     def __init__(
         self,
+        *,
         watcher: Watcher,
         monitors: Mapping[str, RootMonitor],
         router: PipelineRouter,
@@ -50,36 +51,36 @@ class SyncBarrier:
         self._monitors = monitors
         self._router = router
         self._throttle = throttle
-        self._lock = TimeoutExecutor("mark", _MARK_SECONDS, max_concurrent=1)
+        self._marking = TimeoutExecutor("mark", _MARK_SECONDS, max_concurrent=1)
         self._tokens = itertools.count(1)
-        self._met: dict[int, asyncio.Event] = {}
+        self._marks: dict[int, asyncio.Event] = {}
         self._running: asyncio.Task[_PendingPaths] | None = None
         self._next: asyncio.Task[_PendingPaths] | None = None
 
     async def wait_for_sync(self, seconds: float) -> bool:
         """Wait until every file closed before now is findable or known not to be.
 
-        False after `seconds`, and in a pause as soon as it is clear that something is held up.
+        Return False after `seconds`, and in a pause as soon as it is clear that a file waits for its end.
         """
         try:
             async with asyncio.timeout(seconds):
-                leaving = await asyncio.shield(self._coming_round())
-                held = 0.0
-                # A photo leaves in many ways; asking is cheap.
-                while not leaving.done(self._router):
-                    held = held + _PAUSE if self._throttle.pause_reason and leaving.queued(self._router) else 0.0
-                    if held > _HELD_SECONDS:
+                pending = await asyncio.shield(self._coming_round())
+                paused = 0.0
+                # Polled, because a file leaves the pipeline in many ways, and asking is cheap.
+                while not pending.done(self._router):
+                    held_up = self._throttle.pause_reason and pending.queued(self._router)
+                    paused = paused + _POLL_SECONDS if held_up else 0.0
+                    if paused > _PAUSED_SECONDS:
                         return False
-                    await asyncio.sleep(_PAUSE)
+                    await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             return False
         return True
 
     def on_mark(self, token: int) -> None:
-        """Take the watcher's word that all before the mark has been told."""
-        met = self._met.get(token)
-        if met is not None:
-            met.set()
+        """Note that the watcher has reported everything before a mark."""
+        if (reached := self._marks.get(token)) is not None:
+            reached.set()
 
     def _coming_round(self) -> asyncio.Task[_PendingPaths]:
         if self._next is None:
@@ -89,30 +90,30 @@ class SyncBarrier:
     async def _round(self, before: asyncio.Task[_PendingPaths] | None) -> _PendingPaths:
         if before is not None:
             await asyncio.wait((before,))
-        self._running, self._next = self._next, None  # who asks from here on is too late for this one
-        told = await self._events_delivered()
+        self._running, self._next = self._next, None  # a call from here on needs the next round
+        delivered = await self._events_delivered()
         passes = {monitor: monitor.passes for monitor in self._monitors.values()}
         for monitor in passes:
-            monitor.rescan_if_stale(everything=not told)
-        # Those that are there now: a root may be added meanwhile, or begin anew with other settings.
+            monitor.rescan_if_stale(everything=not delivered)
+        # The monitors of now: a root may be added meanwhile, or start again with other settings.
         while any(monitor.busy and monitor.passes == passes.get(monitor, 0) for monitor in self._monitors.values()):  # noqa: ASYNC110 - as above
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_POLL_SECONDS)
         return _PendingPaths(self._router.pending_paths())
 
     async def _events_delivered(self) -> bool:
-        """Wait until the watcher has told what happened before now; False where it cannot say."""
+        """Wait until the watcher has reported what happened before now; return False where it cannot say."""
         token = next(self._tokens)
-        met = self._met[token] = asyncio.Event()
+        reached = self._marks[token] = asyncio.Event()
         try:
-            if not await self._lock.run(lambda _tick: self._watcher.send_mark(token)):
+            if not await self._marking.run(lambda _tick: self._watcher.send_mark(token)):
                 return False
             async with asyncio.timeout(_MARK_SECONDS):
-                await met.wait()
+                await reached.wait()
         except TimeoutError:
             log.warning("the watcher does not answer; scanning instead")
             return False
         finally:
-            del self._met[token]
+            del self._marks[token]
         return True
 
 

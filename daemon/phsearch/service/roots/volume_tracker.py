@@ -1,7 +1,7 @@
-"""Whether the disks of one root are there: asked before anything in it is taken for deleted.
+"""Knows whether the disks of one root are there, before anything in it counts as deleted.
 
-"No such file" means "deleted" only where the file's own file system is mounted, and was throughout the question. A disk
-that is pulled out, a share that is not mounted, another stick in its place: there it means nothing at all.
+"No such file" means "deleted" only where the file system of the file is mounted, and was mounted during the whole stat.
+It means nothing where a disk was unplugged, a share is not mounted, or another stick is in its place.
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ if TYPE_CHECKING:
     from phsearch.service.indexing.store_writer import StoreWriter
 
 
-_NOTE_SECONDS = 86_400.0
-"""When a volume was last there is noted when it goes, and when we end; in between it is for the day we are killed, and
-disks are left to sleep."""
+_WRITE_SECONDS = 86_400.0
+"""When a volume was last there is written when it goes, and when the daemon ends. In between it is written only in case
+the daemon is killed, and seldom, so that disks can sleep."""
 
 
 class VolumeTracker:
-    """The volumes of one root. `look_all` and `resolve` run in threads, all else on the event loop."""
+    """The volumes of one root. `stat_all` and `resolve` run in threads, all else on the event loop."""
 
     def __init__(
         self,
+        *,
         root: str,
         roots: Roots,
         mounts: Callable[[], Mounts],
-        look: Callable[[str], PhotoFile | NotAFile | None],
+        check_path: Callable[[str], PhotoFile | NotAFile | None],
         known: Collection[Volume],
         writer: StoreWriter,
     ) -> None:
         self.root = root
         self._roots = roots
         self._mounts = mounts
-        self._stat_path = look
+        self._check_path = check_path
+        self._writer = writer
         self._real = root
         self._known = {volume.path: volume for volume in of_root(root, roots, known)}
-        self._noted = dict(self._known)
-        self._writer = writer
+        self._written = dict(self._known)
 
     @property
     def volumes(self) -> list[Volume]:
@@ -56,7 +57,7 @@ class VolumeTracker:
         return list(self._known.values())
 
     def resolve(self, tick: Callable[[], None]) -> str:
-        """Find out where the root really is; gives the type of its file system where that is a remote one, else ""."""
+        """Resolve the links in the root's path. Return the type of its file system where that is remote, else ""."""
         self._real = os.path.realpath(self.root)
         tick()
         return self._mounts().remote(self._real) or ""
@@ -64,66 +65,66 @@ class VolumeTracker:
     def stat_all(
         self, tick: Callable[[], None], paths: list[str]
     ) -> list[tuple[str, PhotoFile | NotAFile | OSError | None]]:
-        """Look at files; None is said of one only where its disk is there."""
+        """Stat files. The result is None, for a file that is gone, only where its disk is there."""
         before = self._mounts()
-        looks = []
+        results: list[tuple[str, PhotoFile | NotAFile | OSError | None]] = []
         for path in paths:
-            looks.append((path, self._stat(path)))
+            results.append((path, self._stat(path)))
             tick()
-        if all(seen is not None for _, seen in looks):
-            return looks
+        if all(seen is not None for _, seen in results):
+            return results
         after = self._mounts()
-        steady = after is before or after.around(self._real) == before.around(self._real)
-        away = [] if steady else [self.root]
+        unchanged = after is before or after.around(self._real) == before.around(self._real)
+        away = [] if unchanged else [self.root]
         away += missing(dict(self._known), self._under(after))
-        hidden = tuple(dir_prefix(path) for path in away)
+        away_prefixes = tuple(dir_prefix(path) for path in away)
         unknown = OSError(errno.ENODEV, "its disk is not mounted")
-        return [(path, unknown if seen is None and path.startswith(hidden) else seen) for path, seen in looks]
+        return [(path, unknown if seen is None and path.startswith(away_prefixes) else seen) for path, seen in results]
 
     def mounted(self) -> dict[str, str]:
-        """Give the identities of what is mounted now at and below the root, by path."""
+        """Return the identities of what is mounted now at and below the root, by path."""
         return self._under(self._mounts())
 
     def unmounted(self) -> list[str]:
-        """Give the paths of the volumes that are not there now."""
+        """Return the paths of the volumes that are not there now."""
         return missing(self._known, self.mounted())
 
     def last_seen(self, path: str) -> float | None:
-        """Give when the volume that holds `path` was last there, seconds since the epoch; None when never."""
+        """Return when the volume that holds `path` was last there, in seconds since the epoch; None for never."""
         volume = self._known.get(self._volume_of(path))
         return volume.seen_at if volume is not None else None
 
     def seen(self, away: Collection[str], now: float) -> None:
-        """Note that the root was just seen with all that is mounted now, except where something else is `away`."""
+        """Note that everything mounted now was seen, except the volumes that are `away`."""
         volumes = [
             Volume(path, self.root, identity, now) for path, identity in self.mounted().items() if path not in away
         ]
         self._known.update({volume.path: volume for volume in volumes})
         for volume in volumes:
-            noted = self._noted.get(volume.path)
-            if noted is None or noted.identity != volume.identity or now - noted.seen_at >= _NOTE_SECONDS:
-                self._note(volume)
+            written = self._written.get(volume.path)
+            if written is None or written.identity != volume.identity or now - written.seen_at >= _WRITE_SECONDS:
+                self._write(volume)
 
     def mark_seen(self, away: Collection[str], now: float) -> None:
-        """Note that all volumes but those `away` were there until now."""
+        """Note that all volumes except those that are `away` were there until now."""
         for volume in list(self._known.values()):
             if volume.path not in away:
                 self._known[volume.path] = dataclasses.replace(volume, seen_at=now)
-                self._note(self._known[volume.path])
+                self._write(self._known[volume.path])
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Expect these volumes no longer."""
+        """Forget these volumes."""
         for path in list(paths):
             self._known.pop(path, None)
-            self._noted.pop(path, None)
+            self._written.pop(path, None)
             self._writer.forget_volume(path)
 
-    def _note(self, volume: Volume) -> None:
-        self._noted[volume.path] = volume
+    def _write(self, volume: Volume) -> None:
+        self._written[volume.path] = volume
         self._writer.put_volume(volume)
 
     def _under(self, mounts: Mounts) -> dict[str, str]:
-        # What is mounted in another root that lies within this one is that root's concern.
+        # What is mounted in a root inside this one belongs to that root.
         found = mounts.under(self.root, self._real).items()
         return {path: identity for path, identity in found if self._roots.root_of(path) == self.root}
 
@@ -133,6 +134,6 @@ class VolumeTracker:
 
     def _stat(self, path: str) -> PhotoFile | NotAFile | OSError | None:
         try:
-            return self._stat_path(path)
+            return self._check_path(path)
         except OSError as error:
             return error

@@ -78,8 +78,9 @@ class ImageQueryEmbedder:
             folder = next(iter(self._stalled_dirs))
         if (known := self._stalled_dirs.get(folder)) is not None:
             return known
-        disk = TimeoutExecutor("like", self._disk_timeout, on_hang=lambda: self._stalled_dirs.update({folder: disk}))
-        return disk
+        return TimeoutExecutor(
+            "like", self._disk_timeout, on_hang=lambda disk: self._stalled_dirs.update({folder: disk})
+        )
 
 
 def read_regular_file(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Photo
     from phsearch.domain.verification import Report
-    from phsearch.service.indexing.pipeline import Seen
+    from phsearch.service.indexing.disk_reader import Seen
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
 

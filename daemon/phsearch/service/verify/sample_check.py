@@ -72,7 +72,7 @@ class SampleCheck:
     async def _check_photo(self, photo: Photo, report: Report) -> Mismatch | None:
         pipeline = self._router.pipeline_of(photo.path)
         try:
-            content = await pipeline.digest_path(photo.path) if pipeline is not None else None
+            content = await pipeline.disk.digest_path(photo.path) if pipeline is not None else None
         except (FileNotFoundError, UnreadableImageError):
             content = None  # deleted or emptied since the file check
         except OSError as error:

@@ -65,6 +65,7 @@ class ImageWorker:
         self._outdated = False
         self._duty_cycle = DutyCycle()
         self._work_added = asyncio.Event()
+        throttle.wake_on_change(self._work_added)
         self._space_freed = asyncio.Event()
         self._checks = PendingChecks()
         self._session: ImageWorkerSession | None = None
@@ -77,10 +78,6 @@ class ImageWorker:
         """Use these for the next process; the present one finishes its photos, and is stopped."""
         self._command, self._keep_alive, self._limits = command, keep_alive, limits
         self._outdated = True
-        self._work_added.set()
-
-    def throttle_changed(self) -> None:
-        """React to another state of the throttle at once."""
         self._work_added.set()
 
     def submit_job(self, job: EmbedJob) -> None:
