@@ -1,4 +1,4 @@
-"""The parts of one daemon for a test: real ones, except a watcher and an embedder that the test directs."""
+"""The parts of one daemon for a test: real ones, except a watcher and an image worker that the test directs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ IDENTITY = ModelIdentity("colour", "", "colours", "32", 4)
 
 
 class ScriptedWatcher:
-    """Knows which roots it watches; what it tells is the machine's business."""
+    """Knows which roots it watches. The test itself delivers the events."""
 
     def __init__(self) -> None:
         self.watched: set[str] = set()
@@ -74,8 +74,8 @@ class ScriptedWatcher:
         """Nothing to stop."""
 
 
-class PatientEmbedder:
-    """Embeds what it was given when it is told to, in any order; what it found out is told later still."""
+class ScriptedImageWorker:
+    """Embeds photos when the test says so, in any order, and delivers the results later still."""
 
     def __init__(self, forward_passes: Counter[bytes], on_result: Callable[[EmbedResult], None]) -> None:
         self._on_result = on_result
@@ -90,7 +90,7 @@ class PatientEmbedder:
         self._waiting.append(job)
 
     def withdraw_root(self, root: str, *, hung: bool) -> None:
-        """Give back what waits in a root that is gone."""
+        """Return what waits in a root that is gone as changed."""
         assert not hung
         gone = [photo for photo in self._waiting if photo.root == root]
         self._waiting = [photo for photo in self._waiting if photo.root != root]
@@ -99,7 +99,7 @@ class PatientEmbedder:
 
     @property
     def pending(self) -> int:
-        """Photos whose outcome is still to come."""
+        """Photos whose result is still to come."""
         return len(self._waiting) + len(self._found)
 
     async def wait_for_space(self, most: int) -> None:
@@ -107,7 +107,7 @@ class PatientEmbedder:
 
     @property
     def paths(self) -> frozenset[str]:
-        """The photos whose outcome is still to come."""
+        """The photos whose result is still to come."""
         return frozenset(each.path for each in (*self._waiting, *(result.photo for result in self._found)))
 
     def work(self, chosen: int) -> None:
@@ -116,17 +116,17 @@ class PatientEmbedder:
             self._found.append(self._embed(self._waiting.pop(chosen % len(self._waiting))))
 
     def read_all(self) -> None:
-        """Embed all that wait, and tell nothing yet."""
+        """Embed all that wait, and deliver nothing yet."""
         while self._waiting:
             self.work(0)
 
     def tell(self, chosen: int) -> None:
-        """Tell one outcome."""
+        """Deliver one result."""
         if self._found:
             self._on_result(self._found.pop(chosen % len(self._found)))
 
     def finish(self) -> None:
-        """Embed and tell everything."""
+        """Embed everything and deliver all results."""
         while self.pending:
             self.work(0)
             self.tell(0)
@@ -152,8 +152,8 @@ def _unchanged(photo: EmbedJob) -> bool:
     return Fingerprint.of(status) == photo.fingerprint
 
 
-class Life:
-    """The parts of one daemon from its start to its end, put together as `compose_index` does it."""
+class IndexRig:
+    """The parts of one daemon from its start to its end, put together as in `compose_index`."""
 
     def __init__(
         self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
@@ -179,7 +179,7 @@ class Life:
             roots=self.roots,
         )
         in_flight = InFlightContents(photo_index.cache_vector)
-        self.image_worker = PatientEmbedder(forward_passes, in_flight.on_embed_result)
+        self.image_worker = ScriptedImageWorker(forward_passes, in_flight.on_embed_result)
         self.watcher = ScriptedWatcher()
         self.removed = RemovedRoots(
             records=RemovedFile(state / "removed.json"),
@@ -234,7 +234,7 @@ class Life:
         return bool(self.image_worker.pending or self.router.pending or any(monitor.busy for monitor in monitors))
 
     async def drain(self) -> None:
-        """Wait for what the lanes were given; on a crowded machine their threads may not run for a while."""
+        """Wait for the calls that the executors have; on a busy machine their threads may not run for a while."""
         for executor in self._executors:
             await executor.submit(int)
 

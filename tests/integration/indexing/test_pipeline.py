@@ -1,4 +1,4 @@
-"""Looks take their time, and what happens meanwhile is not lost."""
+"""A stat takes its time, and what happens meanwhile is not lost."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class UnreadQueue:
         """There is space."""
 
 
-def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None]) -> tuple[Library, list[EmbedJob]]:
-    """Have a known photo looked at; what `happens` meanwhile is told before the answer comes."""
+def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None]) -> tuple[Library, list[EmbedJob]]:
+    """Check a known photo; return the library and the jobs after what `happens` before the disk answers."""
 
     async def scenario() -> tuple[Library, list[EmbedJob]]:
         executor = SerialExecutor("all")
@@ -120,26 +120,26 @@ def during_the_first_look(disk: SlowDisk, happens: Callable[[RootPipeline], None
     return asyncio.run(scenario())
 
 
-def test_a_photo_that_goes_while_it_is_looked_at_is_gone() -> None:
+def test_a_photo_that_goes_while_it_is_checked_is_gone() -> None:
     disk = SlowDisk(OLD)
 
     def goes(pipeline: RootPipeline) -> None:
         disk.state = None
         pipeline.check_now(PHOTO)
 
-    library, _ = during_the_first_look(disk, goes)
+    library, _ = during_the_first_stat(disk, goes)
     assert PHOTO not in library
 
 
 @pytest.mark.parametrize("first", [OLD, None])
-def test_a_photo_that_is_written_while_it_is_looked_at_is_read(first: Fingerprint | None) -> None:
+def test_a_photo_that_is_written_while_it_is_checked_is_read(first: Fingerprint | None) -> None:
     disk = SlowDisk(first)
 
     def is_written(pipeline: RootPipeline) -> None:
         disk.state = NEW
         pipeline.file_changed(PHOTO, closed=True)
 
-    _, embedded = during_the_first_look(disk, is_written)
+    _, embedded = during_the_first_stat(disk, is_written)
     assert [each.fingerprint for each in embedded] == [NEW]
 
 
@@ -150,6 +150,6 @@ def test_a_photo_that_is_read_between_its_truncation_and_its_writing_is_read_aga
         disk.truncated, disk.state = True, Fingerprint(0, 2)
         pipeline.file_changed(PHOTO, closed=True)
 
-    library, embedded = during_the_first_look(disk, is_rewritten)
+    library, embedded = during_the_first_stat(disk, is_rewritten)
     assert library.failure(PHOTO) is None
     assert [each.fingerprint for each in embedded] == [NEW]

@@ -1,8 +1,7 @@
 """The same files give the same index, in whatever order, however late, however often, or not at all its events came.
 
 Real files in two roots; the real parts, put together as the daemon does it; events as inotify would give them,
-handed on by a watcher that the machine directs; and an embedder that takes its time and gives the mean colour of the
-real file.
+delivered by the machine; and an image worker that takes its time and returns the mean colour of the real file.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from phsearch.domain.types import (
     RootLost,
 )
 from phsearch.service.roots import scan_schedule
-from support.index_rig import QUICK, Life
+from support.index_rig import QUICK, IndexRig
 from support.workers.colour import PREPROCESS, photo_vector
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         try:
             self.everything_is_right_once_all_is_told()
         finally:
-            self._run(self.life.end(flush=False))
+            self._run(self.rig.end(flush=False))
             self._cleanup.close()
 
     # --- what happens on the disk -----------------------------------------------------------------------------
@@ -240,18 +239,18 @@ class ReconcileMachine(RuleBasedStateMachine):
     def take_a_root_away(self, which: int, *, told: bool) -> None:
         root = self._tops[which]
         there = frozenset(_files(root))
-        self._away[root] = frozenset(path for path in self.life.library.under(root) if path in there)
+        self._away[root] = frozenset(path for path in self.rig.library.under(root) if path in there)
         os.rename(root, f"{root} away")
-        if told and root in self.life.watcher.watched:
+        if told and root in self.rig.watcher.watched:
             self._post(RootLost(root, "its folder was renamed"))
-        self.life.watcher.watched.discard(root)
+        self.rig.watcher.watched.discard(root)
 
     @precondition(lambda self: self._away)
     @rule()
     def bring_the_root_back(self) -> None:
         for root in self._away:
             os.rename(f"{root} away", root)
-            # Where nobody saw it go, the watch on it still tells that its folder was renamed.
+            # Where it went unseen, the watch on it still reports that its folder was renamed.
             self._post(RootLost(root, "its folder was renamed"))
         self._away.clear()
 
@@ -272,15 +271,15 @@ class ReconcileMachine(RuleBasedStateMachine):
             [two, f"{one}/f", f"{two}/f/g"],
         )
         self._story.append(f"for a while the roots are {others[which % len(others)]}")
-        self._run(self.life.manager.apply(others[which % len(others)], QUICK))
+        self._run(self.rig.manager.apply(others[which % len(others)], QUICK))
         self._pass(seconds)
         if told:
             self._tell_everything(random.Random(which))
         for chosen in work:
-            self.life.image_worker.work(chosen)
-            self._call(self.life.image_worker.tell, chosen)
+            self.rig.image_worker.work(chosen)
+            self._call(self.rig.image_worker.tell, chosen)
         self._pass(0)
-        self._run(self.life.manager.apply(self._tops, QUICK))
+        self._run(self.rig.manager.apply(self._tops, QUICK))
 
     # --- what is told, and when -------------------------------------------------------------------------------
 
@@ -312,20 +311,20 @@ class ReconcileMachine(RuleBasedStateMachine):
     @rule(work=st.lists(st.integers(0, 99), max_size=4), tell=st.lists(st.integers(0, 99), max_size=4))
     def the_worker_works(self, work: list[int], tell: list[int]) -> None:
         self._pass(0.005)
-        self._story.append(f"the worker embeds {len(work)} and tells {len(tell)} of {self.life.image_worker.paths}")
+        self._story.append(f"the worker embeds {len(work)} and tells {len(tell)} of {self.rig.image_worker.paths}")
         for chosen in work:
-            self.life.image_worker.work(chosen)
+            self.rig.image_worker.work(chosen)
         for chosen in tell:
-            self._call(self.life.image_worker.tell, chosen)
+            self._call(self.rig.image_worker.tell, chosen)
         self._pass(0)
 
     @rule(which=st.integers(0, 99))
     def rewrite_what_the_worker_has_read(self, which: int) -> None:
         self._tell_everything(random.Random(which))
         self._pass(0.03)
-        held = sorted(path for path in self.life.image_worker.paths if os.path.exists(path))
+        held = sorted(path for path in self.rig.image_worker.paths if os.path.exists(path))
         if held:
-            self.life.image_worker.read_all()
+            self.rig.image_worker.read_all()
             path = held[which % len(held)]
             self._write(path, self._content())
             self._deliver(Changed(path, closed=True))
@@ -334,11 +333,11 @@ class ReconcileMachine(RuleBasedStateMachine):
     @rule(flush=st.booleans())
     def the_daemon_starts_again(self, *, flush: bool) -> None:
         self._story.append("the daemon stops" if flush else "kill -9 of the daemon")
-        self._run(self.life.end(flush=flush))
+        self._run(self.rig.end(flush=flush))
         self._mail.clear()
         self._begin()
         # What was embedded and did not get as far as the store, or was forgotten since, may be embedded once more.
-        kept = {photo.digest for photo in map(self.life.library.get, self._known()) if photo is not None}
+        kept = {photo.digest for photo in map(self.rig.library.get, self._known()) if photo is not None}
         for key, times in self._forward_passes.items():
             if key not in kept:
                 self._allowed[key] = times
@@ -357,8 +356,8 @@ class ReconcileMachine(RuleBasedStateMachine):
         disk = {path: self._state(path) for top in self._tops if top not in self._away for path in _files(top)}
         library = {}
         for path in self._known():
-            photo = self.life.library.get(path)
-            assert photo is not None, f"failed: {self.life.library.failure(path)}"
+            photo = self.rig.library.get(path)
+            assert photo is not None, f"failed: {self.rig.library.failure(path)}"
             library[path] = ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest)
         gone = {path: known for path, known in library.items() if self._roots.root_of(path) in self._away}
         assert {path: known for path, known in library.items() if path not in gone} == disk
@@ -370,14 +369,14 @@ class ReconcileMachine(RuleBasedStateMachine):
             assert times <= 1 + self._allowed[key], f"embedded {times} times: {key.hex()}"
 
     def _compare_vectors(self, library: dict[str, Any]) -> None:
-        assert len(self.life.index) == len(library)
+        assert len(self.rig.index) == len(library)
         for path, (_, key) in library.items():
-            vector = self.life.index.vector(path)
+            vector = self.rig.index.vector(path)
             assert vector is not None
             np.testing.assert_array_equal(vector, round_to_float16(self._vectors[key]), path)
 
     def _compare_store(self, library: dict[str, Any]) -> None:
-        self._run(self.life.writer.flush())
+        self._run(self.rig.writer.flush())
         photos, vectors = LanceStore(self._home / "state", "colour").load()
         stored = {photo.path: ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest) for photo in photos}
         assert len(photos) == len(stored)
@@ -389,7 +388,7 @@ class ReconcileMachine(RuleBasedStateMachine):
 
     def _begin(self) -> None:
         self._story.append("the daemon starts")
-        self.life: Life = self._call(Life, self._home / "state", self._roots, self._forward_passes)
+        self.rig: IndexRig = self._call(IndexRig, self._home / "state", self._roots, self._forward_passes)
 
     def _run(self, work: Any) -> Any:
         return self._loop.run_until_complete(work)
@@ -404,10 +403,10 @@ class ReconcileMachine(RuleBasedStateMachine):
         if self._story[-1] != "time passes":
             self._story.append("time passes")
         self._run(asyncio.sleep(seconds))
-        self.life.check()
+        self.rig.check()
 
     def _settle(self) -> None:
-        """Tell everything and let it all come to rest."""
+        """Deliver all events and wait until nothing is under way."""
         rng = random.Random(1)
         self._tell_everything(rng)
         deadline = self._loop.time() + 10
@@ -415,19 +414,19 @@ class ReconcileMachine(RuleBasedStateMachine):
         while self._loop.time() - quiet_since < QUIET:
             assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"
             self._pass(0.01)
-            self._call(self.life.image_worker.finish)
-            self._run(self.life.drain())
+            self._call(self.rig.image_worker.finish)
+            self._run(self.rig.drain())
             if self._busy():
                 quiet_since = self._loop.time()
 
     def _busy(self) -> list[str]:
-        """Say who is not at rest."""
+        """Return what is still under way."""
         wrong = [
             f"{root} is {monitor.state}: {monitor.detail}"
-            for root, monitor in self.life.monitors.items()
+            for root, monitor in self.rig.monitors.items()
             if monitor.state == "offline" and root not in self._away
         ]
-        return [*wrong, "work"] if self.life.busy else wrong
+        return [*wrong, "work"] if self.rig.busy else wrong
 
     def _tell_everything(self, rng: random.Random) -> None:
         while self._mail:
@@ -436,10 +435,10 @@ class ReconcileMachine(RuleBasedStateMachine):
 
     def _deliver(self, event: FsEvent) -> None:
         self._story.append(f"told: {event}")
-        self._call(self.life.dispatcher.dispatch, event)
+        self._call(self.rig.dispatcher.dispatch, event)
 
     def _tell(self, path: str, event: FsEvent) -> None:
-        if self._roots.root_of(path) in self.life.watcher.watched:
+        if self._roots.root_of(path) in self.rig.watcher.watched:
             self._post(event)
 
     def _post(self, *events: FsEvent) -> None:
@@ -465,7 +464,7 @@ class ReconcileMachine(RuleBasedStateMachine):
                 self._post(FolderAppeared(target))
 
     def _is_watched(self, path: str) -> bool:
-        return self._roots.root_of(path) in self.life.watcher.watched
+        return self._roots.root_of(path) in self.rig.watcher.watched
 
     def _present(self) -> list[str]:
         return [top for top in self._tops if top not in self._away]
@@ -494,7 +493,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         files = [path for top in self._present() for path in sorted(_files(top))]
         chosen = [path for path in files if anchors or not path.endswith("anchor.png")]
         # Every other time one that the worker has just now, if it has one.
-        held = [path for path in chosen if path in self.life.image_worker.paths]
+        held = [path for path in chosen if path in self.rig.image_worker.paths]
         if which % 2 and held:
             return held[which // 2 % len(held)]
         if chosen:
@@ -505,14 +504,14 @@ class ReconcileMachine(RuleBasedStateMachine):
         return path
 
     def _known(self) -> list[str]:
-        return [path for top in self._tops for path in self.life.library.under(top)]
+        return [path for top in self._tops for path in self.rig.library.under(top)]
 
     def _fresh(self) -> int:
         self._number += 1
         return self._number
 
     def _content(self) -> bytes:
-        """Give a photo nobody has seen, of a size no other has: a fingerprint is only as fine as the disk's clock."""
+        """Return a new photo of a unique size, since a fingerprint is only as fine as the disk's clock."""
         number = self._fresh()
         colour = (number * 37 % 256, number * 91 % 256, number * 151 % 256)
         file = self._home / "made.png"
@@ -543,7 +542,7 @@ def _files(top: str) -> Iterator[str]:
 
 
 def _part_from_links(path: str) -> None:
-    """Give a file an inode of its own: what is written by one of its names is not told of the others."""
+    """Give a file its own inode: a write by one of its names is not reported for the others."""
     with contextlib.suppress(FileNotFoundError):
         if os.stat(path).st_nlink > 1:
             shutil.copy2(path, f"{path}.parted")

@@ -2,7 +2,7 @@
 
 The real parts over real files, with settings that change at any moment: while photos are settling, being read, at the
 worker, or on their way to the store; with the daemon stopped or killed in between. Nothing is embedded twice, and only
-what its owner has forgotten, or the rules left out, is gone from the store.
+what its user has forgotten, or the rules exclude, is gone from the store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from support.harness import photo
-from support.index_rig import QUICK, Life
+from support.index_rig import QUICK, IndexRig
 
 if TYPE_CHECKING:
     from phsearch.config import WatchConfig
@@ -58,9 +58,9 @@ STEPS = st.lists(
 class Story:
     """One daemon after the other over the same files, and what is to be shown."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.roots = [str(home / "a")]
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.roots = [str(top / "a")]
         self.watch: WatchConfig = QUICK
         self.passes: Counter[bytes] = Counter()
         self.number = 0
@@ -68,51 +68,51 @@ class Story:
         for folder in FOLDERS:
             for _ in range(3):
                 self._write(folder)
-        self.life = self._begin()
+        self.rig = self._begin()
 
     async def take(self, step: tuple[str, int]) -> None:
         match step:
             case "roots", which:
-                self.roots = [str(self.home / root) for root in ROOTS[which]]
-                await self.life.manager.apply(self.roots, self.watch)
+                self.roots = [str(self.top / root) for root in ROOTS[which]]
+                await self.rig.manager.apply(self.roots, self.watch)
             case "rules", which:
                 self.watch = RULES[which]
-                await self.life.manager.apply(self.roots, self.watch)
+                await self.rig.manager.apply(self.roots, self.watch)
             case "write", which:
                 self._write(FOLDERS[which])
             case "delete", which:
                 with contextlib.suppress(StopIteration):
-                    next((self.home / FOLDERS[which]).glob("*.png")).unlink()
+                    next((self.top / FOLDERS[which]).glob("*.png")).unlink()
             case "worker", count:
                 await asyncio.sleep(0.02)
                 for _ in range(count):
-                    self.life.image_worker.work(count)
-                    self.life.image_worker.tell(0)
+                    self.rig.image_worker.work(count)
+                    self.rig.image_worker.tell(0)
             case "settles", _:
                 await self.settle()
             case "stops", flush:
-                await self.life.end(flush=bool(flush))
+                await self.rig.end(flush=bool(flush))
                 self.killed = self.killed or not flush
-                self.life = self._begin()
+                self.rig = self._begin()
             case _, count:
                 await asyncio.sleep(count * 0.02)
 
     async def settle(self) -> None:
-        for root in self.life.monitors.values():
+        for root in self.rig.monitors.values():
             root.scan(root.root)
         quiet = 0
         async with asyncio.timeout(20):
             while quiet < 5:
                 await asyncio.sleep(0.02)
-                self.life.check()
-                self.life.image_worker.finish()
-                quiet = 0 if self.life.busy else quiet + 1
+                self.rig.check()
+                self.rig.image_worker.finish()
+                quiet = 0 if self.rig.busy else quiet + 1
 
     def shown(self) -> dict[str, str]:
-        return {photo.path: photo.root for photo in self.life.library.photos()}
+        return {photo.path: photo.root for photo in self.rig.library.photos()}
 
     def wanted(self) -> dict[str, str]:
-        """Say by other means what is to be shown, and in which root."""
+        """Return what is to be shown, by path with its root, found by other means."""
         found = {}
         for root in sorted(self.roots, key=len):
             for file in Path(root).rglob("*.png"):
@@ -122,33 +122,33 @@ class Story:
                 found[str(file)] = "" if hidden or ignored else root
         return {path: root for path, root in found.items() if root}
 
-    def _begin(self) -> Life:
-        return Life(self.home / "state", self.roots, self.passes, self.watch)
+    def _begin(self) -> IndexRig:
+        return IndexRig(self.top / "state", self.roots, self.passes, self.watch)
 
     def _write(self, folder: str) -> None:
         self.number += 1
-        photo(self.home / folder / f"{self.number}.png", (self.number, 0, 0), (8, 8))
+        photo(self.top / folder / f"{self.number}.png", (self.number, 0, 0), (8, 8))
 
 
-async def told(home: Path, steps: list[tuple[str, int]]) -> None:
-    story = Story(home)
+async def play(folder: Path, steps: list[tuple[str, int]]) -> None:
+    story = Story(folder)
     try:
         for step in steps:
             await story.take(step)
         await story.settle()
         assert story.shown() == story.wanted()
-        await story.life.rank_executor.submit(int)
-        assert set(story.life.index.paths()) == set(story.shown())
-        await story.life.writer.flush()
-        stored, _ = story.life.store.load()
-        resting = {path for root in story.life.removed for path in story.life.removed.paths(root)}
+        await story.rig.rank_executor.submit(int)
+        assert set(story.rig.index.paths()) == set(story.shown())
+        await story.rig.writer.flush()
+        stored, _ = story.rig.store.load()
+        resting = {path for root in story.rig.removed for path in story.rig.removed.paths(root)}
         assert {each.path for each in stored} == set(story.shown()) | resting
         assert not resting & set(story.shown())
-        assert {each["path"] for each in story.life.removed.report()} == set(story.life.removed)
+        assert {each["path"] for each in story.rig.removed.report()} == set(story.rig.removed)
         if not story.killed:
             assert all(count == 1 for count in story.passes.values()), "something was embedded twice"
     finally:
-        await story.life.end(flush=False)
+        await story.rig.end(flush=False)
 
 
 @settings(
@@ -160,11 +160,11 @@ async def told(home: Path, steps: list[tuple[str, int]]) -> None:
 @given(STEPS)
 @example([("rules", 2), ("settles", 0), ("roots", 1), ("stops", 1), ("rules", 0), ("worker", 3), ("settles", 0)])
 def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[str, int]]) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        asyncio.run(told(Path(os.path.realpath(home)), steps))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(play(Path(os.path.realpath(folder)), steps))
 
 
-def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
+def test_duplicates_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(20):
             await duplicates()
@@ -175,22 +175,22 @@ def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_w
         (tmp_path / "two").mkdir()
         (tmp_path / "two" / "same.png").write_bytes(file.read_bytes())
         passes: Counter[bytes] = Counter()
-        life = Life(tmp_path / "state", [one], passes)
-        while life.image_worker.pending == 0:  # noqa: ASYNC110 - the test's own time-out ends it
+        rig = IndexRig(tmp_path / "state", [one], passes)
+        while rig.image_worker.pending == 0:  # noqa: ASYNC110 - the test's own time-out ends it
             await asyncio.sleep(0.01)
-        life.image_worker.read_all()  # from here on it cannot be withdrawn
-        await life.manager.apply([one, two], QUICK)
-        pipeline = life.router.pipeline_of(f"{two}/same.png")
+        rig.image_worker.read_all()  # from here on it cannot be withdrawn
+        await rig.manager.apply([one, two], QUICK)
+        pipeline = rig.router.pipeline_of(f"{two}/same.png")
         assert pipeline is not None
         while pipeline.stage_of(f"{two}/same.png") != "being indexed":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await life.manager.apply([two], QUICK)
-        life.image_worker.finish()
-        while f"{two}/same.png" not in life.library:  # noqa: ASYNC110
+        await rig.manager.apply([two], QUICK)
+        rig.image_worker.finish()
+        while f"{two}/same.png" not in rig.library:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        assert len(life.library) == 1
+        assert len(rig.library) == 1
         assert sum(passes.values()) == 1
-        await life.end(flush=False)
+        await rig.end(flush=False)
 
     asyncio.run(scenario())
 
@@ -198,12 +198,12 @@ def test_twins_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_w
 def test_a_failed_change_changes_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
         photo(tmp_path / "one" / "x.png", "red", (8, 8))
-        life = Life(tmp_path / "state", [str(tmp_path / "one")], Counter())
-        monitor = life.monitors[str(tmp_path / "one")]
+        rig = IndexRig(tmp_path / "state", [str(tmp_path / "one")], Counter())
+        monitor = rig.monitors[str(tmp_path / "one")]
         with pytest.raises(Exception, match="bad ignore rule"):
-            await life.manager.apply([], dataclasses.replace(QUICK, ignore=("!",)))
-        assert list(life.roots) == [str(tmp_path / "one")]
-        assert life.monitors[str(tmp_path / "one")] is monitor
-        await life.end(flush=False)
+            await rig.manager.apply([], dataclasses.replace(QUICK, ignore=("!",)))
+        assert list(rig.roots) == [str(tmp_path / "one")]
+        assert rig.monitors[str(tmp_path / "one")] is monitor
+        await rig.end(flush=False)
 
     asyncio.run(scenario())

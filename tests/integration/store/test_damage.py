@@ -57,7 +57,7 @@ class History:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
-    """Give an index with everything a table can have: fragments, deletions, versions, a look-up index."""
+    """Make an index with everything a table can have: fragments, deletions, versions, a look-up index."""
     state = tmp_path_factory.mktemp("history")
     history = History(state)
     with pytest.MonkeyPatch.context() as patch:
@@ -99,7 +99,7 @@ def result(state: Path, known: History) -> str:
     except StoreError as error:
         return "refused" if "phsearchd --rebuild" in error.hint else error.sentence()
     assert known.holds(found)
-    # What could be read goes on as if nothing had been: each kind of write, tidying, another start.
+    # What could be read goes on as if nothing had been: each kind of write, an `optimize`, another start.
     store.create_or_check(IDENTITY)
     fresh = [(photo("/r/0-1", 99), vector(99)), (photo("/r/after", 99), vector(100))]
     store.apply(fresh, deletes=["/r/0-2"])
@@ -166,7 +166,7 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
 
 
 def needed(state: Path) -> set[str]:
-    """Give the files that are read when the index is loaded or written."""
+    """Return the files that are read when the index is loaded or written."""
     parts = {"data", "_deletions", "_versions", "_indices"}
     every = (file for file in state.rglob("*") if file.is_file() and file.suffix != ".json")
     return {str(file) for file in every if parts & set(file.parts)}
@@ -219,7 +219,7 @@ def test_an_index_of_which_half_the_folders_are_gone_is_named_and_can_be_rebuilt
 ) -> None:
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
     for manifest in manifests(tmp_path)[-2:]:
-        manifest.unlink()  # as tidying does after a while: the empty table of the beginning is no help
+        manifest.unlink()  # as `optimize` does after a while: the empty table of the beginning is no help
     shutil.rmtree(tmp_path / "index" / "photos_mini.lance" / gone)
     before = bytes_below(tmp_path)
     with pytest.raises(StoreError, match="index") as caught:
@@ -232,7 +232,7 @@ def test_an_index_of_which_half_the_folders_are_gone_is_named_and_can_be_rebuilt
 
 
 @pytest.mark.parametrize("table", ["errors", "volumes"])
-def test_a_ruined_small_table_begins_anew_and_costs_no_photo(
+def test_a_ruined_small_table_is_started_again_and_costs_no_photo(
     history: tuple[Path, History], tmp_path: Path, table: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
@@ -276,7 +276,7 @@ def test_a_file_in_the_place_of_the_index_is_named(tmp_path: Path) -> None:
         opened(tmp_path, IDENTITY)
 
 
-def test_files_that_no_version_knows_are_removed_by_tidying(history: tuple[Path, History], tmp_path: Path) -> None:
+def test_files_that_no_version_knows_are_removed_by_optimize(history: tuple[Path, History], tmp_path: Path) -> None:
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
     data = tmp_path / "index" / "photos_mini.lance" / "data"
     orphan = data / "0000000000000000000000001234567890abcdef1234567890.lance"

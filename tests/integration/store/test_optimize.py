@@ -52,11 +52,11 @@ def test_sixty_small_writes_leave_no_more_behind_than_a_few(tmp_path: Path, monk
         most_files = max(most_files, sum(1 for _ in (tmp_path / "index").rglob("*")))
     store.optimize()
     assert (versions(tmp_path), fragments(tmp_path)) == (3, 3)
-    assert most_files < 400, "about a dozen a write, for the twenty writes between two tidyings"
+    assert most_files < 400, "about a dozen a write, for the twenty writes between two calls of `optimize`"
     assert sorted(content(opened(tmp_path))) == sorted(f"/r/{number}" for number in range(55, 60))
 
 
-def test_versions_that_are_too_young_to_be_dropped_are_told_and_dropped_later(
+def test_versions_that_are_too_young_to_be_dropped_are_reported_and_dropped_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened(tmp_path, IDENTITY)
@@ -68,7 +68,7 @@ def test_versions_that_are_too_young_to_be_dropped_are_told_and_dropped_later(
     assert versions(tmp_path) == 1
 
 
-def test_tidying_what_is_tidy_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optimizing_an_optimized_index_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once(monkeypatch)
     store = opened(tmp_path, IDENTITY)
     store.apply([(numbered(number), vector(number)) for number in range(5)])
@@ -84,12 +84,12 @@ def test_tidying_what_is_tidy_touches_no_file(tmp_path: Path, monkeypatch: pytes
     assert files() == before
 
 
-def test_files_that_a_kill_left_behind_are_removed_by_the_next_tidying(tmp_path: Path) -> None:
+def test_files_that_a_kill_left_behind_are_removed_by_the_next_optimize(tmp_path: Path) -> None:
     store = opened(tmp_path, IDENTITY)
     store.apply([(numbered(1), vector(1))])
     data = next((tmp_path / "index").glob("photos_*.lance/data"))
     orphan = data / "0123456789abcdef.lance"
-    orphan.write_bytes(b"rows nobody will ever read")
+    orphan.write_bytes(b"rows that are never read")
     reopened = opened(tmp_path)
     reopened.optimize()
     assert not orphan.exists()

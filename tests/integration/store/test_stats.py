@@ -44,7 +44,7 @@ def test_the_tables_of_other_models_are_told_apart(tmp_path: Path) -> None:
     assert other.bytes == sum(map(len, bytes_below(tmp_path).values()))
 
 
-def test_without_an_index_there_are_no_figures(tmp_path: Path) -> None:
+def test_without_an_index_there_are_no_stats(tmp_path: Path) -> None:
     assert opened(tmp_path).stats() == []
 
 
@@ -73,15 +73,15 @@ def test_a_busy_store_is_not_waited_for_and_asked_only_once() -> None:
     store = SlowStore()
 
     async def scenario() -> None:
-        figures, executor = stats_of(store)
+        stats, executor = stats_of(store)
         start = time.monotonic()
-        assert not any(await asyncio.gather(figures.latest(), figures.latest(), figures.latest()))
+        assert not any(await asyncio.gather(stats.latest(), stats.latest(), stats.latest()))
         assert time.monotonic() - start < 10
         store.let.set()
-        while not (known := await figures.latest()):
+        while not (known := await stats.latest()):
             assert time.monotonic() - start < 20
         assert known == [TableStats("photos_mini", 1)]
-        assert await figures.latest() == known
+        assert await stats.latest() == known
         assert store.asked == 1, "what was measured a moment ago is known"
         executor.close()
 
@@ -94,10 +94,10 @@ def test_a_store_that_cannot_be_measured_gives_nothing_and_is_asked_again() -> N
     store.fails = True
 
     async def scenario() -> None:
-        figures, executor = stats_of(store)
-        assert await figures.latest() == []
+        stats, executor = stats_of(store)
+        assert await stats.latest() == []
         store.fails = False
-        assert await figures.latest() == [TableStats("photos_mini", 2)]
+        assert await stats.latest() == [TableStats("photos_mini", 2)]
         executor.close()
 
     asyncio.run(scenario())

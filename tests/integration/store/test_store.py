@@ -91,7 +91,7 @@ def test_rows_on_disk_are_read_past_what_is_held_in_memory(store: LanceStore, tm
     assert found["/r/4999"].tolist() == vector(4999).tolist()
 
 
-def test_tidying_up_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
+def test_optimize_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
     for number in range(30):
         store.apply([(photo(f"/r/{number}"), vector(number))], deletes=[f"/r/{number - 10}"])
     before = content(store)
@@ -100,7 +100,7 @@ def test_tidying_up_keeps_every_row(store: LanceStore, tmp_path: Path) -> None:
     assert sorted(before) == sorted(f"/r/{number}" for number in range(20, 30))
 
 
-def test_many_writes_make_the_store_untidy_until_it_is_tidied(store: LanceStore) -> None:
+def test_many_writes_make_an_optimize_worth_its_time(store: LanceStore) -> None:
     for number in range(200):
         assert not store.needs_optimize
         store.apply([(photo("/r/a", size=number), vector(number))])
@@ -153,7 +153,7 @@ def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_
     assert sum(len(photos) for photos, _ in opened(tmp_path).rows()) == 1
 
 
-def test_a_discarded_index_is_gone_and_can_be_made_anew(store: LanceStore, tmp_path: Path) -> None:
+def test_a_discarded_index_is_gone_and_can_be_made_again(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a"), vector(1))])
     lance.discard(tmp_path / "index")
     lance.discard(tmp_path / "index")

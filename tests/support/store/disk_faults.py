@@ -80,13 +80,13 @@ def full(place: Path) -> None:
     store.apply(failures=[failure("/r/bad")])
     acknowledged |= as_content(batch(number))
     assert content(opened(place)) == acknowledged
-    tidy_all(store)
+    optimize_all(store)
     assert content(opened(place)) == acknowledged
     assert data_files(place) == 1
 
 
-def tidy_all(store: LanceStore) -> None:
-    """Tidy up as it happens when the older versions have had their time."""
+def optimize_all(store: LanceStore) -> None:
+    """Optimize as it happens when the older versions have expired."""
     time.sleep(0.01)
     table._KEPT_VERSIONS = timedelta(milliseconds=1)
     store.optimize()
@@ -97,7 +97,7 @@ def data_files(place: Path) -> int:
 
 
 def edges(place: Path) -> None:
-    """Let the room end at every point of a write of addition, merge and deletion."""
+    """Fill the disk at every point of a write with addition, merge and deletion."""
     mount(place, "size=24m")
     ballast = place / "ballast"
     failed = 0
@@ -123,7 +123,7 @@ def edges(place: Path) -> None:
         ballast.unlink(missing_ok=True)
         assert content(opened(place)) == new
     assert 5 < failed < 34
-    tidy_all(store)
+    optimize_all(store)
     assert content(opened(place)) == new
     assert data_files(place) == 1
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from support.store.kit import Content
 
-TIDY_EVERY = 6
+OPTIMIZE_EVERY = 6
 LONGEST = 0.35
 
 
 def operation(number: int) -> tuple[Content, set[str]]:
-    """Give what write `number` puts in, half of it instead of what the one before put in, and what it deletes."""
+    """Return what write `number` puts, half of it in place of what the write before put, and what it deletes."""
     names = [f"/r/{number}-{each}" for each in range(12)] + [f"/r/{number - 1}-{each}" for each in range(6)]
     row = vector(number).tolist()
     return {name: (photo(name, number, float(number)), row) for name in names}, {
@@ -41,7 +41,7 @@ def operation(number: int) -> tuple[Content, set[str]]:
 
 
 def after(before: Content, number: int) -> Content:
-    """Give the content that write `number` makes of `before`."""
+    """Return the content that write `number` makes of `before`."""
     upserts, deletes = operation(number)
     return {path: row for path, row in (before | upserts).items() if path not in deletes}
 
@@ -56,7 +56,7 @@ def write(state: Path, first: int, say: Callable[[object], None]) -> None:
         store.apply([(each, vector(number)) for each, _ in upserts.values()], deletes=deletes)
         store.apply(failures=[failure(f"/bad/{number}")], deletes=[f"/bad/{number - 1}"])
         say(number)
-        if number % TIDY_EVERY == 0:
+        if number % OPTIMIZE_EVERY == 0:
             store.optimize()
 
 
@@ -69,7 +69,7 @@ def look(state: Path, say: Callable[[object], None]) -> None:
 
 
 def forked(work: Callable[..., None], *arguments: object) -> tuple[int, BinaryIO]:
-    """Do `work` in a process of its own; gives its number and what it says, pickled."""
+    """Do `work` in a process of its own; return its number and what it says, pickled."""
     reader, writer = os.pipe()
     process = os.fork()
     if process:

@@ -109,7 +109,7 @@ def test_photos_that_took_too_long_are_found_at_once_and_those_beside_them_are_i
 
 
 def last(batcher: Batcher, name: str) -> int:
-    """Let the worker take and finish one photo; gives the batch's number."""
+    """Send one photo to the worker and finish it; return the number of the batch."""
     batch = batcher.next_batch()
     assert names(batch) == [name]
     assert batch is not None
@@ -118,7 +118,7 @@ def last(batcher: Batcher, name: str) -> int:
 
 
 @given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sampled_from(["crash", "memory"]), st.data())
-def test_the_culprits_are_found_and_everybody_else_is_embedded(
+def test_the_culprits_are_found_and_all_others_are_embedded(
     count: int, bad: set[int], cause: Cause, data: st.DataObject
 ) -> None:
     culprits = {str(number) for number in bad if number < count}

@@ -112,7 +112,7 @@ _COUNTS = st.integers(0, 10**6)
     st.builds(Backlog, _COUNTS, _COUNTS, _COUNTS, st.sampled_from([FULL, PAUSED])),
     st.builds(Capacity, st.integers(1, 256), st.integers(1, 64), st.integers(1, 256), st.sampled_from(["cpu", "cuda"])),
 )
-def test_whatever_the_figures_one_known_stage_is_named_in_a_sentence(
+def test_for_any_numbers_one_known_stage_is_named_in_a_sentence(
     work: StageCounts, seconds: float, backlog: Backlog, machine: Capacity
 ) -> None:
     found = bottleneck(work, seconds, backlog, machine)

@@ -31,16 +31,16 @@ def test_a_volume_that_is_not_mounted_or_is_another_is_away() -> None:
     assert missing(known, {"/r": "a", "/r/b": "other", "/r/new": "d"}) == ["/r/b", "/r/c"]
 
 
-def test_the_same_disk_mounted_anew_and_only_what_is_mounted_around_a_folder_counts() -> None:
-    anew = Mounts((mount(1, "/", "root"), mount(9, "/media/usb", "stick"), mount(3, "/media/usb/deep", "card")))
+def test_the_same_disk_mounted_again_and_only_what_is_mounted_around_a_folder_counts() -> None:
+    again = Mounts((mount(1, "/", "root"), mount(9, "/media/usb", "stick"), mount(3, "/media/usb/deep", "card")))
     elsewhere = Mounts((*MOUNTS, mount(7, "/mnt", "x")))
-    assert anew.around("/media/usb") != MOUNTS.around("/media/usb")
+    assert again.around("/media/usb") != MOUNTS.around("/media/usb")
     assert elsewhere.around("/media/usb") == MOUNTS.around("/media/usb")
 
 
-def test_the_brake_needs_both_a_share_and_a_number() -> None:
-    brake = MassDeletionGuard(0.3, 50)
-    assert [brake.holds_back(missing, known) for missing, known in ((49, 49), (50, 100), (50, 1000), (301, 1000))] == [
+def test_the_mass_deletion_guard_needs_both_a_share_and_a_number() -> None:
+    guard = MassDeletionGuard(0.3, 50)
+    assert [guard.holds_back(missing, known) for missing, known in ((49, 49), (50, 100), (50, 1000), (301, 1000))] == [
         False,
         True,
         False,

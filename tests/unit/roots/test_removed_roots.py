@@ -14,7 +14,7 @@ DAY = 86_400
     ("then", "keep", "ends"),
     [("forget", False, 1000 + 30 * DAY), ("forget", True, None), ("keep", False, None), ("keep", True, None)],
 )
-def test_photos_are_forgotten_after_the_grace_unless_somebody_wants_them_kept(
+def test_photos_are_forgotten_after_the_time_of_grace_unless_they_are_to_be_kept(
     then: str, *, keep: bool, ends: float | None
 ) -> None:
     assert RetentionPolicy(then, 30).delete_at(RemovedRoot("/a", 1000, keep)) == ends  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def test_a_new_root_lies_on_the_disk_of_the_root_around_it() -> None:
     assert identities("/a/m/c", ["/a", "/a/m/c"], own, inner) == {"/a/m/c": "ext4 Y at /a/m"}
 
 
-def test_roots_become_others_for_everybody_who_holds_them() -> None:
+def test_roots_are_replaced_for_all_that_hold_them() -> None:
     roots = Roots(["/a", "/b"])
     roots.replace(["/b/", "/a/c", "/b"])
     assert list(roots) == ["/b", "/a/c"]

@@ -70,7 +70,7 @@ class InFlightContents:
         self.finish_job(result.photo)
 
     def finish_job(self, job: EmbedJob) -> None:
-        """Let the jobs go on that waited for this content; its result has been dealt with."""
+        """Hand the jobs that waited for this content back to their owners; its result has been dealt with."""
         flight = self._in_flight.pop(job.digest, None)
         for owner, duplicate in flight.duplicates if flight is not None else ():
             if not owner.closed:

@@ -175,7 +175,7 @@ class PhotoIndex:
         await self._rank_executor.submit(int)
 
     def reassign_roots(self) -> dict[str, list[str]]:
-        """Put every photo into the root that holds it now. Return the paths in no root, by folder: they are removed.
+        """Assign every photo to the root that holds it now. Return the paths in no root, by folder: they are removed.
 
         Nothing is written. The store keeps what is in no root, and the path of a photo shows in which root it lies.
         """

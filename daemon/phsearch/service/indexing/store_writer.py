@@ -229,7 +229,7 @@ class StoreWriter:
         self.problem = None
 
     async def _wait_for_batch(self) -> None:
-        """Let a batch grow for a limited time, unless no more changes are expected."""
+        """Wait for more changes, for a limited time and only while some are expected."""
         deadline = asyncio.get_running_loop().time() + _BATCH_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             if len(self._changes) >= _BATCH or self._idle():

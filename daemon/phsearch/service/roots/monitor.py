@@ -265,7 +265,7 @@ class RootMonitor:
         if self._reconciler.confirmed:
             # As the user confirmed, what cannot be reached is deleted.
             self._reconciler.confirmed = False
-            log.info("%s: its photos are forgotten, as its owner wishes", self.root)
+            log.info("%s: its photos are forgotten, as confirmed", self.root)
             for path in self._reconciler.all_paths():
                 self._shared.photo_index.remove_photo(path)
             self._volume_tracker.forget([self.root])

@@ -123,7 +123,7 @@ class Reconciler:
         return None
 
     def offer_missing(self, folder: str) -> None:
-        """Have the pipeline check all known files in a folder that cannot be listed."""
+        """Send all known files in a folder that cannot be listed to the pipeline."""
         self._offer(self._missing(folder, set(), []))
 
     async def scan(self, folder: str, *, doubtful: bool) -> bool:
