@@ -39,13 +39,11 @@ from phsearch.service.rpc.methods import (
 from phsearch.service.rpc.methods.metrics import QUERY_SECONDS
 from phsearch.service.rpc.server import Server
 from phsearch.service.search.albums import Albums
-from phsearch.service.search.calibration_cache import CalibrationCache
 from phsearch.service.search.duplicates import DuplicateFinder
 from phsearch.service.search.explain import PathExplainer
 from phsearch.service.search.image_query import ImageQueryEmbedder
-from phsearch.service.search.query_embedder import QueryEmbedder
-from phsearch.service.search.searcher import Searcher
-from phsearch.service.search.text_vectors import TextVectorCache
+from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
+from phsearch.service.search.searcher import CalibrationCache, Searcher
 from phsearch.service.search.thumbnails import Thumbnails
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
@@ -208,7 +206,7 @@ def build_api(
         ThumbnailMethods(thumbnails).handlers,
         SearchMethods(
             searcher=searcher,
-            status=status,
+            router=parts.router,
             library=parts.library,
             monitors=monitors,
             explainer=why,
@@ -261,7 +259,7 @@ def _searcher(
     state: StateFolder,
 ) -> Searcher:
     model = parts.model
-    calibration = CalibrationCache(lambda: model.bound, lambda identity: calibration_file.find(identity, state))
+    calibration = CalibrationCache(model, lambda identity: calibration_file.find(identity, state))
     query_embedder = QueryEmbedder(
         text_vectors=TextVectorCache(text_worker),
         image_embedder=image_embedder,
@@ -278,7 +276,7 @@ def _searcher(
         rank_executor=parts.executors.rank,
         roots=parts.roots,
         calibration=calibration,
-        logit_scale=lambda: model.logit_scale,
+        model=model,
         record_duration=record_duration,
     )
 

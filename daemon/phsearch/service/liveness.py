@@ -7,7 +7,7 @@ the part, and systemd does what helps: it ends this process (SIGABRT, which leav
 journal) and starts a new one.
 
 The disk of a photo folder is not such a part: a new daemon would hang on it in the same way. Each call to a disk has a
-time-out instead (`threads.TimeoutExecutor`). Worker processes are watched from outside (`workers.monitor`).
+time-out instead (`threads.TimeoutExecutor`). Worker processes are watched from outside (`workers.limits`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.workers import process, supervision
-from phsearch.service.workers.monitor import StalledError, wait_while_active
+from phsearch.service.workers.limits import StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerCommand, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
 

@@ -14,8 +14,7 @@ from phsearch.adapters.linux import processes
 from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import Batcher, EmbedJob
 from phsearch.domain.types import Fingerprint
-from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
-from phsearch.service.workers.monitor import LimitMonitor
+from phsearch.service.workers.limits import MB, LimitMonitor, WorkerLimits, worker_memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

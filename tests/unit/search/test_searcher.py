@@ -16,9 +16,8 @@ from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.errors import NotReadyError, QueryError
-from phsearch.service.search.query_embedder import QueryEmbedder
+from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
 from phsearch.service.search.searcher import Searcher, SearchRequest
-from phsearch.service.search.text_vectors import TextVectorCache
 from phsearch.service.threads import SerialExecutor
 from support.photos import photo
 
@@ -51,6 +50,8 @@ class CountingExecutor(SerialExecutor):
 
 class FakeModel:
     """A model state: ready, or not."""
+
+    logit_scale = 100.0
 
     english_only = False
     name = "fake"
@@ -95,7 +96,7 @@ class Rig:
             rank_executor=self.executor,
             roots=roots,
             calibration=lambda: UNCALIBRATED,
-            logit_scale=lambda: 100.0,
+            model=cast("ModelState", self.model),
             record_duration=self.durations.append,
             today=lambda: dt.date(2024, 3, 1),
         )

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from watchdog.observers.inotify_c import InotifyEvent
 
-    from phsearch.adapters.watch.folder import FolderNode
-    from phsearch.adapters.watch.tree import FolderTree
+    from phsearch.adapters.watch.tree import FolderNode, FolderTree
     from phsearch.adapters.watch.watched_roots import WatchedRoots
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.types import FsEvent

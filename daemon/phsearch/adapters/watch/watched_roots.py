@@ -11,8 +11,7 @@ from phsearch.domain.types import RootLost, WatchDegraded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phsearch.adapters.watch.folder import FolderNode
-    from phsearch.adapters.watch.tree import FolderTree
+    from phsearch.adapters.watch.tree import FolderNode, FolderTree
     from phsearch.domain.types import FsEvent
 
 _REPORT_AGAIN = -1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from watchdog.observers.inotify_c import InotifyEvent, WatchDescriptor
 
-    from phsearch.adapters.watch.folder import FolderNode
+    from phsearch.adapters.watch.tree import FolderNode
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import FsEvent

@@ -33,7 +33,6 @@ def parse(text: str, today: dt.date) -> Query:
 
     Raises QueryError for the first mistake, with its place in characters of `text`.
     """
-    parsers = value_parsers(today)
     aims: list[Aim] = []
     filters: list[Filter] = []
     words: list[Word] = []  # with nothing but filters between them
@@ -42,7 +41,7 @@ def parse(text: str, today: dt.date) -> Query:
             case Word():
                 words.append(token)
             case Term():
-                filters.append(_filter(token, parsers))
+                filters.append(_filter(token, value_parsers(today)))
             case Phrase() | Like():
                 aims += _phrase(words)
                 words.clear()

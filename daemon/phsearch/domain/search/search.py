@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
     """[n]."""
-    Where = Callable[[Columns], Mask]
+    Where = Callable[[Columns], Mask] | None
+    """Returns which photos count, [n]; None: all do."""
 
 _TINY = 1e-6
 
@@ -92,6 +93,10 @@ def combine_vectors(aims: Vectors, weights: Sequence[float], spreads: Vectors) -
     return unit
 
 
+def _passing(index: VectorIndex, where: Where) -> Mask:
+    return np.ones(len(index), np.bool_) if where is None else where(index.columns)
+
+
 def rank(
     index: VectorIndex,
     query: Vectors,
@@ -107,7 +112,7 @@ def rank(
         return Ranking(best=[], matching=0)
     scores = index.scores(query)
     relevances = probabilities(calibration, query, scores, kind)
-    passing = where(index.columns)
+    passing = _passing(index, where)
     kept = passing.copy()
     if cutoff.score is not None:
         kept &= scores >= cutoff.score
@@ -127,7 +132,7 @@ def list_by_date(index: VectorIndex, where: Where, limit: int) -> Ranking:
     """Return the `limit` newest photos, for a query that only filters."""
     if not len(index):
         return Ranking(best=[], matching=0)
-    passing = where(index.columns)
+    passing = _passing(index, where)
     return Ranking(
         best=[RankedPhoto(photo=index.photo(row), score=0.0, relevance=None) for row in index.newest(passing, limit)],
         matching=int(np.count_nonzero(passing)),
@@ -142,7 +147,7 @@ def rank_of(
     if row is None:
         return None
     scores = index.scores(query)
-    passing = where(index.columns)
+    passing = _passing(index, where)
     above = passing & (scores > scores[row])
     ties = np.flatnonzero(passing & (scores == scores[row])).tolist()
     earlier_ties = sum(index.photo(tie).path < path for tie in ties)

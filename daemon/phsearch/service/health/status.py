@@ -84,11 +84,6 @@ class StatusReporter:
         self._rate = RateMeter()
 
     @property
-    def pending_photos(self) -> int:
-        """How many photos are seen but not yet searchable."""
-        return self._router.pending
-
-    @property
     def pending(self) -> int:
         """How many photos are not yet searchable, and changes not yet on disk."""
         return self._router.pending + self._writer.pending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
+from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names
 from phsearch.errors import PhsearchError
@@ -24,9 +26,33 @@ if TYPE_CHECKING:
     from phsearch.domain.search.relevance import Band, Calibration, Kind
     from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
-    from phsearch.domain.types import Photo
+    from phsearch.domain.types import ModelIdentity, Photo
     from phsearch.service.search.query_embedder import EmbeddedAim, QueryEmbedder
     from phsearch.service.threads import SerialExecutor
+    from phsearch.service.workers.model_state import ModelState
+
+log = logging.getLogger("phsearch.query")
+
+
+class CalibrationCache:
+    """Looks up the calibration once for each model; `load` returns None where there is none."""
+
+    def __init__(self, model: ModelState, load: Callable[[ModelIdentity], Calibration | None]) -> None:
+        self._model = model
+        self._load = load
+        self._identity: ModelIdentity | None = None
+        self._calibration = UNCALIBRATED
+
+    def __call__(self) -> Calibration:
+        """Return the calibration of the bound model, UNCALIBRATED if it has none."""
+        identity = self._model.bound
+        if identity is not None and identity != self._identity:
+            self._identity = identity
+            self._calibration = self._load(identity) or UNCALIBRATED
+            if not self._calibration.fitted:
+                log.info("the model is not calibrated: hits have scores but no relevance, and none are cut off")
+        return self._calibration
+
 
 _CANDIDATES_PER_HIT, _EXTRA_CANDIDATES, _MAX_CANDIDATES = 8, 50, 4_000
 """Where near-duplicates are collapsed, more photos than hits are needed: so many a hit and some, up to a maximum."""
@@ -83,7 +109,7 @@ class Searcher:
         rank_executor: SerialExecutor,
         roots: Roots,
         calibration: Callable[[], Calibration],
-        logit_scale: Callable[[], float],
+        model: ModelState,
         record_duration: Callable[[float], None],
         today: Callable[[], dt.date] = dt.date.today,
     ) -> None:
@@ -94,7 +120,7 @@ class Searcher:
         self._executor = rank_executor
         self._roots = roots
         self.calibration = calibration
-        self._logit_scale = logit_scale
+        self._model = model
         self._record_duration = record_duration
         self._today = today
         self.refused = 0
@@ -200,6 +226,8 @@ class Searcher:
         return ranking, collapse([each.photo for each in ranking.best], self._index.vectors, thresholds)
 
     def _where(self, query: Query, request: SearchRequest, roots: Sequence[str]) -> Where:
+        if not query.filters and request.indexed_after is None and request.indexed_until is None:
+            return None
         self._check_names(query, roots)
         return self._filter_compiler.compile(query.filters, request.indexed_after, request.indexed_until)
 
@@ -224,7 +252,7 @@ class Searcher:
             if (photo := self._library.get((best := ranking.best[group[0]]).photo.path)) is not None
         ][:limit]
         scores = [best.score for _, best, _ in shown]
-        shares = softmax_shares(scores, self._logit_scale()) if ranks else [None] * len(shown)
+        shares = softmax_shares(scores, self._model.logit_scale) if ranks else [None] * len(shown)
         return [
             RankedHit(
                 photo=photo,

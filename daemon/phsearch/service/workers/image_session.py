@@ -11,7 +11,7 @@ from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.types import PhotoInfo
 from phsearch.service.workers import frames
-from phsearch.service.workers.monitor import CHECK_SECONDS, LimitMonitor
+from phsearch.service.workers.limits import CHECK_SECONDS, LimitMonitor
 from phsearch.service.workers.process import WorkerDiedError
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.workers.limits import MemoryLimit
-from phsearch.service.workers.monitor import MemoryExceededError, StalledError, wait_while_active
+from phsearch.service.workers.limits import MemoryExceededError, MemoryLimit, StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import WorkerStats
 

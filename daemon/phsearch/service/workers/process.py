@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from phsearch.domain.types import DeviceChoice, ModelIdentity
 from phsearch.errors import ModelUnavailableError
 from phsearch.service.workers import frames
+from phsearch.service.workers.limits import wait_while_active
 from phsearch.service.workers.log_reader import StderrLogger
-from phsearch.service.workers.monitor import wait_while_active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

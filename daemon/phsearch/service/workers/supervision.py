@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from phsearch.errors import ModelMismatchError, ModelUnavailableError, PhsearchError
-from phsearch.service.workers.monitor import StalledError
+from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError
 from phsearch.service.liveness import Activity
 from phsearch.service.workers import frames
-from phsearch.service.workers.monitor import StalledError, wait_while_active
+from phsearch.service.workers.limits import StalledError, wait_while_active
 from phsearch.service.workers.process import WorkerDiedError
 from phsearch.service.workers.supervision import WorkerStats, start_worker
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from phsearch.domain.library import Library
     from phsearch.domain.query.ast import Query
-    from phsearch.service.health.status import StatusReporter
+    from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.roots.sync_barrier import SyncBarrier
     from phsearch.service.rpc.dispatcher import Handlers
@@ -32,7 +32,7 @@ class SearchMethods:
         self,
         *,
         searcher: Searcher,
-        status: StatusReporter,
+        router: PipelineRouter,
         library: Library,
         monitors: Mapping[str, RootMonitor],
         explainer: PathExplainer,
@@ -40,7 +40,7 @@ class SearchMethods:
         throttle: IndexingThrottle,
     ) -> None:
         self._searcher = searcher
-        self._status = status
+        self._router = router
         self._library = library
         self._monitors = monitors
         self._explainer = explainer
@@ -67,7 +67,7 @@ class SearchMethods:
             "matching": results.matching,
             "hidden": results.hidden,
             "closest": _rounded(results.closest),
-            "pending": self._status.pending_photos,
+            "pending": self._router.pending,
             "held": self._throttle.pause_reason,
             "photos": len(self._library),
             "took_ms": round((time.perf_counter() - start) * 1000, 2),
