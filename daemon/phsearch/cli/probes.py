@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from phsearch.domain.doctor import file_checks, systemd_checks
 from phsearch.domain.doctor.contact_checks import DaemonProbe
 from phsearch.errors import PhsearchError
-from phsearch.timed_call import TimedCall
+from phsearch.timing import TimedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from phsearch.timing import RunningClock, StallTimer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -53,41 +55,6 @@ class Monitored(Protocol):
     @property
     def activity(self) -> Activity | None:
         """What the part is busy with; None while it is idle."""
-
-
-class RunningClock:
-    """A clock that stands still while this process does not run.
-
-    Each reading adds `longest_step` seconds at most. A daemon that was stopped for an hour and then continued does not
-    count that hour against its parts or its workers.
-    """
-
-    def __init__(self, *, longest_step: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._longest_step = longest_step
-        self._clock = clock
-        self._last = clock()
-        self._now = 0.0
-
-    @property
-    def now(self) -> float:
-        """Seconds that this process has been running since the clock was made."""
-        before, self._last = self._last, self._clock()
-        self._now += min(self._last - before, self._longest_step)
-        return self._now
-
-
-class StallTimer:
-    """How long a value has stayed the same."""
-
-    def __init__(self) -> None:
-        self._value: object = self  # equal to no value
-        self._since = 0.0
-
-    def seconds_unchanged(self, value: object, now: float) -> float:
-        """Return the seconds since `value` was first seen without a change."""
-        if value != self._value:
-            self._value, self._since = value, now
-        return now - self._since
 
 
 class TaskMonitor:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from phsearch.service.liveness import Activity
-from phsearch.timed_call import TimedCall
+from phsearch.timing import TimedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,16 @@ JSON, and exactly what `os.fsencode` needs at the other end. Everything else is 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_LINE = 1 << 20
 """The longest line that either side accepts, in bytes with the newline."""
+
+_ENVELOPE = 4096
+"""Bytes of an answer beside its list."""
 
 
 def encode(message: Any) -> bytes:
@@ -27,6 +33,18 @@ def decode(line: bytes) -> Any:
         return json.loads(line.decode("utf-8"), parse_constant=_reject_constant, parse_float=_finite_float)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def fit_to_line(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
+    """Return the first rows that fit into one line of the protocol beside `spare` other bytes."""
+    fitting: list[dict[str, Any]] = []
+    room = MAX_LINE - _ENVELOPE - spare
+    for row in rows:
+        room -= len(encode(row))
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
 
 
 def _reject_constant(name: str) -> Any:

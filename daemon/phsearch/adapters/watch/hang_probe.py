@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 
-from phsearch.timed_call import TimedCall
+from phsearch.timing import TimedCall
 
 
 class HangProbe:

@@ -171,9 +171,8 @@ class Searcher:
         calibration = self.calibration()
         embedded = await self._embed(query, request.cwd, calibration)
         # Nothing is awaited in between: the rank thread sees the library as it is now.
-        ranking, groups = await self._executor.submit(
-            self._rank, query, embedded, request, calibration, tuple(self._roots)
-        )
+        roots = tuple(self._roots) if query.filters else ()
+        ranking, groups = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
         return SearchResults(
             query=query,
             hits=self._hits(ranking, groups, request.limit, calibration, ranks=bool(query.aims)),

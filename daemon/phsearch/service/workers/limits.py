@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.domain.indexing import worker_exit
-from phsearch.service.liveness import RunningClock, StallTimer
+from phsearch.timing import RunningClock, StallTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.errors import StoreError
+from phsearch.wire.framing import fit_to_line
 from phsearch.wire.jsonrpc import RpcError
-from phsearch.wire.pages import fit_to_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch.domain.query import describe
 from phsearch.domain.query.ast import Phrase
 from phsearch.service.search.searcher import SearchRequest
-from phsearch.wire.pages import fit_to_line
+from phsearch.wire.framing import fit_to_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
