@@ -56,7 +56,7 @@ def _acts(path: str) -> dict[str, Callable[[], object]]:
         "fork": _fork,
         "clone3": lambda: _libc.syscall(_CLONE3, None, 0),
         "create a file": lambda: (here.parent / "made").write_text("x"),
-        "create a file in /tmp": lambda: Path(f"/tmp/phsearch-prying-{os.getpid()}").write_text("x"),
+        "create a file in /tmp": lambda: Path(f"/tmp/phsearch-escape-{os.getpid()}").write_text("x"),
         "write into a photo": lambda: os.write(os.open(here, os.O_WRONLY), b"x"),
         "truncate a photo": lambda: os.truncate(here, 0),
         "delete a photo": here.unlink,

@@ -160,7 +160,7 @@ def why_not() -> str:
 
 
 @contextlib.contextmanager
-def booted() -> Iterator[Machine]:
+def systemd_machine() -> Iterator[Machine]:
     """Boot a machine, and remove it at the end."""
     machine = Machine()
     try:

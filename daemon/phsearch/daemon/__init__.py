@@ -1,1 +1,1 @@
-"""The composition root in chapters: what the workers are, what fills the index, what answers, what can change live."""
+"""The composition root: how workers are started, what fills the index, what answers, and a run from start to end."""

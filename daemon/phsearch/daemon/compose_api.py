@@ -65,37 +65,36 @@ if TYPE_CHECKING:
     from phsearch.service.workers.model_state import ModelState
     from phsearch.service.workers.process import WorkerCommand
 
-# Which settings can change while the daemon runs, and who takes them.
-
 
 def live_settings(
+    *,
     config: Config,
     removed: RemovedRoots,
     image_worker: ImageWorker,
     throttle: IndexingThrottle,
     command: Callable[[Config], WorkerCommand],
     on_demand: Mapping[str, OnDemandWorker],
-    on_demand_workers: Callable[[Config], Mapping[str, WorkerCommand]],
+    on_demand_commands: Callable[[Config], Mapping[str, WorkerCommand]],
 ) -> dict[str, Callable[[Any], None]]:
-    """Give what takes each section of the settings at run time; who changes any other is told to start it anew."""
+    """Return what applies each section of the settings that can change at run time. Any other needs a restart."""
     now = config
 
-    def hire(**sections: Any) -> None:
+    def reconfigure_workers(**sections: Any) -> None:
         nonlocal now
         now = dataclasses.replace(now, **sections)
         image_worker.reconfigure(command(now), now.index.keep_alive_seconds, index_worker_limits(now.index))
-        for name, their in on_demand_workers(now).items():
-            on_demand[name].reconfigure(their, on_demand_limits(now.index))
+        for name, on_demand_command in on_demand_commands(now).items():
+            on_demand[name].reconfigure(on_demand_command, on_demand_limits(now.index))
 
     def watch(section: WatchConfig) -> None:
-        # Which files a worker may read is settled when it starts.
+        # Which files a worker may read is decided when it starts.
         if section.follow_symlinks != now.watch.follow_symlinks:
-            hire(watch=section)
+            reconfigure_workers(watch=section)
         removed.reconfigure(section)
 
     return {
         "watch": watch,
-        "index": lambda section: hire(index=section),
+        "index": lambda section: reconfigure_workers(index=section),
         "courtesy": throttle.reconfigure,
         "log": lambda section: logs.set_level(section.level),
     }
@@ -104,7 +103,7 @@ def live_settings(
 _OWN_DISK_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """The parts that answer."""
 
@@ -117,43 +116,44 @@ class ApiParts:
 
 
 def build_api(
+    *,
     parts: IndexParts,
     settings: Settings,
-    read: Callable[[], Settings],
+    read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
     program: tuple[str, ...],
     notifier: SystemdNotifier,
 ) -> ApiParts:
-    """Put them together; `read` reads the settings again. Nothing runs yet."""
+    """Return the parts, put together. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
     text_worker = TextWorker(command=worker_commands.text_worker(settings.config, env, program), model=parts.model)
     on_demand = _on_demand_workers(settings.config, env, program)
     image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
     query_durations = Histogram(QUERY_SECONDS)
     searcher = _searcher(
-        parts,
-        text_worker,
-        image_embedder,
-        query_durations.observe,
-        str(paths.expand("~", env)),
-        settings.paths.state,
+        parts=parts,
+        text_worker=text_worker,
+        image_embedder=image_embedder,
+        record_duration=query_durations.observe,
+        home=str(paths.expand("~", env)),
+        state=settings.paths.state,
     )
     reload = ConfigReloader(
-        read=read,
+        read=read_settings,
         settings=settings,
         roots=parts.roots,
         manager=manager,
         removed=parts.removed,
         library=parts.library,
         live=live_settings(
-            settings.config,
-            parts.removed,
-            parts.image_worker,
-            throttle,
-            parts.worker_command,
-            on_demand,
-            lambda config: worker_commands.on_demand_workers(config, env, program),
+            config=settings.config,
+            removed=parts.removed,
+            image_worker=parts.image_worker,
+            throttle=throttle,
+            command=parts.worker_command,
+            on_demand=on_demand,
+            on_demand_commands=lambda config: worker_commands.on_demand_workers(config, env, program),
         ),
         on_begin=notifier.notify_reloading,
         on_end=notifier.notify_ready,
@@ -176,7 +176,7 @@ def build_api(
         throttle=throttle,
         throughput=throughput,
     )
-    why = PathExplainer(
+    explainer = PathExplainer(
         roots=parts.roots,
         rules=lambda: manager.rules,
         library=parts.library,
@@ -192,6 +192,20 @@ def build_api(
         worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
     )
     albums = Albums(storage=AlbumLinks(settings.paths.state), searcher=searcher, events=parts.events)
+    components = Components(
+        photo_index=parts.photo_index,
+        router=parts.router,
+        image_worker=parts.image_worker,
+        text_worker=text_worker,
+        writer=parts.writer,
+        model=parts.model,
+        monitors=monitors,
+        searcher=searcher,
+        throughput=throughput,
+        query_durations=query_durations,
+        store_stats=StoreStats(store, parts.executors.store),
+        on_demand=on_demand,
+    )
     groups = (
         AlbumMethods(albums).handlers,
         DuplicateMethods(
@@ -209,7 +223,7 @@ def build_api(
             router=parts.router,
             library=parts.library,
             monitors=monitors,
-            explainer=why,
+            explainer=explainer,
             sync_barrier=parts.sync_barrier,
             throttle=throttle,
         ).handlers,
@@ -224,22 +238,18 @@ def build_api(
         ConfigMethods(reloader=reload, removed=parts.removed, roots=parts.roots).handlers,
         DaemonMethods(status, throttle).handlers,
         *_health_methods(
-            parts,
-            settings.paths.state,
-            store,
-            status,
-            searcher,
-            query_durations,
-            text_worker,
-            throughput,
-            on_demand,
-            lambda: server.connections,
+            components=components,
+            status=status,
+            state=settings.paths.state,
+            connections=lambda: server.connections,
         ),
     )
     server: Server = Server(
         dispatcher=Dispatcher(groups), events=parts.events, descriptors=process_limits.raise_open_files_limit()
     )
-    return ApiParts(text_worker, status, reload, server, albums, on_demand)
+    return ApiParts(
+        text_worker=text_worker, status=status, reload=reload, server=server, albums=albums, on_demand=on_demand
+    )
 
 
 def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, OnDemandWorker]:
@@ -251,6 +261,7 @@ def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[st
 
 
 def _searcher(
+    *,
     parts: IndexParts,
     text_worker: TextWorker,
     image_embedder: ImageQueryEmbedder,
@@ -310,32 +321,9 @@ def _verifier(parts: IndexParts, store: Store) -> Verifier:
 
 
 def _health_methods(
-    parts: IndexParts,
-    state: StateFolder,
-    store: Store,
-    status: StatusReporter,
-    searcher: Searcher,
-    query_durations: Histogram,
-    text_worker: TextWorker,
-    throughput: ThroughputMonitor,
-    on_demand: Mapping[str, OnDemandWorker],
-    connections: Callable[[], int],
+    *, components: Components, status: StatusReporter, state: StateFolder, connections: Callable[[], int]
 ) -> list[Handlers]:
     """Return the methods by which the daemon is diagnosed and monitored."""
-    components = Components(
-        photo_index=parts.photo_index,
-        router=parts.router,
-        image_worker=parts.image_worker,
-        text_worker=text_worker,
-        writer=parts.writer,
-        model=parts.model,
-        monitors=parts.manager.monitors,
-        searcher=searcher,
-        throughput=throughput,
-        query_durations=query_durations,
-        store_stats=StoreStats(store, parts.executors.store),
-        on_demand=on_demand,
-    )
     doctor = DoctorMethods(
         state=state.path,
         components=components,
@@ -347,7 +335,7 @@ def _health_methods(
             resident=processes.resident_bytes,
             machine=processes.total_bytes,
         ),
-        calibration_path=str(calibration_file.places(*parts.model.named, state)[0]),
+        calibration_path=str(calibration_file.places(*components.model.named, state)[0]),
     )
     metrics = MetricsMethods(
         components=components,

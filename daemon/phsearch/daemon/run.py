@@ -98,7 +98,15 @@ async def _serve(
     notifier = SystemdNotifier(env)
     worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
     parts = build_index(config=settings.config, paths=settings.paths, env=worker_env, store=store, program=program)
-    front = build_api(parts, settings, read_settings, worker_env, store, program, notifier)
+    front = build_api(
+        parts=parts,
+        settings=settings,
+        read_settings=read_settings,
+        env=worker_env,
+        store=store,
+        program=program,
+        notifier=notifier,
+    )
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
     executors = parts.executors
     monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)

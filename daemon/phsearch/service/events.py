@@ -42,7 +42,7 @@ class EventBus:
         self._activity = activity or asyncio.Event()
 
     def publish(self, kind: str, path: str, **more: Any) -> None:
-        """Tell all subscribers."""
+        """Queue an event for all subscribers, and set `activity`."""
         self._activity.set()
         for subscription in self._subscriptions:
             subscription.put({"type": kind, "path": path, **more})

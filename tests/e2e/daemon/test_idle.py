@@ -49,7 +49,7 @@ def _sleeps(daemon: Daemon, seconds: float) -> bool:
 
 
 def _life(daemon: Daemon) -> tuple[list[str], dict[str, int]]:
-    """Give how often each thread has run so far, and the state's files with their times."""
+    """Return how often each thread has run so far, and the state's files with their times."""
     wakes = []
     for task in Path(f"/proc/{daemon.pid}/task").iterdir():
         lines = (task / "status").read_text().splitlines()

@@ -47,7 +47,7 @@ class Changing(Daemon):
         self.start(from_file=True)
 
     def shown(self) -> dict[str, str]:
-        """Give what a search finds, each with its root, relative to home."""
+        """Return what a search finds, each with its root, relative to home."""
         hits = self.call("search", query="red", limit=1000)["hits"]
         return {os.path.relpath(hit["path"], self.home): os.path.relpath(hit["root"], self.home) for hit in hits}
 

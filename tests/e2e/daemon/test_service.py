@@ -19,7 +19,7 @@ from PIL import Image
 
 from phsearch.installer import units
 from support.harness import wait_until
-from support.systemd_machine import HOME, PROJECT, RUNTIME, Machine, booted, why_not
+from support.systemd_machine import HOME, PROJECT, RUNTIME, Machine, systemd_machine, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,13 +43,13 @@ WatchdogSec=3
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    with booted() as machine:
+    with systemd_machine() as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
 def service(machine: Machine) -> Machine:
-    """Give the machine with the service installed, and run with the colour worker."""
+    """Return the machine with the service installed, and run with the colour worker."""
     machine.put(OWN, COLOURS)
     machine.put(CONFIG, f'roots = ["{PHOTOS}"]\n[watch]\nsettle_seconds = 0.2\n[service]\nmemory_high = "3G"\n')
     put(machine, "red.png", (255, 0, 0))

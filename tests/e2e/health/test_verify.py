@@ -150,7 +150,7 @@ def test_photos_of_a_root_that_is_offline_are_not_checked_and_no_mismatches(daem
 def test_a_photo_that_takes_the_decoder_down_now_is_a_mismatch_and_the_others_are_checked(tmp_path: Path) -> None:
     with running(tmp_path, settings=QUICK) as daemon:
         fill(daemon)
-        # A twin costs no decoding: so this one gets in, and is decoded for the first time by verify.
+        # A duplicate costs no decoding: so this one gets in, and is decoded for the first time by verify.
         os.link(daemon.photos / "00.png", daemon.photos / "crashes.png")
         daemon.becomes(photos=13, pending=0)
         status, found, kinds = verify(daemon, "--sample", "all")

@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import struct
-import sys
 import zlib
 from pathlib import Path
 
 import pytest
 
 from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES
-from support.harness import SHARED, TESTS, Daemon, daemon_program, photo, running, wait_until
+from support.harness import SHARED, Daemon, daemon_program, photo, running, wait_until
 
 BAD_DECODER_DAEMON = daemon_program("bad_decoder")
 """The real worker, confined as it is; only its model is a colour."""
@@ -40,10 +39,10 @@ def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path:
         assert "30,000 x 30,000" in daemon.errors()["bomb.png"]
 
 
-@pytest.mark.parametrize("program", ["colourd.py", "hostiled.py"])
+@pytest.mark.parametrize("program", ["colour", "bad_decoder"])
 def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path: Path, program: str) -> None:
     limits = "[index]\nphoto_seconds = 3\nworker_memory_mb = 768\ndecode_threads = 4\n"
-    with running(tmp_path, (sys.executable, str(TESTS / program)), QUICK + limits) as daemon:
+    with running(tmp_path, daemon_program(program), QUICK + limits) as daemon:
         pid = daemon.pid
         colours = ("red", "green", "blue", "white")
         for number in range(40):
@@ -63,7 +62,7 @@ def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path:
 
 
 def index_worker(daemon: Daemon) -> int | None:
-    """Give the process id of the index worker: the kernel would rather end it than the query worker."""
+    """Return the process id of the index worker: the kernel would rather end it than the query worker."""
     for pid in daemon.workers():
         if Path(f"/proc/{pid}/oom_score_adj").read_text() == "800\n":
             return pid

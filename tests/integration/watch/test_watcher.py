@@ -727,7 +727,9 @@ def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Pa
     lines = done.stdout.splitlines()
     replaced = "another folder or file system has taken its place"
     assert lines[:1] == [replaced], done.stderr
-    assert lines[1:] in ([replaced], ["its file system was unmounted"]), "keeper and reader notice; either may be first"
+    assert lines[1:] in ([replaced], ["its file system was unmounted"]), (
+        "maintenance and reader notice; either may be first"
+    )
 
 
 # --- file systems that hang ------------------------------------------------------------------------------------------

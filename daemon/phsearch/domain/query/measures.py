@@ -1,4 +1,4 @@
-"""Filters whose values are numbers with units: sizes, and distances from a point of the globe."""
+"""Filters whose values are numbers with units: sizes, and distances from a point on the earth."""
 
 from __future__ import annotations
 
