@@ -38,9 +38,9 @@ FIGURES = (
     TrackedValue("photos rows", 0),
     TrackedValue("photos fragments", 5),
     TrackedValue("photos versions", 20),
-    TrackedValue("deleted rows", 20),
-    TrackedValue("deleted fragments", 5),
-    TrackedValue("deleted versions", 20),
+    TrackedValue("retired rows", 20),
+    TrackedValue("retired fragments", 5),
+    TrackedValue("retired versions", 20),
     TrackedValue("errors fragments", 5),
     TrackedValue("errors versions", 20),
     TrackedValue("volumes versions", 5),
@@ -53,7 +53,7 @@ _COLUMNS = (
     ("cycle", 5, 0), ("minutes", 7, 1), ("seconds", 7, 1), ("main own MB", 11, 1), ("query worker own MB", 19, 1),
     ("index worker own MB", 19, 1), ("main files", 10, 0), ("main threads", 12, 0), ("watches", 7, 0),
     ("disk MB", 7, 1), ("disk files", 10, 0), ("photos fragments", 16, 0), ("photos versions", 15, 0),
-    ("deleted rows", 12, 0), ("p50 ms", 6, 1), ("p95 ms", 6, 1),
+    ("retired rows", 12, 0), ("p50 ms", 6, 1), ("p95 ms", 6, 1),
 )  # fmt: skip
 
 
