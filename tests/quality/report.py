@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from phsearch.domain.search.relevance import Calibration, Kind
+    from phsearch.domain.search.relevance import Calibration, QueryKind
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
     from quality.figures import Cut
@@ -39,7 +39,7 @@ class Judged:
         texts: Vectors,
         photos: Vectors,
         meant: Sequence[npt.NDArray[np.int8]],
-        kind: Kind = "words",
+        kind: QueryKind = "words",
     ) -> None:
         assert calibration.mean is not None
         assert calibration.covariance is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch import __version__, paths
 from phsearch import config as settings
 from phsearch.cli import probes
-from phsearch.domain.doctor import Check, State, contact_checks, fail, file_checks, systemd_checks, warn
+from phsearch.domain.doctor import Check, CheckState, contact_checks, fail, file_checks, systemd_checks, warn
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
 from phsearch.paths import StateFolder
@@ -176,7 +176,7 @@ class DoctorRun:
 
 def _parse_check(given: Any) -> Check:
     """Return a check from the daemon's report. A newer daemon may have states that are unknown here."""
-    state: State = given["state"] if given["state"] in {"ok", "warn", "fail"} else "warn"
+    state: CheckState = given["state"] if given["state"] in {"ok", "warn", "fail"} else "warn"
     remedy = given["remedy"] or ("" if state == "ok" else contact_checks.START)
     return Check(given["name"], state, given["text"], remedy)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _UCRED = struct.Struct("3i")
 _SYSTEMD_SECONDS = 3.0
-_KINDS: tuple[tuple[Callable[[int], bool], file_checks.Kind], ...] = (
+_KINDS: tuple[tuple[Callable[[int], bool], file_checks.FileKind], ...] = (
     (stat.S_ISREG, "file"),
     (stat.S_ISDIR, "folder"),
     (stat.S_ISSOCK, "socket"),
@@ -62,7 +62,7 @@ def file_info(path: str) -> file_checks.FileInfo:
         found = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
         return file_checks.FileInfo(path)
-    kind: file_checks.Kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "other")
+    kind: file_checks.FileKind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "other")
     return file_checks.FileInfo(path, kind, found.st_uid, stat.S_IMODE(found.st_mode))
 
 

@@ -75,7 +75,7 @@ class Decoded:
     info: PhotoInfo
 
 
-class DeletedVectors(Protocol):
+class DeletedVectorLookup(Protocol):
     """The vectors of deleted photos that the store still has, by content."""
 
     def has_digest(self, digest: bytes) -> bool:
@@ -89,7 +89,7 @@ class Store(Protocol):
     """The durable index. Only one thread at a time may call it."""
 
     @property
-    def deleted_vectors(self) -> DeletedVectors:
+    def deleted_vectors(self) -> DeletedVectorLookup:
         """The vectors of deleted photos."""
 
     @property

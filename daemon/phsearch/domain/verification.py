@@ -19,7 +19,7 @@ Rounding to float16 and the other photos of a batch cost some thousandths. Anoth
 embedded in float32 the least cosine with bfloat16 was 0.974. Vectors of two different photos are rarely this close.
 """
 
-Kind = Literal[
+MismatchKind = Literal[
     "not stored", "left over", "stored twice", "other record", "other vector", "not ranked",
     "file missing", "file changed", "other bytes", "unreadable", "wrong vector",
 ]  # fmt: skip
@@ -30,7 +30,7 @@ class Mismatch:
     """One difference that a verification found."""
 
     path: str
-    kind: Kind
+    kind: MismatchKind
     detail: str
 
 

@@ -13,7 +13,7 @@ from phsearch.domain.indexing.worker_exit import WorkerExit, decode_timeout, exi
 from phsearch.domain.types import Fingerprint
 
 if TYPE_CHECKING:
-    from phsearch.domain.indexing.worker_exit import Cause
+    from phsearch.domain.indexing.worker_exit import ExitCause
 
 CRASH, KILLED, HANG, MEMORY = exited(-11), exited(-9), decode_timeout(60), memory_exceeded(2 << 30)
 
@@ -119,7 +119,7 @@ def last(batcher: Batcher, name: str) -> int:
 
 @given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sampled_from(["crash", "memory"]), st.data())
 def test_the_culprits_are_found_and_all_others_are_embedded(
-    count: int, bad: set[int], cause: Cause, data: st.DataObject
+    count: int, bad: set[int], cause: ExitCause, data: st.DataObject
 ) -> None:
     culprits = {str(number) for number in bad if number < count}
     threads = data.draw(st.integers(1, 8))

@@ -3,6 +3,6 @@
 Nothing here reads files or calls the system. That a fact could not be read is a fact, too.
 """
 
-from phsearch.domain.doctor.check import Check, State, fail, ok, warn
+from phsearch.domain.doctor.check import Check, CheckState, fail, ok, warn
 
-__all__ = ["Check", "State", "fail", "ok", "warn"]
+__all__ = ["Check", "CheckState", "fail", "ok", "warn"]

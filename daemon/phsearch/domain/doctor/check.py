@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["ok", "warn", "fail"]
+CheckState = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Check:
     """A judgement. `remedy` is what to type or to do next; only a check that is ok may have none."""
 
     name: str
-    state: State
+    state: CheckState
     text: str
     remedy: str = ""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _Check = TypeVar("_Check", bound=Check | None)
-Kind = Literal["absent", "file", "folder", "socket", "other"]
+FileKind = Literal["absent", "file", "folder", "socket", "other"]
 
 LOW_SPACE = 1 << 30
 """Bytes free in the state directory below which there is a warning: maintenance needs some space, too."""
@@ -31,7 +31,7 @@ class FileInfo:
     """The state of a path; `problem` is the reason why it could not be read."""
 
     path: str
-    kind: Kind = "absent"
+    kind: FileKind = "absent"
     uid: int = -1
     mode: int = 0
     problem: str = ""

@@ -18,7 +18,7 @@ from phsearch.domain.indexing.worker_exit import BLAME_THRESHOLD
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from phsearch.domain.indexing.worker_exit import Cause, WorkerExit
+    from phsearch.domain.indexing.worker_exit import ExitCause, WorkerExit
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
 
 
@@ -240,7 +240,7 @@ class Unreadable:
     photo: EmbedJob
     reason: str
     truncated: bool = False
-    cause: Cause | None = None
+    cause: ExitCause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,25 @@ import signal
 from dataclasses import dataclass
 from typing import Literal
 
-Cause = Literal["crash", "hang", "memory", "killed", "outdated"]
+ExitCause = Literal["crash", "hang", "memory", "killed", "outdated"]
 
 BLAME_THRESHOLD = 24
 """The evidence at which a photo is blamed."""
 
-_EXITS_TO_BLAME: dict[Cause, int] = {"crash": 3, "hang": 2, "memory": 2, "killed": 8, "outdated": BLAME_THRESHOLD + 1}
+_EXITS_TO_BLAME: dict[ExitCause, int] = {
+    "crash": 3,
+    "hang": 2,
+    "memory": 2,
+    "killed": 8,
+    "outdated": BLAME_THRESHOLD + 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
     """The end of a worker. `reason` completes "this photo cannot be had because"."""
 
-    cause: Cause
+    cause: ExitCause
     reason: str
 
     @property

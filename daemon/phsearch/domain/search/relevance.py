@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
 
 Band = Literal["strong", "likely", "weak", "none"]
-Kind = Literal["words", "photo"]
+QueryKind = Literal["words", "photo"]
 """What a query consists of: cosines between photos are distributed otherwise than those of a text."""
 BANDS: tuple[Band, ...] = ("strong", "likely", "weak")
 
@@ -78,7 +78,7 @@ class Calibration:
 
 
 def probabilities(
-    calibration: Calibration, query: Vectors, scores: Vectors, kind: Kind
+    calibration: Calibration, query: Vectors, scores: Vectors, kind: QueryKind
 ) -> npt.NDArray[np.float64] | None:
     """Return the probability of each photo, [n], from the cosines `scores` ([n]) of the whole library with `query`.
 

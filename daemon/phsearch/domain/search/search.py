@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from phsearch.domain.search.columns import Columns
-    from phsearch.domain.search.relevance import Calibration, Kind
+    from phsearch.domain.search.relevance import Calibration, QueryKind
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Photo, Vectors
 
@@ -101,7 +101,7 @@ def rank(
     index: VectorIndex,
     query: Vectors,
     *,
-    kind: Kind,
+    kind: QueryKind,
     calibration: Calibration,
     where: Where,
     limit: int,
@@ -140,7 +140,7 @@ def list_by_date(index: VectorIndex, where: Where, limit: int) -> Ranking:
 
 
 def rank_of(
-    index: VectorIndex, path: str, query: Vectors, *, kind: Kind, calibration: Calibration, where: Where
+    index: VectorIndex, path: str, query: Vectors, *, kind: QueryKind, calibration: Calibration, where: Where
 ) -> Rank | None:
     """Return the rank of one photo; None if it is not indexed."""
     row = index.row(path)

@@ -27,8 +27,8 @@ _BATTERY_MARGIN = 5
 _CALM_SECONDS = 60.0
 """How long pressure must be over before `resume --force` no longer ignores it."""
 
-State = Literal["full", "throttled", "paused"]
-Cause = Literal["owner", "low battery", "battery", "memory", "io"]
+ThrottleMode = Literal["full", "throttled", "paused"]
+SlowdownCause = Literal["owner", "low battery", "battery", "memory", "io"]
 
 
 class DutyCycle:
@@ -81,9 +81,9 @@ class Pressure:
 class ThrottleState:
     """How much of the time indexing may take, and why not all of it. `until` is the end of a pause, if it has one."""
 
-    state: State = "full"
+    state: ThrottleMode = "full"
     share: float = 1.0
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[SlowdownCause, ...] = ()
     reason: str = ""
     until: float | None = None
 
@@ -110,7 +110,7 @@ class ThrottlePolicy:
         self._paused = False
         self._until: float | None = None
         self._state = FULL
-        self._forced: dict[Cause, float] = {}
+        self._forced: dict[SlowdownCause, float] = {}
 
     def reconfigure(self, rules: CourtesyConfig) -> None:
         """Use these rules from the next check on. A pause stays, and so does what `resume` ignores."""
@@ -158,7 +158,7 @@ class ThrottlePolicy:
             return ThrottleState("paused", 0.0, ("owner",), _until(self._until, wall), self._until)
         return self._state
 
-    def _state_for(self, causes: tuple[Cause, ...], limiting: dict[Cause, str]) -> ThrottleState:
+    def _state_for(self, causes: tuple[SlowdownCause, ...], limiting: dict[SlowdownCause, str]) -> ThrottleState:
         if not causes:
             return FULL
         reason = "; ".join(limiting[cause] for cause in causes)
@@ -169,9 +169,9 @@ class ThrottlePolicy:
         share = 0.0 if "io" in causes and self._io.probing else self._rules.share
         return ThrottleState("throttled", share, causes, reason)
 
-    def _limiting_causes(self, power: Power, pressure: Pressure, now: float) -> dict[Cause, str]:
+    def _limiting_causes(self, power: Power, pressure: Pressure, now: float) -> dict[SlowdownCause, str]:
         """Return what slows indexing down, each cause in words."""
-        limiting: dict[Cause, str] = {}
+        limiting: dict[SlowdownCause, str] = {}
         self._low = self._is_low(power)
         charge = "" if power.percent is None else f", {power.percent} %"
         if self._low:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from phsearch.domain.library import Library
-    from phsearch.domain.ports import DeletedVectors
+    from phsearch.domain.ports import DeletedVectorLookup
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
@@ -56,7 +56,7 @@ class PhotoIndex:
         library: Library,
         index: VectorIndex,
         rank_executor: SerialExecutor,
-        deleted_vectors: DeletedVectors,
+        deleted_vectors: DeletedVectorLookup,
         store_executor: SerialExecutor,
         writer: StoreWriter,
         events: EventBus,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Photo
     from phsearch.service.threads import SerialExecutor
 
-Kind = Literal["all", "exact", "near"]
+DuplicateKind = Literal["all", "exact", "near"]
 
 _TURN_SECONDS = 0.01
 """The rank thread works so long on duplicates; then waiting queries have their turn."""
@@ -63,7 +63,7 @@ class DuplicateFinder:
         self._grouped_photos: list[Photo] = []
         self._groups: list[DuplicateGroup] = []
 
-    async def find_duplicates(self, kind: Kind = "all", under: str | None = None) -> list[DuplicateGroup]:
+    async def find_duplicates(self, kind: DuplicateKind = "all", under: str | None = None) -> list[DuplicateGroup]:
         """Return the groups of a kind with a photo at or below `under`, sorted by the path of their first photo."""
         async with self._lock:  # a list that is read in pages is made once
             photos = self._library.photos()
@@ -117,7 +117,7 @@ def _order_and_relate(photos: Sequence[Photo]) -> tuple[list[Photo], list[list[i
     return ordered, related(ordered)
 
 
-def _selected(groups: Sequence[DuplicateGroup], kind: Kind, under: str | None) -> list[DuplicateGroup]:
+def _selected(groups: Sequence[DuplicateGroup], kind: DuplicateKind, under: str | None) -> list[DuplicateGroup]:
     match kind:
         case "all":
             selected = list(groups)

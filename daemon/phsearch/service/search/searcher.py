@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phsearch.domain.query.ast import Query
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.filters import FilterCompiler
-    from phsearch.domain.search.relevance import Band, Calibration, Kind
+    from phsearch.domain.search.relevance import Band, Calibration, QueryKind
     from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import ModelIdentity, Photo
@@ -265,7 +265,7 @@ class Searcher:
         ]
 
 
-def _kind(query: Query) -> Kind:
+def _kind(query: Query) -> QueryKind:
     """Return which curve judges the query: that of photos only where it has nothing but photos."""
     return "photo" if all(isinstance(aim, Like) for aim in query.aims) else "words"
 
