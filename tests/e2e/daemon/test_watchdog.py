@@ -104,7 +104,7 @@ def test_a_store_that_hangs_ends_the_heartbeats_and_the_log_names_it(daemon: Dae
         assert wait_until(lambda: "no more heartbeats" in daemon.log.read_text(), "the log says what hangs")
         assert systemd.beats(1.5 * INTERVAL) == 0
         assert daemon.found("blue", limit=1) == ["blue.png"], "what is in memory is found all the same"
-    assert "the store thread has been busy with LanceStore.apply for " in daemon.log.read_text()
+    assert "the store thread has been busy with StoreWriter._write for " in daemon.log.read_text()
     assert systemd.hears(b"WATCHDOG=1", 20), "the disk answers again, and so does the daemon"
 
 
