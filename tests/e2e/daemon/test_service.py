@@ -250,8 +250,8 @@ def test_a_share_that_hangs_does_not_hold_up_the_start(service: Machine) -> None
     service.systemctl("stop", SERVICE)
     script = (
         f"import sys; sys.path.insert(0, {str(PROJECT / 'tests')!r})\n"
-        "from pathlib import Path\nimport hungfs\n"
-        f"with hungfs.hung(Path({str(HOME / 'share')!r}), 'allow_other'):\n"
+        "from pathlib import Path\nfrom support import hung_fs\n"
+        f"with hung_fs.hung(Path({str(HOME / 'share')!r}), 'allow_other'):\n"
         "    print('hung', flush=True); sys.stdin.read()\n"
     )
     service.run("mkdir", "-p", HOME / "share")
