@@ -325,7 +325,7 @@ def _health_methods(
 ) -> list[Handlers]:
     """Return the methods by which the daemon is diagnosed and monitored."""
     doctor = DoctorMethods(
-        state=state.path,
+        state=state,
         components=components,
         status=status,
         state_executor=TimeoutExecutor("disk of the state", _OWN_DISK_SECONDS),

@@ -16,9 +16,9 @@ from phsearch.domain.types import DeviceChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from phsearch.domain.doctor import Check
+    from phsearch.paths import StateFolder
     from phsearch.service.health.components import Components
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.rpc.dispatcher import Handlers
@@ -41,14 +41,15 @@ class DoctorMethods:
     def __init__(
         self,
         *,
-        state: Path,
+        state: StateFolder,
         components: Components,
         status: StatusReporter,
         state_executor: TimeoutExecutor,
         probes: SystemProbes,
         calibration_path: str,
     ) -> None:
-        self._state = str(state)
+        self._state = str(state.path)
+        self._index_folder = str(state.index)
         self._components = components
         self._status = status
         self._state_executor = state_executor
@@ -115,7 +116,7 @@ class DoctorMethods:
     async def _index(self) -> Iterable[Check]:
         writer = self._components.writer
         problem = (str(writer.problem), writer.problem.hint) if writer.problem is not None else None
-        folder = os.path.join(self._state, "index")  # noqa: PTH118 - to be shown
+        folder = self._index_folder
         checks = daemon_checks.store(await self._components.store_stats.latest(), folder, problem)
         maintenance = daemon_checks.maintenance(time.time(), writer.written_at, writer.optimized_at, writer.pending)
         return [*checks, maintenance, await self._space()]
