@@ -9,11 +9,13 @@ and opening a FIFO waits for its writer.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
 from typing import TYPE_CHECKING
 
+from phsearch.domain.types import ContentDigest, Fingerprint
 from phsearch.errors import FileTooLargeError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _BYTES_PER_PIXEL = 8
 _METADATA_BYTES = 64 << 20
+_DIGEST_BYTES = 16
 _CHUNK = 1 << 20
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _UPWARD = frozenset({"", ".", ".."})
@@ -89,6 +92,28 @@ def read_whole(
     finally:
         if isinstance(source, str):
             os.close(descriptor)
+
+
+def read_digest(
+    path: str, progress: Callable[[], None] = lambda: None, root: str | None = None
+) -> ContentDigest | None:
+    """Read a file once and return its fingerprint and digest, or None if it changed while it was read.
+
+    The hash is BLAKE2b: as safe as SHA-2, and about 1 GB/s on any processor.
+    `root` as in open_regular, `progress` as in read_chunks. Raises OSError and UnreadableImageError.
+    """
+    descriptor = open_regular(path, root)
+    try:
+        before = Fingerprint.of(os.fstat(descriptor))
+        if before.size == 0:
+            raise UnreadableImageError("empty file (0 bytes)")
+        state = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        for chunk in read_chunks(descriptor, progress):
+            state.update(chunk)
+        after = Fingerprint.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+    return ContentDigest(before, state.digest()) if before == after else None
 
 
 def _open_path(path: str) -> int:

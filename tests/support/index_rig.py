@@ -6,7 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, cast
 
-from phsearch.adapters.files.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.linux.mounts import MountTable
 from phsearch.adapters.state.json_files import RemovedFile
@@ -17,6 +16,7 @@ from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unread
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Fingerprint, ModelIdentity
 from phsearch.errors import UnreadableImageError
+from phsearch.safe_open import read_digest
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex
@@ -196,7 +196,7 @@ class IndexRig:
                 roots=self.roots,
                 watcher=self.watcher,
                 mounts=MountTable().read,
-                digest=digest,
+                digest=read_digest,
                 disk_thread_init=lambda: None,
                 decoder="test",
                 photo_index=photo_index,

@@ -8,7 +8,6 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.files.digest import digest
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints
@@ -23,6 +22,7 @@ from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.throttle.policy import ThrottlePolicy
+from phsearch.safe_open import read_digest
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex
@@ -153,7 +153,7 @@ def build_index(
             roots=roots,
             watcher=watcher,
             mounts=MountTable().read,
-            digest=digest,
+            digest=read_digest,
             disk_thread_init=set_lowest_ioprio,
             decoder=worker_commands.decoder_versions(),
             photo_index=photo_index,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.config import CourtesyConfig
-    from phsearch.domain.throttle.policy import DutyCycle, ThrottlePolicy
+    from phsearch.domain.throttle.policy import ThrottlePolicy
 
 log = logging.getLogger("phsearch.courtesy")
 
@@ -33,6 +33,35 @@ should end."""
 
 _READ_SECONDS = 3.0
 """How long reading the state of the machine may take."""
+
+_MAX_REST = 60.0
+"""A piece of work that took minutes (a disk that spins up, a model that is loaded) does not cost an hour of rest."""
+
+
+class DutyCycle:
+    """Alternates work and rest of one worker, so that work takes a share of the time. Times are of any one clock."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+        self._end = float("-inf")
+        self._worked = 0.0
+
+    def begin_work(self, now: float) -> None:
+        """Note that work begins. Does nothing while work is going on."""
+        if self._start is None:
+            self._start = now
+
+    def end_work(self, now: float) -> None:
+        """Note that the work has ended."""
+        if self._start is not None:
+            self._worked, self._end, self._start = now - self._start, now, None
+
+    def rest_needed(self, share: float, now: float) -> float:
+        """Return the seconds to rest before the next piece of work, where it may take `share` (0 to 1) of the time."""
+        if share <= 0:
+            return float("inf")
+        rest = min(self._worked * (1 / share - 1), _MAX_REST)
+        return max(self._end + rest - now, 0.0)
 
 
 class Workload(Protocol):

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.files.digest import digest
 from phsearch.errors import FileTooLargeError, UnreadableImageError
-from phsearch.safe_open import open_regular, read_whole
+from phsearch.safe_open import open_regular, read_digest, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,13 +93,13 @@ def test_a_folder_that_turns_into_a_link_at_any_moment_never_leads_out(root: Pat
             libc.renameat2(_AT_FDCWD, os.fsencode(deep), _AT_FDCWD, os.fsencode(link), _RENAME_EXCHANGE)
 
     swapping = threading.Thread(target=swap)
-    inside = digest(str(deep / "down" / "a.jpg"), root=str(root))
+    inside = read_digest(str(deep / "down" / "a.jpg"), root=str(root))
     swapping.start()
     read_inside = refused = 0
     try:
         for _ in range(4000):
             try:
-                assert digest(str(deep / "down" / "a.jpg"), root=str(root)) == inside
+                assert read_digest(str(deep / "down" / "a.jpg"), root=str(root)) == inside
                 read_inside += 1
             except OSError:
                 refused += 1

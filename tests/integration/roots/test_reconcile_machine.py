@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from PIL import Image
 
-from phsearch.adapters.files.digest import digest
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.roots.roots import Roots
@@ -37,6 +36,7 @@ from phsearch.domain.types import (
     Overflowed,
     RootLost,
 )
+from phsearch.safe_open import read_digest
 from phsearch.service.roots import scan_schedule
 from support.index_rig import QUICK, IndexRig
 from support.workers.colour import PREPROCESS, photo_vector
@@ -519,7 +519,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         with file.open("ab") as end:
             end.write(bytes(number + 256 - file.stat().st_size % 256))
             end.write(bytes(256 * number))
-        taken = digest(str(file), lambda: None)
+        taken = read_digest(str(file), lambda: None)
         assert taken is not None
         self._vectors[taken.digest] = photo_vector(PillowDecoder(1_000_000).decode(str(file), PREPROCESS).pixels)
         return file.read_bytes()
@@ -531,7 +531,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             file.write(data)
 
     def _state(self, path: str) -> tuple[tuple[int, int], bytes]:
-        taken = digest(path, lambda: None)
+        taken = read_digest(path, lambda: None)
         assert taken is not None
         return (taken.fingerprint.size, taken.fingerprint.mtime_ns), taken.digest
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.throttle.policy import DutyCycle, Power, Pressure, ThrottlePolicy
+from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
 from phsearch.service import throttle as module
-from phsearch.service.throttle import IndexingThrottle
+from phsearch.service.throttle import DutyCycle, IndexingThrottle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

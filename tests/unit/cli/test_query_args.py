@@ -16,9 +16,9 @@ from phsearch.cli.query_options import terms_of
 from phsearch.domain import query as language
 from phsearch.domain.query.ast import Like, Phrase, Query
 from phsearch.domain.query.dates import TakenBetween
+from phsearch.domain.query.lexer import clean
 from phsearch.domain.query.measures import Near
 from phsearch.domain.query.names import Camera, Folder
-from phsearch.domain.query.text import clean
 from phsearch.errors import QueryError
 
 TODAY = date(2024, 3, 1)

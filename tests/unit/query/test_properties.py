@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phsearch.domain.query import describe, parse, quoted
 from phsearch.domain.query.ast import Like, Phrase, Query
-from phsearch.domain.query.text import clean
+from phsearch.domain.query.lexer import clean
 from phsearch.errors import QueryError
 from phsearch.wire.filters import FILTERS as TABLE
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.query.text import check_script, clean
+from phsearch.domain.query.lexer import clean
 from phsearch.errors import UnsupportedQueryError
+from phsearch.service.search.query_embedder import check_script
 
 
 def test_whitespace_becomes_single_spaces() -> None:

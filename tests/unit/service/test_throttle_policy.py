@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.config import CourtesyConfig
-from phsearch.domain.throttle.policy import FULL, DutyCycle, Power, Pressure, ThrottlePolicy, ThrottleState
+from phsearch.domain.throttle.policy import FULL, Power, Pressure, ThrottlePolicy, ThrottleState
 from phsearch.domain.throttle.pressure import PressureDetector, SystemWidePressureDetector
+from phsearch.service.throttle import DutyCycle
 
 NOON = 1_800_000_000.0
 MAINS = Power(on_battery=False, percent=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
+from phsearch.wire.framing import TOO_LONG, LineBuffer
 
 MAX_LINE = 20
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from phsearch.domain.query.describe import FilterText, describe
-from phsearch.domain.query.parser import parse
+from phsearch.domain.query.parser import FilterText, describe, parse
 from phsearch.domain.query.quotes import quoted
 
 __all__ = ["FilterText", "describe", "parse", "quoted"]

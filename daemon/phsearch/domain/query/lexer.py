@@ -6,6 +6,7 @@ Places are in characters of the text as written: nothing is normalised before th
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.query.measures import NUMBER
 from phsearch.domain.query.mistakes import Place, error_at, quoted_excerpt
 from phsearch.domain.query.quotes import QUOTES, unquoted
-from phsearch.domain.query.text import clean
 from phsearch.wire.filters import FILTERS, LIKE
 
 if TYPE_CHECKING:
@@ -231,3 +231,8 @@ def _blank(text: str, at: int) -> bool:
 def _end(run: re.Pattern[str], text: str, at: int) -> int:
     match = run.match(text, at)
     return match.end() if match else at
+
+
+def clean(query: str) -> str:
+    """Return the query with single spaces and composed characters."""
+    return " ".join(unicodedata.normalize("NFC", query).split())

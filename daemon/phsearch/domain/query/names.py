@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from phsearch.domain.query.mistakes import closest, error_at, quoted_excerpt
-from phsearch.domain.query.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +126,7 @@ NameTest = Folder | Root | Camera | Format | Orientation
 PARSERS: dict[str, Callable[[str, Place], NameTest]] = {
     "in": lambda text, _place: Folder(text),
     "root": lambda text, _place: Root(text),
-    "camera": lambda text, _place: Camera(clean(text)),
+    "camera": lambda text, _place: Camera(" ".join(text.split())),
     "type": _format,
     "orientation": _orientation,
 }

@@ -1,14 +1,14 @@
-"""Parses a query: text in, a `Query` out."""
+"""Parses a query: text in, a `Query` out, and the filters that were understood in words."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phsearch.domain.query import dates, measures, names
 from phsearch.domain.query.ast import Filter, Like, Phrase, Query
-from phsearch.domain.query.lexer import Term, Value, Word, tokens
+from phsearch.domain.query.lexer import Term, Value, Word, clean, tokens
 from phsearch.domain.query.mistakes import Place, closest, error_at, quoted_excerpt
-from phsearch.domain.query.text import clean
 from phsearch.wire.filters import FILTERS, TERMS
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     ValueParser = Callable[[str, Place], Test]
 
 _KEY_OF_SYNONYM = {synonym: term.key for term in TERMS.values() for synonym in term.synonyms}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterText:
+    """One filter in words: "when", "2024-06..2024-08"; if it is negated, such photos are left out."""
+
+    key: str
+    value: str
+    negated: bool
 
 
 def value_parsers(today: dt.date) -> Mapping[str, ValueParser]:
@@ -80,4 +89,16 @@ def _unknown(term: Term) -> QueryError:
         term.key_place,
         f'there is no filter "{quoted_excerpt(term.key)}:"',
         f"{filters} To search for the words themselves put them in quotes",
+    )
+
+
+def describe(query: Query) -> tuple[FilterText, ...]:
+    """Return what each filter of the query asks for, in their order."""
+    return tuple(
+        FilterText(
+            key=FILTERS[term.key].label or term.key,
+            value=" or ".join(test.text() for test in term.tests),
+            negated=term.negated,
+        )
+        for term in query.filters
     )

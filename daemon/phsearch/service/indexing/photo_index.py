@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from phsearch.domain.lru import LruCache
+from cachetools import LRUCache
+
 from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.types import Failure, Photo
 from phsearch.errors import StoreError
@@ -76,8 +77,8 @@ class PhotoIndex:
         self._events = events
         self._roots = roots
         self._clock = clock
-        self._failed_digests: LruCache[bytes, Failure] = LruCache(_RECENT)
-        self._recent_vectors: LruCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LruCache(_RECENT)
+        self._failed_digests: LRUCache[bytes, Failure] = LRUCache(_RECENT)
+        self._recent_vectors: LRUCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LRUCache(_RECENT)
 
     def add_photo(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Add a photo that was just embedded; `vector` is [dim]."""
@@ -137,7 +138,7 @@ class PhotoIndex:
         self._cache_current_vector(path)
         failure = self.library.failure(path)
         if failure is not None and failure.digest is not None:
-            self._failed_digests.put(failure.digest, failure)
+            self._failed_digests[failure.digest] = failure
         self._writer.delete_photo(path)
         if self.library.remove_photo(path) is None:
             return
@@ -166,7 +167,7 @@ class PhotoIndex:
         self.counters.embedded += 1
         done: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
         done.set_result(round_to_float16(vector))
-        self._recent_vectors.put(digest, (info, done))
+        self._recent_vectors[digest] = (info, done)
 
     # --- roots are added and removed --------------------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class PhotoIndex:
         if photo is None:
             return
         # Now, before the vector is there: the file with the photo's new name may be read at this moment.
-        self._recent_vectors.put(photo.digest, (photo.info, self._rank_executor.submit(self._index.vector, path)))
+        self._recent_vectors[photo.digest] = (photo.info, self._rank_executor.submit(self._index.vector, path))
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
         if source not in self.library:

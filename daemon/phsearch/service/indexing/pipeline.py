@@ -17,11 +17,10 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, EmbedJob, Unreadable
-from phsearch.domain.throttle.policy import DutyCycle
 from phsearch.domain.throughput import StageTotals
 from phsearch.domain.types import ContentDigest, NotAFile, PhotoFile
 from phsearch.errors import UnreadableImageError
-from phsearch.service.indexing.retries import TruncatedRetries
+from phsearch.service.throttle import DutyCycle
 
 if TYPE_CHECKING:
     from phsearch.domain.indexing.batching import EmbedResult
@@ -37,6 +36,8 @@ log = logging.getLogger("phsearch.index")
 _STATS_AT_ONCE = 256
 _READS_AT_ONCE = 16
 _EMBED_AHEAD = 512
+_RETRY_DELAYS = (5.0, 30.0, 180.0)
+"""Seconds before each further attempt at a truncated photo: some writers pause for longer than any settling time."""
 
 
 class EmbedQueue(Protocol):
@@ -86,7 +87,8 @@ class RootPipeline:
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
         self._results: asyncio.Queue[Unreadable | EmbedJob] = asyncio.Queue()
-        self._retries = TruncatedRetries(self._read_again)
+        self._truncated: set[str] = set()
+        self._retry_timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
     def pending(self) -> int:
@@ -147,7 +149,7 @@ class RootPipeline:
 
     def retry_path(self, path: str) -> None:
         """Try a failed file again though nothing changed."""
-        self._retries.cancel_retry(path)
+        self._cancel_retry(path)
         self._forced.add(path)
         if self.stage_of(path) is None:
             self._make_ready(path)
@@ -158,8 +160,8 @@ class RootPipeline:
         self._ready.pop(path, None)
         if path in self._active:
             self._dirty.add(path)
-        self._retries.forget_truncated(path)
-        self._retries.cancel_retry(path)
+        self._truncated.discard(path)
+        self._cancel_retry(path)
 
     def on_embed_result(self, result: EmbedResult) -> None:
         """Deal with the result of a photo that was to be embedded."""
@@ -167,7 +169,7 @@ class RootPipeline:
         match result:
             case Embedded():
                 self._photo_index.add_photo(photo.path, photo.fingerprint, photo.digest, result.info, result.vector)
-                self._retries.forget_truncated(photo.path)
+                self._truncated.discard(photo.path)
                 self._finish(photo.path)
                 self._in_flight.finish_job(photo)
             case ChangedMeanwhile():
@@ -191,7 +193,8 @@ class RootPipeline:
     def close(self) -> None:
         """Cancel what is scheduled; call this when `run` has ended."""
         self.closed = True
-        self._retries.close()
+        for timer in self._retry_timers.values():
+            timer.cancel()
 
     async def _settle_loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -298,7 +301,7 @@ class RootPipeline:
             match await self._results.get():
                 case Unreadable(photo, reason, truncated):
                     if truncated:
-                        self._retries.add_truncated(photo.path)
+                        self._truncated.add(photo.path)
                     await self._fail_if_there(photo.path, reason, self._decoder, photo)
                     self._schedule_retry(photo.path)
                     self._in_flight.finish_job(photo)
@@ -334,9 +337,19 @@ class RootPipeline:
             self.file_changed(path, closed=False)
 
     def _schedule_retry(self, path: str) -> None:
+        """Read a truncated photo again later, a few times."""
         failure = self._photo_index.library.failure(path)
-        self._retries.schedule_retry(path, failure.attempts if failure is not None else None)
+        if path not in self._truncated or failure is None or failure.attempts > len(_RETRY_DELAYS):
+            self._truncated.discard(path)
+            return
+        delay = _RETRY_DELAYS[failure.attempts - 1]
+        self._retry_timers[path] = asyncio.get_running_loop().call_later(delay, self._read_again, path)
+
+    def _cancel_retry(self, path: str) -> None:
+        if timer := self._retry_timers.pop(path, None):
+            timer.cancel()
 
     def _read_again(self, path: str) -> None:
+        self._retry_timers.pop(path, None)
         if self._photo_index.library.failure(path) is not None and path not in self._active:
             self._make_ready(path)

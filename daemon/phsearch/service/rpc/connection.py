@@ -12,8 +12,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from phsearch.wire import framing, jsonrpc
+from phsearch.wire.framing import TOO_LONG, LineBuffer
 from phsearch.wire.jsonrpc import RpcError
-from phsearch.wire.line_buffer import TOO_LONG, LineBuffer
 
 if TYPE_CHECKING:
     from phsearch.service.events import EventBus

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import LRUCache
 
-from phsearch.domain.lru import LruCache
 from phsearch.domain.types import Fingerprint
 from phsearch.errors import ModelMismatchError, UnreadableImageError
 from phsearch.safe_open import read_whole
@@ -51,7 +51,7 @@ class ImageQueryEmbedder:
         self._disk_timeout = disk_timeout
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._stalled_dirs: dict[str, TimeoutExecutor] = {}
-        self._vectors: LruCache[tuple[ModelIdentity | None, str, Fingerprint], Vectors] = LruCache(_REMEMBERED)
+        self._vectors: LRUCache[tuple[ModelIdentity | None, str, Fingerprint], Vectors] = LRUCache(_REMEMBERED)
 
     async def image_vector(self, path: str) -> Vectors:
         """Return the [dim] unit vector of the photo in a file. Raises UnreadableImageError with its path and why."""
@@ -67,7 +67,7 @@ class ImageQueryEmbedder:
             raise UnreadableImageError(f"{path} cannot be read: {_reason(error)}", _hint(path)) from None
         except UnreadableImageError as error:
             raise UnreadableImageError(f"{path} is of no use for like: {error}", "take another photo") from None
-        self._vectors.put(key, vector)
+        self._vectors[key] = vector
         return vector
 
     def _disk_of(self, path: str) -> TimeoutExecutor:

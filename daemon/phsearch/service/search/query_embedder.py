@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import unicodedata
 import urllib.parse
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
+from cachetools import LRUCache
 
-from phsearch.domain.lru import LruCache
 from phsearch.domain.query.ast import Like, Phrase
-from phsearch.domain.query.text import check_script
 from phsearch.domain.search.relevance import SHORT, score_std
 from phsearch.domain.search.search import combine_vectors
-from phsearch.errors import QueryError
+from phsearch.errors import QueryError, UnsupportedQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class TextVectorCache:
 
     def __init__(self, embedder: TextEmbedder) -> None:
         self._embedder = embedder
-        self._vectors: LruCache[tuple[str, Sequence[str]], Vectors] = LruCache(_REMEMBERED)
+        self._vectors: LRUCache[tuple[str, Sequence[str]], Vectors] = LRUCache(_REMEMBERED)
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
@@ -66,7 +66,7 @@ class TextVectorCache:
         vectors = await asyncio.gather(*(self._embedder.embed(form.replace("{}", text)) for form in templates))
         vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
         vector = vector / np.linalg.norm(vector)
-        self._vectors.put(key, vector)
+        self._vectors[key] = vector
         return vector
 
 
@@ -167,3 +167,19 @@ def resolve_like_path(aim: Like, cwd: str | None, home: str) -> str:
             raise QueryError(f"like:{aim.path} is a relative path", hint, start=aim.place.start, end=aim.place.end)
         path = posixpath.join(cwd, path)
     return posixpath.normpath(path)
+
+
+def check_script(query: str, model: str) -> None:
+    """Raise UnsupportedQueryError when most letters are not Latin.
+
+    An English model never learned other scripts, and its hits would be noise.
+    """
+    letters = [char for char in query if char.isalpha()]
+    foreign = [char for char in letters if "LATIN" not in unicodedata.name(char, "")]
+    if len(foreign) * 2 <= len(letters):
+        return
+    raise UnsupportedQueryError(
+        f'the model "{model}" understands English only',
+        'ask in English, or set model.name to a multilingual model, e.g. "xlm-roberta-base-ViT-B-32" with pretrained '
+        '"laion5b_s13b_b90k"',
+    )

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.lru import LruCache
+from cachetools import LRUCache
+
 from phsearch.errors import OutsideLibraryError, UnreadableImageError
 from phsearch.service.search.image_query import MAX_CONCURRENT, read_regular_file
 from phsearch.service.threads import TimeoutExecutor
@@ -57,7 +58,7 @@ class Thumbnails:
         self._follow = follow
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._disks: dict[str, TimeoutExecutor] = {}
-        self._cache: LruCache[tuple[bytes, int, int, str], Thumbnail] = LruCache(
+        self._cache: LRUCache[tuple[bytes, int, int, str], Thumbnail] = LRUCache(
             cache_bytes, lambda thumbnail: len(thumbnail.data)
         )
 
@@ -80,7 +81,7 @@ class Thumbnails:
         except UnreadableImageError as error:
             raise UnreadableImageError(f"{path} cannot be shown: {error}") from None
         if fingerprint == photo.fingerprint:  # otherwise the file is another photo than the digest's
-            self._cache.put(key, thumbnail)
+            self._cache[key] = thumbnail
         return thumbnail
 
     async def _make(self, path: str, data: bytes, width: int, height: int, form: str) -> Thumbnail:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from phsearch.domain.indexing.batching import Batcher, EmbedResult
     from phsearch.domain.indexing.worker_exit import WorkerExit
-    from phsearch.domain.throttle.policy import DutyCycle
     from phsearch.domain.throughput import StageTotals
-    from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.throttle import DutyCycle, IndexingThrottle
     from phsearch.service.workers.limits import WorkerLimits
     from phsearch.service.workers.process import WorkerProcess
 

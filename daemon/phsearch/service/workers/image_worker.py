@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Unreadable
-from phsearch.domain.throttle.policy import DutyCycle
 from phsearch.domain.throughput import StageTotals
 from phsearch.service.liveness import Activity
+from phsearch.service.throttle import DutyCycle
 from phsearch.service.workers.image_session import ImageWorkerSession
 from phsearch.service.workers.pending_checks import PendingChecks
 from phsearch.service.workers.supervision import WorkerStats, start_worker
