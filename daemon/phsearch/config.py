@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_DEVICES = ("auto", "cpu", "cuda", "intel-gpu", "npu")
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The CLIP model, and the device it runs on."""
@@ -41,8 +44,8 @@ class ModelConfig:
         """Raise ConfigError for values that no model loader can use."""
         _require("model.name", bool(self.name.strip()), 'must name a model, e.g. "mini"')
         _one_of("model.precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
-        device_ok = self.device in {"auto", "cpu", "cuda"} or self.device.startswith("cuda:")
-        _require("model.device", device_ok, 'must be "auto", "cpu", "cuda" or "cuda:N"')
+        device_ok = self.device in _DEVICES or self.device.startswith("cuda:")
+        _require("model.device", device_ok, 'must be "auto", "cpu", "cuda", "cuda:N", "intel-gpu" or "npu"')
         _within("model.batch_size", self.batch_size, 0, 4096)
         _within("model.gpu_memory_mb", self.gpu_memory_mb, 0, 1 << 30)
 

@@ -41,6 +41,10 @@ class ModelUnavailableError(PhsearchError):
     """The model cannot be loaded: unknown name, weights that cannot be downloaded, or damaged files."""
 
 
+class GraphError(PhsearchError):
+    """The graphs of a model cannot be used. The message is the reason, and another runtime takes over."""
+
+
 class UnreadableImageError(PhsearchError):
     """One photo cannot be decoded. The message is the reason that `errors` shows."""
 

@@ -32,6 +32,7 @@ class StateFolder:
         self.albums_file = path / "albums.json"
         self.damaged_albums_file = path / "albums.damaged"
         self.calibrations = path / "calibrations"
+        self.models = path / "models"
         self.torch_cache = path / "torch"
         self.runtime = path / "run"
 
@@ -45,6 +46,7 @@ class StateFolder:
             self.albums_file,
             self.damaged_albums_file,
             self.calibrations,
+            self.models,
             self.torch_cache,
             self.runtime,
         )

@@ -61,7 +61,7 @@ def export(model: Model, folder: Path, size: int, resize_mode: str) -> None:
 
 def write_sums(folder: Path) -> None:
     """Write the sha256 of every loaded file: phsearch loads the bundled model only if they match."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name not in {SUMS, "README.md"})
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.suffix not in {"", ".md", ".png"})
     sums = (f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
     (folder / SUMS).write_text("".join(sums), encoding="ascii")
 

@@ -16,6 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phsearch.adapters.images import PillowDecoder
+from phsearch.worker.load import load_image_tower
+
 if TYPE_CHECKING:
     from phsearch.domain.ports import Decoded
 
@@ -25,18 +28,8 @@ _AHEAD = 3
 def main() -> None:
     """Embed the photos and print the rate."""
     setup: dict[str, Any] = json.loads(sys.argv[1])
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    import torch  # noqa: PLC0415 - after the environment is set
-
-    from phsearch.adapters import clip  # noqa: PLC0415
-    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415
-
-    if setup["torch_threads"]:
-        torch.set_num_threads(setup["torch_threads"])
-    bundle = clip.load_tower(setup["name"], setup["pretrained"], "image")
-    tower = clip.OpenClipImageTower(
-        bundle, device=setup["device"], precision=setup["precision"], batch_size=setup["batch_size"]
-    )
+    tower = load_image_tower(setup)
+    preprocess = tower.info.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     paths = sorted(str(path) for path in Path(sys.argv[2]).iterdir())
     batches = [paths[start : start + tower.batch_size] for start in range(0, len(paths), tower.batch_size)]
@@ -46,14 +39,14 @@ def main() -> None:
         for number in range(len(batches)):
             while len(decoding) < _AHEAD and number + len(decoding) < len(batches):
                 ahead = batches[number + len(decoding)]
-                decoding.append([pool.submit(decoder.decode, path, bundle.preprocess) for path in ahead])
+                decoding.append([pool.submit(decoder.decode, path, preprocess) for path in ahead])
             tower.embed([decoded.result().pixels for decoded in decoding.popleft()])
             ends.append((time.perf_counter(), time.process_time()))
     first = -(-int(sys.argv[3]) // tower.batch_size)
     photos = sum(len(batch) for batch in batches[first + 1 :])
     seconds, cpu = (end - start for start, end in zip(ends[first], ends[-1], strict=True))
-    result = {"rate": photos / seconds, "cpu": cpu / photos, "precision": tower.precision}
-    sys.stdout.write(json.dumps(result | {"threads": torch.get_num_threads()}) + "\n")
+    result = {"rate": photos / seconds, "cpu": cpu / photos, "precision": tower.precision, "runtime": tower.runtime}
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

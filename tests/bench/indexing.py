@@ -6,6 +6,8 @@ is measured from the first batch embedded to the last.
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import os
 import statistics
@@ -70,8 +72,8 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     rates = [statistics.median(each.rate for each in side) for side in (daemons, scripts)]
     cpus = [statistics.median(each.cpu for each in side) * 1000 for side in (daemons, scripts)]
     note = (
-        f"medians of {rounds} runs of {count} photos each, in turns; {precision}, {script['threads']} torch threads in "
-        f"both; daemon {_range(daemons)}, script {_range(scripts)}"
+        f"medians of {rounds} runs of {count} photos each, in turns; {precision}, {script['runtime']} in both; "
+        f"daemon {_range(daemons)}, script {_range(scripts)}"
     )
     if cpus[0] < _IMPLAUSIBLE * cpus[1]:
         note += "; NOT TO BE TRUSTED: the daemon cannot do more than the script with so much less processor time"
@@ -128,7 +130,10 @@ def worker_conditions(daemon: Daemon) -> WorkerConditions:
 def bare(context: BenchContext, like: WorkerConditions, precision: str, folder: Path) -> dict[str, Any]:
     """Run the script exactly as the daemon runs its index worker."""
     settings = config.Config(model=config.ModelConfig(name=context.model, precision=precision))
-    setup = worker_commands.index_worker(settings, like.env, worker_commands.PROGRAM).setup
+    planner = worker_commands.runtime_planner(settings.model, context.folder / "models", like.env)
+    commands = worker_commands.WorkerCommands(env=like.env, program=worker_commands.PROGRAM, planner=planner)
+    plan = dataclasses.asdict(asyncio.run(planner.make_plan("image")))
+    setup = {**commands.index_worker(settings).setup, "plan": plan}
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(
         ["nice", "-n", str(niceness), sys.executable, "-P", _BARE, json.dumps(setup), folder, str(_WARM_UP)],

@@ -48,7 +48,7 @@ def main() -> int:
         photos = Photos(Path(folder) / "photos", options.photos)
         wanted = options.count + _WARM_UP
         paths = photos.large(wanted) if options.large else photos.small(wanted)
-        decoded, pixels = _decode(paths[:_WARM_UP], bundle.preprocess)
+        decoded, pixels = _decode(paths[:_WARM_UP], bundle.info.preprocess)
         forward = _forward(tower, pixels)
         del tower, bundle  # now the device belongs to the daemon
         context = BenchContext(Path(folder), photos, options.model, quick=False)

@@ -54,7 +54,7 @@ def pixels(cuda: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
     from phsearch.adapters import clip  # noqa: PLC0415 - see cuda
 
     assert cuda is not None
-    preprocess = clip.load_tower("mini", "", "image").preprocess
+    preprocess = clip.load_tower("mini", "", "image").info.preprocess
     decoder = PillowDecoder(250_000_000)
     photos = Photos(tmp_path_factory.mktemp("photos")).small(192)
     return [decoder.decode(str(path), preprocess).pixels for path in photos]

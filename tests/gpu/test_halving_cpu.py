@@ -10,7 +10,7 @@ import pytest
 
 from phsearch import config
 from phsearch.daemon import worker_commands
-from phsearch.domain.types import ModelIdentity, Preprocess
+from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,13 +52,16 @@ def make_tower() -> MakeTower:
         bundle = clip.LoadedTower(
             model=Model(),
             tokenizer=None,
-            identity=ModelIdentity("stub", "", "", "", 2),
-            preprocess=Preprocess(_SIZE, _SIZE, "squash", "bilinear"),
+            info=ModelInfo(
+                identity=ModelIdentity("stub", "", "", "", 2),
+                preprocess=Preprocess(_SIZE, _SIZE, "squash", "bilinear"),
+                multilingual=False,
+                source="",
+                logit_scale=100.0,
+            ),
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),
-            multilingual=False,
-            source="",
-            logit_scale=100.0,
+            weights=None,
         )
         return clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=16), batches
 
@@ -133,4 +136,5 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 
 def test_the_setting_reaches_the_worker() -> None:
     settings = config.Config(model=config.ModelConfig(gpu_memory_mb=700))
-    assert worker_commands.index_worker(settings, {}, ("worker",)).setup["gpu_memory_mb"] == 700
+    commands = worker_commands.WorkerCommands(env={}, program=("worker",), planner=None)
+    assert commands.index_worker(settings).setup["gpu_memory_mb"] == 700

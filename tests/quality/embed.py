@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from phsearch.adapters import clip
 from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.types import RuntimePlan
+from phsearch.model_files import BUNDLED
+from phsearch.worker.load import load_image_tower, load_text_tower
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from phsearch.domain.types import Vectors
+    from phsearch.domain.types import ModelInfo, Vectors
 
 _BATCH = 16
 _TEXTS = 64
@@ -31,19 +34,18 @@ class Embedder:
         self.name = f"{name}/{pretrained}" if pretrained else name
         self._model = (name, pretrained)
         self._folder = folder
-        self._bundles: dict[str, Any] = {}
         self._towers: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def identity(self) -> str:
         """The digest of the weights."""
-        return str(self._bundle("text").identity.weights)
+        return self.info.identity.weights
 
     @property
     def logit_scale(self) -> float:
         """The factor of the model's cosines."""
-        return float(self._bundle("text").model.logit_scale.exp())
+        return self.info.logit_scale
 
     def photos(self, paths: Sequence[Path]) -> Vectors:
         """Return [n, dim] unit rows."""
@@ -62,21 +64,32 @@ class Embedder:
         vectors: Vectors = np.load(file, allow_pickle=False)
         return vectors
 
-    def _bundle(self, tower: Any) -> Any:
-        if tower not in self._bundles:
-            self._bundles[tower] = clip.load_tower(*self._model, tower)
-        return self._bundles[tower]
+    @property
+    def info(self) -> ModelInfo:
+        """What is known of the model."""
+        info: ModelInfo = self._tower("text").info
+        return info
+
+    def _tower(self, kind: Literal["image", "text"]) -> Any:
+        """Return a tower as the workers run it: the bundled model without torch."""
+        if kind not in self._towers:
+            setup = {"name": self._model[0], "pretrained": self._model[1], "precision": "auto", "threads": 0}
+            bundled = BUNDLED.get(self._model[0])
+            plan = RuntimePlan(device="auto")
+            if bundled is not None:
+                plan = RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(bundled))
+            load = load_image_tower if kind == "image" else load_text_tower
+            self._towers[kind] = load({**setup, "batch_size": _BATCH, "plan": dataclasses.asdict(plan)})
+        return self._towers[kind]
 
     def _look(self, paths: Sequence[Path]) -> Vectors:
-        bundle = self._bundle("image")
-        tower = self._towers.get("image") or clip.OpenClipImageTower(bundle, device="auto", precision="auto")
-        self._towers["image"] = tower
+        tower = self._tower("image")
         decoder = PillowDecoder(_MAX_PIXELS)
         done = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(paths), _BATCH):
                 batch = pool.map(
-                    lambda path: decoder.decode(str(path), bundle.preprocess), paths[start : start + _BATCH]
+                    lambda path: decoder.decode(str(path), tower.info.preprocess), paths[start : start + _BATCH]
                 )
                 done.append(tower.embed([decoded.pixels for decoded in batch]))
                 if sys.stderr.isatty():
@@ -84,6 +97,5 @@ class Embedder:
         return np.concatenate(done)
 
     def _read(self, texts: Sequence[str]) -> Vectors:
-        tower = self._towers.get("text") or clip.OpenClipTextTower(self._bundle("text"), device="cpu", precision="auto")
-        self._towers["text"] = tower
+        tower = self._tower("text")
         return np.concatenate([tower.embed(texts[start : start + _TEXTS]) for start in range(0, len(texts), _TEXTS)])

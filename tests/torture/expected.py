@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from phsearch.adapters.images import PillowDecoder
+from support.bundled import bundled_image_tower
 from torture.photos import digest
 
 if TYPE_CHECKING:
@@ -53,12 +54,8 @@ class ClipModel:
     margin = 1e-3
 
     def __init__(self, name: str) -> None:
-        from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch
-
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        bundle = clip.load_tower(name, "", "image")
-        self._preprocess = bundle.preprocess
-        self._tower = clip.OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=_BATCH)
+        self._tower = bundled_image_tower(name)
+        self._preprocess = self._tower.info.preprocess
 
     def embed(self, paths: Sequence[Path]) -> Vectors:
         """Return unit vectors, [n, dim]."""

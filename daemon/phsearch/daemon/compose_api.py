@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from phsearch.adapters.linux.systemd import SystemdNotifier
     from phsearch.config import Config, IndexConfig, Settings, WatchConfig
     from phsearch.daemon.compose_index import IndexParts
+    from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store
     from phsearch.paths import StateFolder
     from phsearch.service.roots.removed_roots import RemovedRoots
@@ -122,13 +123,13 @@ def build_api(
     read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
-    program: tuple[str, ...],
+    commands: WorkerCommands,
     notifier: SystemdNotifier,
 ) -> ApiParts:
     """Return the parts, put together. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
-    text_worker = TextWorker(command=worker_commands.text_worker(settings.config, env, program), model=parts.model)
-    on_demand = _on_demand_workers(settings.config, env, program)
+    text_worker = TextWorker(command=commands.text_worker(settings.config), model=parts.model)
+    on_demand = _on_demand_workers(settings.config, commands)
     image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
     query_durations = Histogram(QUERY_SECONDS)
     searcher = _searcher(
@@ -153,7 +154,7 @@ def build_api(
             throttle=throttle,
             command=parts.worker_command,
             on_demand=on_demand,
-            on_demand_commands=lambda config: worker_commands.on_demand_workers(config, env, program),
+            on_demand_commands=commands.on_demand_workers,
         ),
         on_begin=notifier.notify_reloading,
         on_end=notifier.notify_ready,
@@ -252,11 +253,11 @@ def build_api(
     )
 
 
-def _on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, OnDemandWorker]:
+def _on_demand_workers(config: Config, commands: WorkerCommands) -> dict[str, OnDemandWorker]:
     limits = worker_commands.on_demand_limits(config.index)
     return {
         name: OnDemandWorker(command=command, limits=limits)
-        for name, command in worker_commands.on_demand_workers(config, env, program).items()
+        for name, command in commands.on_demand_workers(config).items()
     }
 
 

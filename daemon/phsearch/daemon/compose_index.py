@@ -41,10 +41,11 @@ from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.model_state import ModelState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from phsearch.config import Config, Paths, WatchConfig
+    from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store, Watcher
     from phsearch.domain.throttle.policy import ThrottleState
     from phsearch.service.workers.process import WorkerCommand
@@ -96,9 +97,7 @@ class IndexParts:
     dispatcher: FsEventDispatcher
 
 
-def build_index(
-    *, config: Config, paths: Paths, env: Mapping[str, str], store: Store, program: tuple[str, ...]
-) -> IndexParts:
+def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerCommands) -> IndexParts:
     """Return the parts, put together. Nothing runs yet, but the event loop must. Raises StoreError."""
     roots = Roots(paths.roots)
     library, index, outside = load_index(store, roots)
@@ -122,9 +121,7 @@ def build_index(
 
     throttle = _throttle(config, paths, events)
     monitors = RootMonitors()
-    worker_command = functools.partial(
-        worker_commands.index_worker, env=env, program=program, roots=monitors.online_roots
-    )
+    worker_command = functools.partial(commands.index_worker, roots=monitors.online_roots)
     model = ModelState(
         name=config.model.name, pretrained=config.model.pretrained, store=store, executor=executors.store
     )

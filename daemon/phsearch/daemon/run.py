@@ -20,6 +20,7 @@ from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
+from phsearch.daemon.worker_commands import WorkerCommands
 from phsearch.errors import StoreError
 from phsearch.service.liveness import Heartbeat
 from phsearch.service.rpc.listener import bound_socket
@@ -73,7 +74,7 @@ def run(
                     env=env,
                     store=store,
                     listener=listener,
-                    program=worker or worker_commands.PROGRAM,
+                    worker=worker,
                 )
             )
     finally:
@@ -88,7 +89,7 @@ async def _serve(
     env: Mapping[str, str],
     store: Store,
     listener: socket.socket,
-    program: tuple[str, ...],
+    worker: tuple[str, ...] | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -97,14 +98,20 @@ async def _serve(
 
     notifier = SystemdNotifier(env)
     worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
-    parts = build_index(config=settings.config, paths=settings.paths, env=worker_env, store=store, program=program)
+    model, models = settings.config.model, settings.paths.state.models
+    commands = WorkerCommands(
+        env=worker_env,
+        program=worker or worker_commands.PROGRAM,
+        planner=None if worker else worker_commands.runtime_planner(model, models, worker_env),
+    )
+    parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
     front = build_api(
         parts=parts,
         settings=settings,
         read_settings=read_settings,
         env=worker_env,
         store=store,
-        program=program,
+        commands=commands,
         notifier=notifier,
     )
     loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import logging
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
 from phsearch.adapters.linux import processes
+from phsearch.adapters.linux.accelerators import find_hardware
 from phsearch.adapters.linux.systemd import SYSTEMD_VARIABLES
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
-from phsearch.service.workers.process import WorkerCommand
+from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from phsearch.config import Config, IndexConfig
+    from phsearch.config import Config, IndexConfig, ModelConfig
+    from phsearch.service.workers.process import Planner
 
 log = logging.getLogger("phsearch")
 
@@ -53,58 +59,69 @@ def worker_env(env: Mapping[str, str], torch_cache: Path) -> dict[str, str]:
     return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(torch_cache)}
 
 
-def index_worker(
-    config: Config, env: Mapping[str, str], program: tuple[str, ...], roots: Callable[[], Sequence[str]] = tuple
-) -> WorkerCommand:
-    """Return the command of the index worker. `roots` returns the folders that it may read."""
-    setup = {
-        "tower": "image",
-        "name": config.model.name,
-        "pretrained": config.model.pretrained,
-        "device": config.model.device,
-        "precision": config.model.precision,
-        "batch_size": config.model.batch_size,
-        "gpu_memory_mb": config.model.gpu_memory_mb,
-        "torch_threads": 0,
-        "decode_threads": config.index.decode_threads,
-        "max_megapixels": config.index.max_megapixels,
-        "follow_symlinks": config.watch.follow_symlinks,
-    }
-    return WorkerCommand(setup, env, program, nice=_INDEX_NICE, oom_score_adj=_INDEX_OOM_SCORE_ADJ, roots=roots)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerCommands:
+    """The commands of all workers. `planner` decides by which runtime they run the model."""
+
+    env: Mapping[str, str]
+    program: tuple[str, ...]
+    planner: Planner | None
+
+    def index_worker(self, config: Config, roots: Callable[[], Sequence[str]] = tuple) -> WorkerCommand:
+        """Return the command of the index worker. `roots` returns the folders that it may read."""
+        setup = {
+            "tower": "image",
+            "name": config.model.name,
+            "pretrained": config.model.pretrained,
+            "precision": config.model.precision,
+            "batch_size": config.model.batch_size,
+            "gpu_memory_mb": config.model.gpu_memory_mb,
+            "threads": 0,
+            "decode_threads": config.index.decode_threads,
+            "max_megapixels": config.index.max_megapixels,
+            "follow_symlinks": config.watch.follow_symlinks,
+        }
+        return self._command(setup, nice=_INDEX_NICE, oom_score_adj=_INDEX_OOM_SCORE_ADJ, roots=roots)
+
+    def text_worker(self, config: Config) -> WorkerCommand:
+        """Return the command of the query worker."""
+        return self._command(self._text_setup(config))
+
+    def on_demand_workers(self, config: Config) -> dict[str, WorkerCommand]:
+        """Return the commands of the on-demand workers, by name: for a photo of a query, and for thumbnails."""
+        megapixels = {"max_megapixels": config.index.max_megapixels}
+        like = self._text_setup(config) | {"tower": "like"} | megapixels
+        picture = {"tower": "picture", "name": config.model.name} | megapixels
+        return {
+            "like": self._command(like, oom_score_adj=_INDEX_OOM_SCORE_ADJ),
+            "picture": replace(self._command(picture, oom_score_adj=_INDEX_OOM_SCORE_ADJ), planner=None),
+        }
+
+    def _text_setup(self, config: Config) -> dict[str, Any]:
+        return {
+            "tower": "text",
+            "name": config.model.name,
+            "pretrained": config.model.pretrained,
+            "precision": "fp32" if config.model.precision == "fp32" else "auto",
+            "threads": min(4, os.cpu_count() or 1),
+        }
+
+    def _command(self, setup: Mapping[str, Any], **how: Any) -> WorkerCommand:
+        return WorkerCommand(setup, self.env, self.program, planner=self.planner, **how)
 
 
-def text_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Return the command of the query worker."""
-    setup = {
-        "tower": "text",
-        "name": config.model.name,
-        "pretrained": config.model.pretrained,
-        # A few words are fast on any processor, and would keep a GPU from ever sleeping.
-        "device": "cpu",
-        "precision": "fp32" if config.model.precision == "fp32" else "auto",
-        "torch_threads": min(4, os.cpu_count() or 1),
-    }
-    return WorkerCommand(setup, env, program)
+def runtime_planner(model: ModelConfig, models: Path, env: Mapping[str, str]) -> RuntimePlanner:
+    """Return the planner for a model; `models` is the folder for what is kept of models."""
 
+    async def run_worker(setup: dict[str, Any]) -> dict[str, Any]:
+        named = {"name": model.name, "pretrained": model.pretrained, **setup}
+        return await WorkerProcess.run_once(WorkerCommand(named, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
 
-def image_query_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Return the command of the worker that embeds one photo of a query."""
-    setup = dict(text_worker(config, env, program).setup) | {
-        "tower": "like",
-        "max_megapixels": config.index.max_megapixels,
-    }
-    return WorkerCommand(setup, env, program, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
-
-
-def thumbnail_worker(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> WorkerCommand:
-    """Return the command of the worker that makes thumbnails."""
-    setup = {"tower": "picture", "name": config.model.name, "max_megapixels": config.index.max_megapixels}
-    return WorkerCommand(setup, env, program, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
-
-
-def on_demand_workers(config: Config, env: Mapping[str, str], program: tuple[str, ...]) -> dict[str, WorkerCommand]:
-    """Return the commands of the on-demand workers, by name."""
-    return {"like": image_query_worker(config, env, program), "picture": thumbnail_worker(config, env, program)}
+    key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", model.name.rpartition("/")[2])[:40]
+    return RuntimePlanner(
+        config=model, folder=ModelFolder(path=models / f"{slug}_{key}"), hardware=find_hardware, run_worker=run_worker
+    )
 
 
 def on_demand_limits(index: IndexConfig) -> WorkerLimits:

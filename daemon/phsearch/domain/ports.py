@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from phsearch.domain.types import (
+        DeviceChoice,
         Failure,
         FsEvent,
         ModelIdentity,
+        ModelInfo,
         NotAFile,
         Photo,
         PhotoFile,
@@ -73,6 +75,51 @@ class Decoded:
 
     pixels: Pixels
     info: PhotoInfo
+
+
+class Tower(Protocol):
+    """One tower of a loaded model, whatever runs it."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model."""
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, with its version."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", "cuda:0", "intel-gpu", "npu"."""
+
+    @property
+    def precision(self) -> str:
+        """One of "fp32", "bf16" and "fp16"."""
+
+    @property
+    def device_choice(self) -> DeviceChoice:
+        """Why there, and with this precision."""
+
+
+class ImageTower(Tower, Protocol):
+    """Turns pictures into vectors."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures are best handed over together."""
+
+    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Embed preprocessed pictures of one size: [n][height, width, 3] uint8 -> [n, dim] unit rows.
+
+        Raises MemoryError if a single picture does not fit, RuntimeError for anything else the model cannot take.
+        """
+
+
+class TextTower(Tower, Protocol):
+    """Turns texts into vectors."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts: n strings -> [n, dim] unit rows."""
 
 
 class DeletedVectorLookup(Protocol):

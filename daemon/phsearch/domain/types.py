@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -120,11 +121,47 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """Why a model runs on its device with its precision; `remedy` where it could run on a better one."""
+    """Why a model runs on its device, with its precision and its runtime; `remedy` where there is a better one."""
 
     device: str = ""
     precision: str = ""
     remedy: str = ""
+    runtime: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is known of a model that is loaded.
+
+    `source` is where the weights are, in words. Cosines are multiplied by `logit_scale` before a softmax.
+    """
+
+    identity: ModelIdentity
+    preprocess: Preprocess
+    multilingual: bool
+    source: str
+    logit_scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimePlan:
+    """How the towers are run: by torch, or by OpenVINO from the graphs in `folder`.
+
+    `device` and `precision` are those of the photos' tower; for torch they may be "auto". `cache` is the folder where
+    OpenVINO keeps what it compiled. `why` says why it is this runtime and not a better one.
+    """
+
+    runtime: Literal["openvino", "torch"] = "torch"
+    device: str = "auto"
+    precision: str = "auto"
+    folder: str = ""
+    cache: str = ""
+    why: DeviceChoice = field(default_factory=DeviceChoice)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RuntimePlan:
+        """Return the plan in what `dataclasses.asdict` made of one."""
+        return cls(**{**values, "why": DeviceChoice(**values["why"])})
 
 
 @dataclass(frozen=True, slots=True)

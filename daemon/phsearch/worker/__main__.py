@@ -1,8 +1,8 @@
 """The program of a worker: `python -m phsearch.worker FD`, started by the daemon, never by a person.
 
 A worker loads one half of the model, or none to make thumbnails, and exchanges frames over the socket pair that it
-inherits as FD. Its first frame is the set-up. Its first answer is "ready" with a report, or "unavailable" with the
-reason. It ends when the daemon ends.
+inherits as FD. Its first frame is the set-up. Its first answer is "ready" with a report, "unavailable" with the reason,
+or "unfit" where another runtime may do it. It ends when the daemon ends.
 
 Once the model has run, and before the first photo or text comes, a worker enters its sandbox for good: see
 `adapters.sandbox`.
@@ -11,18 +11,15 @@ Once the model has run, and before the first photo or text comes, a worker enter
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
-from phsearch.errors import ModelUnavailableError
+from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.service.workers.frames import WorkerChannel
-
-if TYPE_CHECKING:
-    from phsearch.adapters.clip import LoadedTower
+from phsearch.worker.load import load_image_tower, load_text_tower
 
 _PR_SET_PDEATHSIG = 1
 
@@ -40,6 +37,8 @@ def main() -> None:
         return
     try:
         _serve(channel, frame[0])
+    except GraphError as error:
+        channel.send_message({"op": "unfit", "reason": str(error), "hint": error.hint})
     except ModelUnavailableError as error:
         channel.send_message({"op": "unavailable", "reason": str(error), "hint": error.hint})
     except BrokenPipeError:
@@ -47,63 +46,34 @@ def main() -> None:
 
 
 def _serve(channel: WorkerChannel, setup: dict[str, Any]) -> None:
-    if setup["tower"] == "picture":
-        from phsearch.worker import serve_single_photos  # noqa: PLC0415 - each worker imports only what it needs
-
-        serve_single_photos.serve_thumbnails(channel, setup)
-        return
-    _limit_threads(setup)
-    # The loader goes online only when weights are missing: otherwise no hub must be asked first.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch, and after the environment is set
-
-    try:
-        bundle = clip.load_tower(setup["name"], setup["pretrained"], "text" if setup["tower"] == "text" else "image")
-        _serve_model(channel, setup, bundle)
-    except (RuntimeError, AssertionError) as error:
-        # What torch raises for a device that does not exist or a precision that it has no kernels for.
-        raise ModelUnavailableError(
-            f'model "{setup["name"]}" does not run on {setup["device"]} with {setup["precision"]} precision '
-            f"({' '.join(str(error).split())[:160]})",
-            'set model.device and model.precision to "auto"',
-        ) from error
-
-
-def _serve_model(channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower) -> None:
-    from phsearch.adapters import clip  # noqa: PLC0415 - see _serve
-
-    device, precision = setup["device"], setup["precision"]
+    """Serve as the set-up says. Each worker imports only what it needs."""
     match setup["tower"]:
         case "image":
-            from phsearch.worker import serve_batches  # noqa: PLC0415 - the text worker never decodes
+            from phsearch.worker import serve_batches  # noqa: PLC0415
 
             # Explicitly: a priority that the unit or a shell gave the daemon would override the one implied by `nice`.
             set_lowest_ioprio()
-            image_tower = clip.OpenClipImageTower(
-                bundle,
-                device=device,
-                precision=precision,
-                batch_size=setup["batch_size"],
-                gpu_memory_mb=setup["gpu_memory_mb"],
-            )
-            serve_batches.serve(channel, setup, bundle, image_tower)
+            serve_batches.serve(channel, setup, load_image_tower(setup))
         case "like":
-            from phsearch.worker import serve_single_photos  # noqa: PLC0415 - the text worker never decodes
+            from phsearch.worker import serve_single_photos  # noqa: PLC0415
 
-            image_tower = clip.OpenClipImageTower(bundle, device=device, precision=precision, batch_size=1)
-            serve_single_photos.serve_image_queries(channel, setup, bundle, image_tower)
+            serve_single_photos.serve_image_queries(channel, setup, load_image_tower(setup))
+        case "picture":
+            from phsearch.worker import serve_single_photos  # noqa: PLC0415
+
+            serve_single_photos.serve_thumbnails(channel, setup)
+        case "export":
+            from phsearch.worker import export_model  # noqa: PLC0415
+
+            export_model.export_model(channel, setup)
+        case "probe":
+            from phsearch.worker import probe_device  # noqa: PLC0415
+
+            probe_device.probe_device(channel, setup)
         case _:
-            from phsearch.worker import serve_texts  # noqa: PLC0415 - each worker imports only what it needs
+            from phsearch.worker import serve_texts  # noqa: PLC0415
 
-            text_tower = clip.OpenClipTextTower(bundle, device=device, precision=precision)
-            serve_texts.serve(channel, bundle, text_tower)
-
-
-def _limit_threads(setup: dict[str, Any]) -> None:
-    import torch  # noqa: PLC0415 - see _serve
-
-    if setup["torch_threads"]:
-        torch.set_num_threads(setup["torch_threads"])
+            serve_texts.serve(channel, load_text_tower(setup))
 
 
 if __name__ == "__main__":

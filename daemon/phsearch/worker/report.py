@@ -11,27 +11,25 @@ from phsearch.adapters.sandbox import enter_sandbox
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phsearch.adapters.clip import LoadedTower, OpenClipImageTower, OpenClipTextTower
+    from phsearch.domain.ports import Tower
 
 
-def enter_sandbox_and_report(
-    bundle: LoadedTower, tower: OpenClipImageTower | OpenClipTextTower, folders: Sequence[str] | None = ()
-) -> dict[str, Any]:
+def enter_sandbox_and_report(tower: Tower, folders: Sequence[str] | None = ()) -> dict[str, Any]:
     """Enter the sandbox, which allows reading `folders` (None: all), and return the report.
 
     The tower must have run: its driver or compiler opens its files at the first run.
     """
-    on_device = not str(tower.device).startswith("cpu")
-    sandbox = enter_sandbox(folders, device=on_device)
+    sandbox = enter_sandbox(folders, device=tower.device != "cpu")
     return {
         "op": "ready",
-        "identity": dataclasses.asdict(bundle.identity),
-        "device": str(tower.device),
+        "identity": dataclasses.asdict(tower.info.identity),
+        "device": tower.device,
         "precision": tower.precision,
+        "runtime": tower.runtime,
         "device_choice": dataclasses.asdict(tower.device_choice),
-        "source": bundle.source,
-        "multilingual": bundle.multilingual,
-        "logit_scale": bundle.logit_scale,
+        "source": tower.info.source,
+        "multilingual": tower.info.multilingual,
+        "logit_scale": tower.info.logit_scale,
         "pid": os.getpid(),
         "sandbox": sandbox,
     }

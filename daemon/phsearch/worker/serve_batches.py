@@ -28,8 +28,7 @@ from phsearch.worker.stage_timer import StageTimer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.adapters.clip import LoadedTower, OpenClipImageTower
-    from phsearch.domain.ports import Decoded
+    from phsearch.domain.ports import Decoded, ImageTower
     from phsearch.service.workers.frames import WorkerChannel
 
 
@@ -45,14 +44,14 @@ class _Photo:
 _Batches = queue.SimpleQueue[tuple[int, list[_Photo]]]
 
 
-def serve(channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower, tower: OpenClipImageTower) -> None:
+def serve(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> None:
     """Embed each batch, until the daemon is gone."""
-    preprocess = bundle.preprocess
+    preprocess = tower.info.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
     tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
     follow = setup["follow_symlinks"]
     reader = PhotoReader(roots=setup["roots"], decoder=decoder, preprocess=preprocess, follow=follow)
-    report = enter_sandbox_and_report(bundle, tower, None if follow else setup["roots"])
+    report = enter_sandbox_and_report(tower, None if follow else setup["roots"])
     channel.send_message(report | {"batch_size": tower.batch_size})
     batches: _Batches = queue.SimpleQueue()
     timer = StageTimer()
@@ -119,7 +118,7 @@ def _fail(channel: WorkerChannel, path: str, reason: str, *, truncated: bool = F
     channel.send_message({"op": "failed", "path": path, "reason": reason, "truncated": truncated})
 
 
-def _embed(channel: WorkerChannel, tower: OpenClipImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
+def _embed(channel: WorkerChannel, tower: ImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
     """Embed a batch. If the model rejects it, embed each photo alone, so that one photo does not fail the others."""
     if not ready:
         return

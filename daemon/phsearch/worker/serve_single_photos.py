@@ -18,18 +18,16 @@ from phsearch.worker.report import enter_sandbox_and_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.adapters.clip import LoadedTower, OpenClipImageTower
+    from phsearch.domain.ports import ImageTower
     from phsearch.service.workers.frames import WorkerChannel
 
 
-def serve_image_queries(
-    channel: WorkerChannel, setup: dict[str, Any], bundle: LoadedTower, tower: OpenClipImageTower
-) -> None:
+def serve_image_queries(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> None:
     """Embed the photo of each frame, until the daemon is gone."""
-    preprocess = bundle.preprocess
+    preprocess = tower.info.preprocess
     decoder = _decoder(setup)
     tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
-    channel.send_message(enter_sandbox_and_report(bundle, tower))
+    channel.send_message(enter_sandbox_and_report(tower))
 
     def embed(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])

@@ -8,13 +8,13 @@ from phsearch.service.workers.frames import vectors_to_bytes
 from phsearch.worker.report import enter_sandbox_and_report
 
 if TYPE_CHECKING:
-    from phsearch.adapters.clip import LoadedTower, OpenClipTextTower
+    from phsearch.domain.ports import TextTower
     from phsearch.service.workers.frames import WorkerChannel
 
 
-def serve(channel: WorkerChannel, bundle: LoadedTower, tower: OpenClipTextTower) -> None:
+def serve(channel: WorkerChannel, tower: TextTower) -> None:
     """Embed the texts of each frame, until the daemon is gone."""
     tower.embed(["a photo"])
-    channel.send_message(enter_sandbox_and_report(bundle, tower))
+    channel.send_message(enter_sandbox_and_report(tower))
     while (frame := channel.receive_message()) is not None:
         channel.send_message({"op": "embedded"}, vectors_to_bytes(tower.embed(frame[0]["texts"])))

@@ -23,6 +23,7 @@ import phsearch
 from phsearch.adapters.images import PillowDecoder
 from phsearch.domain.types import Preprocess
 from phsearch.errors import UnreadableImageError
+from support.bundled import bundled_image_tower
 
 if TYPE_CHECKING:
     from phsearch.domain.types import Pixels
@@ -119,14 +120,11 @@ def test_drafts_mean_the_same_to_the_bundled_model(decoder: PillowDecoder, large
 
 
 def assert_drafts_mean_the_same(model: str, decoder: PillowDecoder, large: list[Path]) -> None:
-    from phsearch.adapters.clip import OpenClipImageTower, load_tower  # noqa: PLC0415
-
-    bundle = load_tower(model, "", "image")
-    tower = OpenClipImageTower(bundle, device="cpu", precision="fp32", batch_size=8)
+    tower = bundled_image_tower(model)
     quick, full = [], []
     for path in large:
-        quick.append(decoder.decode(str(path), bundle.preprocess).pixels)
-        full.append(reference(path, bundle.preprocess))
+        quick.append(decoder.decode(str(path), tower.info.preprocess).pixels)
+        full.append(reference(path, tower.info.preprocess))
     cosines = (tower.embed(quick) * tower.embed(full)).sum(-1)
     print(f"cosine of drafts: lowest {cosines.min():.4f}, median {np.median(cosines):.4f}")
     assert cosines.min() >= 0.99

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,17 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no colle
 
 
 def with_worker(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        commands = worker_commands.on_demand_workers(Config(), ENV, worker_commands.PROGRAM)
-        worker = OnDemandWorker(command=commands[name], limits=LIMITS)
+    async def whole(models: str) -> None:
+        planner = worker_commands.runtime_planner(Config().model, Path(models), ENV)
+        commands = worker_commands.WorkerCommands(env=ENV, program=worker_commands.PROGRAM, planner=planner)
+        worker = OnDemandWorker(command=commands.on_demand_workers(Config())[name], limits=LIMITS)
         try:
             await scenario(worker)
         finally:
             await worker.stop_now()
 
-    asyncio.run(whole())
+    with tempfile.TemporaryDirectory() as models:
+        asyncio.run(whole(models))
 
 
 async def thumbnail(worker: OnDemandWorker, path: Path, form: str = "png") -> tuple[WorkerInfo, Image.Image]:

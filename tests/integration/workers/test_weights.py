@@ -26,8 +26,8 @@ def said(act):
     raise SystemExit("nothing was raised")
 
 folder = pathlib.Path(tempfile.mkdtemp()) / "mini"
-shutil.copytree(loader._BUNDLED["mini"], folder)
-loader._BUNDLED["mini"] = folder
+shutil.copytree(loader.BUNDLED["mini"], folder)
+loader.BUNDLED["mini"] = folder
 file = folder / "tokenizer.json"
 file.write_bytes(file.read_bytes() + b" ")
 print(said(lambda: loader.load_tower("mini", "", "text")))

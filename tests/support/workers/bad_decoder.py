@@ -17,7 +17,7 @@ if __name__ == "__main__":
 import numpy as np
 
 from phsearch.adapters import images
-from phsearch.domain.types import DeviceChoice, ModelIdentity
+from phsearch.domain.types import DeviceChoice, ModelIdentity, ModelInfo
 from phsearch.errors import UnreadableImageError
 from phsearch.worker import __main__ as worker
 from support.sandbox_escapes import pry
@@ -48,8 +48,10 @@ class ColourTower:
     batch_size = 8
     device_choice = DeviceChoice("there is no model to run", "colours are few")
 
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
+    runtime = "none"
+
+    def __init__(self, loaded: ModelInfo, **_: object) -> None:
+        self.info = loaded
 
     def embed(self, things: Sequence[Pixels] | Sequence[str]) -> Vectors:
         return np.stack([text_vector(thing) if isinstance(thing, str) else photo_vector(thing) for thing in things])
@@ -57,8 +59,7 @@ class ColourTower:
 
 def load(name: str, _pretrained: str, _tower: str) -> Any:
     identity = ModelIdentity(name, "", "colours", "32", 4)
-    about = {"preprocess": PREPROCESS, "source": "here", "logit_scale": 100.0}
-    return types.SimpleNamespace(identity=identity, multilingual=False, **about)
+    return ModelInfo(identity=identity, preprocess=PREPROCESS, multilingual=False, source="here", logit_scale=100.0)
 
 
 if __name__ == "__main__":

@@ -342,14 +342,16 @@ def test_the_model() -> None:
     assert said(daemon_checks.model(mismatch, "", "")) == ("fail", "phsearchd --rebuild")
 
 
-def test_the_device_and_the_precision_come_with_their_reasons() -> None:
+def test_device_precision_and_runtime_come_with_their_reasons() -> None:
     why = DeviceChoice("no CUDA device can be used: torch is built without CUDA", "measured 1.9 times as fast as fp32")
-    device, precision = daemon_checks.device("cpu", "bf16", why)
+    device, precision = daemon_checks.device("cpu", "bf16", "", why)
     assert (device.state, device.text) == ("ok", f"cpu: {why.device}")
     assert precision.text == "bf16: measured 1.9 times as fast as fp32"
     better = dataclasses.replace(why, remedy="pip install torch")
-    assert said(daemon_checks.device("cpu", "bf16", better)[0]) == ("warn", "pip install torch")
-    assert [check.state for check in daemon_checks.device(None, "", DeviceChoice())] == ["ok"]
+    assert said(daemon_checks.device("cpu", "bf16", "", better)[0]) == ("warn", "pip install torch")
+    refused = dataclasses.replace(why, runtime="the model cannot be exported")
+    assert daemon_checks.device("cpu", "bf16", "torch 2", refused)[2].text == "torch 2: the model cannot be exported"
+    assert [check.state for check in daemon_checks.device(None, "", "", DeviceChoice())] == ["ok"]
 
 
 def test_the_index() -> None:

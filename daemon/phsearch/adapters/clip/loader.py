@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import huggingface_hub.constants
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from phsearch.adapters.clip import torchvision_ops, weights  # noqa: F401 - must come before open_clip
-from phsearch.domain.types import ModelIdentity, Preprocess
+from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
+from phsearch.model_files import BUNDLED, verify_checksums
 
 import open_clip  # isort: skip
 
@@ -29,73 +31,84 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOCAL_PREFIX = "local-dir:"
-_BUNDLED = {"mini": Path(__file__).parents[2] / "models" / "mini"}
-_TOWER_PARTS = {
+_WEIGHTS = ("open_clip_model", "open_clip_pytorch_model", "model")
+"""The names of weights in a folder that open_clip prefers."""
+_OTHER_PARTS = {
     "image": ("text", "transformer", "token_embedding", "ln_final", "text_decoder"),
     "text": ("visual", "text_decoder"),
+    "both": ("text_decoder",),
 }
 _MULTILINGUAL = re.compile(r"xlm|mt5|m2m|multilingual|i18n|siglip2|nllb|chinese|worldwide", re.IGNORECASE)
 
-TowerName = Literal["image", "text"]
+TowerName = Literal["image", "text", "both"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedTower:
     """A loaded tower and what is needed to use it. `mean` and `std` are per channel, of values in 0..1.
 
-    `source` is where the weights are, in words. Cosines are multiplied by `logit_scale` before a softmax.
+    `weights` is the file of weights, None where it is not known which one it is.
     """
 
     model: Any
     tokenizer: Any
-    identity: ModelIdentity
-    preprocess: Preprocess
+    info: ModelInfo
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    multilingual: bool
-    source: str
-    logit_scale: float
+    weights: Path | None
 
 
 def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
-    """Load one tower in float32 on the CPU; the other tower is dropped.
+    """Load one tower in float32 on the CPU and drop the other one, or load both.
 
     Raises ModelUnavailableError with a hint that says what to change.
     """
     weights.forbid_pickles()
-    if name in _BUNDLED:
-        weights.verify_checksums(name, _BUNDLED[name])
-    folder = _BUNDLED.get(name) or (
+    if name in BUNDLED:
+        verify_checksums(name, BUNDLED[name])
+    folder = BUNDLED.get(name) or (
         Path(name.removeprefix(_LOCAL_PREFIX)).expanduser() if name.startswith(_LOCAL_PREFIX) else None
     )
     if folder is not None:
         model, source, text_cfg = _load_folder(name, folder)
+        file = _weights_in(folder)
     else:
-        model, text_cfg = _load_named(name, pretrained)
+        model, text_cfg, file = _load_named(name, pretrained)
         source = name
+    model = model.eval().requires_grad_(requires_grad=False)
     cfg = open_clip.get_model_preprocess_cfg(model)
-    identity = ModelIdentity(
-        name=name,
-        pretrained=pretrained,
-        weights=_digest(model),
-        preprocess=json.dumps(cfg, sort_keys=True, default=list),
-        dim=_dim(model),
-    )
-    for part in _TOWER_PARTS[tower]:
-        if getattr(model, part, None) is not None:
-            setattr(model, part, None)
-    tokenizer = _or_model_error(name, lambda: open_clip.get_tokenizer(source)) if tower == "text" else None
-    return LoadedTower(
-        model=model.eval().requires_grad_(requires_grad=False),
-        tokenizer=tokenizer,
-        identity=identity,
+    info = ModelInfo(
+        identity=ModelIdentity(
+            name=name,
+            pretrained=pretrained,
+            weights=_digest(model),
+            preprocess=json.dumps(cfg, sort_keys=True, default=list),
+            dim=_dim(model),
+        ),
         preprocess=_preprocess(cfg),
-        mean=tuple(cfg["mean"]),
-        std=tuple(cfg["std"]),
         multilingual=_is_multilingual(name, text_cfg),
         source=str(folder) if folder is not None else _named_source(name, pretrained),
         logit_scale=float(model.logit_scale.exp()),
     )
+    for part in _OTHER_PARTS[tower]:
+        if getattr(model, part, None) is not None:
+            setattr(model, part, None)
+    tokenizer = _or_model_error(name, lambda: open_clip.get_tokenizer(source)) if tower != "image" else None
+    return LoadedTower(
+        model=model,
+        tokenizer=tokenizer,
+        info=info,
+        mean=tuple(cfg["mean"]),
+        std=tuple(cfg["std"]),
+        weights=file,
+    )
+
+
+def _weights_in(folder: Path) -> Path | None:
+    """Return the file of weights that open_clip takes in a folder."""
+    files = sorted(folder.glob(f"*{weights.SAFETENSORS}"))
+    preferred = (file for name in _WEIGHTS for file in files if file.stem == name)
+    return next(preferred, files[0] if len(files) == 1 else None)
 
 
 def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
@@ -122,7 +135,7 @@ def _is_inside(folder: Path, hf_model_name: str) -> bool:
     return hf_model_name.startswith(".") and (folder / hf_model_name).exists()
 
 
-def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
+def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any], Path]:
     known = open_clip.list_models()
     if name.replace("/", "-") not in known:
         near = ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or "ViT-B-32, ViT-B-16-SigLIP, MobileCLIP-S1"
@@ -138,11 +151,12 @@ def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any]]:
         weights.check_file(name, Path(pretrained))
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
     try:
-        return _create(name, pretrained), text_cfg
+        model, file = _create(name, pretrained)
     except Exception:  # noqa: BLE001 - anything may be wrong with the cache
         # The first try is without the network, for speed and privacy. Only missing weights are downloaded.
         huggingface_hub.constants.HF_HUB_OFFLINE = False
-        return _or_model_error(name, lambda: _create(name, pretrained)), text_cfg
+        model, file = _or_model_error(name, lambda: _create(name, pretrained))
+    return model, text_cfg, file
 
 
 def _named_source(name: str, pretrained: str) -> str:
@@ -152,10 +166,10 @@ def _named_source(name: str, pretrained: str) -> str:
     return f"{hub or pretrained} in {huggingface_hub.constants.HF_HUB_CACHE}"
 
 
-def _create(name: str, pretrained: str) -> Any:
-    if preset := open_clip.get_pretrained_cfg(name, pretrained):
-        weights.download_safetensors(name, pretrained, preset)
-    return open_clip.create_model(name, pretrained, require_pretrained=True)
+def _create(name: str, pretrained: str) -> tuple[Any, Path]:
+    preset = open_clip.get_pretrained_cfg(name, pretrained)
+    file = weights.download_safetensors(name, pretrained, preset) if preset else Path(pretrained)
+    return open_clip.create_model(name, pretrained, require_pretrained=True), file
 
 
 def _or_model_error(name: str, make: Any) -> Any:
@@ -172,18 +186,28 @@ def _or_model_error(name: str, make: Any) -> Any:
 
 
 def _digest(model: torch.nn.Module) -> str:
-    """Return a digest of all weights; it does not depend on their file or format."""
+    """Return a digest of all weights; it does not depend on their file or format.
+
+    Earlier versions moved the statistics of batch norms before the model was used. Vectors of such a model are not
+    those of today, so its digest is another one.
+    """
     digest = hashlib.sha256()
+    if _output_dim(model) is None and any(isinstance(part, _BatchNorm) for part in model.modules()):
+        digest.update(b"batch norms as they were trained")
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
-def _dim(model: Any) -> int:
+def _output_dim(model: Any) -> int | None:
     output = getattr(model.visual, "output_dim", None)
-    if isinstance(output, int):
-        return output
+    return output if isinstance(output, int) else None
+
+
+def _dim(model: Any) -> int:
+    if (dim := _output_dim(model)) is not None:
+        return dim
     size = open_clip.get_model_preprocess_cfg(model)["size"]
     height, width = (size, size) if isinstance(size, int) else size
     with torch.inference_mode():

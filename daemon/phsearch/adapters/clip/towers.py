@@ -27,6 +27,8 @@ _BATCH_SIZES = {"cpu": 16, "cuda": 128}
 class OpenClipImageTower:
     """Embeds pictures in batches that fit into the device's memory."""
 
+    runtime = f"torch {torch.__version__}"
+
     def __init__(
         self, bundle: LoadedTower, *, device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0
     ) -> None:
@@ -34,22 +36,25 @@ class OpenClipImageTower:
 
         Raises ModelUnavailableError if not even one picture can be embedded within that.
         """
-        self.device, self.device_choice = choose_device(device)
-        limited = self.device.type == "cuda" and gpu_memory_mb > 0
+        self.info = bundle.info
+        self._place, self.device_choice = choose_device(device)
+        self.device = str(self._place)
+        limited = self._place.type == "cuda" and gpu_memory_mb > 0
         if limited:
-            limit_gpu_memory(self.device, gpu_memory_mb)
+            limit_gpu_memory(self._place, gpu_memory_mb)
         try:
             self._load(bundle, precision, batch_size)
             if limited:
                 # Fail here and not once for each photo.
                 self._forward(
-                    [np.zeros((bundle.preprocess.height, bundle.preprocess.width, 3), np.uint8)], self.precision
+                    [np.zeros((bundle.info.preprocess.height, bundle.info.preprocess.width, 3), np.uint8)],
+                    self.precision,
                 )
         except torch.OutOfMemoryError as error:
             if not limited:
                 raise
             raise ModelUnavailableError(
-                f'the model "{bundle.identity.name}" does not fit into model.gpu_memory_mb = {gpu_memory_mb}',
+                f'the model "{bundle.info.identity.name}" does not fit into model.gpu_memory_mb = {gpu_memory_mb}',
                 'raise it, or set it to 0 for no bound, or model.device to "cpu"',
             ) from error
 
@@ -76,29 +81,29 @@ class OpenClipImageTower:
         return np.concatenate(done)
 
     def _load(self, bundle: LoadedTower, precision: str, batch_size: int) -> None:
-        self.batch_size = batch_size or _BATCH_SIZES[self.device.type]
-        self._model = bundle.model.to(self.device)
+        self.batch_size = batch_size or _BATCH_SIZES[self._place.type]
+        self._model = bundle.model.to(self._place)
         # (x / 255 - mean) / std with one multiplication and one subtraction, on the device.
-        std = torch.tensor(bundle.std, device=self.device)
+        std = torch.tensor(bundle.std, device=self._place)
         self._scale = (1 / (255 * std)).view(1, 3, 1, 1)
-        self._shift = (torch.tensor(bundle.mean, device=self.device) / std).view(1, 3, 1, 1)
-        size = (bundle.preprocess.height, bundle.preprocess.width)
+        self._shift = (torch.tensor(bundle.mean, device=self._place) / std).view(1, 3, 1, 1)
+        size = (bundle.info.preprocess.height, bundle.info.preprocess.width)
         example = list(np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8))
-        self.precision, why = cast_model(self._model, self.device, precision, lambda name: self._forward(example, name))
+        self.precision, why = cast_model(self._model, self._place, precision, lambda name: self._forward(example, name))
         self.device_choice = replace(self.device_choice, precision=why)
 
     def _halve_batch_size(self, tried: int) -> None:
         if tried == 1:
             raise MemoryError("not enough memory for a single picture")
         self.batch_size = tried // 2
-        if self.device.type == "cuda":
+        if self._place.type == "cuda":
             torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _forward(self, pixels: Sequence[Pixels], precision: str) -> Vectors:
         batch = torch.from_numpy(np.stack(pixels))
-        if self.device.type == "cuda":
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        if self._place.type == "cuda":
+            batch = batch.pin_memory().to(self._place, non_blocking=True)
         # The permuted view is already "channels last", the layout that is fastest for convolutions.
         values = batch.permute(0, 3, 1, 2).float() * self._scale - self._shift
         return _normalize(self._model.encode_image(values.to(DTYPES[precision])))
@@ -107,19 +112,23 @@ class OpenClipImageTower:
 class OpenClipTextTower:
     """Embeds queries."""
 
+    runtime = f"torch {torch.__version__}"
+
     def __init__(self, bundle: LoadedTower, *, device: str, precision: str) -> None:
-        self.device, choice = choose_device(device)
-        self._model = bundle.model.to(self.device)
+        self.info = bundle.info
+        self._place, choice = choose_device(device)
+        self.device = str(self._place)
+        self._model = bundle.model.to(self._place)
         self._tokenizer = bundle.tokenizer
         self.precision, why = cast_model(
-            self._model, self.device, precision, lambda _name: self.embed(["a photo of a dog on a beach"])
+            self._model, self._place, precision, lambda _name: self.embed(["a photo of a dog on a beach"])
         )
         self.device_choice = replace(choice, precision=why)
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts: n strings -> [n, dim] unit rows."""
-        tokens = self._tokenizer(list(texts)).to(self.device)
+        tokens = self._tokenizer(list(texts)).to(self._place)
         return _normalize(self._model.encode_text(tokens))
 
 

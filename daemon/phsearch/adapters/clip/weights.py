@@ -1,11 +1,10 @@
-"""Decides which files of weights may be loaded: bundled ones with the known sha256, and never a pickle.
+"""Decides which files of weights may be loaded: never a pickle.
 
 A pickle is a program: its author decides what runs when it is loaded. safetensors contains numbers only.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 SAFETENSORS = ".safetensors"
 _PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_CHECKSUM_FILE = "SHA256SUMS"
 _DEFAULT_FILE = "open_clip_model.safetensors"
 _CONVERT_HINT = (
     "convert it to safetensors where you trust it (README, Security, has the command), and name the new file in "
@@ -37,25 +35,6 @@ def _raise_pickle_error(*_: Any, **__: Any) -> NoReturn:
     raise ModelUnavailableError(
         "the model's weights are a pickle, which can run programs when it is loaded", _CONVERT_HINT
     )
-
-
-def verify_checksums(name: str, folder: Path) -> None:
-    """Compare the files of a bundled model with its list of checksums. Raises ModelUnavailableError."""
-    remedy = "install phsearch again: its files are damaged, or are not its own"
-    try:
-        lines = (folder / _CHECKSUM_FILE).read_text(encoding="ascii").splitlines()
-        for wanted, _, file in (line.partition("  ") for line in lines):
-            if _sha256(folder / file) != wanted:
-                raise ModelUnavailableError(
-                    f'model "{name}": {folder / file} has not the sha256 it should have', remedy
-                )
-    except (OSError, ValueError) as error:
-        raise ModelUnavailableError(f'model "{name}": {folder} cannot be checked ({error})', remedy) from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_folder(name: str, folder: Path) -> None:
@@ -84,22 +63,21 @@ def download_safetensors(
     pretrained: str,
     preset: Mapping[str, Any],
     download: Callable[..., str] = huggingface_hub.hf_hub_download,
-) -> None:
+) -> Path:
     """Put a preset's weights into the cache as safetensors, so that open_clip does not fetch a pickle instead.
 
-    Raises ModelUnavailableError if there are none, and the hub's errors if it cannot be asked.
+    Return the file. Raises ModelUnavailableError if there are none, and the hub's errors if it cannot be asked.
     """
     repository, _, file = preset.get("hf_hub", "").rpartition("/")
     # open_clip looks for the same names.
     names = [str(Path(file).with_suffix(SAFETENSORS))] if file else [_DEFAULT_FILE]
     for each in names if repository else ():
         try:
-            download(repo_id=repository, filename=each)
+            return Path(download(repo_id=repository, filename=each))
         except LocalEntryNotFoundError:
             raise  # it is not cached, and the hub was not asked
         except EntryNotFoundError:
             continue
-        return
     raise ModelUnavailableError(
         f'model "{name}": the weights "{pretrained}" are to be had as a pickle only, which can run programs when it is '
         "loaded",

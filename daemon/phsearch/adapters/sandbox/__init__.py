@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def enter_sandbox(photos: Sequence[str] | None, *, device: bool) -> str:
+def enter_sandbox(photos: Sequence[str] | None, *, device: bool, writes: bool = False) -> str:
     """Put this process into the sandbox; return the parts in effect, e.g. "limits, seccomp, landlock 4".
 
     `photos` are the folders it may read besides those of the system and of Python; None if links may lead anywhere.
-    With `device` it may still use the nodes of a GPU. Parts that the kernel does not support are left out: old kernels
-    have no Landlock, or only some of its rules.
+    With `device` it may still use the nodes of a GPU, with `writes` write to the files that it has open. Parts that
+    the kernel does not support are left out: old kernels have no Landlock, or only some of its rules.
     """
-    limits.set_rlimits()
+    limits.set_rlimits(writes=writes)
     limits.drop_capabilities()
     # Landlock first: the seccomp filter would refuse the calls that install it.
     version = landlock.install_ruleset(photos, device=device)

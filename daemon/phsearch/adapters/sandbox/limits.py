@@ -20,11 +20,11 @@ _DAC_READ_SEARCH = 1 << 2
 _NONE = 0
 
 
-def set_rlimits() -> None:
-    """Lower the limits of this process, soft and hard."""
+def set_rlimits(*, writes: bool) -> None:
+    """Lower the limits of this process, soft and hard. With `writes` its open files may grow."""
     _set_rlimit(resource.RLIMIT_CORE, 0)
     _set_rlimit(resource.RLIMIT_NOFILE, _MAX_FILES)
-    if not _is_file(2):  # a log that is a file must still be able to grow
+    if not writes and not _is_file(2):  # a log that is a file must still be able to grow
         _set_rlimit(resource.RLIMIT_FSIZE, 0)
 
 

@@ -157,13 +157,16 @@ def relevance(label: str, path: str, *, fitted: bool) -> Check:
     return warn("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
 
 
-def device(used: str | None, precision: str, choice: DeviceChoice) -> list[Check]:
-    """Judge the device that photos are embedded on; `used` is None while that is not known."""
+def device(used: str | None, precision: str, runtime: str, choice: DeviceChoice) -> list[Check]:
+    """Judge the device that photos are embedded on, and what runs the model; `used` is None while it is not known."""
     if used is None:
         return [ok("device", "not known yet: there was nothing to embed since the start")]
     text = f"{used}: {choice.device}" if choice.device else used
     found = warn("device", text, choice.remedy) if choice.remedy else ok("device", text)
-    return [found, ok("precision", f"{precision}: {choice.precision}" if choice.precision else precision)]
+    checks = [found, ok("precision", f"{precision}: {choice.precision}" if choice.precision else precision)]
+    if runtime:
+        checks.append(ok("runtime", f"{runtime}: {choice.runtime}" if choice.runtime else runtime))
+    return checks
 
 
 def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | None) -> list[Check]:

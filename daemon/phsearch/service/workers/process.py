@@ -12,14 +12,14 @@ import os
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from phsearch.domain.types import DeviceChoice, ModelIdentity
-from phsearch.errors import ModelUnavailableError
+from phsearch.domain.types import DeviceChoice, ModelIdentity, RuntimePlan
+from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import wait_while_active
+from phsearch.service.workers.limits import StalledError, wait_while_active
 from phsearch.service.workers.log_reader import StderrLogger
 
 if TYPE_CHECKING:
@@ -107,10 +107,22 @@ class WorkerInfo:
     device_choice: DeviceChoice = field(default_factory=DeviceChoice)
     source: str = ""
     """Where the weights are stored."""
+    runtime: str = ""
+    """What runs the model, with its version."""
     logit_scale: float = 100.0
     """The factor by which the model multiplies its cosines before a softmax."""
     sandbox: str = ""
     """The restrictions that protect the system from hostile photos, in words."""
+
+
+class Planner(Protocol):
+    """Decides by which runtime a worker runs the model."""
+
+    async def make_plan(self, tower: str) -> RuntimePlan:
+        """Return the plan for a worker's tower. Raises ModelUnavailableError where the weights cannot be had."""
+
+    async def step_back(self, tower: str, plan: RuntimePlan, error: Exception) -> bool:
+        """Note that a worker could not start by this plan; return whether another plan is worth a try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,8 @@ class WorkerCommand:
     oom_score_adj: int = 0
     roots: Callable[[], Sequence[str]] = tuple
     """Returns the photo folders that are online. A worker may read those that are online when it starts."""
+    planner: Planner | None = None
+    """None for a worker without a model."""
 
     @property
     def name(self) -> str:
@@ -151,7 +165,45 @@ class WorkerProcess:
 
     @classmethod
     async def start_process(cls, command: WorkerCommand) -> WorkerProcess:
-        """Start a worker and wait for its model. Raises ModelUnavailableError, WorkerDiedError or StalledError."""
+        """Start a worker and wait for its model. Where a runtime cannot run it, the next one is tried.
+
+        Raises ModelUnavailableError, GraphError, WorkerDiedError or StalledError.
+        """
+        tower = command.setup["tower"]
+        while True:
+            plan = await command.planner.make_plan(tower) if command.planner else RuntimePlan(device="cpu")
+            try:
+                return await cls._start_by(plan, command)
+            except (GraphError, WorkerDiedError, StalledError) as error:
+                # A kill from outside says nothing about the runtime.
+                killed = isinstance(error, WorkerDiedError) and error.status in {None, -signal.SIGKILL}
+                if killed or command.planner is None or not await command.planner.step_back(tower, plan, error):
+                    raise
+
+    @classmethod
+    async def _start_by(cls, plan: RuntimePlan, command: WorkerCommand) -> WorkerProcess:
+        worker = cls.spawn(command)
+        setup = {**command.setup, "roots": list(command.roots()), "plan": asdict(plan)}
+        header = await worker.request_first(setup)
+        del header["op"]
+        values = {
+            "identity": ModelIdentity(**header["identity"]),
+            "device_choice": DeviceChoice(**header.get("device_choice", {})),
+        }
+        worker.info = WorkerInfo(**header | values)
+        return worker
+
+    @classmethod
+    async def run_once(cls, command: WorkerCommand) -> dict[str, Any]:
+        """Start a worker, wait for its only answer and return it. Raises as start_process."""
+        worker = cls.spawn(command)
+        answer = await worker.request_first(dict(command.setup))
+        await worker.stop()
+        return answer
+
+    @classmethod
+    def spawn(cls, command: WorkerCommand) -> WorkerProcess:
+        """Start the process."""
         ours, theirs = socket.socketpair()
         stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
         try:
@@ -164,28 +216,28 @@ class WorkerProcess:
         finally:
             theirs.close()
             os.close(stderr_write)
-        worker = cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
-        setup = {**command.setup, "roots": list(command.roots())}
+        return cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
+
+    async def request_first(self, setup: dict[str, Any]) -> dict[str, Any]:
+        """Send the set-up and return the first answer. Raises as start_process; then the process has ended."""
         try:
-            header, _ = await wait_while_active(worker.request(setup), pid=worker.pid, idle_seconds=_STALL_SECONDS)
+            header, _ = await wait_while_active(self.request(setup), pid=self.pid, idle_seconds=_STALL_SECONDS)
         except WorkerDiedError:
-            status = await worker.wait()
-            await worker.kill()
-            worker.log_stderr_tail()
+            status = await self.wait()
+            await self.kill()
+            self.log_stderr_tail()
             raise WorkerDiedError(status) from None
         except BaseException:
-            await worker.kill()
+            await self.kill()
             raise
-        if header["op"] == "unavailable":
-            await worker.stop()
-            raise ModelUnavailableError(header["reason"], header["hint"])
-        del header["op"]
-        values = {
-            "identity": ModelIdentity(**header["identity"]),
-            "device_choice": DeviceChoice(**header.get("device_choice", {})),
-        }
-        worker.info = WorkerInfo(**header | values)
-        return worker
+        match header["op"]:
+            case "unavailable":
+                await self.stop()
+                raise ModelUnavailableError(header["reason"], header["hint"])
+            case "unfit":
+                await self.stop()
+                raise GraphError(header["reason"], header["hint"])
+        return header
 
     async def send_message(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
         """Send one frame. Raises WorkerDiedError."""

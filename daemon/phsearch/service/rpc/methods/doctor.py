@@ -110,6 +110,7 @@ class DoctorMethods:
         yield from daemon_checks.device(
             info.device if info else None,
             info.precision if info else "",
+            info.runtime if info else "",
             info.device_choice if info else DeviceChoice(),
         )
 

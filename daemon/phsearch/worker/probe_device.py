@@ -1,0 +1,64 @@
+"""A short-lived worker: measures whether a model is faster on another device or with another precision, and the same.
+
+It has a process of its own because a driver may hang, or take the process down.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phsearch.adapters import openvino
+from phsearch.domain.types import RuntimePlan
+from phsearch.errors import GraphError
+
+if TYPE_CHECKING:
+    from phsearch.domain.ports import ImageTower
+    from phsearch.domain.types import Pixels, Vectors
+    from phsearch.service.workers.frames import WorkerChannel
+
+_PICTURES = 16
+_TEXTS = ("a dog", "a photo of a beach at sunset", "two old men who play chess under a tree in the park", "receipt")
+
+
+def probe_device(channel: WorkerChannel, setup: dict[str, Any]) -> None:
+    """Compare the plan with fp32 on the processor and answer "probed". Raises GraphError."""
+    plan = RuntimePlan.of(setup["plan"])
+    plain = replace(plan, device="cpu", precision="fp32")
+    try:
+        tower, reference = openvino.load_image_tower(plan), openvino.load_image_tower(plain)
+        size = tower.info.preprocess
+        shape = (_PICTURES, size.height, size.width, 3)
+        pictures = list(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+        seconds, vectors = _time_embed(tower, pictures)
+        plain_seconds, wanted = _time_embed(reference, pictures)
+        texts, wanted_texts = (openvino.load_text_tower(each).embed(_TEXTS) for each in (plan, plain))
+    except RuntimeError as error:
+        raise GraphError(openvino.reason(error)) from error
+    channel.send_message(
+        {
+            "op": "probed",
+            "seconds": seconds,
+            "plain_seconds": plain_seconds,
+            "cosine": min(_lowest_cosine(vectors, wanted), _lowest_cosine(texts, wanted_texts)),
+        }
+    )
+
+
+def _time_embed(tower: ImageTower, pictures: list[Pixels]) -> tuple[float, Vectors]:
+    """Return the shortest of three times, in seconds a picture, and the vectors."""
+    vectors = tower.embed(pictures)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        tower.embed(pictures)
+        times.append(time.perf_counter() - start)
+    return min(times) / len(pictures), vectors
+
+
+def _lowest_cosine(vectors: Vectors, wanted: Vectors) -> float:
+    lowest = float((vectors * wanted).sum(axis=1).min())
+    return lowest if np.isfinite(lowest) else 0.0
