@@ -13,15 +13,18 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import lancedb
 import pyarrow as pa
-from lancedb.index import BTree
 
 from phsearch.adapters.store import migrations
 from phsearch.adapters.store.errors import REBUILD, first_line, is_damage, newer, translate_errors
+from phsearch.adapters.store.lazy_namespace import placeholders
 from phsearch.adapters.store.table_files import TableFiles, hide_manifest, restore_manifest, size
 from phsearch.domain.types import TableStats
 from phsearch.errors import StoreError
+
+with placeholders():
+    import lancedb
+    from lancedb.index import BTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
