@@ -12,13 +12,15 @@ import importlib.metadata
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.domain.types import Fingerprint, ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import GraphError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from phsearch.domain.tokenization import TokenizerSettings
 
 BUNDLED = {"mini": Path(__file__).parent / "models" / "mini"}
 """The models that come with phsearch, by name."""
@@ -40,7 +42,7 @@ class ModelManifest:
     """
 
     info: ModelInfo
-    tokenizer: Mapping[str, Any]
+    tokenizer: TokenizerSettings
     text_widths: tuple[int, ...]
     """The numbers of tokens that a text may be padded to, ascending; the last is the model's limit."""
     weights: str

@@ -10,7 +10,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from phsearch.adapters import clip
-from phsearch.model_files import BUNDLED, TOKENIZER
+from phsearch.model_files import BUNDLED
 from phsearch.worker.export_model import check_graphs, export_files
 from training.export import WEIGHTS, write_sums
 
@@ -23,10 +23,9 @@ def write_graphs(folder: Path) -> None:
     identity = replace(loaded.info.identity, name=NAME)
     loaded = replace(loaded, info=replace(loaded.info, identity=identity))
     for name, content in export_files(loaded, folder / WEIGHTS, bundled=True).items():
-        if name != TOKENIZER:  # it is there, and transformers reads it, too
-            (folder / name).write_bytes(content)
-    check_graphs(loaded, folder)
+        (folder / name).write_bytes(content)
     write_sums(folder)
+    check_graphs(loaded, folder)
 
 
 if __name__ == "__main__":

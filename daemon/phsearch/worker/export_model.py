@@ -61,7 +61,7 @@ def export_files(loaded: LoadedTower, weights: Path, *, bundled: bool = False) -
     }
     manifest = ModelManifest(
         info=replace(loaded.info, source="") if bundled else loaded.info,
-        tokenizer={"file": TOKENIZER, **tokenizer.settings},
+        tokenizer=tokenizer.settings,
         text_widths=widths,
         weights=weights.name if bundled else str(weights),
         weights_state=None if bundled else Fingerprint.of(weights.stat()),

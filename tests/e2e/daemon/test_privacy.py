@@ -79,9 +79,8 @@ def test_no_library_calls_the_network_either(tmp_path: Path) -> None:
     with running(tmp_path / "home", (*strace, *PHSEARCHD)) as daemon:
         use_everything(daemon)
     addressed = [line for line in trace.read_text().splitlines() if "sa_family=" in line]
-    ours, others = [], []
-    for line in addressed:
-        (ours if str(daemon.socket) in line else others).append(line)
+    ours = [line for line in addressed if str(daemon.socket) in line]
+    others = [line for line in addressed if line not in ours]
     assert ours
     # A library finds out at its import whether this machine has IPv6: it binds to a port of its own and never listens.
     assert [line for line in others if not ("bind(" in line and '"::1"' in line)] == []

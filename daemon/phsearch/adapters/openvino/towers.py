@@ -14,7 +14,7 @@ import numpy as np
 from phsearch.adapters.openvino.runtime import VERSION, compile_graph, reason
 from phsearch.adapters.openvino.tokenizer import GraphTokenizer
 from phsearch.errors import GraphError
-from phsearch.model_files import BUNDLED, GRAPHS, read_manifest, verify_checksums
+from phsearch.model_files import BUNDLED, GRAPHS, TOKENIZER, read_manifest, verify_checksums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ class GraphTextTower:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts: n strings -> [n, dim] unit rows."""
-        return _run(self._model, self._tokenizer.encode(texts, widths=self._widths))
+        return _run(self._model, self._tokenizer.encode(texts, self._widths))
 
 
 def load_image_tower(plan: RuntimePlan, *, batch_size: int = 0, threads: int = 0) -> GraphImageTower:
@@ -94,8 +94,7 @@ def load_text_tower(plan: RuntimePlan, *, threads: int = 0) -> GraphTextTower:
     if plan.device != "cpu":
         plan = replace(plan, device="cpu", precision="fp32")
     manifest, model = _load("text", plan, threads)
-    settings = dict(manifest.tokenizer)
-    tokenizer = GraphTokenizer(Path(plan.folder) / settings.pop("file"), settings)
+    tokenizer = GraphTokenizer(Path(plan.folder) / TOKENIZER, manifest.tokenizer)
     return GraphTextTower(model=model, tokenizer=tokenizer, widths=manifest.text_widths, info=manifest.info, plan=plan)
 
 
