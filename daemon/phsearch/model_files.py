@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import Fingerprint, ModelIdentity, ModelInfo, Preprocess
+from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import GraphError, ModelUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from phsearch.domain.tokenization import TokenizerSettings
 
@@ -30,23 +30,20 @@ GRAPHS = {"image": "image.onnx", "text": "text.onnx"}
 TOKENIZER = "tokenizer.json"
 _CHECKSUMS = "SHA256SUMS"
 _FORMAT = 1
-_VERSIONED = ("torch", "open_clip_torch", "onnx", "openvino")
+_VERSIONED = ("torch", "open_clip_torch", "onnx", "openvino", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelManifest:
-    """What the graphs of a folder need to be used.
-
-    `weights` is the file of weights; a relative path is one in the folder. `weights_state` is the state it had at the
-    export, None where it comes with the graphs.
-    """
+    """What the graphs of a folder need to be used. A relative path of `weights` is one in the folder."""
 
     info: ModelInfo
     tokenizer: TokenizerSettings
     text_widths: tuple[int, ...]
     """The numbers of tokens that a text may be padded to, ascending; the last is the model's limit."""
     weights: str
-    weights_state: Fingerprint | None = None
+    inputs: Mapping[str, str]
+    """The files that were exported, and their state at that time; empty where they come with the graphs."""
     digests: Mapping[str, str]
     """The sha256 of each file that was exported, by name. Files that come with phsearch have a list of their own."""
     versions: Mapping[str, str]
@@ -54,6 +51,15 @@ class ModelManifest:
     def to_json(self) -> bytes:
         """Return the content of the manifest's file."""
         return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=1).encode() + b"\n"
+
+
+def input_states(paths: Iterable[str]) -> dict[str, str]:
+    """Return the state of each file: where its links lead, its size and its time. Raises OSError."""
+    states = {}
+    for path in paths:
+        status = Path(path).stat()
+        states[path] = f"{Path(path).resolve()} {status.st_size} {status.st_mtime_ns}"
+    return states
 
 
 def exporter_versions() -> dict[str, str]:
@@ -76,8 +82,6 @@ def read_manifest(folder: Path) -> ModelManifest:
         info = values.pop("info")
         info["identity"] = ModelIdentity(**info["identity"])
         info["preprocess"] = Preprocess(**info["preprocess"])
-        if values["weights_state"] is not None:
-            values["weights_state"] = Fingerprint(**values["weights_state"])
         values["text_widths"] = tuple(values["text_widths"])
         return ModelManifest(info=ModelInfo(**info), **values)
     except FileNotFoundError:
@@ -100,7 +104,7 @@ def check_exported(folder: Path) -> ModelManifest:
         for name, digest in manifest.digests.items():
             if _sha256(folder / name) != digest:
                 raise GraphError(f"{name} is damaged")
-        if Fingerprint.of((folder / manifest.weights).stat()) != manifest.weights_state:
+        if input_states(manifest.inputs) != manifest.inputs:
             raise GraphError("the weights have changed")
     except OSError as error:
         raise GraphError(f"{error.filename} cannot be read ({error.strerror})") from error

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phsearch.adapters.sandbox import enter_sandbox
-from phsearch.domain.types import Fingerprint, RuntimePlan
+from phsearch.domain.types import RuntimePlan
 from phsearch.errors import GraphError
-from phsearch.model_files import GRAPHS, MANIFEST, TOKENIZER, ModelManifest, exporter_versions
+from phsearch.model_files import GRAPHS, MANIFEST, TOKENIZER, ModelManifest, exporter_versions, input_states
 
 if TYPE_CHECKING:
     from phsearch.adapters.clip import LoadedTower
@@ -64,7 +64,7 @@ def export_files(loaded: LoadedTower, weights: Path, *, bundled: bool = False) -
         tokenizer=tokenizer.settings,
         text_widths=widths,
         weights=weights.name if bundled else str(weights),
-        weights_state=None if bundled else Fingerprint.of(weights.stat()),
+        inputs={} if bundled else input_states(map(str, loaded.files)),
         digests={} if bundled else {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
         versions=exporter_versions(),
     )

@@ -12,15 +12,16 @@ import pytest
 
 from phsearch.config import ModelConfig
 from phsearch.domain.model_runtime import Hardware
-from phsearch.domain.types import Fingerprint, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
-from phsearch.model_files import BUNDLED, MANIFEST, exporter_versions, read_manifest
+from phsearch.model_files import BUNDLED, MANIFEST, exporter_versions, input_states, read_manifest
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from phsearch.domain.types import RuntimePlan
 
     Answer = Exception | dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -64,7 +65,7 @@ class Rig:
         manifest = dataclasses.replace(
             read_manifest(BUNDLED["mini"]),
             weights=str(self.weights),
-            weights_state=Fingerprint.of(self.weights.stat()),
+            inputs=input_states([str(self.weights)]),
             digests={"image.onnx": hashlib.sha256(b"graph").hexdigest()},
             versions=exporter_versions(),
         )
@@ -147,7 +148,9 @@ def test_another_model_is_exported_once(tmp_path: Path) -> None:
     assert rig.ran == ["export"]
 
 
-@pytest.mark.parametrize("damage", ["cut short", "swapped", "of another version", "weights changed", "no manifest"])
+@pytest.mark.parametrize(
+    "damage", ["cut short", "swapped", "of another version", "weights changed", "weights moved", "no manifest"]
+)
 def test_graphs_that_are_not_those_of_the_weights_are_exported_again(tmp_path: Path, damage: str) -> None:
     rig = Rig(tmp_path, OTHER)
     rig.plan()
@@ -161,6 +164,9 @@ def test_graphs_that_are_not_those_of_the_weights_are_exported_again(tmp_path: P
             manifest.write_bytes(manifest.read_bytes().replace(exporter_versions()["openvino"].encode(), b"1"))
         case "weights changed":
             rig.weights.write_bytes(b"other numbers")
+        case "weights moved":
+            rig.weights.rename(tmp_path / "elsewhere")
+            rig.weights.symlink_to(tmp_path / "elsewhere")
         case _:
             manifest.unlink()
     rig.restarted()

@@ -47,7 +47,7 @@ TowerName = Literal["image", "text", "both"]
 class LoadedTower:
     """A loaded tower and what is needed to use it. `mean` and `std` are per channel, of values in 0..1.
 
-    `weights` is the file of weights, None where it is not known which one it is.
+    `weights` is the file of weights, None where it is not known which one it is. `files` are all that were read.
     """
 
     model: Any
@@ -56,6 +56,7 @@ class LoadedTower:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     weights: Path | None
+    files: tuple[Path, ...] = ()
 
 
 def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
@@ -101,6 +102,7 @@ def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),
         weights=file,
+        files=tuple(path for path in (file, *(sorted(folder.glob("*.json")) if folder else ())) if path is not None),
     )
 
 
