@@ -42,8 +42,7 @@ def encode_texts(
 
     With `widths`, the rows are cut to the smallest width that holds all tokens which are not padding.
     """
-    # One text at a time: a batch would start a thread for each processor.
-    encodings = [tokenizer.encode(clean_text(text, settings["clean"])) for text in texts]
+    encodings = tokenizer.encode_batch_fast([clean_text(text, settings["clean"]) for text in texts])
     shape = (-1, settings["context_length"])
     ids = np.array([encoding.ids for encoding in encodings], np.int64).reshape(shape)
     if settings["zeroed_id"] is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from phsearch.domain.tokenization import TokenizerSettings
+
+# Otherwise the first text starts a thread for each processor.
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 class GraphTokenizer:
