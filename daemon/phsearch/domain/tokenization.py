@@ -50,7 +50,7 @@ def encode_texts(
     if widths and encodings:
         used = np.array([encoding.attention_mask for encoding in encodings], np.int64).any(axis=0)
         longest = int(np.flatnonzero(used).max(initial=-1)) + 1
-        ids = ids[:, : min((width for width in widths if width >= longest), default=None)]
+        ids = np.ascontiguousarray(ids[:, : min((width for width in widths if width >= longest), default=None)])
     return ids
 
 
