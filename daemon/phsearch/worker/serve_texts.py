@@ -10,7 +10,6 @@ from phsearch.worker.report import enter_sandbox_and_report
 
 if TYPE_CHECKING:
     from phsearch.domain.ports import TextTower
-    from phsearch.adapters.linux.processes import malloc_trim
 from phsearch.service.workers.frames import WorkerChannel
 
 
