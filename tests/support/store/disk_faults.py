@@ -1,6 +1,6 @@
 """What the tests of a full and of a read-only disk do, each in a process with a small file system of its own.
 
-unshare --mount python -m support.store.disk_faults full|edges|readonly MOUNTPOINT
+unshare --mount python -m support.store.disk_faults full|edges|readonly|former_name MOUNTPOINT
 """
 
 from __future__ import annotations
