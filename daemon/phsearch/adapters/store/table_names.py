@@ -1,7 +1,7 @@
 """The names of the tables that belong to one model; they follow from its identity.
 
 Readable letters alone are no name: `/models/b32-256` and `/models/b32/256` have the same, and `/模型` has none. So a
-digest of the identity follows them. Up to version 0.1 the letters were the whole name.
+digest of the identity follows them. For an older phsearch the letters were the whole name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def may_be_of(table: str, kind: TableKind, name: str, pretrained: str) -> bool:
 
 
 def former_name(kind: TableKind, name: str, pretrained: str) -> str:
-    """Return the name that the table of this model had up to version 0.1, which models may share."""
+    """Return the name that an older phsearch gave the table of this model; several models may have the same."""
     return f"{kind}_{_letters(name, pretrained)}"
 
 
