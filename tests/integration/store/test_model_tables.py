@@ -328,6 +328,15 @@ def test_a_table_that_cannot_say_whose_it_is_is_refused_and_neither_changed_nor_
     assert store.load_volumes() == [Volume("/r", "/r", "x", 1.0)]
 
 
+def test_a_ruined_table_of_former_weights_does_not_keep_a_new_one_from_beginning(tmp_path: Path) -> None:
+    fill(tmp_path, OTHER_WEIGHTS, "/r/former")
+    remove_all_manifests(tmp_path / "index" / f"{table_name('photos', OTHER_WEIGHTS)}.lance")
+    before = bytes_below(tmp_path)
+    fill_expected(tmp_path, IDENTITY, "/r/a")
+    assert list(content(store_for(tmp_path, IDENTITY, expected=True))) == ["/r/a"]
+    assert bytes_below(tmp_path).items() >= before.items()
+
+
 def test_a_ruined_table_of_a_model_that_looks_alike_holds_up_nobody_who_has_a_table(tmp_path: Path) -> None:
     first, second = (dataclasses.replace(IDENTITY, name=name) for name in ALIKE[0])
     fill(tmp_path, first, "/r/first")

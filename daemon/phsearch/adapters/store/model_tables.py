@@ -116,12 +116,8 @@ def _present_name(tables: Iterable[ModelTable], kind: TableKind, identity: Model
     """Return the name that the table of this identity has now, "" where there is none."""
     if identity is None:
         return ""
+    names = [table.name for table in tables if table.kind == kind and table.identity == identity]
     wanted = table_name(kind, identity)
-    names = [
-        table.name
-        for table in tables
-        if table.kind == kind and (table.identity == identity or (table.identity is None and table.name == wanted))
-    ]
     return wanted if wanted in names else next(iter(names), "")
 
 
