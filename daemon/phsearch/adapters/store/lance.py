@@ -1,4 +1,4 @@
-"""The durable index in LanceDB: one folder, one table of photos for each identity of a model, one of failures, one of volumes.
+"""The durable index in LanceDB: in one folder a table of photos for each identity of a model, failures, and volumes.
 
 It follows from measurements of LanceDB. There must be exactly one writer, because two make duplicates without an error.
 Every write is a fragment and a version, so writes are few and large, and old versions are dropped within minutes.
