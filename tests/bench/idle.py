@@ -110,7 +110,7 @@ def _fill(context: BenchContext, daemon: Daemon, roots: int, count: int) -> Sequ
     with running(daemon, *watched_roots):
         idle(daemon, 1)
         context.learn(daemon)
-    store = LanceStore(daemon.state / "index", context.model)
+    store = LanceStore(folder=daemon.state / "index", name=context.model)
     try:
         known, _ = store.load()
         identity = arrow_rows.identity_of(store._photos.schema)

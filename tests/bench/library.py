@@ -48,7 +48,7 @@ def _make(context: BenchContext) -> None:
     with running(daemon):
         idle(daemon, 1)
         context.learn(daemon)
-    store = LanceStore(daemon.state / "index", context.model)
+    store = LanceStore(folder=daemon.state / "index", name=context.model)
     try:
         _fill(store, roots(context, daemon)[1])
     finally:

@@ -159,7 +159,7 @@ class IndexRig:
         self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
     ) -> None:
         self.roots = Roots(roots)
-        self.store = LanceStore(state, "colour")
+        self.store = LanceStore(folder=state, name="colour")
         self.store.create_or_check(IDENTITY)
         self.library, self.index, outside = compose_index.load_index(self.store, self.roots)
         self._executors = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")

@@ -29,9 +29,10 @@ class Row:
 def read(state: Path, model: str) -> tuple[list[Row], Vectors]:
     """Return all rows and their vectors, [n, dim]. Raises the error of LanceDB for a table that does not open."""
     connection = lancedb.connect(state / "index")
-    name = f"photos_{model}"
-    if name not in connection.list_tables().tables:
+    of_model = [name for name in connection.list_tables().tables if name.startswith(f"photos_{model}_")]
+    if not of_model:
         return [], np.empty((0, 0), np.float32)
+    (name,) = of_model
     table = connection.open_table(name).to_arrow()
     names = ("path", "size", "mtime_ns", "digest")
     columns = zip(*(table.column(name).to_pylist() for name in names), strict=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from phsearch.config import ModelConfig
     from phsearch.paths import StateFolder
 
 log = logging.getLogger("phsearch")
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
         lock = _lock(settings.paths.state)
         restrict(settings.paths.state)
         if options.rebuild:
-            _discard_index(settings.paths.state.index)
+            _discard_model(settings.paths.state.index, settings.config.model)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
 
         status = run.run(settings=settings, read_settings=source.read, env=env, inherited=listener, worker=worker)
@@ -88,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--socket", metavar="PATH", help="listen here")
     parser.add_argument("--model", metavar="NAME", help='"mini", an open_clip name, or "local-dir:/path"')
     parser.add_argument("--log-level", choices=logs.LEVELS, help="what to log")
-    parser.add_argument("--rebuild", action="store_true", help="discard the index and embed every photo again")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="discard what the index has of this model, and embed every photo again"
+    )
     parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of running")
     install = commands.add_parser("install", help="run as a service of your systemd, from every login on")
@@ -143,10 +146,10 @@ def _lock(state: StateFolder) -> int:
     return lock
 
 
-def _discard_index(index: Path) -> None:
-    from phsearch.adapters.store.lance import discard  # noqa: PLC0415 - see main
+def _discard_model(index: Path, model: ModelConfig) -> None:
+    from phsearch.adapters.store.model_tables import discard_model  # noqa: PLC0415 - see main
 
-    discard(index)
+    discard_model(index, name=model.name, pretrained=model.pretrained)
 
 
 def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:

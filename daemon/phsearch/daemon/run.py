@@ -61,8 +61,7 @@ def run(
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
-    name = config.model.name + (f"/{config.model.pretrained}" if config.model.pretrained else "")
-    store = LanceStore(paths.state.index, name)
+    store = LanceStore(folder=paths.state.index, name=config.model.name, pretrained=config.model.pretrained)
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:

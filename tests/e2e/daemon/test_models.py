@@ -60,6 +60,21 @@ def test_any_open_clip_folder_serves_and_other_weights_in_its_place_are_refused_
     daemon.stop()
 
 
+def test_two_models_whose_names_look_alike_have_an_index_each_and_rebuild_only_their_own(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, settings="[watch]\nsettle_seconds = 0.2\n")
+    photo(daemon.photos / "red.png", "red")
+
+    def embedded(*options: str) -> int:
+        daemon.start(*options)
+        counters = daemon.becomes(photos=1, pending=0)["counters"]
+        daemon.stop()
+        return int(counters["embedded"])
+
+    one, other = ("--model", "local-dir:/models/b32-256"), ("--model", "local-dir:/models/b32/256")
+    assert (embedded(*one), embedded(*other)) == (1, 1)
+    assert (embedded(*one, "--rebuild"), embedded(*other)) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -38,7 +38,8 @@ def verify(daemon: Daemon, *options: str) -> tuple[int, dict[str, Any], dict[str
 
 def table(daemon: Daemon) -> Any:
     """Open the daemon's table while the daemon does not know."""
-    return lancedb.connect(daemon.state / "index").open_table("photos_mini")
+    (folder,) = daemon.state.glob("index/photos_mini_*")
+    return lancedb.connect(daemon.state / "index").open_table(folder.stem)
 
 
 def flip_a_bit(path: Path) -> None:

@@ -377,7 +377,7 @@ class ReconcileMachine(RuleBasedStateMachine):
 
     def _compare_store(self, library: dict[str, Any]) -> None:
         self._run(self.rig.writer.flush())
-        photos, vectors = LanceStore(self._home / "state", "colour").load()
+        photos, vectors = LanceStore(folder=self._home / "state", name="colour").load()
         stored = {photo.path: ((photo.fingerprint.size, photo.fingerprint.mtime_ns), photo.digest) for photo in photos}
         assert len(photos) == len(stored)
         assert stored == library

@@ -15,9 +15,10 @@ import pytest
 from phsearch.adapters.store import lance, table_files
 from phsearch.adapters.store import table as store_table
 from phsearch.adapters.store.errors import translate_errors
+from phsearch.adapters.store.model_tables import discard_model
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
-from support.store.kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,8 +154,8 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
     store.apply(failures=[failure("/r/bad")])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
     assert needed(tmp_path) <= synced
-    assert {str(folder) for folder in (tmp_path, index, index / "photos_mini.lance", index / "volumes.lance")} <= synced
-    assert {str(index / "photos_mini.lance" / part) for part in ("data", "_versions", "_deletions")} <= synced
+    assert {str(folder) for folder in (tmp_path, index, index / f"{PHOTOS}.lance", index / "volumes.lance")} <= synced
+    assert {str(index / f"{PHOTOS}.lance" / part) for part in ("data", "_versions", "_deletions")} <= synced
     before = needed(tmp_path)
     time.sleep(0.01)
     monkeypatch.setattr(store_table, "_KEPT_VERSIONS", timedelta(milliseconds=1))
@@ -192,7 +193,7 @@ def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
     monkeypatch.setattr(table_files, "_sync", lambda _: None)
     history = History(tmp_path)
     history.apply(["/r/first"])
-    damaged = set((tmp_path / "index" / "photos_mini.lance" / "data").iterdir())
+    damaged = set((tmp_path / "index" / f"{PHOTOS}.lance" / "data").iterdir())
     for number in range(60):
         history.apply([f"/r/{number}"])
     for file in damaged:
@@ -210,7 +211,7 @@ def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
 
 
 def manifests(state: Path) -> list[Path]:
-    return sorted((state / "index" / "photos_mini.lance" / "_versions").glob("*.manifest"))
+    return sorted((state / "index" / f"{PHOTOS}.lance" / "_versions").glob("*.manifest"))
 
 
 @pytest.mark.parametrize("gone", ["_versions", "data"])
@@ -220,14 +221,14 @@ def test_an_index_of_which_half_the_folders_are_gone_is_named_and_can_be_rebuilt
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
     for manifest in manifests(tmp_path)[-2:]:
         manifest.unlink()  # as `optimize` does after a while: the empty table of the beginning is no help
-    shutil.rmtree(tmp_path / "index" / "photos_mini.lance" / gone)
+    shutil.rmtree(tmp_path / "index" / f"{PHOTOS}.lance" / gone)
     before = bytes_below(tmp_path)
     with pytest.raises(StoreError, match="index") as caught:
         opened(tmp_path).load()
     assert "phsearchd --rebuild" in caught.value.hint
     assert ".rs" not in caught.value.sentence()
     assert bytes_below(tmp_path) == before
-    lance.discard(tmp_path / "index")
+    discard_model(tmp_path / "index", name="mini", pretrained="")
     assert content(opened(tmp_path, IDENTITY)) == {}
 
 
@@ -250,14 +251,14 @@ def test_a_ruined_small_table_is_started_again_and_costs_no_photo(
 
 def test_stray_files_and_a_table_whose_making_was_cut_short_do_no_harm(tmp_path: Path) -> None:
     index = tmp_path / "index"
-    for folder in ("empty.lance", "volumes.lance/_transactions", "photos_mini.lance/_versions", "errors.lance/data"):
+    for folder in ("empty.lance", "volumes.lance/_transactions", f"{PHOTOS}.lance/_versions", "errors.lance/data"):
         (index / folder).mkdir(parents=True)
-    (index / "photos_mini.lance" / "_versions" / "18446744073709551614.manifest").touch()
+    (index / f"{PHOTOS}.lance" / "_versions" / "18446744073709551614.manifest").touch()
     (index / "notes.txt").write_text("hello")
     store = opened(tmp_path, IDENTITY)
     store.apply([(photo("/r/a"), vector(1))])
     store.apply(failures=[failure("/r/bad")])
-    photos = index / "photos_mini.lance"
+    photos = index / f"{PHOTOS}.lance"
     strays = [photos / "notes.txt", photos / "data" / "notes.txt", photos / "_versions" / "notes.txt"]
     killed = [photos / "data" / ".tmpAbCdE", photos / "_versions" / "18446744073709551000.manifest#1"]
     for file in (*strays, *killed):
@@ -278,7 +279,7 @@ def test_a_file_in_the_place_of_the_index_is_named(tmp_path: Path) -> None:
 
 def test_files_that_no_version_knows_are_removed_by_optimize(history: tuple[Path, History], tmp_path: Path) -> None:
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
-    data = tmp_path / "index" / "photos_mini.lance" / "data"
+    data = tmp_path / "index" / f"{PHOTOS}.lance" / "data"
     orphan = data / "0000000000000000000000001234567890abcdef1234567890.lance"
     shutil.copy(next(data.glob("*.lance")), orphan)
     store = opened(tmp_path)
@@ -320,7 +321,7 @@ def test_rows_are_read_in_whole_or_the_damage_is_named(history: tuple[Path, Hist
     shutil.copytree(history[0], tmp_path, dirs_exist_ok=True)
     store: LanceStore = opened(tmp_path)
     assert sum(len(photos) for photos, _ in store.rows()) == len(content(store))
-    for file in (tmp_path / "index" / "photos_mini.lance" / "data").iterdir():
+    for file in (tmp_path / "index" / f"{PHOTOS}.lance" / "data").iterdir():
         os.truncate(file, file.stat().st_size // 2)
     with pytest.raises(StoreError, match="read"):
         list(store.rows())

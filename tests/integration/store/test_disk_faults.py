@@ -36,3 +36,9 @@ def test_wherever_in_a_write_the_disk_fills_up_the_same_batch_goes_in_later(tmp_
 
 def test_a_read_only_disk_is_still_read_and_a_write_says_why_not(tmp_path: Path) -> None:
     run("readonly", tmp_path)
+
+
+def test_on_a_read_only_disk_a_table_is_read_under_the_name_of_an_older_phsearch_and_renamed_later(
+    tmp_path: Path,
+) -> None:
+    run("former_name", tmp_path)

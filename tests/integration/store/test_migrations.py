@@ -15,7 +15,7 @@ import pytest
 from phsearch.adapters.store.arrow_rows import photos_to_arrow
 from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import StoreError
-from support.store.kit import IDENTITY, bytes_below, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ def test_killed_while_bringing_it_forward_nothing_is_lost(tmp_path: Path, last_w
         "import os, sys, pathlib\n"
         "from phsearch.adapters.store import lance, migrations, table_files\n"
         f"{last_words}\n"
-        "lance.LanceStore(pathlib.Path(sys.argv[1]), 'mini')\n"
+        "lance.LanceStore(folder=pathlib.Path(sys.argv[1]), name='mini')\n"
     )
     child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], timeout=60, check=False)
     assert child.returncode == -9
@@ -130,7 +130,7 @@ def to_version_99(rows: pa.Table) -> pa.Table:
     return rows.replace_schema_metadata({**rows.schema.metadata, b"phsearch.schema": b"99"})
 
 
-@pytest.mark.parametrize("name", ["photos_mini", "errors", "volumes"])
+@pytest.mark.parametrize("name", [PHOTOS, "errors", "volumes"])
 def test_an_index_of_which_any_table_is_newer_is_refused_and_not_touched(tmp_path: Path, name: str) -> None:
     write_version_1(tmp_path)
     opened(tmp_path).apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
@@ -141,7 +141,7 @@ def test_an_index_of_which_any_table_is_newer_is_refused_and_not_touched(tmp_pat
         older["errors"] = lambda rows: rows.drop_columns(["digest"]).cast(ERRORS_V1)
     for table, change in older.items():
         db.create_table(table, change(db.open_table(table).to_arrow()), mode="overwrite")
-    damaged: Any = newest_manifest(tmp_path, "volumes" if name != "volumes" else "photos_mini")
+    damaged: Any = newest_manifest(tmp_path, "volumes" if name != "volumes" else PHOTOS)
     damaged.write_bytes(b"")
     before = bytes_below(tmp_path)
     with pytest.raises(StoreError, match="newer phsearch") as caught:

@@ -10,7 +10,7 @@ import lancedb
 
 from phsearch.adapters.store import deleted_vectors, lance, table
 from phsearch.adapters.store.lance import LanceStore
-from support.store.kit import IDENTITY, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +116,6 @@ def test_tables_of_former_models_are_named_with_their_size(tmp_path: Path) -> No
     store = opened(tmp_path, IDENTITY)
     store.apply([(numbered(1), vector(1))])
     assert store.other_model_tables() == {}
-    other = LanceStore(tmp_path / "index", "ViT-B-32/openai")
-    assert list(other.other_model_tables()) == ["photos_mini"]
-    assert other.other_model_tables()["photos_mini"] > 1000
+    other = LanceStore(folder=tmp_path / "index", name="ViT-B-32", pretrained="openai")
+    assert list(other.other_model_tables()) == [PHOTOS]
+    assert other.other_model_tables()[PHOTOS] > 1000

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.adapters.store.lance import LanceStore
+from phsearch.adapters.store.table_names import table_name
 from phsearch.domain.types import TableStats
 from phsearch.errors import StoreError
 from phsearch.service.indexing.store_writer import StoreStats
 from phsearch.service.threads import SerialExecutor
-from support.store.kit import IDENTITY, bytes_below, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, bytes_below, failure, opened, photo, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +28,7 @@ def test_tables_tell_their_rows_fragments_versions_and_bytes_and_nothing_is_chan
     before = bytes_below(tmp_path)
     photos, errors = store.stats()
     assert bytes_below(tmp_path) == before
-    assert (photos.name, photos.rows, photos.fragments, photos.schema, photos.former) == ("photos_mini", 3, 3, 1, False)
+    assert (photos.name, photos.rows, photos.fragments, photos.schema, photos.former) == (PHOTOS, 3, 3, 1, False)
     assert photos.versions == 4, "the empty table is one, too"
     assert (errors.name, errors.rows, errors.schema) == ("errors", 1, 2)
     assert photos.bytes + errors.bytes == sum(map(len, before.values()))
@@ -35,12 +37,13 @@ def test_tables_tell_their_rows_fragments_versions_and_bytes_and_nothing_is_chan
 
 
 def test_the_tables_of_other_models_are_told_apart(tmp_path: Path) -> None:
-    former = LanceStore(tmp_path / "index", "ViT-B-32/openai")
-    former.create_or_check(IDENTITY)
+    identity = dataclasses.replace(IDENTITY, name="ViT-B-32", pretrained="openai")
+    former = LanceStore(folder=tmp_path / "index", name="ViT-B-32", pretrained="openai")
+    former.create_or_check(identity)
     former.apply([(photo("/r/a.jpg"), vector(1))])
     former.close()
     (other,) = opened(tmp_path).stats()
-    assert (other.name, other.former) == ("photos_vit_b_32_openai", True)
+    assert (other.name, other.former) == (table_name("photos", identity), True)
     assert other.bytes == sum(map(len, bytes_below(tmp_path).values()))
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.store import deleted_vectors, lance
-from phsearch.adapters.store.lance import LanceStore
+from phsearch.adapters.store import deleted_vectors
 from phsearch.adapters.store.table import Table
 from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import ModelMismatchError, StoreError
@@ -18,6 +17,8 @@ from support.store.kit import IDENTITY, content, opened, photo, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from phsearch.adapters.store.lance import LanceStore
 
 ODD_NAMES = ["/r/it's.jpg", "/r/new\nline.jpg", "/r/花.jpg", "/r/100%25.jpg", os.fsdecode(b"/r/latin\xe9 %41.jpg")]
 
@@ -117,14 +118,6 @@ def test_an_index_of_other_weights_is_refused_with_a_remedy(store: LanceStore, t
     assert "--rebuild" in caught.value.hint
 
 
-def test_each_model_has_its_own_table(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))])
-    other = LanceStore(tmp_path / "index", "ViT-B-32/openai")
-    other.create_or_check(dataclasses.replace(IDENTITY, name="ViT-B-32", pretrained="openai", dim=8))
-    assert other.load()[0] == []
-    assert list(content(opened(tmp_path))) == ["/r/a"]
-
-
 def test_rows_that_a_crash_left_twice_are_mended_when_they_are_loaded(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a", size=1, at=1.0), vector(1)), (photo("/r/b"), vector(2))])
     store._keys.clear()  # as after an addition whose outcome was never learned
@@ -151,19 +144,6 @@ def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_
     monkeypatch.setattr(Table, "add", add)
     store.apply([(photo("/r/a"), vector(1))])
     assert sum(len(photos) for photos, _ in opened(tmp_path).rows()) == 1
-
-
-def test_a_discarded_index_is_gone_and_can_be_made_again(store: LanceStore, tmp_path: Path) -> None:
-    store.apply([(photo("/r/a"), vector(1))])
-    lance.discard(tmp_path / "index")
-    lance.discard(tmp_path / "index")
-    assert opened(tmp_path).load()[0] == []
-
-
-def test_discarding_works_whatever_lies_there(tmp_path: Path) -> None:
-    (tmp_path / "index").write_text("not a folder")
-    lance.discard(tmp_path / "index")
-    assert not (tmp_path / "index").exists()
 
 
 def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: LanceStore, tmp_path: Path) -> None:

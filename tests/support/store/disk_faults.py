@@ -1,6 +1,6 @@
 """What the tests of a full and of a read-only disk do, each in a process with a small file system of its own.
 
-unshare --mount python -m support.store.disk_faults full|edges|readonly MOUNTPOINT
+unshare --mount python -m support.store.disk_faults full|edges|readonly|former_name MOUNTPOINT
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.adapters.store import table
+from phsearch.adapters.store.table_names import table_name
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
 from support.store.kit import IDENTITY, content, failure, opened, photo, vector
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 DIM = 512
 WIDE = dataclasses.replace(IDENTITY, dim=DIM)
+PHOTOS = table_name("photos", WIDE)
 
 
 def mount(place: Path, options: str) -> None:
@@ -93,7 +95,7 @@ def optimize_all(store: LanceStore) -> None:
 
 
 def data_files(place: Path) -> int:
-    return len(list((place / "index" / "photos_mini.lance" / "data").iterdir()))
+    return len(list((place / "index" / f"{PHOTOS}.lance" / "data").iterdir()))
 
 
 def edges(place: Path) -> None:
@@ -141,7 +143,7 @@ def readonly(place: Path) -> None:
     store.apply(batch(1))
     store.apply(failures=[failure("/r/bad")])
     store.apply_volumes([Volume("/r", "/r", "x", 1.0)], [])
-    (place / "index" / "photos_mini.lance" / "data" / ".tmpKilled").write_bytes(b"x")
+    (place / "index" / f"{PHOTOS}.lance" / "data" / ".tmpKilled").write_bytes(b"x")
     remount(place, "ro")
     for reader in (store, opened(place, WIDE)):
         assert content(reader) == as_content(batch(1))
@@ -166,6 +168,22 @@ def readonly(place: Path) -> None:
     expected = as_content(batch(1) + batch(2))
     del expected["/r/1-1"]
     assert content(opened(place)) == expected
+
+
+def former_name(place: Path) -> None:
+    """Open an index of an older phsearch, whose table cannot get its new name yet."""
+    mount(place, "size=8m")
+    opened(place, WIDE).apply(batch(1))
+    index = place / "index"
+    (index / f"{PHOTOS}.lance").rename(index / "photos_mini.lance")
+    remount(place, "ro")
+    store = opened(place, WIDE)
+    assert content(store) == as_content(batch(1))
+    assert store.other_model_tables() == {}
+    remount(place, "rw")
+    store.apply(batch(2))
+    assert content(opened(place)) == as_content(batch(1) + batch(2))
+    assert [each.name for each in index.iterdir()] == [f"{PHOTOS}.lance"]
 
 
 if __name__ == "__main__":

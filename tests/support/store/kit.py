@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters.store.lance import LanceStore
+from phsearch.adapters.store.table_names import table_name
 from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
 
 IDENTITY = ModelIdentity("mini", "", "abc", "{}", 4)
+PHOTOS = table_name("photos", IDENTITY)
 INFO = PhotoInfo(640, 480, "JPEG", "2023-06-01T12:30:05.25+02:00", "Pixel 8", "wide", 48.85, 2.35)
 
 Content = dict[str, tuple[Photo, list[float]]]
@@ -45,7 +47,7 @@ def vector(number: int, dim: int = 4) -> Vectors:
 
 def opened(state: Path, identity: ModelIdentity | None = None) -> LanceStore:
     """Open the index below `state`; with an `identity` its table is made, too."""
-    store = LanceStore(state / "index", "mini")
+    store = LanceStore(folder=state / "index", name="mini")
     if identity is not None:
         store.create_or_check(identity)
     return store

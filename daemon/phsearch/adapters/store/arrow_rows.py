@@ -92,9 +92,23 @@ def photos_schema(identity: ModelIdentity) -> pa.Schema:
 
 def identity_of(schema: pa.Schema) -> ModelIdentity | None:
     """Return the identity of the model that a table was made for; None where the table is not ours."""
+    return _parsed_identity((schema.metadata or {}).get(_IDENTITY, b"").decode("ascii", "replace"))
+
+
+def identity_in_manifest(manifest: bytes) -> ModelIdentity | None:
+    """Return what `identity_of` would return for the table version of this file, which may be cut short.
+
+    LanceDB writes the schema's metadata as they are, one after the other.
+    """
+    start = manifest.find(b'{"name"', manifest.find(_IDENTITY))
+    return _parsed_identity(manifest[start:].decode("latin-1"))
+
+
+def _parsed_identity(text: str) -> ModelIdentity | None:
+    """Return the identity at the beginning of `text`."""
     try:
-        return ModelIdentity(**json.loads((schema.metadata or {})[_IDENTITY]))
-    except (KeyError, TypeError, ValueError):
+        return ModelIdentity(**json.JSONDecoder().raw_decode(text)[0])
+    except (TypeError, ValueError):
         return None
 
 

@@ -8,11 +8,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from phsearch.errors import PhsearchError, StoreError
+from phsearch.errors import ModelMismatchError, PhsearchError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from phsearch.domain.types import ModelIdentity
 
 REBUILD = "`phsearchd --rebuild` makes it anew from your photos"
 
@@ -51,6 +53,26 @@ def newer(folder: Path) -> StoreError:
     return StoreError(
         f"the index in {folder} was written by a newer phsearch",
         "install that version again, or choose another --state-dir",
+    )
+
+
+def other_model(table: str, stored: ModelIdentity | None, loaded: ModelIdentity) -> ModelMismatchError:
+    """Return the error for a table whose vectors cannot be compared with those of the model that is loaded."""
+    if stored is None:
+        reason = f"the table {table} of the index does not say which model made it"
+    else:
+        what = "other weights" if stored.weights != loaded.weights else "another preparation of photos"
+        reason = f'the table {table} of the index is for {what} of "{loaded.name}" than are loaded now'
+    return ModelMismatchError(
+        reason, "put the former weights back, or start once with `phsearchd --rebuild` to embed every photo anew"
+    )
+
+
+def unexpected_model(name: str) -> ModelMismatchError:
+    """Return the error for a model that has another identity when it is loaded than was expected before."""
+    return ModelMismatchError(
+        f'the weights of "{name}" that are loaded are not those that were expected',
+        "start phsearchd again; if that does not help, install the model again",
     )
 
 

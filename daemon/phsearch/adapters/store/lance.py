@@ -1,4 +1,4 @@
-"""The durable index in LanceDB: one folder, one table of photos for each model, one of failures, one of volumes.
+"""The durable index in LanceDB: in one folder a table of photos for each identity of a model, failures, and volumes.
 
 It follows from measurements of LanceDB. There must be exactly one writer, because two make duplicates without an error.
 Every write is a fragment and a version, so writes are few and large, and old versions are dropped within minutes.
@@ -7,20 +7,18 @@ Merging costs more than adding, so rows that are known to be new are added. `tab
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import logging
-import re
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phsearch.adapters.store import arrow_rows
 from phsearch.adapters.store.deleted_vectors import DeletedVectors
+from phsearch.adapters.store.errors import other_model, unexpected_model
+from phsearch.adapters.store.model_tables import choose_names, find_tables, former_tables
 from phsearch.adapters.store.table import Table
-from phsearch.adapters.store.table_files import size
-from phsearch.domain.types import TableStats
-from phsearch.errors import ModelMismatchError, StoreError
+from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -28,29 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, Vectors, Volume
-
-_SUFFIX = ".lance"
-_OF_A_MODEL = ("photos_", "retired_")
-
-
-def table_stats(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
-    """Return the stats of the tables in use, then those of other models' photos. Raises StoreError."""
-    tables = list(tables)
-    return [table.stats() for table in tables if table.exists] + other_model_tables(folder, tables)
-
-
-def other_model_tables(folder: Path, tables: Iterable[Table]) -> list[TableStats]:
-    """Return the stats of other models' photos, which nothing removes."""
-    own = {table.folder for table in tables}
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        for entry in sorted(folder.iterdir()):
-            name = entry.name.removesuffix(_SUFFIX)
-            if name != entry.name and name.startswith(_OF_A_MODEL) and entry not in own:
-                found.append(TableStats(name, size(entry), former=True))
-    return found
-
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, TableStats, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -60,35 +36,31 @@ _INDEXED_ROWS = 5_000
 
 
 class LanceStore:
-    """The `Store` of a state directory, for one model, for example "mini" or "ViT-B-32/openai"."""
+    """The `Store` of a state directory, for one model.
 
-    def __init__(self, folder: Path, model: str) -> None:
-        name = "photos_" + re.sub(r"[^A-Za-z0-9]+", "_", model).strip("_").lower()
+    `expected` is the identity that the model will have when it is loaded, where that is known before. Then no table of
+    another identity is used, and a new one begins where there is none. Otherwise it is the table written last with
+    this name and these weights.
+    """
+
+    def __init__(self, *, folder: Path, name: str, pretrained: str = "", expected: ModelIdentity | None = None) -> None:
         self._folder = folder
+        self._model = (name, pretrained)
+        self._expected = expected
         self._keys: set[str] = set()
         self._failed: set[str] = set()
         self._writes = 0
-        self._photos = Table(folder=folder, name=name, kind="photos")
+        self._photos = Table(folder=folder, kind="photos")
         self._failures = Table(
             folder=folder, name="errors", kind="errors", loss="photos that failed before are tried once more"
         )
         self._volumes = Table(
             folder=folder, name="volumes", kind="volumes", loss="which disk each root lies on is learned again"
         )
-        deleted = Table(
-            folder=folder,
-            name=name.replace("photos", "retired", 1),
-            kind="photos",
-            loss="photos that come back are embedded again",
-        )
-        self.deleted_vectors = DeletedVectors(deleted)
-        self._tables = (self._photos, self._failures, self._volumes, deleted)
-        # All are checked before any is changed: an index of a newer phsearch is left as it is.
-        for table in self._tables:
-            table.refuse_newer()
-        for table in self._tables:
-            table.open()
-        self.deleted_vectors.load_digests()
+        self._deleted = Table(folder=folder, kind="photos", loss="photos that come back are embedded again")
+        self.deleted_vectors = DeletedVectors(self._deleted)
+        self._tables = (self._photos, self._failures, self._volumes, self._deleted)
+        self._open(self._tables, expected)
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Return all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
@@ -106,13 +78,33 @@ class LanceStore:
 
     def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model, or check that it was made for it. Raises ModelMismatchError."""
+        name, pretrained = self._model
+        if identity != (self._expected or dataclasses.replace(identity, name=name, pretrained=pretrained)):
+            raise unexpected_model(name)
         if not self._photos.exists:
+            self._open((self._photos, self._deleted), identity)
+            self._log_former(identity)
             self._photos.create(arrow_rows.photos_schema(identity))
-        elif arrow_rows.identity_of(self._photos.schema) != identity:
-            raise ModelMismatchError(
-                f'the index was made with other weights of "{identity.name}" than are loaded now',
-                "put the former weights back, or start once with `phsearchd --rebuild` to embed every photo anew",
-            )
+        stored = arrow_rows.identity_of(self._photos.schema)
+        if stored != identity:
+            raise other_model(self._photos.name, stored, identity)
+
+    def _open(self, tables: Sequence[Table], expected: ModelIdentity | None) -> None:
+        """Open these tables; those of an older phsearch get the name that they should have. Raises StoreError."""
+        names = choose_names(self._folder, *self._model, expected)
+        of_model = ((self._photos, *names["photos"]), (self._deleted, *names["retired"]))
+        for table, present, _ in of_model:
+            table.use_name(present)
+        # All are checked before any is changed: an index of a newer phsearch is left as it is.
+        for table in tables:
+            table.refuse_newer()
+        # Each is found by its identity, so it does not matter if we are killed in between.
+        for table, present, wanted in of_model:
+            if present != wanted:
+                table.rename(wanted)
+        for table in tables:
+            table.open()
+        self.deleted_vectors.load_digests()
 
     def apply(
         self,
@@ -190,8 +182,8 @@ class LanceStore:
             yield arrow_rows.photos_from_arrow(batch)
 
     def stats(self) -> list[TableStats]:
-        """Return what the tables hold and take on disk, those of former models, too. Raises StoreError."""
-        return table_stats(self._folder, self._tables)
+        """Return what the tables hold and take on disk, then what those of former models take. Raises StoreError."""
+        return [table.stats() for table in self._tables if table.exists] + self._former_tables()
 
     def optimize(self) -> float | None:
         """Compact, and drop what is old; return the seconds until more can be dropped, None where all is done."""
@@ -206,7 +198,7 @@ class LanceStore:
 
     def other_model_tables(self) -> dict[str, int]:
         """Return the tables of models that were used before, with their bytes; nothing removes them."""
-        return {each.name: each.bytes for each in other_model_tables(self._folder, self._tables)}
+        return {each.name: each.bytes for each in self._former_tables()}
 
     def close(self) -> None:
         """Close the files."""
@@ -217,6 +209,18 @@ class LanceStore:
     def needs_optimize(self) -> bool:
         """Whether there were enough writes for `optimize` to be worth its time."""
         return self._writes >= _WRITES_BEFORE_OPTIMIZE
+
+    def _log_former(self, identity: ModelIdentity) -> None:
+        former = [f"{table.name}.lance" for table in find_tables(self._folder) if table.is_former(identity)]
+        if former:
+            log.info(
+                'the vectors of "%s" have changed: every photo is embedded anew once, and %s stays as it is',
+                identity.name,
+                ", ".join(former),
+            )
+
+    def _former_tables(self) -> list[TableStats]:
+        return former_tables(self._folder, {table.folder for table in self._tables})
 
     def _upsert(self, table: Table, changed: pa.Table, gone: Sequence[str]) -> None:
         if not changed.num_rows and not gone:
@@ -240,14 +244,3 @@ class LanceStore:
                 self._photos.delete_rows(lambda table: arrow_rows.stale(arrow_rows.photos_from_arrow(table)[0]))
         except StoreError as error:
             log.warning("rows that are there twice stay for now: %s", error.sentence())
-
-
-def discard(folder: Path) -> None:
-    """Delete a whole index, so that the next start builds a new one. Raises StoreError."""
-    try:
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot remove the index in {folder}: {error.strerror}", "remove it by hand") from error

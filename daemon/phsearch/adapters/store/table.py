@@ -46,16 +46,36 @@ _T = TypeVar("_T")
 class Table:
     """A table that need not exist yet. `kind` is the name of its schema in `migrations`.
 
-    `loss` says what it costs to lose all of it. A damaged table without `loss` raises StoreError instead.
+    Without a `name` it needs one before it is created. `loss` says what it costs to lose all of it. A damaged table
+    without `loss` raises StoreError instead.
     """
 
-    def __init__(self, *, folder: Path, name: str, kind: str, loss: str = "") -> None:
+    def __init__(self, *, folder: Path, kind: str, name: str = "", loss: str = "") -> None:
         self._folder = folder
-        self._name = name
         self._kind = kind
         self._loss = loss
-        self._files = TableFiles(folder / f"{name}.lance")
         self._table: Any = None
+        self.use_name(name)
+
+    def use_name(self, name: str) -> None:
+        """Be the table of this name from now on. It has to be opened, and nothing on the disk is changed."""
+        self._name = name
+        self._files = TableFiles(self._folder / f"{name}.lance")
+        self._table = None
+
+    def rename(self, name: str) -> None:
+        """Rename its files, and be that table. Where the disk does not let it, the name stays."""
+        try:
+            self._files.folder.rename(self._folder / f"{name}.lance")
+        except OSError as error:
+            log.warning("%s cannot be renamed to %s.lance: %s", self._files.folder, name, error.strerror)
+        else:
+            self.use_name(name)
+
+    @property
+    def name(self) -> str:
+        """The name, "" where it has none yet."""
+        return self._name
 
     @property
     def folder(self) -> Path:

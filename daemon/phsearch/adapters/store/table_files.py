@@ -28,7 +28,7 @@ _LEFTOVER = re.compile(rf"\.tmp.*|.*#\d+|.*{re.escape(_HIDDEN)}")
 
 
 class TableFiles:
-    """The folder of one table, for example index/photos_mini.lance."""
+    """The folder of one table, for example index/photos_mini_0a1b2c3d.lance."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
