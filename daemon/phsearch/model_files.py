@@ -6,6 +6,7 @@ files; for any other model they are exported once, see `adapters.clip.export`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -90,6 +91,14 @@ def read_manifest(folder: Path) -> ModelManifest:
         raise GraphError(f"they cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise GraphError("their manifest is damaged") from error
+
+
+def bundled_identity(name: str) -> ModelIdentity | None:
+    """Return the identity of a bundled model before it is loaded, None for any other or where it is damaged."""
+    folder = BUNDLED.get(name)
+    with contextlib.suppress(GraphError):
+        return read_manifest(folder).info.identity if folder is not None else None
+    return None
 
 
 def check_exported(folder: Path) -> ModelManifest:

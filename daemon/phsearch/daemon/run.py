@@ -22,6 +22,7 @@ from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
 from phsearch.daemon.worker_commands import WorkerCommands
 from phsearch.errors import StoreError
+from phsearch.model_files import bundled_identity
 from phsearch.service.liveness import Heartbeat
 from phsearch.service.rpc.listener import bound_socket
 
@@ -61,7 +62,12 @@ def run(
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
-    store = LanceStore(folder=paths.state.index, name=config.model.name, pretrained=config.model.pretrained)
+    store = LanceStore(
+        folder=paths.state.index,
+        name=config.model.name,
+        pretrained=config.model.pretrained,
+        expected=None if worker else bundled_identity(config.model.name),
+    )
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:

@@ -10,7 +10,7 @@ from phsearch.worker.report import enter_sandbox_and_report
 
 if TYPE_CHECKING:
     from phsearch.domain.ports import TextTower
-from phsearch.service.workers.frames import WorkerChannel
+    from phsearch.service.workers.frames import WorkerChannel
 
 
 def serve(channel: WorkerChannel, tower: TextTower) -> None:

@@ -37,13 +37,13 @@ from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.types import ModelIdentity
 from support.photos import photo
 import numpy as np
-store = LanceStore(Path(sys.argv[1]), "mini")
+store = LanceStore(folder=Path(sys.argv[1]), name="mini")
 store.create_or_check(ModelIdentity("mini", "", "weights", "", 4))
 store.apply([(photo("/p/a.jpg"), np.ones(4, np.float32))])
 store.optimize()
 store.stats()
 store.close()
-print(len(LanceStore(Path(sys.argv[1]), "mini").load()[0]), "lance_namespace_urllib3_client" in sys.modules)
+print(len(LanceStore(folder=Path(sys.argv[1]), name="mini").load()[0]), "lance_namespace_urllib3_client" in sys.modules)
 """
 
 
