@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import GraphError
@@ -18,8 +19,6 @@ sys.modules["openvino.tools"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402 - after its telemetry is kept out
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from phsearch.domain.types import RuntimePlan
 
 VERSION = f"OpenVINO {importlib.metadata.version('openvino')}"
@@ -49,10 +48,19 @@ def compile_graph(graph: bytes, weights: Path, plan: RuntimePlan, *, threads: in
         if plan.cache:
             # A full disk, or a cache that may not be written: without it a start only takes longer.
             with contextlib.suppress(RuntimeError):
-                return core.compile_model(model, target, settings | {"CACHE_DIR": plan.cache})
+                compiled = core.compile_model(model, target, settings | {"CACHE_DIR": plan.cache})
+                _make_private(Path(plan.cache))
+                return compiled
         return core.compile_model(model, target, settings)
     except (RuntimeError, OSError) as error:
         raise GraphError(reason(error)) from error
+
+
+def _make_private(cache: Path) -> None:
+    """Take away the rights that OpenVINO gives to the group, whatever the umask is."""
+    with contextlib.suppress(OSError):
+        for blob in cache.iterdir():
+            blob.chmod(0o600)
 
 
 def reason(error: BaseException) -> str:
