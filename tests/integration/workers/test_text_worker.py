@@ -46,8 +46,8 @@ while (frame := channel.receive_message()) is not None:
     texts = frame[0]["texts"]
     with (folder / "passes").open("a") as file:
         file.write(json.dumps(texts) + "\\n")
-    if "crash" in texts:
-        os.kill(os.getpid(), signal.SIGSEGV)
+    if texts[0].startswith("SIG"):
+        os.kill(os.getpid(), signal.Signals[texts[0]])
     channel.send_message({"op": "embedded"}, bytes(16 * len(texts)))
 """
 WAITS_FOR_A_FILE = "while life > 1 and not (folder / 'go').exists(): time.sleep(0.01)\n"
@@ -267,25 +267,28 @@ def test_a_worker_killed_in_its_rest_is_replaced_before_the_next_query(tmp_path:
     stage.play(scenario)
 
 
-def test_a_crash_fails_the_queries_in_hand_and_those_behind_them_wait_for_the_next_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "cause"), [("SIGSEGV", "crash"), ("SIGKILL", "killed")])
+def test_its_end_fails_the_queries_in_hand_and_those_behind_them_wait_for_the_next_worker(
+    tmp_path: Path, end: str, cause: str
+) -> None:
     stage = Stage(tmp_path)
 
     async def scenario() -> None:
         await stage.ready()
-        in_hand = asyncio.ensure_future(stage.ask("crash"))
+        in_hand = asyncio.ensure_future(stage.ask(end))
         await until(lambda: stage.worker.activity is not None or in_hand.done(), "it has the query")
         behind = asyncio.ensure_future(stage.ask("red"))
         with pytest.raises(NotReadyError, match="the text model is restarting"):
             await in_hand
         await behind
-        assert stage.worker.worker_stats.exits == {"crash": 1}
-        assert stage.worker.worker_stats.last_exit == "killed (SIGSEGV)"
-        assert stage.passes() == [["crash"], ["red"]]
+        assert stage.worker.worker_stats.exits == {cause: 1}
+        assert stage.worker.worker_stats.last_exit == f"killed ({end})"
+        assert stage.passes() == [[end], ["red"]]
 
     stage.play(scenario)
 
 
-def test_what_is_wrong_with_the_model_is_told_to_who_waits_and_at_once_to_who_comes_later(
+def test_a_problem_of_the_model_is_the_answer_to_queries_that_wait_and_at_once_to_later_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.5)
