@@ -130,6 +130,9 @@ def test_it_starts_at_once_leaves_after_a_rest_and_the_next_query_starts_it(tmp_
             assert len(stage.pids()) == start
             assert stage.model.status()["state"] == "ready"
             await stage.ask()
+        await stage.rested()
+        await asyncio.sleep(1)
+        assert len(stage.pids()) == 4, "without a query none is started"
         assert not stage.worker.worker_stats.exits, "a rest is no failure"
 
     stage.play(scenario)
