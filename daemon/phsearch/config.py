@@ -100,6 +100,17 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryConfig:
+    """How the words of queries are embedded."""
+
+    keep_alive_seconds: float = 300.0
+
+    def check(self) -> None:
+        """Raise ConfigError for values out of range."""
+        _within("query.keep_alive_seconds", self.keep_alive_seconds, 0, 60 * 60 * 24 * 365)
+
+
+@dataclass(frozen=True, slots=True)
 class CourtesyConfig:
     """When indexing is throttled. Searching never is."""
 
@@ -149,6 +160,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)
     courtesy: CourtesyConfig = field(default_factory=CourtesyConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
     log: LogConfig = field(default_factory=LogConfig)

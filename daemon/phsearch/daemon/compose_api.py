@@ -72,6 +72,7 @@ def live_settings(
     config: Config,
     removed: RemovedRoots,
     image_worker: ImageWorker,
+    text_worker: TextWorker,
     throttle: IndexingThrottle,
     command: Callable[[Config], WorkerCommand],
     on_demand: Mapping[str, OnDemandWorker],
@@ -96,6 +97,7 @@ def live_settings(
     return {
         "watch": watch,
         "index": lambda section: reconfigure_workers(index=section),
+        "query": lambda section: text_worker.reconfigure(section.keep_alive_seconds),
         "courtesy": throttle.reconfigure,
         "log": lambda section: logs.set_level(section.level),
     }
@@ -128,7 +130,11 @@ def build_api(
 ) -> ApiParts:
     """Return the parts, put together. Nothing runs yet."""
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
-    text_worker = TextWorker(command=commands.text_worker(settings.config), model=parts.model)
+    text_worker = TextWorker(
+        command=commands.text_worker(settings.config),
+        model=parts.model,
+        keep_alive=settings.config.query.keep_alive_seconds,
+    )
     on_demand = _on_demand_workers(settings.config, commands)
     image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
     query_durations = Histogram(QUERY_SECONDS)
@@ -151,6 +157,7 @@ def build_api(
             config=settings.config,
             removed=parts.removed,
             image_worker=parts.image_worker,
+            text_worker=text_worker,
             throttle=throttle,
             command=parts.worker_command,
             on_demand=on_demand,

@@ -255,11 +255,12 @@ def test_the_index_worker_has_the_lowest_priority_also_beside_other_sessions_and
     begun(daemon)
     nices = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.workers())
     assert nices == [os.getpriority(os.PRIO_PROCESS, daemon.pid), 19]
-    index = next(pid for pid in daemon.workers() if os.getpriority(os.PRIO_PROCESS, pid) == 19)
+    query, index = sorted(daemon.workers(), key=lambda pid: os.getpriority(os.PRIO_PROCESS, pid))
     group = Path(f"/proc/{index}/autogroup")
     if group.exists():  # CONFIG_SCHED_AUTOGROUP
         assert group.read_text().endswith("nice 10\n")
     assert os.getsid(index) != os.getsid(daemon.pid)
+    assert os.getsid(query) == os.getsid(daemon.pid)
 
 
 def test_a_saved_pause_that_makes_no_sense_is_none(tmp_path: Path, machine: Machine) -> None:

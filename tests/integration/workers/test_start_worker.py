@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.workers import process, supervision
-from phsearch.service.workers.limits import StalledError, wait_while_active
-from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+from phsearch.service.workers.limits import StalledError
+from phsearch.service.workers.process import WorkerCommand, WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
 
 if TYPE_CHECKING:
@@ -146,22 +146,24 @@ def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_i
     asyncio.run(scenario())
 
 
-def test_an_answer_times_out_although_the_process_works() -> None:
+def test_an_answer_times_out_although_the_process_works(tmp_path: Path) -> None:
     async def scenario() -> None:
-        busy = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+        worker = await WorkerProcess.start_process(command(tmp_path, READY + "while True: pass"))
         try:
             with pytest.raises(StalledError, match="it has not answered for 2 s"):
-                await wait_while_active(asyncio.sleep(600), pid=busy.pid, idle_seconds=60, timeout=2)
+                await worker.request_watched({"op": "embed"}, idle_seconds=60, timeout=2)
         finally:
-            busy.kill()
-            await busy.wait()
+            await worker.kill()
 
     asyncio.run(scenario())
 
 
-def test_an_error_of_the_answer_is_raised_unchanged() -> None:
-    async def fails() -> None:
-        raise EOFError("gone")
+def test_the_end_of_a_worker_ends_the_wait_for_its_answer_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker = await WorkerProcess.start_process(command(tmp_path, READY + "channel.receive_message()"))
+        async with asyncio.timeout(20):
+            with pytest.raises(WorkerDiedError):
+                await worker.request_watched({"op": "embed"}, idle_seconds=600)
+        await worker.stop()
 
-    with pytest.raises(EOFError, match="gone"):
-        asyncio.run(wait_while_active(fails(), pid=os.getpid(), idle_seconds=5))
+    asyncio.run(scenario())

@@ -78,6 +78,11 @@ def test_every_unit_is_recognised_as_ours() -> None:
     assert not units.is_ours("[Service]\nExecStart=phsearch\n")
 
 
+def test_the_unit_sets_no_priority_that_the_query_worker_would_inherit() -> None:
+    keys = {line.partition("=")[0] for line in files.text("systemd/phsearch.service").splitlines()}
+    assert not keys & {"Nice", "CPUSchedulingPolicy", "IOSchedulingClass", "IOSchedulingPriority"}
+
+
 def test_every_setting_of_a_unit_says_why() -> None:
     for file in (path for path in SYSTEMD.rglob("*") if path.is_file()):
         before = ""

@@ -9,18 +9,17 @@ All times are those of a `RunningClock`, so that a daemon that was stopped does 
 
 from __future__ import annotations
 
-import asyncio
-import math
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing import worker_exit
-from phsearch.timing import RunningClock, StallTimer
+from phsearch.timing import RunningClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from phsearch.domain.indexing.batching import Batcher
     from phsearch.domain.indexing.worker_exit import WorkerExit
@@ -82,12 +81,12 @@ class MemoryLimit:
         return worker_exit.memory_exceeded(self._max_bytes) if exceeded else None
 
 
-_T = TypeVar("_T")
-
 CHECK_SECONDS = 0.1
 """The time between two checks. A process that eats memory takes a gigabyte in half a second."""
 
-_LONGEST_STEP = 1.0
+LONGEST_STEP = 1.0
+"""The most that a check counts, whatever the time since the last one."""
+
 _MAJFLT, _UTIME, _STIME = 9, 11, 12  # of /proc/PID/stat, counted from the field behind the name
 
 
@@ -103,37 +102,6 @@ class MemoryExceededError(Exception):
         self.exit = exit_
 
 
-async def wait_while_active(
-    answer: Coroutine[Any, Any, _T],
-    *,
-    pid: int,
-    idle_seconds: float,
-    timeout: float = math.inf,  # noqa: ASYNC109 - not by the wall clock
-    memory: MemoryLimit | None = None,
-) -> _T:
-    """Return what `answer` returns, for as long as process `pid` works on it.
-
-    Raises StalledError when the process has done nothing for `idle_seconds`, or has not answered within `timeout`.
-    Raises MemoryExceededError when it takes more than `memory`.
-    """
-    task = asyncio.ensure_future(answer)
-    clock, activity = RunningClock(longest_step=_LONGEST_STEP), StallTimer()
-    try:
-        while not (await asyncio.wait({task}, timeout=CHECK_SECONDS))[0]:
-            now = clock.now
-            if memory is not None and (exit_ := memory.violation()) is not None:
-                raise MemoryExceededError(exit_)
-            if activity.seconds_unchanged(cpu_and_faults(pid), now) >= idle_seconds:
-                raise StalledError(f"it has done nothing for {idle_seconds:g} s")
-            if now >= timeout:
-                raise StalledError(f"it has not answered for {timeout:g} s")
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-
-
 def cpu_and_faults(pid: int) -> tuple[int, int, int] | None:
     """Return the page faults served from disk, and user and system time in ticks; None without the process."""
     try:
@@ -142,6 +110,12 @@ def cpu_and_faults(pid: int) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return int(fields[_MAJFLT]), int(fields[_UTIME]), int(fields[_STIME])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken, in seconds; 0 without the process."""
+    _, user, system = cpu_and_faults(pid) or (0, 0, 0)
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 class LimitMonitor:
@@ -153,7 +127,7 @@ class LimitMonitor:
         self._limits = limits
         self._memory = MemoryLimit(pid, limits)
         self._batcher = batcher
-        self._clock = RunningClock(longest_step=_LONGEST_STEP, clock=clock)
+        self._clock = RunningClock(longest_step=LONGEST_STEP, clock=clock)
         self._last_message = 0.0
         self.overdue: list[str] = []
         """The photos that the last violation is about, where they are known."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.workers.limits import MemoryExceededError, MemoryLimit, StalledError, wait_while_active
+from phsearch.service.workers.limits import MemoryExceededError, MemoryLimit, StalledError
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import WorkerStats
 
@@ -108,9 +108,9 @@ class OnDemandWorker:
 
     async def _answer(self, worker: WorkerProcess, header: dict[str, Any], payload: bytes | bytearray) -> Frame:
         try:
-            answer, data = await wait_while_active(
-                worker.request(header, payload),
-                pid=worker.pid,
+            answer, data = await worker.request_watched(
+                header,
+                payload,
                 idle_seconds=_STALL_SECONDS,
                 timeout=self._limits.photo_seconds,
                 memory=self._memory,

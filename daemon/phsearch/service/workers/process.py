@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -19,11 +20,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from phsearch.domain.types import DeviceChoice, ModelIdentity, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.service.workers import frames
-from phsearch.service.workers.limits import StalledError, wait_while_active
+from phsearch.service.workers.limits import (
+    CHECK_SECONDS,
+    LONGEST_STEP,
+    MemoryExceededError,
+    StalledError,
+    cpu_and_faults,
+)
 from phsearch.service.workers.log_reader import StderrLogger
+from phsearch.timing import RunningClock, StallTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from phsearch.service.workers.limits import MemoryLimit
 
 log = logging.getLogger("phsearch.worker")
 
@@ -221,7 +231,7 @@ class WorkerProcess:
     async def request_first(self, setup: dict[str, Any]) -> dict[str, Any]:
         """Send the set-up and return the first answer. Raises as start_process; then the process has ended."""
         try:
-            header, _ = await wait_while_active(self.request(setup), pid=self.pid, idle_seconds=_STALL_SECONDS)
+            header, _ = await self.request_watched(setup, idle_seconds=_STALL_SECONDS)
         except WorkerDiedError:
             status = await self.wait()
             await self.kill()
@@ -258,8 +268,38 @@ class WorkerProcess:
             self.kill_nowait()  # the start of the next frame is unknown
             raise WorkerDiedError from None
 
-    async def request(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> frames.Frame:
-        """Send one frame, wait for the next frame and return it. Raises WorkerDiedError."""
+    async def request_watched(
+        self,
+        header: dict[str, Any],
+        payload: bytes | bytearray = b"",
+        *,
+        idle_seconds: float,
+        timeout: float = math.inf,  # noqa: ASYNC109 - not by the wall clock
+        memory: MemoryLimit | None = None,
+    ) -> frames.Frame:
+        """Send one frame, wait for the next one for as long as the process works on it, and return that.
+
+        Raises WorkerDiedError when the process ends, StalledError when it has done nothing for `idle_seconds` or has
+        not answered within `timeout`, MemoryExceededError when it takes more than `memory`.
+        """
+        answer = asyncio.ensure_future(self._exchange(header, payload))
+        clock, activity = RunningClock(longest_step=LONGEST_STEP), StallTimer()
+        try:
+            while not (await asyncio.wait({answer}, timeout=CHECK_SECONDS))[0]:
+                now = clock.now
+                if memory is not None and (exit_ := memory.violation()) is not None:
+                    raise MemoryExceededError(exit_)
+                if activity.seconds_unchanged(cpu_and_faults(self.pid), now) >= idle_seconds:
+                    raise StalledError(f"it has done nothing for {idle_seconds:g} s")
+                if now >= timeout:
+                    raise StalledError(f"it has not answered for {timeout:g} s")
+            return answer.result()
+        finally:
+            if not answer.done():
+                answer.cancel()
+                await asyncio.wait({answer})
+
+    async def _exchange(self, header: dict[str, Any], payload: bytes | bytearray) -> frames.Frame:
         await self.send_message(header, payload)
         return await self.receive_message()
 

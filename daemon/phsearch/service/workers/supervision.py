@@ -72,8 +72,12 @@ class Backoff:
         return min(_RETRY_FIRST * 2.0 ** min(self.times - 1, 10), most)
 
 
-async def start_worker(command: WorkerCommand, model: ModelState, *, image: bool) -> WorkerProcess:
+async def start_worker(
+    command: WorkerCommand, model: ModelState, *, image: bool, on_failure: Callable[[], None] = lambda: None
+) -> WorkerProcess:
     """Start a worker and return it; try again, after longer and longer delays, while its model is not available.
+
+    `on_failure` is called after each attempt that failed, when `model` has the problem if it is one of the model.
 
     Weights may still come (the network returns, a disk is mounted). But an index made with other weights does not
     change by itself: then this waits until it is cancelled, and `model` has the reason.
@@ -94,19 +98,18 @@ async def start_worker(command: WorkerCommand, model: ModelState, *, image: bool
             if killed and backoff.times < _KILLS_TO_REPORT:
                 log.warning("the %s worker was killed while it loaded the model; starting another", command.name)
             else:
-                await _report(error if isinstance(error, PhsearchError) else _unexplained(command, error), model)
-            await asyncio.sleep(delay)
+                _report(error if isinstance(error, PhsearchError) else _unexplained(command, error), model)
+            on_failure()
+            await (asyncio.Event().wait() if isinstance(error, ModelMismatchError) else asyncio.sleep(delay))
         else:
             log.info("%s worker ready (%s, %s)", command.name, worker.info.device, worker.info.precision)
             return worker
 
 
-async def _report(problem: PhsearchError, model: ModelState) -> None:
+def _report(problem: PhsearchError, model: ModelState) -> None:
     if str(problem) != str(model.problem) or isinstance(problem, ModelMismatchError):
         log.error("%s", problem.sentence())
     model.failed(problem)
-    if isinstance(problem, ModelMismatchError):
-        await asyncio.Event().wait()
 
 
 def _unexplained(command: WorkerCommand, error: Exception) -> ModelUnavailableError:
