@@ -60,7 +60,7 @@ class Stage:
     def __init__(self, folder: Path, loading: str = "", keep_alive: float = 600) -> None:
         self.folder = folder
         self._executor = SerialExecutor("store")
-        self._store = LanceStore(folder / "index", "mini")
+        self._store = LanceStore(folder=folder / "index", name="mini")
         self.model = ModelState(name="mini", pretrained="", store=self._store, executor=self._executor)
         program = (sys.executable, "-c", BEGINS + loading + SERVES)
         command = WorkerCommand({"tower": "text", "name": "mini", "folder": str(folder)}, ENV, program)
