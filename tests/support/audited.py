@@ -20,6 +20,7 @@ class Audit:
     """What the processes have reported, by pid."""
 
     def __init__(self, fifo: Path) -> None:
+        fifo.unlink(missing_ok=True)
         os.mkfifo(fifo)
         self._descriptor = os.open(fifo, os.O_RDWR)  # also a writer, so that reading never ends
         self.commands: dict[int, str] = {}

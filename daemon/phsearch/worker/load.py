@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.types import RuntimePlan
+from phsearch.domain.types import DeviceChoice, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ def load_image_tower(setup: dict[str, Any]) -> ImageTower:
             loaded,
             device=plan.device,
             precision=setup["precision"],
+            why=plan.why if plan.device == "cpu" else DeviceChoice(),
             batch_size=batch_size,
             gpu_memory_mb=setup.get("gpu_memory_mb", 0),
         )
     except (RuntimeError, AssertionError) as error:
         raise _not_on_device(setup, plan, error) from error
+    if plan.device == "auto" and tower.device == "cpu":
+        raise GraphError(tower.device_choice.device, tower.device_choice.remedy)
     return tower
 
 
@@ -51,7 +54,7 @@ def load_text_tower(setup: dict[str, Any]) -> TextTower:
     clip = _import_clip(setup)
     try:
         loaded = clip.load_tower(setup["name"], setup["pretrained"], "text")
-        tower: TextTower = clip.OpenClipTextTower(loaded, device="cpu", precision=setup["precision"])
+        tower: TextTower = clip.OpenClipTextTower(loaded, device="cpu", precision=setup["precision"], why=plan.why)
     except (RuntimeError, AssertionError) as error:
         raise _not_on_device(setup, plan, error) from error
     return tower

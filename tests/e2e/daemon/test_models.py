@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.harness import PHSEARCHD, TESTS, Daemon, photo, wait_until
+from support.audited import audited
+from support.harness import PHSEARCHD, TESTS, Daemon, photo, running, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,46 @@ def test_two_models_whose_names_look_alike_have_an_index_each_and_rebuild_only_t
     one, other = ("--model", "local-dir:/models/b32-256"), ("--model", "local-dir:/models/b32/256")
     assert (embedded(*one), embedded(*other)) == (1, 1)
     assert (embedded(*one, "--rebuild"), embedded(*other)) == (1, 0)
+
+
+def test_another_model_is_exported_once_by_the_only_process_that_ever_loads_torch(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    settings = f'[model]\nname = "local-dir:{models[0]}"\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.2\n'
+    for starts, exports in ((1, 1), (2, 0)):
+        with audited(tmp_path / "home", settings) as (daemon, audit):
+            photo(daemon.photos / f"{starts}.jpg", "red")
+            daemon.becomes(photos=starts, pending=0, seconds=120)
+            assert len(daemon.found("anything")) == starts
+            assert runtime(daemon).startswith("OpenVINO")
+            loaded_torch = [pid for pid in audit.workers() if "torch" in audit.imports[pid]]
+            assert len(loaded_torch) == exports
+        (graphs,) = daemon.state.glob("models/*/graphs")
+        assert {path.name for path in graphs.iterdir()} == {"image.onnx", "text.onnx", "tokenizer.json", "graphs.json"}
+        assert sum(path.stat().st_size for path in graphs.glob("*.onnx")) < 200_000, "they hold no weights"
+
+
+def test_a_model_that_cannot_be_exported_runs_on_torch_and_doctor_says_why(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "two files"
+    folder.mkdir()
+    shutil.copy(models[0] / "open_clip_config.json", folder)
+    for name in ("one", "other"):
+        shutil.copy(models[0] / "open_clip_model.safetensors", folder / f"{name}.safetensors")
+    settings = f'[model]\nname = "local-dir:{folder}"\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.2\n'
+    with running(tmp_path / "home", PHSEARCHD, settings) as daemon:
+        photo(daemon.photos / "a.jpg", "red")
+        daemon.becomes(photos=1, pending=0, seconds=120)
+        assert len(daemon.found("anything")) == 1
+        text = runtime(daemon)
+        assert text.startswith("torch")
+        assert text.endswith("the model cannot be exported: its folder holds several files of weights")
+
+
+def runtime(daemon: Daemon) -> str:
+    """Return what runs the model, as doctor says it."""
+    return str(next(check["text"] for check in daemon.call("doctor")["checks"] if check["name"] == "runtime"))
 
 
 @pytest.mark.parametrize(

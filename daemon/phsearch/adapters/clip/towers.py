@@ -13,6 +13,7 @@ import torch
 
 from phsearch.adapters.clip.device import choose_device, limit_gpu_memory
 from phsearch.adapters.clip.precision import DTYPES, cast_model
+from phsearch.domain.types import DeviceChoice
 from phsearch.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -30,14 +31,23 @@ class OpenClipImageTower:
     runtime = f"torch {torch.__version__}"
 
     def __init__(
-        self, bundle: LoadedTower, *, device: str, precision: str, batch_size: int = 0, gpu_memory_mb: int = 0
+        self,
+        bundle: LoadedTower,
+        *,
+        device: str,
+        precision: str,
+        why: DeviceChoice = DeviceChoice(),  # noqa: B008 - frozen
+        batch_size: int = 0,
+        gpu_memory_mb: int = 0,
     ) -> None:
         """Move the tower to its device, where it may use `gpu_memory_mb`; 0 sets no limit.
 
-        Raises ModelUnavailableError if not even one picture can be embedded within that.
+        `why` says why it is torch, and why this device where that is known. Raises ModelUnavailableError if not even
+        one picture can be embedded within that memory.
         """
         self.info = bundle.info
-        self._place, self.device_choice = choose_device(device)
+        self._place, chosen = choose_device(device)
+        self.device_choice = why if why.device else replace(chosen, runtime=why.runtime)
         self.device = str(self._place)
         limited = self._place.type == "cuda" and gpu_memory_mb > 0
         if limited:
@@ -114,16 +124,23 @@ class OpenClipTextTower:
 
     runtime = f"torch {torch.__version__}"
 
-    def __init__(self, bundle: LoadedTower, *, device: str, precision: str) -> None:
+    def __init__(
+        self,
+        bundle: LoadedTower,
+        *,
+        device: str,
+        precision: str,
+        why: DeviceChoice = DeviceChoice(),  # noqa: B008 - frozen
+    ) -> None:
         self.info = bundle.info
-        self._place, choice = choose_device(device)
+        self._place, _ = choose_device(device)
         self.device = str(self._place)
         self._model = bundle.model.to(self._place)
         self._tokenizer = bundle.tokenizer
-        self.precision, why = cast_model(
+        self.precision, reason = cast_model(
             self._model, self._place, precision, lambda _name: self.embed(["a photo of a dog on a beach"])
         )
-        self.device_choice = replace(choice, precision=why)
+        self.device_choice = replace(why, precision=reason)
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> Vectors:
