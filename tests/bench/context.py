@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.client import Client
 from phsearch.errors import RemoteError
-from support.harness import NO_POWER_DAEMON, Daemon, wait_until
+from support.harness import NO_POWER_DAEMON, PHSEARCHD, Daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +34,20 @@ class BenchContext:
     photos: Photos
     model: str
     quick: bool
+    before: Path | None = None
+    """Another checkout, to compare with."""
     learnt: dict[str, str] = field(default_factory=dict)
 
     def count(self, usual: int, quick: int) -> int:
         """Return the number of samples."""
         return quick if self.quick else usual
 
-    def daemon(self, name: str, **sections: dict[str, Any]) -> Daemon:
-        """Return a daemon that is not started yet, in its own home folder; `sections` are those of config.toml."""
+    def daemon(self, name: str, sections: dict[str, Any] | None = None, *, before: bool = False) -> Daemon:
+        """Return a daemon that is not started yet, in its own home folder; `sections` are those of config.toml.
+
+        With `before` it is that of the other checkout.
+        """
+        sections = {**(sections or {})}
         sections["model"] = {"name": self.model, **sections.get("model", {})}
         lines = []
         for section, values in sections.items():
@@ -50,7 +56,10 @@ class BenchContext:
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         home = self.folder / name
         home.mkdir()
-        return Daemon(home, NO_POWER_DAEMON, "\n".join(lines) + "\n")
+        daemon = Daemon(home, PHSEARCHD if before else NO_POWER_DAEMON, "\n".join(lines) + "\n")
+        if before:
+            daemon.env["PYTHONPATH"] = f"{self.before}/daemon"
+        return daemon
 
     def learn(self, daemon: Daemon) -> None:
         """Record the device that the model runs on."""

@@ -67,7 +67,7 @@ class Pair:
 def measure(context: BenchContext) -> Iterator[Measurement]:
     """Run the owner's programs and queries under each condition alternately."""
     seconds, rounds, queries = context.count(3, 1), context.count(7, 1), context.count(40, 10)
-    daemon = context.daemon("courtesy", index={"keep_alive_seconds": 3600})
+    daemon = context.daemon("courtesy", {"index": {"keep_alive_seconds": 3600}})
     host = Machine(daemon.home / "machine")
     daemon.env[VARIABLE] = str(host.folder)
     feed = PhotoFeed(context.photos.small(160), daemon.photos, daemon.home / "staging")

@@ -56,7 +56,7 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     precision = "auto"
     daemons, scripts = [], []
     for number in range(rounds):
-        daemon = context.daemon(f"indexing-{number}", model={"precision": precision})
+        daemon = context.daemon(f"indexing-{number}", {"model": {"precision": precision}})
         linked(warm_up, daemon.photos / "warm-up")
         with running(daemon):
             warm(daemon)

@@ -31,7 +31,7 @@ def large(context: BenchContext, name: str, **sections: dict[str, Any]) -> Daemo
     template = context.folder / "large" / "state"
     if not template.exists():
         _make(context)
-    daemon = context.daemon(name, **sections)
+    daemon = context.daemon(name, sections)
     shutil.copytree(template, daemon.home / "state")
     return daemon
 

@@ -22,6 +22,7 @@ from bench import (
     machine,
     memory,
     queries,
+    runtime,
     startup,
     table,
 )
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[BenchContext], Iterator[Measurement]]] = {
     "filters": filters.measure,
     "freshness": freshness.measure,
     "startup": startup.measure,
+    "runtime": runtime.measure,
     "memory": memory.measure,
     "courtesy": courtesy.measure,
     "idle": idle.measure,
@@ -58,7 +60,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="phsearch-bench-", ignore_cleanup_errors=True) as folder:
         # Short paths: that of a socket has at most 107 bytes.
         context = BenchContext(
-            Path(folder), Photos(Path(folder) / "photos", options.photos), options.model, quick=options.quick
+            Path(folder),
+            Photos(Path(folder) / "photos", options.photos),
+            options.model,
+            quick=options.quick,
+            before=options.before,
         )
         figures, failed = _run(options.only or list(BENCHMARKS), context)
     load = {"load_before": before, "load_after": machine.load()}
@@ -106,6 +112,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, metavar="DIR", help="use the JPEGs in DIR, not scikit-image's photos")
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--model", default="mini", metavar="NAME", help='"mini" (the default) or "local-dir:/path"')
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare `runtime` with this other checkout")
     parser.add_argument("--quick", action="store_true", help="few samples: shows that it works, not how fast")
     parser.add_argument("--strict", action="store_true", help="exit with status 1 when an aim is missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")

@@ -83,7 +83,7 @@ def _forward(tower: OpenClipImageTower, pixels: list[Pixels]) -> float:
 
 
 def _end_to_end(context: BenchContext, paths: list[Path], device: str, precision: str) -> float:
-    daemon = context.daemon("gpu", model={"device": device, "precision": precision})
+    daemon = context.daemon("gpu", {"model": {"device": device, "precision": precision}})
     linked(paths[:_WARM_UP], daemon.photos / "warm-up")
     with running(daemon):
         warm(daemon)
