@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phsearch.client import Client
 from phsearch.errors import RemoteError
-from support.harness import NO_POWER_DAEMON, PHSEARCHD, Daemon, wait_until
+from support.harness import NO_POWER_DAEMON, Daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +57,16 @@ class BenchContext:
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         home = self.folder / name
         home.mkdir()
-        daemon = Daemon(home, PHSEARCHD if before else NO_POWER_DAEMON, "\n".join(lines) + "\n")
+        daemon = Daemon(home, self._program_before() if before else NO_POWER_DAEMON, "\n".join(lines) + "\n")
         if before:
             daemon.env["PYTHONPATH"] = f"{self.before}/daemon"
         return daemon
+
+    def _program_before(self) -> tuple[str, ...]:
+        assert self.before is not None
+        project = tomllib.loads((self.before / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        module, _, function = project["scripts"]["phsearchd"].partition(":")
+        return sys.executable, "-c", f"from {module} import {function}; {function}()"
 
     def learn(self, daemon: Daemon) -> None:
         """Record the device that the model runs on."""

@@ -41,7 +41,7 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
         for name, value in ours.items():
             unit, most = _AIMS[name]
             # Without bfloat16 the aims are doubled: they were set on a processor that has it.
-            target = Target("value", "<=", most if "bf16" in context.learnt["model"] or unit == "MB" else 2 * most)
+            target = Target("value", "<=", most if "bf16" in context.learnt["model"] else 2 * most)
             yield Measurement(name, value, unit, "before" if name in before else "", before.get(name), target)
 
 
@@ -87,7 +87,7 @@ def _start(context: BenchContext, name: str, before: bool) -> Figures:  # noqa: 
         if not before:
             wait_until(lambda: len(processes(daemon)) == 1, "all workers rest", LONG)
             figures["all after the rest"] = _together(daemon)
-            figures["query after the rest"] = _timed(lambda: warm(daemon))
+            figures["query after the rest"] = _timed(lambda: first_answer(daemon, "a zebra crossing at night"))
         figures["ten photos after a rest"] = _ten_photos(context, daemon, len(photos))
     return figures
 
@@ -113,25 +113,33 @@ def _ten_photos(context: BenchContext, daemon: Daemon, wanted: int) -> float:
 
 def _first_library(context: BenchContext, name: str, before: bool) -> Figures:  # noqa: FBT001
     small, large = context.photos.small(context.count(300, 60)), context.photos.large(context.count(100, 20))
-    seconds, processor, peak = _index(context, name, before, [*small, *large])
+    seconds, processor, peak = _index(context, name, before, small, large)
     what = "300 small, 100 large photos"
     return {what: seconds, f"{what}, processor": processor, f"{what}, peak": peak}
 
 
 def _small_library(context: BenchContext, name: str, before: bool) -> Figures:  # noqa: FBT001
-    return {"990 small photos": _index(context, name, before, context.photos.small(context.count(990, 200)))[0]}
+    return {"990 small photos": _index(context, name, before, context.photos.small(context.count(990, 200)), [])[0]}
 
 
-def _index(context: BenchContext, name: str, before: bool, photos: list[Path]) -> tuple[float, float, float]:  # noqa: FBT001
+def _index(
+    context: BenchContext,
+    name: str,
+    before: bool,  # noqa: FBT001
+    small: list[Path],
+    large: list[Path],
+) -> tuple[float, float, float]:
     """Start a daemon beside photos; return seconds until all are found, processor ms a photo, and MB at the peak."""
     daemon = context.daemon(name, before=before)
-    linked(photos, daemon.photos / "all")
+    linked(small, daemon.photos / "small")
+    linked(large, daemon.photos / "large")
+    count = len(small) + len(large)
     start = time.perf_counter()
     with running(daemon), MemorySampler(daemon) as sampler:
-        wait_until(lambda: daemon.status()["photos"] >= len(photos), "all photos are found", LONG)
+        wait_until(lambda: daemon.status()["photos"] >= count, "all photos are found", LONG)
         seconds = time.perf_counter() - start
         times = [psutil.Process(pid).cpu_times() for pid in (daemon.pid, *daemon.workers())]
-        processor = sum(each.user + each.system for each in times) / len(photos) * 1000
+        processor = sum(each.user + each.system for each in times) / count * 1000
     return seconds, processor, sampler.together
 
 

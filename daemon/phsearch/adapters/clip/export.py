@@ -34,7 +34,7 @@ _MAX_INLINE = 64 << 20
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT, "BF16": TensorProto.BFLOAT16, "I64": TensorProto.INT64}
 _MIN_COSINE = 0.9999
 _TEXTS = 32
-_SHORT_WIDTHS = (8, 16, 32)
+_SHORT_WIDTHS = (8, 12, 16, 24, 32)
 
 
 class _ImageGraph(torch.nn.Module):
