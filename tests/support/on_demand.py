@@ -13,14 +13,14 @@ import numpy as np
 from phsearch.adapters.linux import processes
 from phsearch.domain.types import ModelIdentity
 from phsearch.service.workers import frames
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.limits import WorkerLimits
 from phsearch.service.workers.on_demand import OnDemandWorker
-from phsearch.service.workers.process import WorkerCommand
 from support.harness import TESTS
 from support.workers import COLOUR_WORKER
 
 if TYPE_CHECKING:
-    from phsearch.service.workers.process import WorkerInfo
+    from phsearch.service.workers.command import WorkerInfo
 
 MODEL = ModelIdentity("mini", "", "colours", "32", 4)
 RED, BLUE = (1, -1, -1), (-1, -1, 1)

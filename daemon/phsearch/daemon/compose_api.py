@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.workers.command import WorkerCommand
     from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.process import WorkerCommand
 
 
 def live_settings(

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store, Watcher
     from phsearch.domain.throttle.policy import ThrottleState
-    from phsearch.service.workers.process import WorkerCommand
+    from phsearch.service.workers.command import WorkerCommand
 
 _BATCHES_AHEAD = 3
 _BATCH_SIZE = 16

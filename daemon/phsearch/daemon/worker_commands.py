@@ -15,8 +15,9 @@ from phsearch import __version__
 from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.accelerators import find_hardware
 from phsearch.adapters.linux.systemd import SYSTEMD_VARIABLES
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
-from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+from phsearch.service.workers.process import WorkerProcess
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.config import Config, IndexConfig, ModelConfig
-    from phsearch.service.workers.process import Planner
+    from phsearch.service.workers.command import Planner
 
 log = logging.getLogger("phsearch")
 

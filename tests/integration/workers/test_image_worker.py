@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.indexing.batching import Batcher, ChangedMeanwhile, Embedded, EmbedJob, Unreadable
 from phsearch.domain.types import Fingerprint
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.limits import WorkerLimits
-from phsearch.service.workers.process import WorkerCommand
 from support.fake_power import at_ease
 
 if TYPE_CHECKING:

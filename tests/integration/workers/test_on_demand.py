@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.workers.process import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand
 from support.harness import photo, wait_until
 from support.on_demand import BLUE, ENV, RED, alive, limits, look, on_demand
 from support.workers import COLOUR_WORKER

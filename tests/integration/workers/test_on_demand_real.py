@@ -25,7 +25,7 @@ from support.harness import SHARED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from phsearch.service.workers.process import WorkerInfo
+    from phsearch.service.workers.command import WorkerInfo
 
 CAT = Path(skimage.__file__).parent / "data" / "chelsea.png"
 ENV = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ["PATH"]}

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from phsearch.errors import ModelUnavailableError
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.frames import encode
-from phsearch.service.workers.process import WorkerCommand, WorkerDiedError, WorkerProcess
+from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 
 READY = """
 import os, signal, socket, sys, time

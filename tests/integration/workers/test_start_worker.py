@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.workers import process, supervision
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.limits import StalledError
-from phsearch.service.workers.process import WorkerCommand, WorkerDiedError, WorkerProcess
+from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
 
 if TYPE_CHECKING:

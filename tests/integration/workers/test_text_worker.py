@@ -17,8 +17,8 @@ from phsearch.adapters.store.lance import LanceStore
 from phsearch.errors import ModelMismatchError, ModelUnavailableError, NotReadyError
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.workers import supervision, text_worker
+from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.model_state import ModelState
-from phsearch.service.workers.process import WorkerCommand
 from phsearch.service.workers.text_worker import TextWorker
 from support.harness import wait_until
 from support.on_demand import ENV, alive

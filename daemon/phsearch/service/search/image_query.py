@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.types import ModelIdentity, Vectors
+    from phsearch.service.workers.command import WorkerInfo
     from phsearch.service.workers.on_demand import OnDemandWorker
-    from phsearch.service.workers.process import WorkerInfo
 
 MAX_CONCURRENT = 2
 """Photos whose bytes are in memory: the one that is decoded and the next."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.library import Library
+    from phsearch.service.workers.command import WorkerInfo
     from phsearch.service.workers.frames import Frame
     from phsearch.service.workers.on_demand import OnDemandWorker
-    from phsearch.service.workers.process import WorkerInfo
 
 _DISK_TIMEOUT = 10.0
 _CACHE_BYTES = 32 << 20

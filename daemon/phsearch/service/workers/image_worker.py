@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from phsearch.domain.indexing.batching import Batcher, EmbedJob, EmbedResult
     from phsearch.domain.indexing.worker_exit import WorkerExit
     from phsearch.service.throttle import IndexingThrottle
+    from phsearch.service.workers.command import WorkerCommand
     from phsearch.service.workers.limits import WorkerLimits
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+    from phsearch.service.workers.process import WorkerProcess
 
 log = logging.getLogger("phsearch.index")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Store
     from phsearch.domain.types import ModelIdentity
     from phsearch.service.threads import SerialExecutor
-    from phsearch.service.workers.process import WorkerInfo
+    from phsearch.service.workers.command import WorkerInfo
 
 
 _LOGIT_SCALE = 100.0

@@ -19,9 +19,9 @@ from phsearch.service.workers.supervision import WorkerStats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phsearch.service.workers.command import WorkerCommand, WorkerInfo
     from phsearch.service.workers.frames import Frame
     from phsearch.service.workers.limits import WorkerLimits
-    from phsearch.service.workers.process import WorkerCommand, WorkerInfo
 
 log = logging.getLogger("phsearch.worker")
 

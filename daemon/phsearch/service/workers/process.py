@@ -13,13 +13,14 @@ import os
 import signal
 import socket
 import subprocess
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.types import DeviceChoice, ModelIdentity, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.service.workers import frames
+from phsearch.service.workers.command import WorkerInfo
 from phsearch.service.workers.limits import (
     CHECK_SECONDS,
     LONGEST_STEP,
@@ -31,8 +32,7 @@ from phsearch.service.workers.log_reader import StderrLogger
 from phsearch.timing import RunningClock, StallTimer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
+    from phsearch.service.workers.command import WorkerCommand
     from phsearch.service.workers.limits import MemoryLimit
 
 log = logging.getLogger("phsearch.worker")
@@ -102,61 +102,6 @@ class WorkerDiedError(Exception):
     def __init__(self, status: int | None = None) -> None:
         super().__init__(_exit_text(status))
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """The report of a worker that has loaded its model."""
-
-    identity: ModelIdentity
-    device: str
-    precision: str
-    multilingual: bool
-    pid: int
-    batch_size: int = 1
-    device_choice: DeviceChoice = field(default_factory=DeviceChoice)
-    source: str = ""
-    """Where the weights are stored."""
-    runtime: str = ""
-    """What runs the model, with its version."""
-    logit_scale: float = 100.0
-    """The factor by which the model multiplies its cosines before a softmax."""
-    sandbox: str = ""
-    """The restrictions that protect the system from hostile photos, in words."""
-
-
-class Planner(Protocol):
-    """Decides by which runtime a worker runs the model."""
-
-    async def make_plan(self, tower: str) -> RuntimePlan:
-        """Return the plan for a worker's tower. Raises ModelUnavailableError where the weights cannot be had."""
-
-    async def step_back(self, tower: str, plan: RuntimePlan, error: Exception) -> bool:
-        """Note that a worker could not start by this plan; return whether another plan is worth a try."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerCommand:
-    """How to start a worker: its first frame, its environment, its program and its priority.
-
-    `nice` is the processor priority. `oom_score_adj` (0 to 1000) matters when memory runs out: the kernel ends the
-    process with the highest score, so that a worker goes before the daemon, and before the programs of the user.
-    """
-
-    setup: Mapping[str, Any]
-    env: Mapping[str, str]
-    program: tuple[str, ...]
-    nice: int = 0
-    oom_score_adj: int = 0
-    roots: Callable[[], Sequence[str]] = tuple
-    """Returns the photo folders that are online. A worker may read those that are online when it starts."""
-    planner: Planner | None = None
-    """None for a worker without a model."""
-
-    @property
-    def name(self) -> str:
-        """The name of the worker in messages."""
-        return {"text": "query", "image": "index"}.get(str(self.setup.get("tower")), str(self.setup.get("tower")))
 
 
 class WorkerProcess:

@@ -16,8 +16,8 @@ from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phsearch.service.workers.command import WorkerCommand
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.process import WorkerCommand
 
 
 class WorkerStats:

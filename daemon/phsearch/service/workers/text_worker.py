@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import Vectors
     from phsearch.errors import PhsearchError
+    from phsearch.service.workers.command import WorkerCommand
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.service.workers.process import WorkerCommand, WorkerProcess
+    from phsearch.service.workers.process import WorkerProcess
 
 log = logging.getLogger("phsearch.query")
 
