@@ -174,6 +174,14 @@ def test_graphs_that_are_not_those_of_the_weights_are_exported_again(tmp_path: P
     assert rig.ran == ["export", "export"]
 
 
+def test_weights_that_change_while_the_daemon_runs_are_noticed_at_the_next_start_of_a_worker(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, OTHER)
+    rig.plan()
+    rig.weights.write_bytes(b"other numbers")
+    assert rig.plan().runtime == "openvino"
+    assert rig.ran == ["export", "export"]
+
+
 def test_a_model_that_cannot_be_exported_runs_on_torch_and_is_not_tried_at_every_start(tmp_path: Path) -> None:
     rig = Rig(tmp_path, OTHER)
     rig.answers["export"] = GraphError("a part of it has no counterpart in ONNX")
@@ -221,7 +229,7 @@ def test_a_worker_that_cannot_start_gets_a_new_cache_and_then_torch(tmp_path: Pa
     plan = rig.plan()
     (Path(plan.cache) / "1.blob").write_bytes(b"damaged")
     assert rig.step_back(plan, WorkerDiedError(-11))
-    assert not list(rig.folder.compiled.glob("*"))
+    assert not list(rig.folder.compiled.glob("*/*"))
     again = rig.plan()
     assert again.runtime == "openvino"
     assert rig.step_back(again, WorkerDiedError(-4))
@@ -262,12 +270,15 @@ def test_cuda_that_turns_out_not_to_work_leaves_the_processor_with_its_reason(tm
     assert rig.plan("text").runtime == "openvino"
 
 
-def test_what_was_compiled_of_other_models_is_deleted(tmp_path: Path) -> None:
+def test_what_was_compiled_of_other_models_and_versions_is_deleted(tmp_path: Path) -> None:
     other = ModelFolder(path=tmp_path / "models" / "other")
-    other.compiled.mkdir(parents=True)
-    (other.compiled / "1.blob").write_bytes(b"large")
+    (other.compiled / "2026.1-abc").mkdir(parents=True)
+    (other.compiled / "2026.1-abc" / "1.blob").write_bytes(b"large")
     other.measurements.write_text("{}")
     rig = Rig(tmp_path)
-    assert Path(rig.plan().cache).stat().st_mode & 0o777 == 0o700
-    assert not other.compiled.exists()
+    (rig.folder.compiled / "2025.1-abc").mkdir(parents=True)
+    cache = Path(rig.plan().cache)
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert list(rig.folder.compiled.iterdir()) == [cache]
+    assert not list(other.compiled.iterdir())
     assert other.measurements.exists()

@@ -19,7 +19,7 @@ from phsearch.atomic_write import atomic_write
 from phsearch.domain.model_runtime import Measurement, candidates, no_cuda_reason
 from phsearch.domain.types import DeviceChoice, RuntimePlan
 from phsearch.errors import GraphError
-from phsearch.model_files import BUNDLED, check_exported, exporter_versions
+from phsearch.model_files import BUNDLED, check_exported, exporter_versions, read_manifest
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from phsearch.config import ModelConfig
     from phsearch.domain.model_runtime import Candidate, Hardware
+    from phsearch.model_files import ModelManifest
 
     RunWorker = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
     """Starts a worker with this set-up, and returns its only answer. Raises GraphError, ModelUnavailableError,
@@ -80,7 +81,6 @@ class RuntimePlanner:
         self._rejected: dict[Candidate, _Rejection] = {}
         self._cleared: set[Candidate] = set()
         self._hardware: Hardware | None = None
-        self._graphs: Path | None = None
         self._lock = asyncio.Lock()
 
     async def make_plan(self, tower: str) -> RuntimePlan:
@@ -107,7 +107,6 @@ class RuntimePlanner:
                 or candidate == candidates(self._config.device, self._hardware, photos=tower == "image")[-1]
             ):
                 return False
-            self._graphs = None  # they are checked again
             if plan.cache and candidate not in self._cleared:
                 # What was compiled may be damaged. It is only a cache.
                 self._cleared.add(candidate)
@@ -125,8 +124,8 @@ class RuntimePlanner:
         if not self._hardware.openvino:
             return "there is no OpenVINO for this machine", ""
         try:
-            graphs = await self._find_graphs()
-            cache = await asyncio.to_thread(self._cache)
+            graphs, manifest = await self._find_graphs()
+            cache = await asyncio.to_thread(self._cache, manifest)
             plan = RuntimePlan(runtime="openvino", device=candidate, precision="fp32", folder=str(graphs), cache=cache)
             make = self._plan_cpu if candidate == "cpu" else self._plan_device
             return await make(plan, self._hardware)
@@ -148,21 +147,20 @@ class RuntimePlanner:
         runtime = self._rejected.get("cpu", ("", ""))[0] if candidate == "torch" else ""
         return DeviceChoice(device=device, precision=precision, remedy=remedy, runtime=runtime)
 
-    async def _find_graphs(self) -> Path:
-        """Return the folder of the model's graphs; they are exported where there are none. Raises GraphError."""
-        if self._graphs is None:
-            bundled = BUNDLED.get(self._config.name)
-            self._graphs = bundled or await self._exported()
-        return self._graphs
+    async def _find_graphs(self) -> tuple[Path, ModelManifest]:
+        """Return the folder of the model's graphs and their manifest; they are exported where there are none.
 
-    async def _exported(self) -> Path:
-        graphs = self._folder.graphs
+        Files may have changed since the last worker started, so they are checked each time. Raises GraphError.
+        """
+        if bundled := BUNDLED.get(self._config.name):
+            return bundled, await asyncio.to_thread(read_manifest, bundled)
         try:
-            await asyncio.to_thread(check_exported, graphs)
+            return self._folder.graphs, await asyncio.to_thread(check_exported, self._folder.graphs)
         except GraphError as error:
             log.debug("exporting the graphs of %s: %s", self._config.name, error)
-        else:
-            return graphs
+        return self._folder.graphs, await self._export(self._folder.graphs)
+
+    async def _export(self, graphs: Path) -> ModelManifest:
         stamp = {"versions": exporter_versions()}
         refused = await asyncio.to_thread(_read_json, self._folder.refusal)
         if {name: refused.get(name) for name in stamp} == stamp:
@@ -173,7 +171,7 @@ class RuntimePlanner:
             await asyncio.to_thread(_make_empty, part)
             await self._run_worker({"tower": "export", "folder": str(part)})
             await asyncio.to_thread(_replace_folder, part, graphs)
-            await asyncio.to_thread(check_exported, graphs)
+            return await asyncio.to_thread(check_exported, graphs)
         except OSError as error:
             raise GraphError(f"its graphs cannot be kept in {self._folder.path}: {error.strerror}") from error
         except (GraphError, WorkerDiedError, StalledError) as error:
@@ -182,7 +180,6 @@ class RuntimePlanner:
             if isinstance(error, GraphError):
                 await asyncio.to_thread(_write_json, self._folder.refusal, stamp | {"reason": text})
             raise GraphError(text) from error
-        return graphs
 
     async def _plan_cpu(self, plan: RuntimePlan, hardware: Hardware) -> RuntimePlan | _Rejection:
         """Return the plan for OpenVINO on the processor with the best precision, or why it is rejected."""
@@ -231,17 +228,17 @@ class RuntimePlanner:
         found = known[name]
         return Measurement(**found) if isinstance(found, dict) else str(found)
 
-    def _cache(self) -> str:
-        """Return the folder for what is compiled; what was compiled of other models is deleted."""
-        with contextlib.suppress(OSError):
-            for other in self._folder.path.parent.iterdir():
-                if other != self._folder.path:
-                    shutil.rmtree(other / self._folder.compiled.name, ignore_errors=True)
+    def _cache(self, manifest: ModelManifest) -> str:
+        """Return the folder for what is compiled; what other models, weights and versions have there is deleted."""
+        folder = self._folder.compiled / f"{exporter_versions()['openvino']}-{manifest.info.identity.weights[:12]}"
+        for other in self._folder.path.parent.glob(f"*/{self._folder.compiled.name}/*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
         try:
-            self._folder.compiled.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError:
             return ""
-        return str(self._folder.compiled)
+        return str(folder)
 
     def _reject(self, candidate: Candidate, rejection: _Rejection) -> None:
         self._rejected[candidate] = rejection
