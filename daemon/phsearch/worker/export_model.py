@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from phsearch.adapters.sandbox import enter_sandbox
 from phsearch.domain.types import RuntimePlan
 from phsearch.errors import GraphError
@@ -19,6 +21,7 @@ from phsearch.model_files import GRAPHS, MANIFEST, TOKENIZER, ModelManifest, exp
 
 if TYPE_CHECKING:
     from phsearch.adapters.clip import LoadedTower
+    from phsearch.domain.types import Vectors
     from phsearch.service.workers.frames import WorkerChannel
 
 _CHECKED = 32
@@ -53,7 +56,11 @@ def export_files(loaded: LoadedTower, weights: Path, *, bundled: bool = False) -
     tokenizer = tokenizer_export.export_tokenizer(loaded.tokenizer)
     if isinstance(tokenizer, str):
         raise GraphError(tokenizer)
-    text, widths = export.export_text(loaded, weights)
+    short = export.short_texts(loaded)
+    text = export.export_text(loaded, weights, short=bool(short))
+    if not _takes(text, weights, short):
+        # Its exporter took the number of tokens for a constant.
+        short, text = {}, export.export_text(loaded, weights, short=False)
     content = {
         GRAPHS["image"]: export.export_image(loaded, weights),
         GRAPHS["text"]: text,
@@ -62,13 +69,30 @@ def export_files(loaded: LoadedTower, weights: Path, *, bundled: bool = False) -
     manifest = ModelManifest(
         info=replace(loaded.info, source="") if bundled else loaded.info,
         tokenizer=tokenizer.settings,
-        text_widths=widths,
+        text_widths=(*short, loaded.tokenizer.context_length),
         weights=weights.name if bundled else str(weights),
         inputs={} if bundled else input_states(map(str, loaded.files)),
         digests={} if bundled else {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
         versions=exporter_versions(),
     )
     return {**content, MANIFEST: manifest.to_json()}
+
+
+def _takes(graph: bytes, weights: Path, texts: dict[int, tuple[np.ndarray, Vectors]]) -> bool:
+    """Whether a texts' graph gives the vectors of texts of each length, together and one by one."""
+    from phsearch.adapters import openvino  # noqa: PLC0415 - see above
+    from phsearch.adapters.clip import export  # noqa: PLC0415 - see above
+
+    try:
+        model = openvino.compile_graph(graph, weights, RuntimePlan(runtime="openvino", device="cpu", precision="fp32"))
+        for ids, vectors in texts.values():
+            export.check_vectors(model({0: ids})[0].copy(), vectors, "text")
+            export.check_vectors(
+                np.concatenate([model({0: ids[row : row + 1]})[0] for row in range(3)]), vectors[:3], "text"
+            )
+    except (GraphError, RuntimeError):
+        return False
+    return True
 
 
 def check_graphs(loaded: LoadedTower, folder: Path) -> None:
@@ -81,7 +105,8 @@ def check_graphs(loaded: LoadedTower, folder: Path) -> None:
     found = openvino.load_text_tower(plan).embed(texts)
     export.check_vectors(found, clip.OpenClipTextTower(loaded, device="cpu", precision="fp32").embed(texts), "text")
     size = loaded.info.preprocess
-    pictures = export.example_pictures(size.height, size.width, _CHECKED)
+    # One more than a multiple of any batch.
+    pictures = export.example_pictures(size.height, size.width, _CHECKED + 1)
     found = openvino.load_image_tower(plan).embed(pictures)
     wanted = clip.OpenClipImageTower(loaded, device="cpu", precision="fp32", batch_size=8).embed(pictures)
     export.check_vectors(found, wanted, "image")

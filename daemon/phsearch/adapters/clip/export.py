@@ -79,18 +79,33 @@ def export_image(loaded: LoadedTower, weights: Path) -> bytes:
     return _export(_ImageGraph(loaded), example, "pixels", {0: "n"}, weights)
 
 
-def export_text(loaded: LoadedTower, weights: Path) -> tuple[bytes, tuple[int, ...]]:
-    """Return the graph of the texts' tower, which points into `weights`, and the lengths that a text may be padded to.
+def export_text(loaded: LoadedTower, weights: Path, *, short: bool) -> bytes:
+    """Return the graph of the texts' tower, which points into `weights`; with `short` it takes fewer tokens, too.
 
-    A tower that ignores its padding takes fewer tokens for a short text, which is several times as fast.
     Raises GraphError.
     """
-    module = _TextGraph(loaded)
-    ids = loaded.tokenizer(list(example_texts(2)))
-    limit = ids.shape[1]
-    short = tuple(width for width in _SHORT_WIDTHS if width < limit and _ignores_padding(module, loaded, width))
     axes = {0: "n", 1: "tokens"} if short else {0: "n"}
-    return _export(module, ids, "ids", axes, weights), (*short, limit)
+    return _export(_TextGraph(loaded), loaded.tokenizer(list(example_texts(2))), "ids", axes, weights)
+
+
+@torch.inference_mode()
+def short_texts(loaded: LoadedTower) -> dict[int, tuple[np.ndarray, Vectors]]:
+    """Return ids and their vectors for each number of tokens that a text may be padded to, below the model's limit.
+
+    A tower that ignores its padding needs fewer tokens for a short text, which is several times as fast.
+    """
+    module, found = _TextGraph(loaded), {}
+    for width in _SHORT_WIDTHS:
+        ids = loaded.tokenizer([text for text in example_texts(_TEXTS) if len(text) < 2 * width])
+        if not len(ids) or width >= ids.shape[1] or not bool((ids[:, width:] == ids[0, -1]).all()):
+            continue
+        try:
+            vectors = module(ids[:, :width])
+        except (RuntimeError, IndexError, AssertionError):
+            continue  # its positions are of one length only
+        if bool((vectors * module(ids)).sum(dim=1).min() > _MIN_COSINE):
+            found[width] = ids[:, :width].numpy(), vectors.numpy()
+    return found
 
 
 def example_pictures(height: int, width: int, count: int) -> list[np.ndarray]:
@@ -128,18 +143,6 @@ def check_vectors(found: Vectors, wanted: Vectors, tower: str) -> None:
 def _unit(vectors: Vectors) -> Vectors:
     unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
-
-
-@torch.inference_mode()
-def _ignores_padding(module: torch.nn.Module, loaded: LoadedTower, width: int) -> bool:
-    ids = loaded.tokenizer([text for text in example_texts(_TEXTS) if len(text) < 2 * width])
-    if not len(ids) or not bool((ids[:, width:] == ids[0, -1]).all()):
-        return False
-    try:
-        short = module(ids[:, :width])
-    except (RuntimeError, IndexError, AssertionError):
-        return False  # its positions are of one length only
-    return bool((short * module(ids)).sum(dim=1).min() > 1 - 1e-5)
 
 
 def _export(
