@@ -1,4 +1,4 @@
-"""The query worker: it turns words into vectors, and leaves when nobody asks for a while.
+"""The query worker: it turns words into vectors, and leaves when no query has come for a while.
 
 It has its own process, so that a query never waits behind a batch of photos. The process starts with the daemon, and
 after a rest with the next query, which waits for it. Queries that arrive while it starts or works are embedded together
