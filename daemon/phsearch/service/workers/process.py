@@ -124,7 +124,7 @@ class WorkerProcess:
 
         Raises ModelUnavailableError, GraphError, WorkerDiedError or StalledError.
         """
-        tower = command.setup["tower"]
+        tower = str(command.setup.get("tower"))
         while True:
             plan = await command.planner.make_plan(tower) if command.planner else RuntimePlan(device="cpu")
             try:
