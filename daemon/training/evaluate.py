@@ -1,6 +1,6 @@
 """Prints the quality of the bundle on photos it was not trained on.
 
-python daemon/training/evaluate.py --data DIR [--model FOLDER] [--words] [--speed]
+python daemon/training/evaluate.py --data DIR [--model FOLDER] [--served] [--words] [--speed]
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from phsearch.adapters import openvino
+from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.types import RuntimePlan
 from training import data, metrics, sanity, towers, vocabulary
 from training.embed import Embedder
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from training.kinds import Model
 
 MINI = Path(__file__).resolve().parents[1] / "phsearch" / "models" / "mini"
+_MOST_PIXELS = 250_000_000
 SPEED_BATCH = 16
 SPEED_ROUNDS = 8
 
@@ -38,7 +43,26 @@ class Row:
         return f"{self.name:<58} {self.figures}"
 
 
-def retrieval(embedder: Embedder, name: str, photos: Sequence[data.CaptionedPhoto]) -> Row:
+class ServedEmbedder:
+    """The bundle as phsearch's workers run it: its own decoder, and the graphs without torch."""
+
+    def __init__(self, folder: Path) -> None:
+        plan = RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(folder))
+        self._image_tower, self._text_tower = openvino.load_image_tower(plan), openvino.load_text_tower(plan)
+        self._decoder = PillowDecoder(_MOST_PIXELS)
+
+    def photos(self, paths: Sequence[Path]) -> torch.Tensor:
+        """Return unit vectors of photos on disk."""
+        preprocess = self._image_tower.info.preprocess
+        found = [self._image_tower.embed([self._decoder.decode(str(path), preprocess).pixels]) for path in paths]
+        return torch.from_numpy(np.concatenate(found))
+
+    def texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return unit vectors of texts."""
+        return torch.from_numpy(np.concatenate([self._text_tower.embed([text]) for text in texts]))
+
+
+def retrieval(embedder: Embedder | ServedEmbedder, name: str, photos: Sequence[data.CaptionedPhoto]) -> Row:
     """Measure the search of a gallery by each of its captions."""
     gallery = embedder.photos([photo.path for photo in photos])
     captions = [caption for photo in photos for caption in photo.captions]
@@ -83,6 +107,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="holds flickr8k/, coco/, ...")
     parser.add_argument("--model", type=_folder, default=MINI, help="a bundle's folder")
+    parser.add_argument("--served", action="store_true", help="only the ranking, as phsearch's workers compute it")
     parser.add_argument("--words", action="store_true", help="also show what words find")
     parser.add_argument("--speed", action="store_true", help="also time the towers")
     parser.add_argument("--resize", help="instead of the bundle's own resize_mode")
@@ -98,6 +123,11 @@ def main() -> None:
         embedder = replace(embedder, resize_mode=args.resize)
     flickr = data.split(data.read_captions(args.data / "flickr8k"))
     print(f"{'text -> photo, per cent':<58}   R@1   R@5  R@10")
+    if args.served:
+        served = ServedEmbedder(args.model)
+        print(retrieval(served, "Flickr8k dev", flickr.dev))
+        print(retrieval(served, "COCO", data.read_captions(args.data / "coco")))
+        return
     if args.validation:
         print(retrieval(embedder, "Flickr8k validation", flickr.validation))
         return

@@ -35,7 +35,7 @@ PHOTOS = (
 QUESTIONS = {
     "a cat": "chelsea.png",
     "a cup of coffee": "coffee.png",
-    "a rocket taking off": "rocket.jpg",
+    "a rocket launch": "rocket.jpg",
     "coins": "coins.png",
     "a motorcycle": "motorcycle_left.png",
     "a man with a camera": "camera.png",

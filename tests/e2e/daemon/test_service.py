@@ -195,7 +195,8 @@ def test_its_settings_are_in_effect(service: Machine) -> None:
         "Restart": "on-failure",
         "NotifyAccess": "main",
     }
-    assert "best-effort: prio 7" in service.run("ionice", "-p", str(pid(service))).stdout
+    # The query worker inherits the priority. What only indexes lowers its own.
+    assert "none: prio 0" in service.run("ionice", "-p", str(pid(service))).stdout
     limits = service.read(f"/proc/{pid(service)}/limits")
     assert "Max core file size        0" in limits
     environment = service.run("cat", f"/proc/{worker(service)}/environ").stdout
