@@ -1,15 +1,23 @@
-"""Loads the tower of a worker by the runtime that the daemon has planned, and imports no other."""
+"""Loads the tower of a worker by the runtime that the daemon has planned, and imports no other.
+
+A tower has run once when it is returned: it has loaded what it needs, and shows that it fits its model.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from phsearch.domain.types import DeviceChoice, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from phsearch.domain.ports import ImageTower, TextTower
+
+_ANY_TEXT = "a café"
+"""The accent makes the tokenizer load what it needs for all texts but plain English."""
 
 
 def load_image_tower(setup: dict[str, Any]) -> ImageTower:
@@ -20,7 +28,7 @@ def load_image_tower(setup: dict[str, Any]) -> ImageTower:
         from phsearch.adapters import openvino  # noqa: PLC0415 - only where it is the runtime
 
         try:
-            return openvino.load_image_tower(plan, batch_size=batch_size, threads=setup["threads"])
+            return _run_once(openvino.load_image_tower(plan, batch_size=batch_size, threads=setup["threads"]))
         except RuntimeError as error:
             raise GraphError(openvino.reason(error)) from error
     clip = _import_clip(setup)
@@ -34,10 +42,17 @@ def load_image_tower(setup: dict[str, Any]) -> ImageTower:
             batch_size=batch_size,
             gpu_memory_mb=setup.get("gpu_memory_mb", 0),
         )
+        _run_once(tower)
     except (RuntimeError, AssertionError) as error:
         raise _not_on_device(setup, plan, error) from error
     if plan.device == "auto" and tower.device == "cpu":
         raise GraphError(tower.device_choice.device, tower.device_choice.remedy)
+    return tower
+
+
+def _run_once(tower: ImageTower) -> ImageTower:
+    size = tower.info.preprocess
+    tower.embed([np.zeros((size.height, size.width, 3), np.uint8)])
     return tower
 
 
@@ -48,13 +63,16 @@ def load_text_tower(setup: dict[str, Any]) -> TextTower:
         from phsearch.adapters import openvino  # noqa: PLC0415 - only where it is the runtime
 
         try:
-            return openvino.load_text_tower(plan, threads=setup["threads"])
+            text_tower = openvino.load_text_tower(plan, threads=setup["threads"])
+            text_tower.embed([_ANY_TEXT])
         except RuntimeError as error:
             raise GraphError(openvino.reason(error)) from error
+        return text_tower
     clip = _import_clip(setup)
     try:
         loaded = clip.load_tower(setup["name"], setup["pretrained"], "text")
         tower: TextTower = clip.OpenClipTextTower(loaded, device="cpu", precision=setup["precision"], why=plan.why)
+        tower.embed([_ANY_TEXT])
     except (RuntimeError, AssertionError) as error:
         raise _not_on_device(setup, plan, error) from error
     return tower

@@ -48,7 +48,6 @@ def serve(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> N
     """Embed each batch, until the daemon is gone."""
     preprocess = tower.info.preprocess
     decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
-    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
     follow = setup["follow_symlinks"]
     reader = PhotoReader(roots=setup["roots"], decoder=decoder, preprocess=preprocess, follow=follow)
     report = enter_sandbox_and_report(tower, None if follow else setup["roots"])

@@ -26,7 +26,6 @@ def serve_image_queries(channel: WorkerChannel, setup: dict[str, Any], tower: Im
     """Embed the photo of each frame, until the daemon is gone."""
     preprocess = tower.info.preprocess
     decoder = _decoder(setup)
-    tower.embed([np.zeros((preprocess.height, preprocess.width, 3), np.uint8)])
     channel.send_message(enter_sandbox_and_report(tower))
 
     def embed(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def serve(channel: WorkerChannel, tower: TextTower) -> None:
     """Embed the texts of each frame, until the daemon is gone."""
-    # The accent makes the tokenizer load what it needs for all texts but plain English.
-    tower.embed(["a café"])
     malloc_trim()
     channel.send_message(enter_sandbox_and_report(tower))
     while (frame := channel.receive_message()) is not None:
