@@ -670,6 +670,14 @@ def test_a_root_removed_is_silent_and_the_others_go_on(
     assert watched(recorder) == {"."}
 
 
+def test_a_root_that_is_added_while_the_daemon_stops_is_not_watched_and_no_error(root: Path) -> None:
+    watcher = FolderWatcher(Roots([str(root)]), RULES)
+    watcher.start(lambda _event: None)
+    watcher.close()
+    watcher.add_root(str(root))
+    assert watcher.watch_counts(str(root)) == (0, 0)
+
+
 def test_a_dead_reader_loses_all_roots_and_adding_them_starts_another(
     root: Path, tmp_path: Path, recorders: list[WatcherRecorder]
 ) -> None:

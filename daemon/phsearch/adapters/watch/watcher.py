@@ -98,7 +98,7 @@ class FolderWatcher:
 
         It can be repeated. It then verifies the watch, and tries again to watch the folders that could not be watched.
         Folders without a watch because of a limit of inotify are reported as WatchDegraded, even if it is all of them.
-        Raises OSError if the root does not exist, cannot be read or does not answer.
+        Does nothing when it is closed. Raises OSError if the root does not exist, cannot be read or does not answer.
         """
         try:
             identity = self._probe.identity(root)
@@ -107,7 +107,7 @@ class FolderWatcher:
             raise explain_error(error, root) from None
         with self._lock:
             if self._maintenance is None:
-                raise RuntimeError("the watcher is not running")
+                return  # it was closed meanwhile: the daemon stops, or another watcher has taken its place
             top = self._watched_roots.top_folder(root)
             replaced = top is not None and top.identity != identity
             if top is not None and replaced:
