@@ -24,4 +24,4 @@ if __name__ == "__main__":
         lance._WRITES_BEFORE_OPTIMIZE = 3
         table._KEPT_VERSIONS = timedelta(seconds=2)
     fake_power.use()
-    main(worker=worker)
+    main(worker=worker, has_model=os.environ.get("PHSEARCH_TORTURE_MODEL") != "colour")

@@ -36,11 +36,13 @@ EX_FAILED = 1
 EX_CONFIG = 78
 
 
-def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = None) -> NoReturn:
+def main(
+    argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = None, has_model: bool = False
+) -> NoReturn:
     """Run the daemon in the foreground until a signal stops it.
 
-    `argv` is the command line, by default that of this process. `worker` is the program of a worker process, for tests
-    without a model.
+    `argv` is the command line, by default that of this process. `worker` is the program of a worker process, for tests;
+    it runs the model by the daemon's plan only if it `has_model`.
     """
     parser = _parser()
     options = parser.parse_args(argv)
@@ -66,7 +68,14 @@ def main(argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = 
             _discard_model(settings.paths.state.index, settings.config.model)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
 
-        status = run.run(settings=settings, read_settings=source.read, env=env, inherited=listener, worker=worker)
+        status = run.run(
+            settings=settings,
+            read_settings=source.read,
+            env=env,
+            inherited=listener,
+            worker=worker,
+            has_model=has_model or worker is None,
+        )
         os.close(lock)
     except PhsearchError as error:
         _print_error(error, env, listener)

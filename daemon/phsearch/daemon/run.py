@@ -48,11 +48,12 @@ def run(
     env: Mapping[str, str],
     inherited: socket.socket | None,
     worker: tuple[str, ...] | None = None,
+    has_model: bool = True,
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status. Raises PhsearchError when it cannot start.
 
     `read_settings` reads them again. `inherited` is the listening socket where systemd holds one for us. `worker` is
-    the program of a worker process where it is not the usual one.
+    the program of a worker process where it is not the usual one; `has_model` is whether it runs the model.
     """
     config, paths = settings.config, settings.paths
     os.umask(0o077)
@@ -66,7 +67,7 @@ def run(
         folder=paths.state.index,
         name=config.model.name,
         pretrained=config.model.pretrained,
-        expected=None if worker else bundled_identity(config.model.name),
+        expected=None if not has_model else bundled_identity(config.model.name),
     )
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
@@ -80,6 +81,7 @@ def run(
                     store=store,
                     listener=listener,
                     worker=worker,
+                    has_model=has_model,
                 )
             )
     finally:
@@ -95,6 +97,7 @@ async def _serve(
     store: Store,
     listener: socket.socket,
     worker: tuple[str, ...] | None,
+    has_model: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -107,7 +110,7 @@ async def _serve(
     commands = WorkerCommands(
         env=worker_env,
         program=worker or worker_commands.PROGRAM,
-        planner=None if worker else worker_commands.runtime_planner(model, models, worker_env),
+        planner=None if not has_model else worker_commands.runtime_planner(model, models, worker_env),
     )
     parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
     front = build_api(
