@@ -13,6 +13,7 @@ import torch
 
 from phsearch.adapters.clip.device import choose_device, limit_gpu_memory
 from phsearch.adapters.clip.precision import DTYPES, cast_model
+from phsearch.domain.fitting_batches import FittingBatches
 from phsearch.domain.types import DeviceChoice
 from phsearch.errors import ModelUnavailableError
 
@@ -74,24 +75,15 @@ class OpenClipImageTower:
         When memory runs out, the batch size is halved, also for later calls. Raises MemoryError if a single picture
         does not fit.
         """
-        done: list[Vectors] = []
-        start = 0
-        while start < len(pixels):
-            batch = pixels[start : start + self.batch_size]
-            try:
-                done.append(self._forward(batch, self.precision))
-            except (torch.OutOfMemoryError, MemoryError):
-                self._halve_batch_size(len(batch))
-            except RuntimeError as error:
-                if "allocate memory" not in str(error):
-                    raise
-                self._halve_batch_size(len(batch))
-            else:
-                start += len(batch)
-        return np.concatenate(done)
+        return self._batches.embed_all(pixels, self._forward_or_memory_error)
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures are embedded at once."""
+        return self._batches.size
 
     def _load(self, bundle: LoadedTower, precision: str, batch_size: int) -> None:
-        self.batch_size = batch_size or _BATCH_SIZES[self._place.type]
+        self._batches = FittingBatches(batch_size or _BATCH_SIZES[self._place.type])
         self._model = bundle.model.to(self._place)
         # (x / 255 - mean) / std with one multiplication and one subtraction, on the device.
         std = torch.tensor(bundle.std, device=self._place)
@@ -102,12 +94,15 @@ class OpenClipImageTower:
         self.precision, why = cast_model(self._model, self._place, precision, lambda name: self._forward(example, name))
         self.device_choice = replace(self.device_choice, precision=why)
 
-    def _halve_batch_size(self, tried: int) -> None:
-        if tried == 1:
-            raise MemoryError("not enough memory for a single picture")
-        self.batch_size = tried // 2
-        if self._place.type == "cuda":
-            torch.cuda.empty_cache()
+    def _forward_or_memory_error(self, pixels: Sequence[Pixels]) -> Vectors:
+        try:
+            return self._forward(pixels, self.precision)
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
+            if self._place.type == "cuda":
+                torch.cuda.empty_cache()
+            raise MemoryError(str(error)) from error
 
     @torch.inference_mode()
     def _forward(self, pixels: Sequence[Pixels], precision: str) -> Vectors:

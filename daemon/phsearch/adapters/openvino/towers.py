@@ -13,6 +13,7 @@ import numpy as np
 
 from phsearch.adapters.openvino.runtime import VERSION, compile_graph, reason
 from phsearch.adapters.openvino.tokenizer import GraphTokenizer
+from phsearch.domain.fitting_batches import FittingBatches
 from phsearch.errors import GraphError
 from phsearch.model_files import BUNDLED, GRAPHS, TOKENIZER, read_manifest, verify_checksums
 
@@ -36,7 +37,7 @@ class GraphImageTower:
         self.info = info
         self.device, self.precision, self.device_choice = plan.device, plan.precision, plan.why
         self.batch_size = batch_size or _BATCH_SIZE
-        self._at_once = batch_size if batch_size and plan.device != "npu" else _AT_ONCE[plan.device]
+        self._batches = FittingBatches(batch_size if batch_size and plan.device != "npu" else _AT_ONCE[plan.device])
         self._model = model
 
     def embed(self, pixels: Sequence[Pixels]) -> Vectors:
@@ -45,21 +46,7 @@ class GraphImageTower:
         When memory runs out, fewer are embedded at once, also in later calls. Raises MemoryError if a single picture
         does not fit.
         """
-        done: list[Vectors] = []
-        start = 0
-        while start < len(pixels):
-            batch = pixels[start : start + self._at_once]
-            try:
-                done.append(_run(self._model, np.stack(batch)))
-            except (RuntimeError, MemoryError) as error:
-                if not isinstance(error, MemoryError) and "alloc" not in str(error):
-                    raise
-                if len(batch) == 1:
-                    raise MemoryError("not enough memory for a single picture") from error
-                self._at_once = len(batch) // 2
-            else:
-                start += len(batch)
-        return np.concatenate(done)
+        return self._batches.embed_all(pixels, lambda batch: _run(self._model, np.stack(batch)))
 
 
 class GraphTextTower:
@@ -117,7 +104,8 @@ def _run(model: Any, values: Any) -> Vectors:
     try:
         vectors: Vectors = model({0: values})[0]
     except RuntimeError as error:
-        raise (RuntimeError(reason(error)) if "alloc" not in str(error) else error) from error
+        kind = MemoryError if "alloc" in str(error) else RuntimeError
+        raise kind(reason(error)) from error
     if vectors.shape[0] != len(values):
         raise GraphError("its graph is of another model")
     # A copy: the next call writes into the same memory.
