@@ -14,11 +14,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from phsearch.adapters.sandbox import limits
 from phsearch.service.workers.frames import Frame, WorkerChannel
 
 COSTS_FILE, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
 
+_costs = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+"""Open before the sandbox, in which nothing can be opened for writing."""
 _asked: dict[str, tuple[int, int]] = {}
+_limits = limits.set_rlimits
 _send, _receive = WorkerChannel.send_message, WorkerChannel.receive_message
 
 
@@ -32,9 +36,7 @@ def _counting_receive(channel: WorkerChannel) -> Frame | None:
 def _counting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
     if header["op"] == "embedded" and header.get("photos"):
         lines = [_line(row["path"]) for row in header["photos"]]
-        descriptor = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(descriptor, "".join(lines).encode())
-        os.close(descriptor)
+        os.write(_costs, "".join(lines).encode())
     _send(channel, header, payload)
 
 
@@ -53,7 +55,12 @@ def _digest(path: str) -> str | None:
     return hashlib.blake2b(data, digest_size=16).hexdigest() if unchanged else None
 
 
+def _set_rlimits(**_: bool) -> None:
+    _limits(writes=True)  # the costs must be able to grow
+
+
 if __name__ == "__main__":
+    limits.set_rlimits = _set_rlimits
     WorkerChannel.send_message = _counting_send  # type: ignore[method-assign, assignment]
     WorkerChannel.receive_message = _counting_receive  # type: ignore[method-assign, assignment]
     if os.environ.get(MODEL) == "colour":
