@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BUNDLED = {"mini": Path(__file__).parent / "models" / "mini"}
 """The models that come with phsearch, by name."""
 
+_LOCAL = "local-dir:"
 MANIFEST = "graphs.json"
 GRAPHS = {"image": "image.onnx", "text": "text.onnx"}
 TOKENIZER = "tokenizer.json"
@@ -52,6 +53,11 @@ class ModelManifest:
     def to_json(self) -> bytes:
         """Return the content of the manifest's file."""
         return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, indent=1).encode() + b"\n"
+
+
+def local_folder(name: str) -> Path | None:
+    """Return the owner's folder that a model's name says, None for a model that is no folder of the owner's."""
+    return Path(name.removeprefix(_LOCAL)).expanduser() if name.startswith(_LOCAL) else None
 
 
 def input_states(paths: Iterable[str]) -> dict[str, str]:

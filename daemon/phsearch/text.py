@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # Bytes that were not UTF-8, as surrogateescape carries them.
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 _URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
@@ -20,6 +22,11 @@ def one_line(text: str) -> str:
 def replace_surrogates(text: str) -> str:
     """Return text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def slug(text: str) -> str:
+    """Return the ASCII letters and digits of a text in lower case, with "_" for what is between them."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()
 
 
 def file_uri(path: str, host: str = "") -> str:

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import logging
 import os
-import re
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,14 @@ from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
 from phsearch.service.workers.process import WorkerProcess
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
+from phsearch.text import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from phsearch.config import Config, IndexConfig, ModelConfig
-    from phsearch.service.workers.command import Planner
+from phsearch.service.workers.command import Planner
 
 log = logging.getLogger("phsearch")
 
@@ -38,6 +38,7 @@ photo would take longer than `index.photo_seconds`, and be blamed for it.
 """
 
 _INDEX_OOM_SCORE_ADJ = 800
+_LONGEST_NAME = 40
 
 _WORKER_ENV = {
     # An OpenMP thread that spins takes the processor from the decoders: without, 17 photos/s instead of 7 beside one
@@ -119,10 +120,8 @@ def runtime_planner(model: ModelConfig, models: Path, env: Mapping[str, str]) ->
         return await WorkerProcess.run_once(WorkerCommand(named, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
 
     key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    slug = re.sub(r"[^A-Za-z0-9]+", "_", model.name.rpartition("/")[2])[:40]
-    return RuntimePlanner(
-        config=model, folder=ModelFolder(path=models / f"{slug}_{key}"), hardware=find_hardware, run_worker=run_worker
-    )
+    folder = models / f"{slug(model.name.rpartition('/')[2])[:_LONGEST_NAME]}_{key}"
+    return RuntimePlanner(config=model, folder=ModelFolder(path=folder), hardware=find_hardware, run_worker=run_worker)
 
 
 def on_demand_limits(index: IndexConfig) -> WorkerLimits:

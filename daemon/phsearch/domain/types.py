@@ -159,6 +159,11 @@ class RuntimePlan:
     why: DeviceChoice = field(default_factory=DeviceChoice)
 
     @classmethod
+    def plain(cls, folder: str) -> RuntimePlan:
+        """Return the plan by which the graphs in `folder` run on any processor."""
+        return cls(runtime="openvino", device="cpu", precision="fp32", folder=folder)
+
+    @classmethod
     def of(cls, values: Mapping[str, Any]) -> RuntimePlan:
         """Return the plan in what `dataclasses.asdict` made of one."""
         return cls(**{**values, "why": DeviceChoice(**values["why"])})

@@ -193,6 +193,22 @@ def test_a_model_that_cannot_be_exported_runs_on_torch_and_is_not_tried_at_every
     assert not list(rig.folder.path.glob("*.part"))
 
 
+def test_a_refused_model_is_tried_again_when_its_folder_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "a.safetensors").write_bytes(b"one")
+    (folder / "b.safetensors").write_bytes(b"two")
+    rig = Rig(tmp_path, ModelConfig(name=f"local-dir:{folder}"))
+    rig.answers["export"] = GraphError("its folder holds several files of weights")
+    assert rig.plan().runtime == "torch"
+    rig.restarted()
+    assert (rig.plan().runtime, rig.ran) == ("torch", ["export"])
+    (folder / "b.safetensors").unlink()
+    rig.answers["export"] = rig.export
+    rig.restarted()
+    assert rig.plan().runtime == "openvino"
+
+
 def test_an_export_that_dies_is_tried_again_at_the_next_start(tmp_path: Path) -> None:
     rig = Rig(tmp_path, OTHER)
     rig.answers["export"] = WorkerDiedError(-9)

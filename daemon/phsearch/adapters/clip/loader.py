@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from phsearch.adapters.clip import torchvision_ops, weights  # noqa: F401 - must come before open_clip
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
-from phsearch.model_files import BUNDLED, verify_checksums
+from phsearch.model_files import BUNDLED, local_folder, verify_checksums
 
 import open_clip  # isort: skip
 
@@ -67,9 +67,7 @@ def load_tower(name: str, pretrained: str, tower: TowerName) -> LoadedTower:
     weights.forbid_pickles()
     if name in BUNDLED:
         verify_checksums(name, BUNDLED[name])
-    folder = BUNDLED.get(name) or (
-        Path(name.removeprefix(_LOCAL_PREFIX)).expanduser() if name.startswith(_LOCAL_PREFIX) else None
-    )
+    folder = BUNDLED.get(name) or local_folder(name)
     if folder is not None:
         model, source, text_cfg = _load_folder(name, folder)
         file = _weights_in(folder)

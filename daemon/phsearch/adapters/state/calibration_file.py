@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +13,12 @@ from safetensors.numpy import save as to_safetensors
 
 from phsearch.atomic_write import atomic_write
 from phsearch.domain.search.relevance import Calibration, Curve
+from phsearch.model_files import BUNDLED, local_folder
+from phsearch.text import slug
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from phsearch.domain.types import ModelIdentity
     from phsearch.paths import StateFolder
 
@@ -24,7 +26,6 @@ log = logging.getLogger("phsearch.query")
 
 NAME = "calibration.safetensors"
 _HEADER = "phsearch"
-_LOCAL = "local-dir:"
 _LARGEST = 64 << 20
 
 
@@ -48,12 +49,9 @@ def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
 
 def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
     """Return the files in which a model's calibration may be. The first one that can be used wins."""
-    label = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}/{pretrained}").strip("_").lower()
-    own = state.calibrations / f"{label}.safetensors"
-    if name.startswith(_LOCAL):
-        return own, Path(name.removeprefix(_LOCAL)).expanduser() / NAME
-    bundled = Path(__file__).parents[2] / "models" / name
-    return (own, bundled / NAME) if name.isidentifier() and bundled.is_dir() else (own,)
+    own = state.calibrations / f"{slug(f'{name}/{pretrained}')}.safetensors"
+    beside_weights = BUNDLED.get(name) or local_folder(name)
+    return (own,) if beside_weights is None else (own, beside_weights / NAME)
 
 
 def load(file: Path, weights: str, dim: int) -> Calibration | None:

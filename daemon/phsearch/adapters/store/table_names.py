@@ -12,6 +12,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Literal
 
+from phsearch.text import slug
+
 if TYPE_CHECKING:
     from phsearch.domain.types import ModelIdentity
 
@@ -44,5 +46,4 @@ def _slug(name: str, pretrained: str) -> str:
 
 
 def _letters(name: str, pretrained: str) -> str:
-    label = f"{name}/{pretrained}" if pretrained else name
-    return re.sub(r"[^A-Za-z0-9]+", "_", label).strip("_").lower()
+    return slug(f"{name}/{pretrained}" if pretrained else name)

@@ -19,7 +19,14 @@ from phsearch.atomic_write import atomic_write
 from phsearch.domain.model_runtime import Measurement, candidates, no_cuda_reason
 from phsearch.domain.types import DeviceChoice, RuntimePlan
 from phsearch.errors import GraphError
-from phsearch.model_files import BUNDLED, check_exported, exporter_versions, read_manifest
+from phsearch.model_files import (
+    BUNDLED,
+    check_exported,
+    exporter_versions,
+    input_states,
+    local_folder,
+    read_manifest,
+)
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError
 
@@ -126,7 +133,7 @@ class RuntimePlanner:
         try:
             graphs, manifest = await self._find_graphs()
             cache = await asyncio.to_thread(self._cache, manifest)
-            plan = RuntimePlan(runtime="openvino", device=candidate, precision="fp32", folder=str(graphs), cache=cache)
+            plan = replace(RuntimePlan.plain(str(graphs)), device=candidate, cache=cache)
             make = self._plan_cpu if candidate == "cpu" else self._plan_device
             return await make(plan, self._hardware)
         except GraphError as error:
@@ -161,7 +168,7 @@ class RuntimePlanner:
         return self._folder.graphs, await self._export(self._folder.graphs)
 
     async def _export(self, graphs: Path) -> ModelManifest:
-        stamp = {"versions": exporter_versions()}
+        stamp = await asyncio.to_thread(self._refusal_stamp)
         refused = await asyncio.to_thread(_read_json, self._folder.refusal)
         if {name: refused.get(name) for name in stamp} == stamp:
             raise GraphError(str(refused.get("reason")))
@@ -180,6 +187,14 @@ class RuntimePlanner:
             if isinstance(error, GraphError):
                 await asyncio.to_thread(_write_json, self._folder.refusal, stamp | {"reason": text})
             raise GraphError(text) from error
+
+    def _refusal_stamp(self) -> dict[str, Any]:
+        """Return what a refusal holds for: it is forgotten when a package or a file of the owner's folder changes."""
+        folder = local_folder(self._config.name)
+        files: dict[str, str] = {}
+        with contextlib.suppress(OSError):
+            files = input_states(map(str, sorted(folder.iterdir()))) if folder is not None else {}
+        return {"versions": exporter_versions(), "files": files}
 
     async def _plan_cpu(self, plan: RuntimePlan, hardware: Hardware) -> RuntimePlan | _Rejection:
         """Return the plan for OpenVINO on the processor with the best precision, or why it is rejected."""
