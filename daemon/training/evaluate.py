@@ -47,7 +47,7 @@ class ServedEmbedder:
     """The bundle as phsearch's workers run it: its own decoder, and the graphs without torch."""
 
     def __init__(self, folder: Path) -> None:
-        plan = RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(folder))
+        plan = RuntimePlan.plain(str(folder))
         self._image_tower, self._text_tower = openvino.load_image_tower(plan), openvino.load_text_tower(plan)
         self._decoder = PillowDecoder(_MOST_PIXELS)
 

@@ -77,7 +77,7 @@ class Embedder:
             bundled = BUNDLED.get(self._model[0])
             plan = RuntimePlan(device="auto")
             if bundled is not None:
-                plan = RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(bundled))
+                plan = RuntimePlan.plain(str(bundled))
             load = load_image_tower if kind == "image" else load_text_tower
             self._towers[kind] = load({**setup, "batch_size": _BATCH, "plan": dataclasses.asdict(plan)})
         return self._towers[kind]

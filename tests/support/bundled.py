@@ -9,7 +9,7 @@ from phsearch.model_files import BUNDLED
 
 def bundled_plan(name: str = "mini") -> RuntimePlan:
     """Return the plan for the processor of any machine."""
-    return RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(BUNDLED[name]))
+    return RuntimePlan.plain(str(BUNDLED[name]))
 
 
 def bundled_image_tower(name: str = "mini") -> openvino.GraphImageTower:

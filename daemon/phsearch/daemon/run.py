@@ -67,7 +67,13 @@ def run(
         folder=paths.state.index,
         name=config.model.name,
         pretrained=config.model.pretrained,
-        expected=None if not has_model else bundled_identity(config.model.name),
+        expected=bundled_identity(config.model.name) if has_model else None,
+    )
+    worker_env = worker_commands.worker_env(env, paths.state.torch_cache)
+    commands = WorkerCommands(
+        env=worker_env,
+        program=worker or worker_commands.PROGRAM,
+        planner=worker_commands.runtime_planner(config.model, paths.state.models, worker_env) if has_model else None,
     )
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
@@ -80,8 +86,7 @@ def run(
                     env=env,
                     store=store,
                     listener=listener,
-                    worker=worker,
-                    has_model=has_model,
+                    commands=commands,
                 )
             )
     finally:
@@ -96,8 +101,7 @@ async def _serve(
     env: Mapping[str, str],
     store: Store,
     listener: socket.socket,
-    worker: tuple[str, ...] | None,
-    has_model: bool,
+    commands: WorkerCommands,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -105,19 +109,12 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
 
     notifier = SystemdNotifier(env)
-    worker_env = worker_commands.worker_env(env, settings.paths.state.torch_cache)
-    model, models = settings.config.model, settings.paths.state.models
-    commands = WorkerCommands(
-        env=worker_env,
-        program=worker or worker_commands.PROGRAM,
-        planner=None if not has_model else worker_commands.runtime_planner(model, models, worker_env),
-    )
     parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
     front = build_api(
         parts=parts,
         settings=settings,
         read_settings=read_settings,
-        env=worker_env,
+        env=commands.env,
         store=store,
         commands=commands,
         notifier=notifier,

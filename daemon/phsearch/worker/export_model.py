@@ -84,7 +84,7 @@ def _takes(graph: bytes, weights: Path, texts: dict[int, tuple[np.ndarray, Vecto
     from phsearch.adapters.clip import export  # noqa: PLC0415 - see above
 
     try:
-        model = openvino.compile_graph(graph, weights, RuntimePlan(runtime="openvino", device="cpu", precision="fp32"))
+        model = openvino.compile_graph(graph, weights, RuntimePlan.plain(""))
         for ids, vectors in texts.values():
             export.check_vectors(model({0: ids})[0].copy(), vectors, "text")
             export.check_vectors(
@@ -100,7 +100,7 @@ def check_graphs(loaded: LoadedTower, folder: Path) -> None:
     from phsearch.adapters import clip, openvino  # noqa: PLC0415 - see above
     from phsearch.adapters.clip import export  # noqa: PLC0415 - see above
 
-    plan = RuntimePlan(runtime="openvino", device="cpu", precision="fp32", folder=str(folder))
+    plan = RuntimePlan.plain(str(folder))
     texts = list(export.example_texts(_CHECKED))
     found = openvino.load_text_tower(plan).embed(texts)
     export.check_vectors(found, clip.OpenClipTextTower(loaded, device="cpu", precision="fp32").embed(texts), "text")

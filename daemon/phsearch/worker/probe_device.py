@@ -37,7 +37,7 @@ def probe_device(channel: WorkerChannel, setup: dict[str, Any]) -> None:
         plain_seconds, wanted = _time_embed(reference, pictures)
         texts, wanted_texts = (openvino.load_text_tower(each).embed(_TEXTS) for each in (plan, plain))
     except RuntimeError as error:
-        raise GraphError(openvino.reason(error)) from error
+        raise GraphError(str(error)) from error
     channel.send_message(
         {
             "op": "probed",
