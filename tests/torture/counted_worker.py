@@ -12,15 +12,16 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phsearch.adapters.sandbox import limits
 from phsearch.service.workers.frames import Frame, WorkerChannel
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 COSTS_FILE, MODEL = "PHSEARCH_TORTURE_LEDGER", "PHSEARCH_TORTURE_MODEL"
 
-_costs = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-"""Open before the sandbox, in which nothing can be opened for writing."""
 _asked: dict[str, tuple[int, int]] = {}
 _limits = limits.set_rlimits
 _send, _receive = WorkerChannel.send_message, WorkerChannel.receive_message
@@ -33,11 +34,15 @@ def _counting_receive(channel: WorkerChannel) -> Frame | None:
     return frame
 
 
-def _counting_send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
-    if header["op"] == "embedded" and header.get("photos"):
-        lines = [_line(row["path"]) for row in header["photos"]]
-        os.write(_costs, "".join(lines).encode())
-    _send(channel, header, payload)
+def _counting_send(costs: int) -> Callable[[WorkerChannel, dict[str, Any], bytes], None]:
+    """Return what sends a message, after it has noted the photos in it in the open file `costs`."""
+
+    def send(channel: WorkerChannel, header: dict[str, Any], payload: bytes = b"") -> None:
+        if header["op"] == "embedded" and header.get("photos"):
+            os.write(costs, "".join(_line(row["path"]) for row in header["photos"]).encode())
+        _send(channel, header, payload)
+
+    return send
 
 
 def _line(path: str) -> str:
@@ -61,7 +66,9 @@ def _set_rlimits(**_: bool) -> None:
 
 if __name__ == "__main__":
     limits.set_rlimits = _set_rlimits
-    WorkerChannel.send_message = _counting_send  # type: ignore[method-assign, assignment]
+    # Before the sandbox, in which nothing can be opened for writing.
+    opened = os.open(os.environ[COSTS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    WorkerChannel.send_message = _counting_send(opened)  # type: ignore[method-assign, assignment]
     WorkerChannel.receive_message = _counting_receive  # type: ignore[method-assign, assignment]
     if os.environ.get(MODEL) == "colour":
         from support.workers.colour import main
