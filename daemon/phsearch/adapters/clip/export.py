@@ -20,6 +20,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors import safe_open
 
+from phsearch.adapters.clip.traceable import encode_text, traceable_attention
 from phsearch.errors import GraphError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _TextGraph(torch.nn.Module):
         self.model = loaded.model
 
     def forward(self, ids: torch.Tensor) -> Any:
-        return torch.nn.functional.normalize(self.model.encode_text(ids), dim=-1)
+        return torch.nn.functional.normalize(encode_text(self.model, ids), dim=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,8 @@ def _export(
     weights: Path,
 ) -> bytes:
     written = io.BytesIO()
-    # The kernel that fuses attention has no counterpart in ONNX.
-    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.inference_mode(), warnings.catch_warnings():
+        with torch.inference_mode(), traceable_attention(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 module.eval(),

@@ -1,0 +1,76 @@
+"""A text tower is exported so that short texts cost little, and every text keeps its vector."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from phsearch.adapters import clip, openvino
+from phsearch.adapters.clip import export
+from phsearch.domain.types import RuntimePlan
+from support.tiny_model import CONFIG
+
+import open_clip  # isort: skip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXTS = ["a dog", "the old man and the sea", "one two three four five six seven eight nine ten eleven twelve"]
+ANY = {8, 12, 16, 24, 32}
+
+
+def loaded(folder: Path, *, custom: bool, **text: Any) -> clip.LoadedTower:
+    """Return a tiny model with random weights whose texts may have 40 tokens."""
+    config: dict[str, Any] = json.loads(json.dumps(CONFIG))
+    config["model_cfg"]["text_cfg"] |= {"context_length": 40, "layers": 2, **text}
+    torch.manual_seed(0)
+    model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config["model_cfg"])
+    config["model_cfg"]["custom_text"] = custom
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return clip.load_tower(f"local-dir:{folder}", "", "both")
+
+
+@pytest.mark.parametrize(
+    ("custom", "text", "short"),
+    [
+        pytest.param(False, {}, True, id="CLIP of OpenAI"),
+        pytest.param(True, {}, True, id="a text tower of its own"),
+        pytest.param(True, {"no_causal_mask": True}, False, id="each token sees the padding"),
+        pytest.param(True, {"no_causal_mask": True, "pool_type": "last"}, False, id="SigLIP"),
+        pytest.param(True, {"embed_cls": True}, False, id="CoCa"),
+    ],
+)
+def test_a_short_text_takes_few_tokens_where_its_vector_stays_the_same(
+    tmp_path: Path, *, custom: bool, text: dict[str, Any], short: bool
+) -> None:
+    model = loaded(tmp_path, custom=custom, **text)
+    widths = export.short_texts(model)
+    assert set(widths) == (ANY if short else set())
+    assert model.weights is not None
+    graph = openvino.compile_graph(
+        export.export_text(model, model.weights, short=short), model.weights, RuntimePlan.plain("")
+    )
+    ids = model.tokenizer(TEXTS)
+    with torch.inference_mode():
+        wanted = torch.nn.functional.normalize(model.model.encode_text(ids), dim=-1).numpy()
+    for tokens in {24, 32} & widths.keys() | {ids.shape[1]}:
+        np.testing.assert_allclose(graph({0: ids[:, :tokens].numpy()})[0], wanted, atol=1e-5)
+        np.testing.assert_allclose(graph({0: ids[:1, :tokens].numpy()})[0], wanted[:1], atol=1e-5)
+
+
+def test_what_an_export_changes_in_torch_is_put_back(tmp_path: Path) -> None:
+    model = loaded(tmp_path, custom=False)
+    assert model.weights is not None
+    attention, fast = torch.nn.MultiheadAttention.forward, torch.backends.mha.get_fastpath_enabled()
+    parameters = {name for name, _ in model.model.named_parameters()}
+    export.export_text(model, model.weights, short=True)
+    assert torch.nn.MultiheadAttention.forward is attention
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+    assert {name for name, _ in model.model.named_parameters()} == parameters
+    assert model.model.positional_embedding.shape[0] == 40
