@@ -177,6 +177,7 @@ class IndexRig:
             writer=self.writer,
             events=events,
             roots=self.roots,
+            decoder="v1",
         )
         in_flight = InFlightContents(photo_index.cache_vector)
         self.image_worker = ScriptedImageWorker(forward_passes, in_flight.on_embed_result)
@@ -224,7 +225,7 @@ class IndexRig:
                 watcher=self.watcher, monitors=self.monitors, router=self.router, throttle=throttle
             ),
         )
-        runs = (self.manager.run(), self.writer.run(), self.removed.run())
+        runs = (self.manager.run(), self.writer.run(), photo_index.run(), self.removed.run())
         self._tasks = [asyncio.ensure_future(work) for work in runs]
 
     @property

@@ -117,6 +117,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         writer=writer,
         events=events,
         roots=roots,
+        decoder=worker_commands.decoder_versions(),
     )
 
     throttle = _throttle(config, paths, events)

@@ -137,6 +137,7 @@ async def _serve(
                 parts.image_worker,
                 parts.manager,
                 parts.writer,
+                parts.photo_index,
                 parts.removed,
                 front.reload,
                 front.albums,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PhotoInfo,
         Pixels,
         Preprocess,
+        RefusedRow,
         ScanItem,
         TableStats,
         Vectors,
@@ -155,8 +156,10 @@ class Store(Protocol):
         *,
         failures: Iterable[Failure] = (),
         deletes: Collection[str] = (),
-    ) -> None:
+    ) -> list[RefusedRow]:
         """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        Return the rows that cannot be written. They are left as they were, and stop no other.
 
         Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
         """

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     """[height, width, 3] uint8 RGB."""
 
 
+_MAX_NS = 2**63 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """The size and time of a file. While they are equal, its content counts as unchanged and is not read."""
@@ -27,8 +30,8 @@ class Fingerprint:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Fingerprint:
-        """Return the fingerprint in the result of a stat."""
-        return cls(status.st_size, status.st_mtime_ns)
+        """Return the fingerprint in the result of a stat. Times beyond 64 bits, in 2262, are clamped."""
+        return cls(status.st_size, min(max(status.st_mtime_ns, -_MAX_NS), _MAX_NS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ class Failure:
     failed_at: float
     digest: bytes | None = None
     """The digest of its content, where that could be read: the same bytes under another name fail without a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A photo or failure of which the index cannot hold a value; `reason` names the column and the value."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
         writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
         events=EventBus(),
         roots=Roots(["/photos"]),
+        decoder="v1",
     )
 
 

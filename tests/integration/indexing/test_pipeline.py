@@ -89,6 +89,7 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
             writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
             events=EventBus(),
             roots=Roots(["/photos"]),
+            decoder="v1",
         )
         photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
         queue = UnreadQueue()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.types import Volume
+from phsearch.domain.types import RefusedRow, Volume
 from phsearch.errors import StoreError
 from phsearch.service.indexing import store_writer
 from phsearch.service.indexing.store_writer import StoreWriter
@@ -36,17 +36,22 @@ class FullAtTimes:
         self.refused_volumes = 0
         self.refused_optimizes = 0
         self.optimized = 0
+        self.unwritable: set[str] = set()
         self.left: list[float] = []
         """What `optimize` says of what it leaves, call by call; nothing at the end."""
 
-    def apply(self, photos: Iterable[Any], *, failures: Iterable[Failure], deletes: Collection[str]) -> None:
+    def apply(
+        self, photos: Iterable[Any], *, failures: Iterable[Failure], deletes: Collection[str]
+    ) -> list[RefusedRow]:
         self.writes += 1
         if self.refused_writes:
             self.refused_writes -= 1
             raise FULL
-        self.paths.update(each.path for each, _ in photos)
+        written, failed = {each.path for each, _ in photos}, {each.path for each in failures}
+        self.paths.update(written - self.unwritable)
         self.paths.difference_update(deletes)
-        self.failed.update(each.path for each in failures)
+        self.failed.update(failed - self.unwritable)
+        return [RefusedRow(path, "its width") for path in sorted((written | failed) & self.unwritable)]
 
     def apply_volumes(self, upserts: Iterable[Volume], _deletes: Collection[str]) -> None:
         if self.refused_volumes:
@@ -96,6 +101,28 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room_again(monkeypatc
         under_test.put_photo(photo("/r/b"), vector(2))
         await until(lambda: under_test.pending == 0 and under_test.problem is None)
         assert store.paths == {"/r/a", "/r/b"}
+
+    run(store, talk)
+
+
+def test_a_row_that_the_store_cannot_hold_stops_no_other() -> None:
+    store = FullAtTimes()
+    store.unwritable = {"/r/b", "/r/d", "/r/bad"}
+    store.paths = {"/r/gone"}
+
+    async def talk(under_test: StoreWriter) -> None:
+        for number, name in enumerate("abcd"):
+            under_test.put_photo(photo(f"/r/{name}"), vector(number))
+        under_test.put_failure(failure("/r/bad"))
+        under_test.put_failure(failure("/r/broken"))
+        under_test.delete_photo("/r/gone")
+        under_test.put_volume(Volume("/r", "/r", "x", 1.0))
+        await under_test.flush()
+        assert (store.paths, store.failed, store.volumes) == ({"/r/a", "/r/c"}, {"/r/broken"}, {"/r"})
+        assert under_test.pending == 0
+        assert under_test.problem is None
+        refused = [under_test.refused.get_nowait() for _ in range(under_test.refused.qsize())]
+        assert [(each.path, said) for each, said in refused] == [("/r/b", "its width"), ("/r/d", "its width")]
 
     run(store, talk)
 

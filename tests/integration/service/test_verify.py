@@ -26,7 +26,7 @@ from support.store.kit import NothingDeleted
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from phsearch.domain.types import Failure, Photo, Vectors
+    from phsearch.domain.types import Failure, Photo, RefusedRow, Vectors
 
 INFO = PhotoInfo(64, 48, "PNG")
 CONTENT = b"0123456789abcdef"
@@ -44,12 +44,13 @@ class MemoryStore:
 
     def apply(
         self, photos: Iterable[tuple[Photo, Vectors]], *, failures: Collection[Failure], deletes: Collection[str]
-    ) -> None:
+    ) -> list[RefusedRow]:
         assert not failures
         self.stored |= {photo.path: (photo, vector) for photo, vector in photos}
         for path in deletes:
             self.stored.pop(path, None)
         self._happen("written")
+        return []
 
     def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
         stored = list(self.stored.values())
@@ -83,6 +84,7 @@ class Scene:
             writer=self.writer,
             events=EventBus(),
             roots=roots,
+            decoder="v1",
         )
         for name in "abc":
             self.add(name)

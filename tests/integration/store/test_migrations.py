@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import lancedb
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -65,8 +64,8 @@ def write_version_1(state: Path) -> None:
     (state / "index").mkdir(parents=True)
     db = lancedb.connect(state / "index")
     photos = db.create_table("photos_mini", schema=PHOTOS_V1, exist_ok=True)
-    photos.add(photos_to_arrow([photo("/r/a"), photo(ODD)], np.stack([vector(1), vector(2)]), PHOTOS_V1))
-    photos.add(photos_to_arrow([photo("/r/b")], np.stack([vector(3)]), PHOTOS_V1))
+    photos.add(photos_to_arrow([(photo("/r/a"), vector(1)), (photo(ODD), vector(2))], PHOTOS_V1)[0])
+    photos.add(photos_to_arrow([(photo("/r/b"), vector(3))], PHOTOS_V1)[0])
     photos.delete("path IN ('/r/b')")
     errors = db.create_table("errors", schema=ERRORS_V1, exist_ok=True)
     row = {"size": 7, "mtime_ns": 8, "reason": "cut short", "decoder": "d 1", "attempts": 3, "failed_at": 4.5}

@@ -15,14 +15,19 @@ import numpy as np
 import pyarrow as pa
 
 from phsearch.adapters.store import migrations
-from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, Volume
+from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, RefusedRow, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from phsearch.domain.types import Vectors
 
+    _Columns = dict[str, list[Any]]
+
 _IDENTITY = b"phsearch.model"
+_UNFIT = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
+_SHOWN = 60
+"""Characters of a value that a message shows."""
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("path", pa.string()),
@@ -112,21 +117,64 @@ def _parsed_identity(text: str) -> ModelIdentity | None:
         return None
 
 
-def photos_to_arrow(photos: Sequence[Photo], vectors: Vectors, schema: pa.Schema) -> pa.Table:
-    """Return rows for `photos` and their `vectors`, [n, dim]."""
-    columns: dict[str, Any] = {
+def photos_to_arrow(upserts: Sequence[tuple[Photo, Vectors]], schema: pa.Schema) -> tuple[pa.Table, list[RefusedRow]]:
+    """Return rows for photos with their vectors, [dim], and those that do not fit."""
+    return _to_arrow(upserts, schema, _photo_columns)
+
+
+def _photo_columns(upserts: Sequence[tuple[Photo, Vectors]]) -> _Columns:
+    photos = [photo for photo, _ in upserts]
+    columns: _Columns = {
         "path": [to_key(photo.path) for photo in photos],
         "root": [to_key(photo.root) for photo in photos],
         "size": [photo.fingerprint.size for photo in photos],
         "mtime_ns": [photo.fingerprint.mtime_ns for photo in photos],
         "digest": [photo.digest for photo in photos],
         "indexed_at": [photo.indexed_at for photo in photos],
+        "vector": [vector for _, vector in upserts],
     }
-    for name in PhotoInfo.__slots__:
-        columns[name] = [getattr(photo.info, name) for photo in photos]
-    half = np.ascontiguousarray(vectors, dtype=np.float16).reshape(-1)
-    columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(half), schema.field("vector").type.list_size)
-    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
+    return columns | {name: [getattr(photo.info, name) for photo in photos] for name in PhotoInfo.__slots__}
+
+
+def _to_arrow(
+    rows: Sequence[Any], schema: pa.Schema, columns_of: Callable[[Sequence[Any]], _Columns]
+) -> tuple[pa.Table, list[RefusedRow]]:
+    """Return rows of a table, and those that do not fit, which are found by halving."""
+    if not rows:
+        return schema.empty_table(), []
+    try:
+        columns = columns_of(rows)
+        return pa.table([_to_array(columns[field.name], field.type) for field in schema], schema=schema), []
+    except _UNFIT:
+        if len(rows) == 1:
+            return schema.empty_table(), [_refused(columns_of(rows), schema)]
+    half = len(rows) // 2
+    (first, refused), (second, others) = (_to_arrow(part, schema, columns_of) for part in (rows[:half], rows[half:]))
+    return pa.concat_tables([first, second]), refused + others
+
+
+def _to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return one column. Raises one of _UNFIT when a value does not fit."""
+    if not pa.types.is_fixed_size_list(kind):
+        return pa.array(values, kind)
+    with np.errstate(over="ignore"):
+        half = np.stack(values).astype(np.float16)
+    if half.shape[1:] != (kind.list_size,) or not np.isfinite(half).all():
+        raise ValueError("not a vector of this model")
+    return pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), kind.list_size)
+
+
+def _refused(columns: _Columns, schema: pa.Schema) -> RefusedRow:
+    """Return what is wrong with a single row: its first value that does not fit."""
+    for field in schema:
+        value = columns[field.name][0]
+        try:
+            _to_array([value], field.type)
+        except _UNFIT:
+            shown = repr(value)
+            shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+            return RefusedRow(from_key(columns["path"][0]), f"the index cannot hold its {field.name}, {shown}")
+    raise AssertionError(columns)
 
 
 def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
@@ -149,22 +197,20 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
     return photos, vectors.reshape(len(photos), dim).astype(np.float32)
 
 
-def failures_to_arrow(failures: Sequence[Failure]) -> pa.Table:
-    """Return rows for `failures`."""
-    rows = [
-        {
-            "path": to_key(failure.path),
-            "size": failure.fingerprint.size,
-            "mtime_ns": failure.fingerprint.mtime_ns,
-            "reason": failure.reason.encode("utf-8", "backslashreplace").decode(),
-            "decoder": failure.decoder,
-            "attempts": failure.attempts,
-            "failed_at": failure.failed_at,
-            "digest": failure.digest,
-        }
-        for failure in failures
-    ]
-    return pa.Table.from_pylist(rows, schema=FAILURES)
+def failures_to_arrow(failures: Sequence[Failure]) -> tuple[pa.Table, list[RefusedRow]]:
+    """Return rows for `failures`, and those that do not fit."""
+    return _to_arrow(failures, FAILURES, _failure_columns)
+
+
+def _failure_columns(failures: Sequence[Failure]) -> _Columns:
+    columns: _Columns = {
+        "path": [to_key(failure.path) for failure in failures],
+        "size": [failure.fingerprint.size for failure in failures],
+        "mtime_ns": [failure.fingerprint.mtime_ns for failure in failures],
+        "reason": [failure.reason.encode("utf-8", "backslashreplace").decode() for failure in failures],
+    }
+    names = ("decoder", "attempts", "failed_at", "digest")
+    return columns | {name: [getattr(failure, name) for failure in failures] for name in names}
 
 
 def failures_from_arrow(table: pa.Table) -> list[Failure]:

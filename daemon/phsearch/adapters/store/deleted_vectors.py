@@ -66,7 +66,8 @@ class DeletedVectors:
             ]
             self._table.create(photos.schema)
             with self._table.writing():
-                self._table.merge(arrow_rows.photos_to_arrow(kept, vectors[list(chosen.values())], self._table.schema))
+                rows = list(zip(kept, vectors[list(chosen.values())], strict=True))
+                self._table.merge(arrow_rows.photos_to_arrow(rows, self._table.schema)[0])
             self._deleted_at.update(dict.fromkeys(chosen, now))
 
     def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, TableStats, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, RefusedRow, TableStats, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -112,44 +112,51 @@ class LanceStore:
         *,
         failures: Iterable[Failure] = (),
         deletes: Collection[str] = (),
-    ) -> None:
+    ) -> list[RefusedRow]:
         """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        Return the rows that cannot be written. They are left as they were, and stop no other.
 
         Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
         """
         photos, failures = list(photos), list(failures)
-        self._apply_photos(photos, [*deletes, *(failure.path for failure in failures)])
-        self._apply_failures(failures, [*deletes, *(photo.path for photo, _ in photos)])
+        refused = self._apply_photos(photos, [*deletes, *(failure.path for failure in failures)])
+        return refused + self._apply_failures(failures, [*deletes, *(photo.path for photo, _ in photos)])
 
-    def _apply_photos(self, upserts: Sequence[tuple[Photo, Vectors]], deletes: Sequence[str]) -> None:
+    def _apply_photos(self, upserts: Sequence[tuple[Photo, Vectors]], deletes: Sequence[str]) -> list[RefusedRow]:
         new: list[tuple[Photo, Vectors]] = []
         known: list[tuple[Photo, Vectors]] = []
         for photo, vector in upserts:
             (known if arrow_rows.to_key(photo.path) in self._keys else new).append((photo, vector))
         gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._keys]
         if not new and not known and not gone:
-            return
+            return []
         if not self._photos.exists:
             raise StoreError("the index has no table yet", "this is a bug in phsearch: please report it")
         if gone:
             self._keep_vectors(gone)
+        # Before anything is written, or counts as known: a value may not fit.
+        added, refused = arrow_rows.photos_to_arrow(new, self._photos.schema)
+        merged, others = arrow_rows.photos_to_arrow(known, self._photos.schema)
         with self._photos.writing():
-            if new:
+            if added.num_rows:
                 # If this fails, the rows may be there or not. So they are merged from now on.
-                self._keys.update(arrow_rows.to_key(photo.path) for photo, _ in new)
-                self._photos.add(self._rows(new))
-            if known:
-                self._photos.merge(self._rows(known))
+                self._keys.update(added.column("path").to_pylist())
+                self._photos.add(added)
+            if merged.num_rows:
+                self._photos.merge(merged)
             self._photos.delete(gone)
         self._keys.difference_update(gone)
         self._writes += 1
+        return refused + others
 
-    def _apply_failures(self, upserts: Sequence[Failure], deletes: Sequence[str]) -> None:
+    def _apply_failures(self, upserts: Sequence[Failure], deletes: Sequence[str]) -> list[RefusedRow]:
+        table, refused = arrow_rows.failures_to_arrow(upserts)
         gone = [key for key in map(arrow_rows.to_key, deletes) if key in self._failed]
-        table = arrow_rows.failures_to_arrow(upserts)
         self._failed.update(table.column("path").to_pylist())
         self._upsert(self._failures, table, gone)
         self._failed.difference_update(gone)
+        return refused
 
     def _keep_vectors(self, keys: Sequence[str]) -> None:
         try:
@@ -231,11 +238,6 @@ class LanceStore:
                 table.merge(changed)
             table.delete(gone)
         self._writes += 1
-
-    def _rows(self, upserts: Sequence[tuple[Photo, Vectors]]) -> pa.Table:
-        photos = [photo for photo, _ in upserts]
-        vectors = np.stack([vector for _, vector in upserts])
-        return arrow_rows.photos_to_arrow(photos, vectors, self._photos.schema)
 
     def _delete_stale(self) -> None:
         """Keep only the newest row of each path on disk: a row whose addition failed may be there twice."""

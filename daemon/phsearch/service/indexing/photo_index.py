@@ -62,6 +62,7 @@ class PhotoIndex:
         writer: StoreWriter,
         events: EventBus,
         roots: Roots,
+        decoder: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.library = library
@@ -76,6 +77,7 @@ class PhotoIndex:
         self._writer = writer
         self._events = events
         self._roots = roots
+        self._decoder = decoder
         self._clock = clock
         self._failed_digests: LRUCache[bytes, Failure] = LRUCache(_RECENT)
         self._recent_vectors: LRUCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LRUCache(_RECENT)
@@ -168,6 +170,13 @@ class PhotoIndex:
         done: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
         done.set_result(round_to_float16(vector))
         self._recent_vectors[digest] = (info, done)
+
+    async def run(self) -> None:
+        """List the photos that the store cannot hold as failures, until cancelled."""
+        while True:
+            photo, reason = await self._writer.refused.get()
+            if self.library.get(photo.path) == photo:
+                self.record_failure(photo.path, photo.fingerprint, reason, self._decoder, None)
 
     # --- roots are added and removed --------------------------------------------------------------------------
 

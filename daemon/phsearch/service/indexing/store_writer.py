@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, TableStats, Vectors, Volume
+    from phsearch.domain.types import Photo, RefusedRow, TableStats, Vectors, Volume
     from phsearch.service.threads import SerialExecutor
 
 log = logging.getLogger("phsearch.store")
@@ -99,6 +99,8 @@ class StoreWriter:
         self._writing = 0
         # The daemon may have been killed before: what that left is cleaned up even if nothing is written.
         self._optimize_in: float | None = _OPTIMIZE_AFTER_IDLE
+        self.refused: asyncio.Queue[tuple[Photo, str]] = asyncio.Queue()
+        """Photos of which the store cannot hold a value, each with the reason. They are pending no more."""
         self.problem: StoreError | None = None
         self.written_at: float | None = None
         self.optimized_at: float | None = None
@@ -174,7 +176,7 @@ class StoreWriter:
         self._writing = len(changes)
         start = time.monotonic()
         try:
-            await self._executor.submit(self._write, changes, volumes)
+            refused = await self._executor.submit(self._write, changes, volumes)
         except BaseException:
             # What came meanwhile is newer.
             self._changes = changes | self._changes
@@ -183,14 +185,21 @@ class StoreWriter:
             raise
         finally:
             self._writing = 0
+        for row in refused:
+            match changes[row.path]:
+                case (photo, _):
+                    self.refused.put_nowait((photo, row.reason))
+                case _:
+                    log.error("%s: %s", row.path, row.reason)
         self._optimize_in = _OPTIMIZE_AFTER_IDLE
         self.written_at = time.time()
         self.stage_totals.add_stage(writing=time.monotonic() - start, written=len(changes))
 
-    def _write(self, changes: Mapping[str, Change], volumes: Mapping[str, Volume | None]) -> None:
-        """Write to the store; this runs in its thread."""
+    def _write(self, changes: Mapping[str, Change], volumes: Mapping[str, Volume | None]) -> list[RefusedRow]:
+        """Write to the store; this runs in its thread. Return what it cannot hold."""
+        refused: list[RefusedRow] = []
         if changes:
-            self._store.apply(
+            refused = self._store.apply(
                 [change for change in changes.values() if isinstance(change, tuple)],
                 failures=[change for change in changes.values() if isinstance(change, Failure)],
                 deletes=[path for path, change in changes.items() if change is None],
@@ -200,6 +209,7 @@ class StoreWriter:
                 [volume for volume in volumes.values() if volume is not None],
                 [path for path, volume in volumes.items() if volume is None],
             )
+        return refused
 
     async def _wait_for_changes(self) -> None:
         """Wait for something to write. Optimize when nothing comes for a while, and again when more can be dropped."""
