@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from support.harness import photo
 from support.index_rig import QUICK, IndexRig
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from phsearch.config import WatchConfig
@@ -101,7 +102,7 @@ class Story:
         for root in self.rig.monitors.values():
             root.scan(root.root)
         quiet = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             while quiet < 5:
                 await asyncio.sleep(0.02)
                 self.rig.check()
@@ -166,7 +167,7 @@ def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[
 
 def test_duplicates_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             await duplicates()
 
     async def duplicates() -> None:

@@ -1,0 +1,37 @@
+"""What holds for every test: time limits fit this machine, chance is seeded, and no process outlives its test file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from support import leftovers, time_limits
+from support.time_limits import scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ITEM_SECONDS = 100.0
+_GRACE_SECONDS = 5.0
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure this machine before the processes of pytest-xdist start, which take the factor from the environment."""
+    time_limits.measure_once()
+    leftovers.mark_children()
+    if config.option.timeout is None:
+        config.option.timeout = scaled(_ITEM_SECONDS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_survives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the last test of a file if a process of the file's tests still runs, and kill it."""
+    yield
+    left = leftovers.kill_leftovers(tmp_path_factory.getbasetemp(), scaled(_GRACE_SECONDS))
+    assert not left, f"still running, and now killed: {left}"
