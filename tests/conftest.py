@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -11,10 +12,11 @@ from support import leftovers, time_limits
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _ITEM_SECONDS = 100.0
 _GRACE_SECONDS = 5.0
+_FAILED = pytest.StashKey[bool]()
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
@@ -29,9 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = scaled(_ITEM_SECONDS)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Kill what a failed test has left in its own folder, so that it disturbs no other test."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    if report.when == "teardown" and item.stash[_FAILED] and isinstance(item, pytest.Function):
+        folder = item.funcargs.get("tmp_path")
+        if isinstance(folder, Path):
+            leftovers.kill_leftovers(folder)
+    return report
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_process_survives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fail the last test of a file if a process of the file's tests still runs, and kill it."""
     yield
-    left = leftovers.kill_leftovers(tmp_path_factory.getbasetemp(), scaled(_GRACE_SECONDS))
+    left = leftovers.kill_leftovers(tmp_path_factory.getbasetemp(), grace=scaled(_GRACE_SECONDS), marked=True)
     assert not left, f"still running, and now killed: {left}"

@@ -16,10 +16,13 @@ def mark_children() -> None:
     os.environ[VARIABLE] = str(os.getpid())
 
 
-def kill_leftovers(basetemp: Path, grace: float) -> list[str]:
-    """Return what still runs after so many seconds, and kill it: marked processes, and those at home in `basetemp`."""
+def kill_leftovers(folder: Path, *, grace: float = 0.0, marked: bool = False) -> list[str]:
+    """Return what still runs after so many seconds, and kill it: processes whose environment names a path in `folder`.
+
+    With `marked` these are also all that this process has started, and what they started.
+    """
     deadline = time.monotonic() + grace
-    while (found := _running(basetemp)) and time.monotonic() < deadline:
+    while (found := _running(folder, marked=marked)) and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
@@ -27,14 +30,14 @@ def kill_leftovers(basetemp: Path, grace: float) -> list[str]:
     return [f"{pid}: {command}" for pid, command in found.items()]
 
 
-def _running(basetemp: Path) -> dict[int, str]:
+def _running(folder: Path, *, marked: bool) -> dict[int, str]:
     """Return the command lines of the processes; a zombie has no environment and is none of them."""
-    marked, at_home = f"\0{VARIABLE}={os.getpid()}\0".encode(), f"={basetemp}/".encode()
+    signs = [f"={folder}/".encode()] + ([f"\0{VARIABLE}={os.getpid()}\0".encode()] if marked else [])
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            environment = b"\0" + (folder / "environ").read_bytes()
-            if folder.name != str(os.getpid()) and (marked in environment or at_home in environment):
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                found[int(folder.name)] = command.decode(errors="replace")
+            environment = b"\0" + (process / "environ").read_bytes()
+            if process.name != str(os.getpid()) and any(sign in environment for sign in signs):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(process.name)] = command.decode(errors="replace")
     return found
