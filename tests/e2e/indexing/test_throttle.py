@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fake_power import VARIABLE, Machine
+from support.fake_power import LOW_PRIORITY, VARIABLE, Machine
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, wait_until
 from support.time_limits import scaled
 
@@ -265,6 +265,9 @@ def test_pressure_throttles(rarely: Daemon, machine: Machine, slow: Path) -> Non
 def test_the_index_worker_has_the_lowest_priority_also_beside_other_sessions_and_the_query_worker_a_normal_one(
     daemon: Daemon, slow: Path
 ) -> None:
+    daemon.stop()
+    daemon.env[LOW_PRIORITY] = "1"
+    daemon.start()
     copy(slow, daemon)
     begun(daemon)
     nices = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.workers())
