@@ -18,7 +18,7 @@ from support.time_limits import scaled
 BAD_DECODER_DAEMON = daemon_program("bad_decoder")
 """The real worker, confined as it is; only its model is a colour."""
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
-SECONDS = round(scaled(1))
+SECONDS = round(scaled(1.5))
 """For a photo: time enough to take too much memory."""
 
 
