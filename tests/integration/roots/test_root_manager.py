@@ -196,6 +196,31 @@ def test_duplicates_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_l
     asyncio.run(scenario())
 
 
+def test_a_photo_moved_out_of_a_root_that_is_removed_before_the_move_is_told_is_not_embedded_again(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        one, two = str(tmp_path / "one"), str(tmp_path / "two")
+        photo(tmp_path / "one" / "anchor.png", "blue", (8, 8))
+        file = photo(tmp_path / "two" / "x.png", "red", (8, 8))
+        passes: Counter[bytes] = Counter()
+        rig = IndexRig(tmp_path / "state", [one, two], passes)
+        async with asyncio.timeout(scaled(20)):
+            while len(rig.library) < 2:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+            file.rename(tmp_path / "one" / "x.png")
+            await rig.manager.apply([one], QUICK)
+            rig.monitors[one].scan(one)
+            while f"{one}/x.png" not in rig.library:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+        assert sorted(passes.values()) == [1, 1]
+        await rig.end(flush=False)
+
+    asyncio.run(scenario())
+
+
 def test_a_failed_change_changes_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
         photo(tmp_path / "one" / "x.png", "red", (8, 8))
