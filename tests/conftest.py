@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Measure this machine before the processes of pytest-xdist start, which take the factor from the environment."""
     time_limits.measure_once()
     leftovers.mark_children()
-    if config.option.timeout is None:
+    if getattr(config.option, "timeout", 0) is None:
         config.option.timeout = scaled(_ITEM_SECONDS)
 
 
