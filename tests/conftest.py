@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,3 +50,11 @@ def no_process_survives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     yield
     left = leftovers.kill_leftovers(tmp_path_factory.getbasetemp(), grace=scaled(_GRACE_SECONDS), marked=True)
     assert not left, f"still running, and now killed: {left}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once for each reason how many tests were skipped."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    reasons = Counter(longrepr[2].removeprefix("Skipped: ") for longrepr in skipped if isinstance(longrepr, tuple))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}")
