@@ -6,7 +6,7 @@ BIN := .venv/bin
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
 UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 
-.PHONY: try test setup lint types imports unit bench soak torture quality calibrate lock audit clean
+.PHONY: try test setup lint types imports unit test-busy bench soak torture quality calibrate lock audit clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
@@ -44,6 +44,11 @@ imports:
 
 unit:
 	@$(BIN)/pytest
+
+# Tests must hold on a machine that is busy with other things, too: RUNS times beside LOAD processes that only compute.
+test-busy: setup
+	@for run in $$(seq $(or $(RUNS),5)); do \
+		$(BIN)/python tests/support/busy.py $(or $(LOAD),10) $(BIN)/pytest || exit 1; done
 
 bench: setup
 	@$(BIN)/python tests/bench/run.py

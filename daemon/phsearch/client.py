@@ -68,7 +68,7 @@ class Client:
     def call(self, method: str, /, **params: Any) -> Any:
         """Return the result of one call. It is repeated while the answer is "not ready" and there is time."""
         start, self._allowed = time.monotonic(), self.timeout
-        pause = _FIRST_PAUSE
+        pause, answer = _FIRST_PAUSE, None
         while True:
             try:
                 return self._send_request(method, params, start + self._allowed)
@@ -80,7 +80,11 @@ class Client:
                 self.close()
                 retryable = isinstance(problem, AnswerTimeoutError) or getattr(problem, "retryable", False)
                 if not retryable or time.monotonic() + pause >= start + self._allowed:
+                    # The last attempt may have had a moment only: what the daemon answered before says more.
+                    if answer is not None and isinstance(problem, AnswerTimeoutError):
+                        raise answer from None
                     raise
+                answer = problem if isinstance(problem, RemoteError) else answer
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from PIL import Image
 
 from golden.library import EVENT
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def record(daemon: Daemon, request: str) -> dict[str, Any]:
     """Send one line and return the line of the transcript. A subscription is recorded with the event of a new photo."""
     said = request.replace(PHOTOS, str(daemon.photos))
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
+        connection.settimeout(scaled(30))
         connection.connect(str(daemon.socket))
         connection.sendall(said.encode("utf-8", "surrogateescape") + b"\n")
         lines = connection.makefile("rb")

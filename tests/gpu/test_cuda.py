@@ -10,7 +10,7 @@ import pytest
 
 from bench.photos import Photos
 from phsearch.errors import ModelUnavailableError
-from support.harness import PHSEARCHD, running, wait_until
+from support.harness import NO_POWER_DAEMON, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_the_end_of_an_idle_worker_frees_the_device(cuda: Any, tmp_path: Path) -
     cuda.cuda.empty_cache()
     before = free()
     photos = Photos(tmp_path / "made").small(64)
-    with running(tmp_path / "home", PHSEARCHD, "[index]\nkeep_alive_seconds = 2\n") as daemon:
+    with running(tmp_path / "home", NO_POWER_DAEMON, "[index]\nkeep_alive_seconds = 2\n") as daemon:
         for path in photos:
             path.rename(daemon.photos / path.name)
         wait_until(lambda: daemon.status()["photos"] == len(photos), "the photos are indexed", 120)

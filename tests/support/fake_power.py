@@ -2,7 +2,7 @@
 
 It is a folder with `power_supply/`, `pressure/` and control groups (`cgroup`, `groups/`) as the kernel has them, which
 the test changes while the daemon runs. Without such a folder there is neither battery nor pressure, so that no test
-waits for either.
+waits for either. Nor does one wait for the processor longer than others: the index worker has a normal priority.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from pathlib import Path
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.config import CourtesyConfig
-from phsearch.daemon import compose_index
+from phsearch.daemon import compose_index, worker_commands
 from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
 from phsearch.service.throttle import IndexingThrottle
 
 VARIABLE = "PHSEARCH_TEST_MACHINE"
+LOW_PRIORITY = "PHSEARCH_TEST_LOW_PRIORITY"
+"""Set for a daemon whose index worker is to have the low priority that it has outside tests."""
 NOWHERE = "/nowhere"
 
 
@@ -29,6 +31,8 @@ def use() -> None:
     vars(compose_index)["PressureReader"] = partial(
         PressureReader, folder / "pressure", folder / "groups", folder / "cgroup"
     )
+    if LOW_PRIORITY not in os.environ:
+        vars(worker_commands)["_INDEX_NICE"] = 0
 
 
 def at_ease() -> IndexingThrottle:

@@ -8,6 +8,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
+from support.time_limits import scaled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
@@ -60,7 +62,7 @@ class ScriptedDaemon:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(scaled(5))
         self._listener.close()
         self.path.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.wire.methods import METHODS
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +145,7 @@ def conversation(fuzzer: Fuzzer, path: Path) -> tuple[int, int]:
     if leaves:
         stream = stream[: chance.randrange(len(stream) + 1)]
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(60)
+        raw.settimeout(scaled(60))
         raw.connect(str(path))
         heard = _exchanged(raw, _pieces(stream, chance), stay=not leaves)
     whole = heard[: heard.rfind(b"\n") + 1].splitlines()

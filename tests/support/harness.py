@@ -16,6 +16,8 @@ from PIL import Image
 
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
+from support import leftovers, time_limits
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,13 +38,14 @@ PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """Poll until `condition` returns a true value, and return it."""
+    """Poll until `condition` returns a true value, and return it; `seconds` are those of a quiet machine."""
+    seconds = scaled(seconds)
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
         time.sleep(0.02)
 
 
@@ -61,6 +64,7 @@ class Daemon:
             "XDG_STATE_HOME": str(home / "state"),
             "XDG_RUNTIME_DIR": str(home / "run"),
             "PYTHONPATH": str(TESTS),
+            **{name: os.environ[name] for name in (leftovers.VARIABLE, time_limits.VARIABLE) if name in os.environ},
         }
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,13 +88,17 @@ class Daemon:
             self._process = subprocess.Popen(
                 [*self._program, *chosen, "--log-level", "debug", *options], env=self.env, stderr=log
             )
-        wait_until(self._answers, "the daemon answers")
+        try:
+            wait_until(self._answers, "the daemon answers")
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run the daemon with options at which it ends."""
         return subprocess.run(
-            [*self._program, *options], env=self.env, capture_output=True, text=True, timeout=30, check=False
+            [*self._program, *options], env=self.env, capture_output=True, text=True, timeout=scaled(30), check=False
         )
 
     def stop(self) -> int:
@@ -103,7 +111,7 @@ class Daemon:
 
     def call(self, method: str, **params: Any) -> Any:
         """Call one method over the real socket."""
-        with Client(self.socket, 20) as client:
+        with Client(self.socket, scaled(20)) as client:
             return client.call(method, **params)
 
     def status(self) -> dict[str, Any]:
@@ -147,7 +155,7 @@ class Daemon:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=60,
+            timeout=scaled(60),
             check=False,
         )
         assert not check or done.returncode == 0, done.stderr
@@ -173,7 +181,13 @@ class Daemon:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(20)
+        try:
+            return self._process.wait(scaled(20))
+        except BaseException:
+            # Its workers end with it.
+            self._process.kill()
+            self._process.wait()
+            raise
 
 
 @contextlib.contextmanager

@@ -60,6 +60,8 @@ class MountingDaemon(Daemon):
 
     def close(self) -> None:
         """Stop the daemon and the namespace."""
-        self.stop()
-        self._namespace.kill()
-        self._namespace.communicate()
+        try:
+            self.stop()
+        finally:
+            self._namespace.kill()
+            self._namespace.communicate()

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.installer.install import is_temporary_path
 from support.harness import wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +216,7 @@ class Machine:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, 9) if self._pid else self._process.kill()
-            self._process.wait(30)
+            self._process.wait(scaled(30))
             assert self._process.stderr is not None
             self._process.stderr.close()
         for group, _, _ in os.walk(self._group, topdown=False):
@@ -237,7 +238,7 @@ class Machine:
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            timeout=seconds,
+            timeout=scaled(seconds),
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}: {done.returncode}: {done.stdout}{done.stderr}"

@@ -12,6 +12,8 @@ import sys
 import termios
 from typing import TYPE_CHECKING
 
+from support.time_limits import scaled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,6 @@ def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ra
             except OSError:  # EIO: the last process has closed the terminal
                 break
             seen += chunk
-        process.wait(20)
+        process.wait(scaled(20))
     os.close(master)
     return Ran(process.returncode, seen.replace(b"\r\n", b"\n"))

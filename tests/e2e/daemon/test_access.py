@@ -15,6 +15,7 @@ import pytest
 from phsearch.client import Client
 from phsearch.errors import DaemonUnreachableError, RemoteError
 from support.harness import Daemon, daemon_program, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ folder, name = os.path.split(sys.argv[1])
 where = os.open(folder, os.O_PATH)
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 raw = socket.socket(socket.AF_UNIX)
-raw.settimeout(10)
+raw.settimeout(60)
 try:
     raw.connect(f"/proc/self/fd/{where}/{name}" if sys.argv[2] == "inside" else sys.argv[1])
     raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"status"}\\n')
@@ -100,7 +101,7 @@ def test_root_is_another_user_too(tmp_path: Path) -> None:
             assert "refused a connection of another user" in daemon.log.read_text()
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(scaled(20))
 
 
 def _refuses(daemon: Daemon) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.harness import COLOUR_DAEMON, PHSEARCHD, Daemon, photo, wait_until
+from support.time_limits import scaled
 
 # What systemd does between fork and exec.
 _HANDING = (
@@ -55,7 +56,7 @@ def test_requests_before_the_start_are_answered_after_it(activated: Activated) -
         early.connect(str(activated.daemon.socket))
         early.sendall(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n')
         process = activated.start()
-        early.settimeout(60)
+        early.settimeout(scaled(60))
         assert json.loads(early.makefile("rb").readline())["result"]["pid"] == process.pid
     activated.daemon.becomes(photos=1, pending=0)
     for worker in children(process.pid):
@@ -63,12 +64,12 @@ def test_requests_before_the_start_are_answered_after_it(activated: Activated) -
         assert b"LISTEN_" not in environment
         assert not os.path.exists(f"/proc/{worker}/fd/3") or "socket" not in os.readlink(f"/proc/{worker}/fd/3")
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(scaled(30)) == 0
     assert activated.daemon.socket.exists(), "the socket is not the daemon's to remove"
     second = activated.start()
     assert activated.daemon.status()["pid"] == second.pid, "and it serves the next daemon"
     second.terminate()
-    assert second.wait(30) == 0
+    assert second.wait(scaled(30)) == 0
     activated.listener.close()
 
 
@@ -81,10 +82,10 @@ def test_a_daemon_that_cannot_start_tells_every_waiting_client(tmp_path: Path) -
     activated.listener.listen(8)
     clients = [socket.socket(socket.AF_UNIX) for _ in range(3)]
     for number, client in enumerate(clients):
-        client.settimeout(60)
+        client.settimeout(scaled(60))
         client.connect(str(activated.daemon.socket))
         client.sendall(b'{"jsonrpc":"2.0","id":%d,"method":"status"}\n' % number)
-    assert activated.start().wait(60) == 78
+    assert activated.start().wait(scaled(60)) == 78
     for number, client in enumerate(clients):
         answer = json.loads(client.makefile("rb").readline())
         assert (answer["id"], answer["error"]["data"]["type"]) == (number, "CannotStart")
@@ -100,7 +101,7 @@ def test_a_daemon_that_cannot_start_tells_every_waiting_client(tmp_path: Path) -
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["datagrams", "not listening"])
 def test_a_socket_of_another_kind_is_refused(tmp_path: Path, kind: int) -> None:
     activated = Activated(tmp_path, kind=kind)
-    assert activated.start().wait(60) == 1
+    assert activated.start().wait(scaled(60)) == 1
     assert "is not a listening Unix stream socket" in activated.daemon.log.read_text()
     activated.listener.close()
 
@@ -117,7 +118,13 @@ def test_a_daemon_started_by_hand_leaves_a_socket_alone_that_took_its_place(tmp_
 def install(daemon: Daemon, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [*PHSEARCHD, "install", *options]
     return subprocess.run(
-        command, env=daemon.env | env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False
+        command,
+        env=daemon.env | env,
+        capture_output=True,
+        text=True,
+        timeout=scaled(60),
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
 
 
@@ -178,7 +185,13 @@ def test_purge_asks_and_never_removes_the_index_of_a_running_daemon(tmp_path: Pa
     def purge(*options: str) -> subprocess.CompletedProcess[str]:
         command = [*PHSEARCHD, "uninstall", "--purge", *options]
         return subprocess.run(
-            command, env=daemon.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+            command,
+            env=daemon.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=scaled(60),
+            check=False,
         )
 
     assert "say --yes to mean it" in purge().stderr

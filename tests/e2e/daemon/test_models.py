@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.audited import audited
-from support.harness import PHSEARCHD, TESTS, Daemon, photo, running, wait_until
+from support.harness import NO_POWER_DAEMON, PHSEARCHD, TESTS, Daemon, photo, running, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_any_open_clip_folder_serves_and_other_weights_in_its_place_are_refused_
     model = tmp_path / "model"
     model.symlink_to(first)
     settings = f'[model]\nname = "local-dir:{model}"\n[watch]\nsettle_seconds = 0.2\n'
-    daemon = Daemon(tmp_path, PHSEARCHD, settings)
+    daemon = Daemon(tmp_path, NO_POWER_DAEMON, settings)
     for name in ("red", "green", "blue"):
         photo(daemon.photos / f"{name}.jpg", name)
     daemon.start()
@@ -102,7 +102,7 @@ def test_a_model_that_cannot_be_exported_runs_on_torch_and_doctor_says_why(
     for name in ("one", "other"):
         shutil.copy(models[0] / "open_clip_model.safetensors", folder / f"{name}.safetensors")
     settings = f'[model]\nname = "local-dir:{folder}"\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.2\n'
-    with running(tmp_path / "home", PHSEARCHD, settings) as daemon:
+    with running(tmp_path / "home", NO_POWER_DAEMON, settings) as daemon:
         photo(daemon.photos / "a.jpg", "red")
         daemon.becomes(photos=1, pending=0, seconds=120)
         assert len(daemon.found("anything")) == 1

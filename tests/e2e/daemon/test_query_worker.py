@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.harness import Daemon, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def test_a_worker_killed_while_it_starts_costs_its_client_a_moment_only(daemon: 
         answer = clients.submit(daemon.found, "a killed red", 1)
         (starting,) = wait_until(daemon.workers, "it starts")
         os.kill(starting, signal.SIGKILL)
-        assert answer.result(30) == ["red.png"], "the client asks again by itself"
+        assert answer.result(scaled(30)) == ["red.png"], "the client asks again by itself"
     assert daemon.status()["model"]["state"] == "ready"
 
 

@@ -18,6 +18,7 @@ from phsearch.errors import RemoteError
 from support import hung_fs
 from support.harness import COLOUR_DAEMON, PHSEARCH_CLIENT, Daemon, photo, running, wait_until
 from support.mounting import MountingDaemon, needs_mounts
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -309,7 +310,7 @@ def test_a_terminal_is_asked_what_becomes_of_the_photos(daemon: Changing) -> Non
     assert b"4 photos of" in said
     assert daemon.roots() == ["one", "two"], "nothing happens before the answer"
     os.write(ours, b"keep\n")
-    assert client.wait(20) == 0
+    assert client.wait(scaled(20)) == 0
     os.close(ours)
     assert daemon.status()["removed"][0]["forgotten_at"] is None
 
@@ -317,7 +318,7 @@ def test_a_terminal_is_asked_what_becomes_of_the_photos(daemon: Changing) -> Non
 def test_systemd_is_told_when_a_reload_begins_and_when_it_is_over(daemon: Changing) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(daemon.home / "notify"))
-        ear.settimeout(20)
+        ear.settimeout(scaled(20))
         daemon.env["NOTIFY_SOCKET"] = str(daemon.home / "notify")
         daemon.write("one")
         daemon.begin()
@@ -344,7 +345,9 @@ def test_a_daemon_whose_terminal_is_closed_ends_instead_of_reading_its_settings(
     os.kill(process.pid, signal.SIGHUP)
     assert daemon.status()["pid"] == process.pid, "with its terminal there it reads its settings"
     os.close(ours)
-    assert process.wait(20) in (0, 120), "120: Python could not flush what is written to a terminal that is gone"
+    assert process.wait(scaled(20)) in (0, 120), (
+        "120: Python could not flush what is written to a terminal that is gone"
+    )
     assert not daemon.socket.exists()
 
 
@@ -352,24 +355,24 @@ def test_a_daemon_whose_terminal_is_closed_ends_instead_of_reading_its_settings(
 def test_a_root_on_a_hung_disk_can_be_removed_and_come_back(daemon: Changing) -> None:
     daemon.fill("one", 3)
     daemon.fill("share", 4, red=100)
-    daemon.write("one", "share", disk_seconds=1.0)
+    daemon.write("one", "share", disk_seconds=scaled(0.4))
     daemon.begin()
     daemon.becomes(photos=7, pending=0, scanning=False)
     with hung_fs.hung(daemon.home / "share"):
         daemon.call("library.rescan")
         start = time.monotonic()
-        daemon.reload("one", disk_seconds=1.0)
-        assert time.monotonic() - start < 10
+        daemon.reload("one", disk_seconds=scaled(0.4))
+        assert time.monotonic() - start < scaled(10)
         assert (daemon.roots(), daemon.resting()) == (["one"], {"share": 4})
         photo(daemon.home / "one" / "new.png", "red")
         daemon.becomes(photos=4, pending=0)
-        daemon.reload("one", "share", disk_seconds=1.0)
+        daemon.reload("one", "share", disk_seconds=scaled(0.4))
         wait_until(lambda: daemon.status()["roots"][1]["state"] == "offline", "it is known to hang")
         assert len(daemon.shown()) == 8
-        daemon.reload("one", disk_seconds=1.0)
+        daemon.reload("one", disk_seconds=scaled(0.4))
         photo(daemon.home / "one" / "newer.png", "red")
         daemon.becomes(photos=5, pending=0)
-    daemon.reload("one", "share", disk_seconds=1.0)
+    daemon.reload("one", "share", disk_seconds=scaled(0.4))
     status = daemon.becomes(photos=9, pending=0, scanning=False)
     assert [root["state"] for root in status["roots"]] == ["watching", "watching"]
     assert status["counters"] == NOTHING | {"embedded": 9}

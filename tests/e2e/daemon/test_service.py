@@ -20,6 +20,7 @@ from PIL import Image
 from phsearch.installer import units
 from support.harness import wait_until
 from support.systemd_machine import HOME, PROJECT, RUNTIME, Machine, systemd_machine, why_not
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def test_from_nothing_to_searching_in_two_commands(machine: Machine) -> None:
 
 def test_ready_means_that_it_answers_and_its_status_is_one_line(service: Machine) -> None:
     service.systemctl("restart", SERVICE)
-    answer = service.run("phsearch-client", "--timeout=5", "status").stdout
+    answer = service.run("phsearch-client", f"--timeout={scaled(5)}", "status").stdout
     assert f"pid {pid(service)}" in answer
     wait_until(lambda: service.show(SERVICE, "StatusText")["StatusText"] == "2 photos", "the status line", 20)
 
@@ -175,9 +176,8 @@ def test_it_stops_within_its_time_out_also_while_it_indexes(service: Machine) ->
     )
     service.run(sys.executable, "-c", script, PHOTOS)
     wait_until(lambda: "pending" in service.show(SERVICE, "StatusText")["StatusText"], "it indexes")
-    begun = time.monotonic()
     service.systemctl("stop", SERVICE)
-    assert time.monotonic() - begun < 30, "TimeoutStopSec"
+    # Were it too late for TimeoutStopSec, systemd would kill it.
     assert service.show(SERVICE, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
     service.shell(f"rm {shlex.quote(str(PHOTOS))}/many*")
     service.systemctl("start", SERVICE)
@@ -263,7 +263,7 @@ def test_a_share_that_hangs_does_not_hold_up_the_start(service: Machine) -> None
             pytest.skip("no file system can be made to hang here")
         begun = time.monotonic()
         service.systemctl("start", SERVICE)
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < scaled(15)
         found(service, "red.png", "red")
     finally:
         share.communicate()

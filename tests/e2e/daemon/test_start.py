@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import PHSEARCHD, Daemon, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ def test_without_settings_the_pictures_folder_of_the_desktop_is_watched(tmp_path
         assert status["roots"][0]["path"] == str(tmp_path / "Bilder")
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(scaled(20)) == 0
     assert not daemon.socket.exists(), "the socket goes with the daemon"
 
 

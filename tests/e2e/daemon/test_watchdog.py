@@ -14,13 +14,14 @@ import pytest
 
 from support import hung_fs
 from support.harness import Daemon, daemon_program, photo, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 SHORT_STORE_TIMEOUT_DAEMON = daemon_program("short_store_timeout")
-INTERVAL = 1.0
+INTERVAL = scaled(0.4)
 
 needs_fuse = pytest.mark.skipif(bool(hung_fs.why_not()), reason=hung_fs.why_not() or "-")
 
@@ -72,7 +73,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 @pytest.fixture
 def daemon(tmp_path: Path, systemd: Systemd) -> Iterator[Daemon]:
     watched = Daemon(
-        tmp_path / "home", SHORT_STORE_TIMEOUT_DAEMON, "[watch]\nsettle_seconds = 0.2\ndisk_seconds = 1.0\n"
+        tmp_path / "home", SHORT_STORE_TIMEOUT_DAEMON, f"[watch]\nsettle_seconds = 0.2\ndisk_seconds = {scaled(0.4)}\n"
     )
     watched.env |= systemd.env
     watched.start()
@@ -83,7 +84,7 @@ def daemon(tmp_path: Path, systemd: Systemd) -> Iterator[Daemon]:
 
 
 def test_heartbeats_go_on_while_the_disk_of_a_root_hangs(daemon: Daemon, systemd: Systemd) -> None:
-    assert systemd.hears(b"READY=1", 30)
+    assert systemd.hears(b"READY=1", scaled(30))
     photo(daemon.photos / "red.png", "red")
     daemon.becomes(photos=1, pending=0)
     assert systemd.beats(2 * INTERVAL) >= 4
@@ -105,7 +106,7 @@ def test_a_store_that_hangs_ends_the_heartbeats_and_the_log_names_it(daemon: Dae
         assert systemd.beats(1.5 * INTERVAL) == 0
         assert daemon.found("blue", limit=1) == ["blue.png"], "what is in memory is found all the same"
     assert "the store thread has been busy with StoreWriter._write for " in daemon.log.read_text()
-    assert systemd.hears(b"WATCHDOG=1", 20), "the disk answers again, and so does the daemon"
+    assert systemd.hears(b"WATCHDOG=1", scaled(20)), "the disk answers again, and so does the daemon"
 
 
 def test_what_aborts_the_daemon_leaves_the_stacks_of_its_threads_in_the_log(daemon: Daemon) -> None:
@@ -123,7 +124,7 @@ def test_a_query_worker_that_hangs_is_replaced_and_its_query_may_be_asked_again(
     query_worker = min(before)  # the first that is started
     os.kill(query_worker, signal.SIGSTOP)
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(40)
+        raw.settimeout(scaled(40))
         raw.connect(str(daemon.socket))
         raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"search","params":{"query":"green"}}\n')
         error = json.loads(raw.makefile("rb").readline())["error"]

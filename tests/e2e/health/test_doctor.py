@@ -21,11 +21,13 @@ from support import hung_fs, namespaces
 from support.fakes import SILENCE, Refusal, ScriptedDaemon
 from support.harness import COLOUR_DAEMON, Daemon, photo, running, wait_until
 from support.mounting import MountingDaemon, needs_mounts
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
+BRIEFLY = scaled(0.2)
 
 
 class Doctor:
@@ -89,7 +91,7 @@ def test_in_a_pipe_each_line_has_four_columns_and_on_a_terminal_the_remedy_stand
             env={**daemon.env, "TERM": "xterm", "COLUMNS": "70"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=scaled(60),
             check=False,
         )
     finally:
@@ -153,7 +155,7 @@ def test_a_halted_daemon_and_a_dead_one_are_told_apart_and_nothing_waits_for_the
         os.kill(daemon.pid, signal.SIGSTOP)
         doctor = Doctor(daemon, "--timeout", "1")
         assert (doctor["daemon"]["state"], doctor["daemon"]["remedy"]) == ("fail", f"kill -CONT {daemon.pid}")
-        assert doctor.seconds < 15
+        assert doctor.seconds < scaled(15)
         subprocess.run(doctor["daemon"]["remedy"], shell=True, check=True)
         assert Doctor(daemon)["daemon"]["state"] == "ok"
         other = Doctor(daemon, "--socket", str(tmp_path / "other"))
@@ -185,7 +187,7 @@ def test_a_folder_that_hangs_is_a_line_and_no_wait(tmp_path: Path) -> None:
         doctor = Doctor(daemon)
     assert doctor["root"]["text"] == f"{share}: it did not answer within 2 s"
     assert doctor["root"]["remedy"] == f"findmnt --target {share}"
-    assert doctor.seconds < 30
+    assert doctor.seconds < scaled(30)
 
 
 @pytest.mark.skipif(bool(namespaces.why_not()), reason=namespaces.why_not())
@@ -257,7 +259,7 @@ TOO_OLD = Refusal("MethodNotFound", 'there is no method "doctor"')
         ({"status": STATUS, "doctor": TOO_OLD}, "daemon", "warn", "too old to look at itself"),
         ({"status": STATUS | {"protocol": 2}, "doctor": TOO_OLD}, "versions", "fail", "protocol 1, the daemon 2"),
         ({"status": STATUS, "doctor": SILENCE}, "daemon", "fail", "did not look at itself"),
-        ({"status": SILENCE}, "daemon", "fail", "did not answer within 0.5 s"),
+        ({"status": SILENCE}, "daemon", "fail", f"did not answer within {BRIEFLY:g} s"),
         ({"status": b"220 smtp ready\n"}, "daemon", "fail", "does not speak phsearch's protocol"),
     ],
 )
@@ -267,7 +269,7 @@ def test_a_daemon_of_another_kind_is_told_and_the_rest_is_still_looked_at(
     daemon = Daemon(tmp_path)
     daemon.socket.parent.mkdir()
     with ScriptedDaemon(daemon.socket, script):
-        doctor = Doctor(daemon, "--timeout", "0.5")
+        doctor = Doctor(daemon, "--timeout", str(BRIEFLY))
     said = [(check["state"], check["text"]) for check in doctor.checks if check["name"] == name]
     assert any(state == each and text in words for each, words in said), said
     assert {"config", "root", "disk"} <= {check["name"] for check in doctor.checks}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.harness import Daemon, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +40,14 @@ def why(daemon: Daemon, path: Path, *query: str) -> dict[str, Any]:
     return answer
 
 
+def verdict(daemon: Daemon, path: Path) -> str:
+    """Ask over the socket, as often as one likes."""
+    return str(daemon.call("library.why", path=str(path))["verdict"])
+
+
 def test_a_photo_that_is_indexed_says_since_when_and_with_which_model(daemon: Daemon) -> None:
     path = photo(daemon.photos / "here.png", "red")
-    wait_until(lambda: why(daemon, path)["verdict"] == "indexed", "it is indexed")
+    wait_until(lambda: verdict(daemon, path) == "indexed", "it is indexed")
     answer = why(daemon, path)
     assert answer["findable"] is True
     assert answer["root"] == str(daemon.photos)
@@ -63,7 +69,7 @@ def test_a_file_that_is_not_there_or_lies_elsewhere(daemon: Daemon, tmp_path: Pa
 def test_another_name_of_a_watched_folder_is_seen_through(daemon: Daemon, tmp_path: Path) -> None:
     path = photo(daemon.photos / "aliased.png", "red")
     (tmp_path / "alias").symlink_to(daemon.photos)
-    wait_until(lambda: why(daemon, path)["verdict"] == "indexed", "it is indexed")
+    wait_until(lambda: verdict(daemon, path) == "indexed", "it is indexed")
     answer = why(daemon, tmp_path / "alias" / "aliased.png")
     assert (answer["verdict"], answer["path"], answer["findable"]) == ("indexed", str(path), True)
     assert f"its real name is {path}" in answer["text"]
@@ -105,7 +111,7 @@ def test_a_photo_that_is_too_small_behind_a_link_or_no_file(daemon: Daemon) -> N
 def test_a_photo_that_failed_says_why_and_how_often(daemon: Daemon) -> None:
     path = daemon.photos / "broken.jpg"
     path.write_bytes(b"this is not a photo at all")
-    wait_until(lambda: why(daemon, path)["verdict"] == "failed", "it has failed")
+    wait_until(lambda: verdict(daemon, path) == "failed", "it has failed")
     answer = why(daemon, path)
     assert answer["reason"] == daemon.errors()["broken.jpg"]
     assert answer["attempts"] == 1
@@ -114,7 +120,7 @@ def test_a_photo_that_failed_says_why_and_how_often(daemon: Daemon) -> None:
 
 def test_a_name_that_is_not_utf8_is_explained(daemon: Daemon) -> None:
     path = photo(daemon.photos / "od\udcffd.png", "blue")
-    wait_until(lambda: why(daemon, path)["verdict"] == "indexed", "it is indexed")
+    wait_until(lambda: verdict(daemon, path) == "indexed", "it is indexed")
     assert why(daemon, path, "blue")["match"]["score"] > 0.9
     assert "od\\xffd.png: it is indexed" in daemon.cli("why", str(path)).stdout
 
@@ -153,14 +159,14 @@ def test_with_a_query_it_says_the_rank_and_what_would_hide_the_photo(daemon: Dae
 
 
 def test_on_its_way_a_photo_settles_waits_in_the_queue_and_is_indexed(tmp_path: Path) -> None:
-    with running(tmp_path, settings=SETTINGS.replace("0.2", "3.0")) as daemon:
+    with running(tmp_path, settings=SETTINGS.replace("0.2", str(scaled(1)))) as daemon:
         blocker = photo(daemon.photos / "never-ends.png", "red")
-        wait_until(lambda: why(daemon, blocker)["verdict"] == "indexing", "the worker hangs on it")
+        wait_until(lambda: verdict(daemon, blocker) == "indexing", "the worker hangs on it")
         waiting = [photo(daemon.photos / f"{number}.png", "red") for number in range(40)]
         assert why(daemon, waiting[-1])["verdict"] == "settling"
 
         def behind_what_the_worker_has() -> list[dict[str, Any]]:
-            answers = [why(daemon, path) for path in waiting]
+            answers = [daemon.call("library.why", path=str(path)) for path in waiting]
             queued = [answer for answer in answers if answer["verdict"] == "queued"]
             positions = sorted(answer["position"] for answer in queued)
             # The worker has three batches of eight at most, the first of them the one photo it hangs on.
@@ -173,7 +179,7 @@ def test_on_its_way_a_photo_settles_waits_in_the_queue_and_is_indexed(tmp_path: 
 
 def test_a_photo_that_changed_is_found_by_what_it_was(daemon: Daemon) -> None:
     path = photo(daemon.photos / "changing.png", "red")
-    wait_until(lambda: why(daemon, path)["verdict"] == "indexed", "it is indexed")
+    wait_until(lambda: verdict(daemon, path) == "indexed", "it is indexed")
     before = os.stat(path)
     with path.open("ab") as file:  # a writer that has not closed it yet: nobody was told
         file.write(b"more")
@@ -189,7 +195,7 @@ def test_a_photo_whose_folder_is_offline_says_so_and_stays_findable(tmp_path: Pa
         path = photo(daemon.photos / "away.png", "red")
         daemon.becomes(photos=1, pending=0)
         daemon.photos.rename(tmp_path / "unplugged")
-        wait_until(lambda: why(daemon, path)["verdict"] == "offline", "the root is offline")
+        wait_until(lambda: verdict(daemon, path) == "offline", "the root is offline")
         answer = why(daemon, path, "red")
         assert answer["findable"] is True
         assert answer["text"].startswith(f"its folder {daemon.photos} is offline: ")
@@ -208,7 +214,7 @@ def test_photos_that_are_missing_all_at_once_are_kept_and_that_is_said(tmp_path:
         for number in range(55):
             (daemon.photos / f"{number}.png").unlink()
         daemon.start()
-        wait_until(lambda: why(daemon, daemon.photos / "0.png")["verdict"] == "offline", "it is missing but kept")
+        wait_until(lambda: verdict(daemon, daemon.photos / "0.png") == "offline", "it is missing but kept")
         answer = why(daemon, daemon.photos / "0.png")
         assert answer["findable"] is True
         assert "its file is not there now: 55 of 60 photos are missing at once" in answer["text"]

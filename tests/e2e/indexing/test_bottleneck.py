@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from support.harness import PHSEARCHD, Daemon, daemon_program, wait_until
+from support.harness import NO_POWER_DAEMON, Daemon, daemon_program, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_twelve_megapixels_before_a_quick_model_are_decode_bound(tmp_path: Path)
 
 
 def test_tiny_photos_before_mini_are_model_bound(tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path, PHSEARCHD)
+    daemon = Daemon(tmp_path, NO_POWER_DAEMON)
     fill(daemon.photos, (64, 48))
     daemon.start()
     try:

@@ -13,10 +13,13 @@ import pytest
 
 from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES
 from support.harness import SHARED, Daemon, daemon_program, photo, running, wait_until
+from support.time_limits import scaled
 
 BAD_DECODER_DAEMON = daemon_program("bad_decoder")
 """The real worker, confined as it is; only its model is a colour."""
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
+SECONDS = round(scaled(1.5))
+"""For a photo: time enough to take too much memory."""
 
 
 def bomb(path: Path, side: int = 30_000) -> Path:
@@ -41,7 +44,7 @@ def test_a_picture_of_nine_hundred_megapixels_is_refused_with_its_size(tmp_path:
 
 @pytest.mark.parametrize("program", ["colour", "bad_decoder"])
 def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path: Path, program: str) -> None:
-    limits = "[index]\nphoto_seconds = 3\nworker_memory_mb = 768\ndecode_threads = 4\n"
+    limits = f"[index]\nphoto_seconds = {SECONDS}\nworker_memory_mb = 768\ndecode_threads = 4\n"
     with running(tmp_path, daemon_program(program), QUICK + limits) as daemon:
         pid = daemon.pid
         colours = ("red", "green", "blue", "white")
@@ -52,7 +55,7 @@ def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path:
         status = daemon.becomes(photos=40, errors=3, pending=0, seconds=60)
         assert daemon.errors() == {
             "crashes.png": "its decoder crashed (SIGSEGV)",
-            "never-ends.png": "decoding took longer than 3 s",
+            "never-ends.png": f"decoding took longer than {SECONDS:g} s",
             "devours.png": "it needs more than 768 MB of memory to decode",
         }
         assert status["counters"]["embedded"] == 40, "what was embedded before a crash is not embedded again"

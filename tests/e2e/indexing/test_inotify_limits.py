@@ -10,6 +10,7 @@ import pytest
 
 from support import hung_fs, namespaces
 from support.harness import COLOUR_DAEMON, Daemon, daemon_program, photo, running, wait_until
+from support.time_limits import scaled
 
 QUICK = "[watch]\nsettle_seconds = 0.2\npoll_minutes = 0.02\n"
 WATCHER_DIES_DAEMON = daemon_program("watcher_dies")
@@ -124,21 +125,22 @@ def test_a_root_that_hangs_stops_nobody_else(tmp_path: Path) -> None:
 def test_a_root_that_hangs_while_its_photos_are_taken_in_costs_no_photo_and_blames_none(tmp_path: Path) -> None:
     share = tmp_path / "share"
     share.mkdir()
-    daemon = Daemon(tmp_path, WATCHER_DIES_DAEMON, QUICK + "disk_seconds = 1\n[index]\nphoto_seconds = 2\n")
+    limits = f"disk_seconds = {scaled(0.4)}\n[index]\nphoto_seconds = {scaled(0.7)}\n"
+    daemon = Daemon(tmp_path, WATCHER_DIES_DAEMON, QUICK + limits)
     daemon.start(roots=(daemon.photos, share))
     try:
-        for number in range(300):
-            photo(tmp_path / "made" / f"{number}.png", (number % 256, number // 256, 0))
+        for number in range(100):
+            photo(tmp_path / "made" / f"slow{number}.png", (number, 0, 0))
         (tmp_path / "made").rename(share / "far")
         wait_until(lambda: daemon.status()["photos"] >= 20, "some are taken in")
         with hung_fs.hung(share):
             wait_until(lambda: root_of(daemon, share)["state"] == "offline", "it is offline", 20)
             taken = daemon.status()["photos"]
-            assert taken < 300
+            assert taken < 100
             for number in range(3):
                 photo(daemon.photos / f"{number}.png", "green")
                 daemon.becomes(photos=taken + 1 + number, seconds=15)
-        daemon.becomes(photos=303, pending=0, errors=0)
+        daemon.becomes(photos=103, pending=0, errors=0)
         assert daemon.status()["counters"]["removed"] == 0
     finally:
         assert daemon.stop() == 0

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from support.harness import Daemon, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -369,12 +370,13 @@ def test_one_photo_that_crashes_the_decoder_costs_no_other_photo(daemon: Daemon)
 
 
 def test_one_photo_that_hangs_the_decoder_is_given_up_after_its_time(tmp_path: Path) -> None:
-    with running(tmp_path, settings=QUICK + "[index]\nphoto_seconds = 1\n") as daemon:
+    seconds = max(1, round(scaled(0.4)))
+    with running(tmp_path, settings=QUICK + f"[index]\nphoto_seconds = {seconds}\n") as daemon:
         for number in range(4):
             photo(daemon.photos / f"{number}.png", (0, 0, 100 + number))
         photo(daemon.photos / "never-ends.png", "red")
         daemon.becomes(photos=4, errors=1, pending=0)
-        assert daemon.errors() == {"never-ends.png": "decoding took longer than 1 s"}
+        assert daemon.errors() == {"never-ends.png": f"decoding took longer than {seconds} s"}
 
 
 def test_workers_that_are_killed_are_replaced_and_nothing_is_lost(daemon: Daemon) -> None:

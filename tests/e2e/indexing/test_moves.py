@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import Daemon, photo
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 COUNT = 1000
-PATIENCE = 5.0
+PATIENCE = scaled(5.0)
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
 
 

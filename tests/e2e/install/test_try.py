@@ -10,6 +10,8 @@ from pathlib import Path
 
 import skimage
 
+from support.time_limits import scaled
+
 TRY = Path(__file__).parents[2] / "demo" / "try.py"
 
 
@@ -18,7 +20,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as scratch:
         env = {**os.environ, "TMPDIR": scratch}
         done = subprocess.run(
-            [sys.executable, TRY, *words], env=env, capture_output=True, text=True, timeout=150, check=False
+            [sys.executable, TRY, *words], env=env, capture_output=True, text=True, timeout=scaled(150), check=False
         )
         assert os.listdir(scratch) == [], "no file is left behind"
         return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,28 @@ if TYPE_CHECKING:
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    home = tmp_path / "home"
-    photo(home / "photos" / "2023" / "one.png", "red")
-    photo(home / "photos" / "2024" / "two.png", "red")
-    with running(home, settings=QUICK) as daemon:
-        daemon.becomes(photos=2, pending=0, scanning=False)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running(tmp_path_factory.mktemp("albums"), settings=QUICK) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def daemon(shared: Daemon) -> Daemon:
+    """Return the shared daemon without albums, over two photos."""
+    if (shared.home / "elsewhere").exists():
+        (shared.home / "elsewhere").rename(shared.photos)
+    for album in shared.call("albums.list")["albums"]:
+        shared.call("albums.remove", name=album["name"])
+    shutil.rmtree(shared.state / "albums", ignore_errors=True)
+    wanted = {shared.photos / "2023" / "one.png", shared.photos / "2024" / "two.png"}
+    for path in wanted:
+        photo(path, "red")
+    for path in [path for path in shared.photos.rglob("*.png") if path not in wanted]:
+        path.unlink()
+    wait_until(lambda: shared.status()["roots"][0]["state"] == "watching", "the folder is watched")
+    shared.becomes(photos=2, errors=0, pending=0, scanning=False)
+    return shared
 
 
 def links(daemon: Daemon, name: str = "reds") -> dict[str, str]:

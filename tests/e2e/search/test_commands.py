@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, running
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def test_watch_shows_what_happens_until_it_is_interrupted(daemon: Daemon) -> Non
                 break
         watching.send_signal(signal.SIGINT)
         rest = watching.stdout.read()
-        assert watching.wait(10) == 130
+        assert watching.wait(scaled(10)) == 130
     events = [json.loads(line) for line in rest.splitlines()]
     assert events
     assert {event["type"] for event in events} <= {"indexed", "removed"}

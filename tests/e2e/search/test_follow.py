@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, running, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Follower:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
+        return self.process.wait(scaled(20))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import skimage
 
-from support.harness import PHSEARCHD, Daemon, running
+from support.harness import NO_POWER_DAEMON, Daemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     for source, name in PHOTOS.items():
         folder = home / "photos" if name == "coffee.png" else home / "photos" / "three"
         shutil.copyfile(DATA / source, folder / name)
-    with running(home, PHSEARCHD, "[watch]\nsettle_seconds = 0.2\n") as daemon:
+    with running(home, NO_POWER_DAEMON, "[watch]\nsettle_seconds = 0.2\n") as daemon:
         daemon.becomes(120, photos=4, pending=0, scanning=False)
         yield daemon
 

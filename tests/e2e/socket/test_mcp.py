@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from phsearch import __version__
 from phsearch.cli.commands.mcp import find_socket
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, running
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -41,7 +42,7 @@ def ask(daemon: Daemon, talk: Callable[[Client], Awaitable[Any]], mode: str = "a
     server = StdioServerParameters(command=command, args=[*args, "mcp", *options], env=daemon.env)
 
     async def conversation() -> Any:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(scaled(60)):
             async with Client(stdio_client(server), mode=mode) as client:
                 return await talk(client)
 
@@ -166,7 +167,12 @@ def test_a_daemon_that_is_restarted_meanwhile_is_found_again(tmp_path: Path) -> 
 def exchange(daemon: Daemon, said: bytes, *options: str) -> list[dict[str, Any]]:
     """Return the answers of a bridge that gets all of its input at once; it must write nothing else."""
     done = subprocess.run(
-        [*PHSEARCH_CLIENT, "mcp", *options], env=daemon.env, input=said, capture_output=True, timeout=60, check=False
+        [*PHSEARCH_CLIENT, "mcp", *options],
+        env=daemon.env,
+        input=said,
+        capture_output=True,
+        timeout=scaled(60),
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -15,6 +15,7 @@ import pytest
 from phsearch.wire import PROTOCOL
 from phsearch.wire.methods import METHODS
 from support.harness import Daemon, photo, running
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 def ask(daemon: Daemon, line: bytes) -> dict[str, Any]:
     """Send one raw line and return the answer."""
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(20)
+        raw.settimeout(scaled(20))
         raw.connect(str(daemon.socket))
         raw.sendall(line)
         answer: dict[str, Any] = json.loads(raw.makefile("rb").readline())
@@ -167,7 +168,7 @@ def test_clients_that_leave_mid_way_or_never_finish_disturb_nobody(daemon: Daemo
 
 def test_events_tell_what_happens_as_it_happens(daemon: Daemon) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(20)
+        raw.settimeout(scaled(20))
         raw.connect(str(daemon.socket))
         lines = raw.makefile("rb")
         raw.sendall(b'{"jsonrpc":"2.0","id":1,"method":"events.subscribe"}\n')

@@ -21,9 +21,12 @@ from phsearch.cli.exit_status import run_command
 from phsearch.cli.names import COMMANDS
 from support.fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
 from support.terminals import CLI, Ran, run_on_terminal
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+BRIEFLY = scaled(0.1)
 
 ODD = "/photos/od\x1b[31md\tna\nme\\ \udcff\u9b5a.jpg"
 
@@ -102,7 +105,7 @@ def daemon(socket_path: Path) -> Iterator[ScriptedDaemon]:
 
 def run(env: Mapping[str, str], *args: str | bytes) -> Ran:
     """Run the client in a pipeline."""
-    done = subprocess.run([*CLI, *args], env=env, capture_output=True, timeout=20, check=False)
+    done = subprocess.run([*CLI, *args], env=env, capture_output=True, timeout=scaled(20), check=False)
     assert b"Traceback" not in done.stderr
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
@@ -368,18 +371,20 @@ def test_an_index_that_did_not_catch_up_is_75_after_the_hits(socket_path: Path, 
 
 def test_the_client_waits_longer_than_the_daemon(socket_path: Path, env: dict[str, str]) -> None:
     def late(_params: dict[str, Any]) -> dict[str, Any]:
-        time.sleep(0.7)
+        time.sleep(scaled(0.3))
         return BEACH
 
     with ScriptedDaemon(socket_path, {"search": late}):
-        assert run(env, "--timeout=0.5", "--sync=1", "x").status == 0
-        assert run(env, "--timeout=0.5", "x").status == 75
+        assert run(env, f"--timeout={scaled(0.2)}", f"--sync={scaled(1)}", "x").status == 0
+        assert run(env, f"--timeout={scaled(0.2)}", "x").status == 75
 
 
 def test_head_ends_it_without_a_message(socket_path: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(socket_path, {"search": found(*[hit(f"/photos/{'x' * 200}{n}.jpg") for n in range(1000)])}):
         command = f'"{sys.executable}" -m phsearch.cli x | head -n 1; echo "${{PIPESTATUS[@]}}"'
-        ran = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, timeout=20, check=True)
+        ran = subprocess.run(
+            ["bash", "-c", command], env=env, capture_output=True, text=True, timeout=scaled(20), check=True
+        )
     assert ran.stderr == ""
     assert ran.stdout.splitlines()[1] == "141 0"
 
@@ -389,7 +394,13 @@ def test_head_ends_it_without_a_message(socket_path: Path, env: dict[str, str]) 
 def test_closed_streams_are_no_error(env: dict[str, str], args: str) -> None:
     command = f'"{sys.executable}" -m phsearch.cli {args} >&- 2>err; cat err'
     ran = subprocess.run(
-        ["bash", "-c", command], env=env, capture_output=True, text=True, timeout=20, check=True, cwd=env["HOME"]
+        ["bash", "-c", command],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=scaled(20),
+        check=True,
+        cwd=env["HOME"],
     )
     assert "Traceback" not in ran.stdout
 
@@ -397,7 +408,7 @@ def test_closed_streams_are_no_error(env: dict[str, str], args: str) -> None:
 @pytest.mark.usefixtures("daemon")
 def test_a_full_disk_is_a_failure_with_a_reason(env: dict[str, str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        ran = subprocess.run([*CLI, "x"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=20, check=False)
+        ran = subprocess.run([*CLI, "x"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=scaled(20), check=False)
     assert ran.returncode == 1
     assert ran.stderr == b"phsearch-client: cannot finish: No space left on device\n"
 
@@ -473,8 +484,8 @@ def test_a_stale_socket_is_69(socket_path: Path, env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("told", "exit_status", "said"),
     [
-        (SILENCE, 75, "phsearch-client: the daemon did not answer within 0.3 s: it may be starting or busy"),
-        (b'{"jsonrpc":"2.0","id":1,"resu', 75, "did not answer within 0.3 s"),
+        (SILENCE, 75, f"phsearch-client: the daemon did not answer within {BRIEFLY:g} s: it may be starting or busy"),
+        (b'{"jsonrpc":"2.0","id":1,"resu', 75, f"did not answer within {BRIEFLY:g} s"),
         (HANG_UP, 69, "closed the connection before answering"),
         (b"HTTP/1.1 400 Bad Request\r\n", 1, "does not speak phsearch's protocol"),
         (Refusal("NotReady", "still loading", "wait", retryable=True), 75, "phsearch-client: still loading: wait\n"),
@@ -490,7 +501,7 @@ def test_an_error_has_a_status_and_a_sentence(
 ) -> None:
     script = {"search": [told] if isinstance(told, list) else told, "status": HANG_UP}
     with ScriptedDaemon(socket_path, script):
-        ran = run(env, "--timeout", "0.3", "beach")
+        ran = run(env, "--timeout", str(BRIEFLY), "beach")
     assert (ran.status, ran.out) == (exit_status, "")
     assert said in ran.err
     assert ran.err.count("\n") == 1
@@ -504,22 +515,22 @@ def test_an_interrupt_is_130(socket_path: Path, env: dict[str, str]) -> None:
         ):
             until(lambda daemon=daemon: daemon.asked)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=scaled(20))
             assert process.returncode == 130
             assert err.strip() == b""
 
 
 def test_an_interrupted_wait_leaves_a_clean_line(socket_path: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(socket_path, {"status": status(7)}):
+    with ScriptedDaemon(socket_path, {"status": status(7)}) as daemon:
         process = subprocess.Popen([*CLI, "status", "--wait"], env=env, stdout=-1, stderr=-1)
-        time.sleep(0.6)
+        until(lambda: len(daemon.asked) > 1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=scaled(20))
     assert (process.returncode, out, err.strip()) == (130, b"", b"")
 
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + scaled(10)
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

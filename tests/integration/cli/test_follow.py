@@ -13,6 +13,7 @@ import pytest
 
 from support.fakes import HANG_UP, Refusal, ScriptedDaemon
 from support.harness import PHSEARCH_CLIENT, wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def following(folder: Path, *words: str) -> Iterator[Output]:
         yield output
         assert process.poll() is None, output.err
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(scaled(20)) == 130
     finally:
         process.kill()
         process.wait()
@@ -77,7 +78,7 @@ def scripted(folder: Path, search: Any, *, hangs_up: bool = False) -> ScriptedDa
 
 def refused(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [*PHSEARCH_CLIENT, "--socket", str(folder / "s"), "red", "--follow", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=scaled(30), check=False)
 
 
 @pytest.mark.parametrize(("count", "most"), [(2500, 1000), (20, 3)], ids=["limit", "a line holds less"])

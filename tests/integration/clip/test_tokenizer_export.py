@@ -23,6 +23,7 @@ from phsearch.adapters.clip.tokenizer_export import ExportedTokenizer, export_to
 from phsearch.adapters.openvino.tokenizer import GraphTokenizer
 
 import open_clip.tokenizer  # isort: skip - the package above makes it importable
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,7 +347,13 @@ def test_a_process_that_tokenizes_imports_no_machine_learning(tokenizer: Callabl
     """
     env = {"PYTHONPATH": str(Path(phsearch.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=scaled(60),
     )
     ids, modules, threads = json.loads(run.stdout)
     assert ids == tokenizer()(texts).tolist()

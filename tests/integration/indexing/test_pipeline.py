@@ -25,6 +25,7 @@ from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
 from support.fake_power import at_ease
 from support.store.kit import NothingDeleted
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class SlowDisk:
     def stat_all(self, _tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Any]]:
         seen = None if self.state is None else PhotoFile(PHOTO, self.state)
         self.asked.set()
-        assert self.may_answer.wait(10)
+        assert self.may_answer.wait(scaled(10))
         return [(path, seen) for path in paths]
 
     def digest(self, _path: str, _tick: Callable[[], None]) -> ContentDigest | None:
@@ -109,7 +110,7 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
         await asyncio.to_thread(disk.asked.wait, 10)
         happens(pipeline)
         disk.may_answer.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(scaled(10)):
             while pipeline.pending and not queue.jobs:  # noqa: ASYNC110 - what changes has no event
                 await asyncio.sleep(0.01)
         running.cancel()

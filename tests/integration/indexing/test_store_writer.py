@@ -12,6 +12,7 @@ from phsearch.service.indexing import store_writer
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from support.store.kit import failure, photo, vector
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -74,7 +75,7 @@ def run(store: FullAtTimes, talk: Callable[[StoreWriter], Any]) -> None:
         under_test = StoreWriter(store=store, executor=executor, idle=lambda: True)  # type: ignore[arg-type]
         task = asyncio.create_task(under_test.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(scaled(10)):
                 await talk(under_test)
         finally:
             task.cancel()

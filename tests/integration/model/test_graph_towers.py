@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import shutil
 import stat
 import subprocess
@@ -198,7 +199,7 @@ def test_a_damaged_cache_costs_a_start_at_most(tmp_path: Path, damage: str) -> N
         case "emptied":
             os.truncate(blob, 0)
         case _:
-            blob.write_bytes(os.urandom(blob.stat().st_size))
+            blob.write_bytes(random.Random(1).randbytes(blob.stat().st_size))
     done = subprocess.run(run, env=env, check=False, capture_output=True, text=True)
     # It either works, or ends; then the daemon deletes the cache and starts the worker again.
     assert done.returncode or done.stdout.strip() == "(1, 384)"

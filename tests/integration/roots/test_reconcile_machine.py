@@ -39,6 +39,7 @@ from phsearch.domain.types import (
 from phsearch.safe_open import read_digest
 from phsearch.service.roots import scan_schedule
 from support.index_rig import QUICK, IndexRig
+from support.time_limits import scaled
 from support.workers.colour import PREPROCESS, photo_vector
 
 if TYPE_CHECKING:
@@ -409,7 +410,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         """Deliver all events and wait until nothing is under way."""
         rng = random.Random(1)
         self._tell_everything(rng)
-        deadline = self._loop.time() + 10
+        deadline = self._loop.time() + scaled(10)
         quiet_since = self._loop.time()
         while self._loop.time() - quiet_since < QUIET:
             assert self._loop.time() < deadline, f"it does not come to rest: {self._busy()}"

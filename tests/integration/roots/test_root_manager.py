@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from support.harness import photo
 from support.index_rig import QUICK, IndexRig
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from phsearch.config import WatchConfig
@@ -101,7 +102,7 @@ class Story:
         for root in self.rig.monitors.values():
             root.scan(root.root)
         quiet = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             while quiet < 5:
                 await asyncio.sleep(0.02)
                 self.rig.check()
@@ -166,7 +167,7 @@ def test_what_is_shown_is_what_lies_in_a_root_and_is_admitted(steps: list[tuple[
 
 def test_duplicates_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_left_waiting(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             await duplicates()
 
     async def duplicates() -> None:
@@ -190,6 +191,31 @@ def test_duplicates_of_a_photo_whose_root_goes_while_the_worker_has_it_are_not_l
             await asyncio.sleep(0.01)
         assert len(rig.library) == 1
         assert sum(passes.values()) == 1
+        await rig.end(flush=False)
+
+    asyncio.run(scenario())
+
+
+def test_a_photo_moved_out_of_a_root_that_is_removed_before_the_move_is_told_is_not_embedded_again(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        one, two = str(tmp_path / "one"), str(tmp_path / "two")
+        photo(tmp_path / "one" / "anchor.png", "blue", (8, 8))
+        file = photo(tmp_path / "two" / "x.png", "red", (8, 8))
+        passes: Counter[bytes] = Counter()
+        rig = IndexRig(tmp_path / "state", [one, two], passes)
+        async with asyncio.timeout(scaled(20)):
+            while len(rig.library) < 2:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+            file.rename(tmp_path / "one" / "x.png")
+            await rig.manager.apply([one], QUICK)
+            rig.monitors[one].scan(one)
+            while f"{one}/x.png" not in rig.library:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+        assert sorted(passes.values()) == [1, 1]
         await rig.end(flush=False)
 
     asyncio.run(scenario())

@@ -16,6 +16,7 @@ from phsearch.errors import OutsideLibraryError, UnreadableImageError
 from phsearch.service.search.thumbnails import Thumbnail, Thumbnails
 from support.harness import photo
 from support.on_demand import on_demand
+from support.time_limits import scaled
 from support.workers import COMPROMISED_WORKER
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def test_a_picture_that_never_gets_small_is_given_up(tmp_path: Path) -> None:
     lies = photo(tmp_path / "lies.png", "red")
 
     async def scenario(thumbnails: Thumbnails, _worker: OnDemandWorker) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(scaled(10)):
             with pytest.raises(UnreadableImageError, match="cannot be made small"):
                 await thumbnails.get(str(lies), 64, 64, "sixel")
 

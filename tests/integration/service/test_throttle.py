@@ -7,16 +7,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from phsearch.config import CourtesyConfig
 from phsearch.domain.throttle.policy import Power, Pressure, ThrottlePolicy
 from phsearch.service import throttle as module
 from phsearch.service.throttle import DutyCycle, IndexingThrottle
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    import pytest
-
+POLL_SECONDS = 0.1
 MAINS, LOW, BATTERY = Power(), Power(on_battery=True, percent=5), Power(on_battery=True, percent=50)
 
 
@@ -28,6 +30,7 @@ class Scene:
     hangs: float = 0.0
     wall: float = 1_800_000_000.0
     busy: bool = True
+    clock: Callable[[], float] = time.monotonic
     holds_resources: bool = False
     polls: int = 0
     saved: list[tuple[bool, float | None]] = field(default_factory=list)
@@ -40,6 +43,7 @@ class Scene:
             read_pressure=Pressure,
             save_pause=self._save,
             on_state_change=lambda state: self.states.append(state.state),
+            clock=self.clock,
             wall=lambda: self.wall,
         )
 
@@ -52,11 +56,20 @@ class Scene:
         self.saved.append((paused, until))
 
 
-def play(scenario: Callable[[Scene], Coroutine[None, None, None]], power: Power = MAINS) -> Scene:
+@pytest.fixture(autouse=True)
+def polls_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_POLL_SECONDS", POLL_SECONDS)
+
+
+def play(
+    scenario: Callable[[Scene], Coroutine[None, None, None]],
+    power: Power = MAINS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Scene:
     async def playing() -> Scene:
-        scene = Scene(power)
+        scene = Scene(power, clock=clock)
         running = asyncio.ensure_future(scene.throttle.run(scene))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             await scenario(scene)
         running.cancel()
         return scene
@@ -74,7 +87,7 @@ def test_work_begins_at_once_where_nothing_slows_it_down() -> None:
         for _ in range(1000):
             await scene.throttle.acquire(DutyCycle())
 
-    assert play(scenario).polls == 1, "one reading is enough for a while"
+    assert play(scenario, clock=lambda: 1.0).polls == 1, "one reading is enough for a while"
 
 
 def test_the_first_work_after_an_idle_time_waits_for_a_new_reading() -> None:
@@ -93,9 +106,9 @@ def test_an_idle_daemon_does_not_poll() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.throttle.acquire(DutyCycle())
         scene.busy = False
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(3 * POLL_SECONDS)
         polls = scene.polls
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(10 * POLL_SECONDS)
         assert scene.polls == polls
 
     play(scenario)
@@ -108,7 +121,7 @@ def test_work_that_waits_goes_on_although_nothing_else_is_busy(monkeypatch: pyte
         work = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
         await until(lambda: scene.polls > 0)
         scene.busy = False
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(3 * POLL_SECONDS)
         scene.power = MAINS
         await work
 
@@ -119,7 +132,7 @@ def test_in_the_users_pause_the_machine_is_not_polled_and_its_end_is_noticed() -
     async def scenario(scene: Scene) -> None:
         assert await scene.throttle.pause(3600)
         work = asyncio.ensure_future(scene.throttle.acquire(DutyCycle()))
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(10 * POLL_SECONDS)
         assert (scene.polls, work.done()) == (0, False)
         assert scene.throttle.pause_reason is not None
         scene.wall += 3600
@@ -150,11 +163,11 @@ def test_a_machine_that_does_not_answer_delays_work_only_shortly(monkeypatch: py
     monkeypatch.setattr(module, "_READ_SECONDS", 0.3)
 
     async def scenario(scene: Scene) -> None:
-        scene.hangs = 5.0
+        scene.hangs = 600.0
         start = time.monotonic()
-        for _ in range(100):
+        for _ in range(1000):  # were each delayed, it would be for five minutes
             await scene.throttle.acquire(DutyCycle())
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < scaled(3)
 
     assert play(scenario, LOW).states == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.threads import TimeoutExecutor
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SECONDS = scaled(0.2)
 
 
 def test_a_call_returns_or_raises_as_it_does_directly() -> None:
@@ -20,7 +24,7 @@ def test_a_call_returns_or_raises_as_it_does_directly() -> None:
         raise PermissionError(13, "no")
 
     async def scenario() -> None:
-        disk = TimeoutExecutor("test", 5)
+        disk = TimeoutExecutor("test", scaled(5))
         assert await disk.run(lambda _progress, left, right: left + right, 1, 2) == 3
         with pytest.raises(PermissionError):
             await disk.run(broken)
@@ -31,16 +35,16 @@ def test_a_call_returns_or_raises_as_it_does_directly() -> None:
 def test_a_call_that_hangs_times_out_and_all_others_fail_at_once_until_it_returns() -> None:
     async def scenario() -> None:
         release, hangs = threading.Event(), []
-        disk = TimeoutExecutor("test", 0.2, max_concurrent=1, on_hang=lambda disk: hangs.append(disk.stalled))
-        with pytest.raises(TimeoutError, match=r"has not answered for 0\.2 s"):
+        disk = TimeoutExecutor("test", SECONDS, max_concurrent=1, on_hang=lambda disk: hangs.append(disk.stalled))
+        with pytest.raises(TimeoutError, match=re.escape(f"has not answered for {SECONDS:g} s")):
             await disk.run(lambda _progress: release.wait())
         assert hangs == [True]
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             await disk.run(lambda _progress: pytest.fail("no call reaches a disk that hangs"))
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < SECONDS / 2
         release.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(scaled(10)):
             while disk.stalled:  # noqa: ASYNC110 - the thread comes back when it does
                 await asyncio.sleep(0.01)
         assert await disk.run(lambda _progress: "back") == "back"
@@ -51,12 +55,12 @@ def test_a_call_that_hangs_times_out_and_all_others_fail_at_once_until_it_return
 def test_a_call_that_makes_progress_may_take_long() -> None:
     def slow(progress: Callable[[], None]) -> str:
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(SECONDS / 4)
             progress()
         return "done"
 
     async def scenario() -> None:
-        assert await TimeoutExecutor("test", 0.4).run(slow) == "done"
+        assert await TimeoutExecutor("test", SECONDS).run(slow) == "done"
 
     asyncio.run(scenario())
 

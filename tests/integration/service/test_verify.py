@@ -22,6 +22,7 @@ from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
 from support.fake_power import at_ease
 from support.store.kit import NothingDeleted
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -62,7 +63,7 @@ class MemoryStore:
         async def happen() -> None:
             self.happens.get(when, int)()
 
-        asyncio.run_coroutine_threadsafe(happen(), self.loop).result(5)
+        asyncio.run_coroutine_threadsafe(happen(), self.loop).result(scaled(5))
 
 
 class Scene:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.namespaces import MOUNTING, why_no_mounts
+from support.time_limits import scaled
 
 TESTS = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
@@ -20,7 +21,7 @@ def run(scenario: str, tmp_path: Path) -> None:
         cwd=TESTS,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=scaled(90),
         check=False,
     )
     assert child.returncode == 0, child.stderr

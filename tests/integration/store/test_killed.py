@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.time_limits import scaled
+
 TESTS = Path(__file__).parents[2]
 
 
@@ -15,7 +17,7 @@ def test_a_writer_killed_at_random_loses_nothing_and_leaves_nothing_twice(tmp_pa
         cwd=TESTS,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=scaled(120),
         check=False,
     )
     assert child.returncode == 0, child.stderr

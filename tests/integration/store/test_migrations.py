@@ -15,6 +15,7 @@ from phsearch.adapters.store.arrow_rows import photos_to_arrow
 from phsearch.domain.types import Failure, Fingerprint, Volume
 from phsearch.errors import StoreError
 from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, opened, photo, vector
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +121,7 @@ def test_killed_while_bringing_it_forward_nothing_is_lost(tmp_path: Path, last_w
         f"{last_words}\n"
         "lance.LanceStore(folder=pathlib.Path(sys.argv[1]), name='mini')\n"
     )
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], timeout=60, check=False)
+    child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], timeout=scaled(60), check=False)
     assert child.returncode == -9
     assert_everything_is_there(tmp_path)
 

@@ -19,6 +19,7 @@ from phsearch.adapters.store.table_names import former_name, table_name
 from phsearch.domain.types import ModelIdentity, Volume
 from phsearch.errors import ModelMismatchError, StoreError
 from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, opened, photo, vector
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,7 +208,9 @@ def test_killed_between_two_renames_nothing_is_lost_and_the_next_start_ends_it(t
         "table.Table.open = lambda self: os.kill(os.getpid(), 9)\n"
         "lance.LanceStore(folder=pathlib.Path(sys.argv[1]), name='mini')\n"
     )
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "index"), str(renames)], timeout=60, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "index"), str(renames)], timeout=scaled(60), check=False
+    )
     assert child.returncode == -9
     assert tables(tmp_path) == sorted(
         [PHOTOS if renames else "photos_mini", RETIRED if renames > 1 else "retired_mini"]

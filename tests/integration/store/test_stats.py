@@ -15,6 +15,7 @@ from phsearch.errors import StoreError
 from phsearch.service.indexing.store_writer import StoreStats
 from phsearch.service.threads import SerialExecutor
 from support.store.kit import IDENTITY, PHOTOS, bytes_below, failure, opened, photo, vector
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ class SlowStore:
 
     def stats(self) -> list[TableStats]:
         self.asked += 1
-        assert self.let.wait(30)
+        assert self.let.wait(scaled(30))
         if self.fails:
             raise StoreError("the disk is gone", "bring it back")
         return [TableStats("photos_mini", self.asked)]
@@ -79,10 +80,10 @@ def test_a_busy_store_is_not_waited_for_and_asked_only_once() -> None:
         stats, executor = stats_of(store)
         start = time.monotonic()
         assert not any(await asyncio.gather(stats.latest(), stats.latest(), stats.latest()))
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < scaled(10)
         store.let.set()
         while not (known := await stats.latest()):
-            assert time.monotonic() - start < 20
+            assert time.monotonic() - start < scaled(20)
         assert known == [TableStats("photos_mini", 1)]
         assert await stats.latest() == known
         assert store.asked == 1, "what was measured a moment ago is known"

@@ -36,12 +36,13 @@ from phsearch.domain.types import (
 )
 from support import hung_fs, namespaces
 from support.harness import wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RULES = IgnoreRules(("@eaDir/", "*.tmp"))
-PATIENCE = 10.0
+PATIENCE = scaled(10.0)
 
 
 class Limited(Inotify):
@@ -720,10 +721,10 @@ watcher = FolderWatcher(Roots([root]), IgnoreRules())
 watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
 watcher.add_root(root)
 subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
-print(told.get(timeout=10).reason)
+print(told.get(timeout=60).reason)
 watcher.add_root(root)
 subprocess.run(["umount", root], check=True)
-print(told.get(timeout=10).reason)
+print(told.get(timeout=60).reason)
 watcher.close()
 """
 
@@ -731,7 +732,7 @@ watcher.close()
 @pytest.mark.skipif(bool(namespaces.why_no_mounts()), reason=namespaces.why_no_mounts())
 def test_a_file_system_mounted_over_a_root_and_unmounted_again_loses_it(root: Path) -> None:
     program = [*namespaces.MOUNTING, sys.executable, "-c", MOUNTING, str(root)]
-    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=scaled(60))
     lines = done.stdout.splitlines()
     replaced = "another folder or file system has taken its place"
     assert lines[:1] == [replaced], done.stderr
@@ -751,7 +752,7 @@ def test_a_root_that_hangs_from_now_on_is_lost_and_the_others_go_on(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    recorders.append(recorder := WatcherRecorder(root, other, timeout=0.5))
+    recorders.append(recorder := WatcherRecorder(root, other, timeout=scaled(0.2)))
     with hung_fs.hung(other):
         for number in range(5):
             (root / f"{number}.jpg").touch()
@@ -809,9 +810,9 @@ def test_a_root_that_may_hang_has_its_own_watcher_which_is_abandoned_when_it_han
 
     both = Roots([str(root), str(share)])
     watchers = IsolatingWatcher(
-        lambda: FolderWatcher(both, RULES, inotify=Sticky, timeout=0.5),
+        lambda: FolderWatcher(both, RULES, inotify=Sticky, timeout=scaled(0.2)),
         remote_type=lambda path: "fuse" if path == str(share) else None,
-        timeout=0.5,
+        timeout=scaled(0.2),
     )
     watchers.start(told.put)
     watchers.add_root(str(root))
@@ -833,7 +834,7 @@ def test_a_root_that_may_hang_has_its_own_watcher_which_is_abandoned_when_it_han
         watchers.remove_root(str(share))  # does not wait
         start = time.monotonic()
         watchers.close()
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < scaled(6)
         mount.end()
         again.join(PATIENCE)
 

@@ -14,6 +14,8 @@ from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.limits import WorkerLimits
 from support.fake_power import at_ease
+from support.harness import wait_until
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +102,7 @@ class Stage:
         running = asyncio.ensure_future(self.image_worker.run())
         for path in paths:
             self.image_worker.submit_job(photo(path))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(scaled(30)):
             while not done():
                 assert not running.done(), running.result()
                 await asyncio.sleep(0.01)
@@ -134,7 +136,7 @@ def test_in_a_pause_the_first_batch_is_finished_and_the_other_photos_wait_again(
 
 
 def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path) -> None:
-    loads = "import time; time.sleep(0 if life > 1 else 60)\n"
+    loads = "import time; time.sleep(0 if life > 1 else 600)\n"
     stage = Stage(tmp_path, EMBEDS, loading=loads)
 
     async def scenario() -> None:
@@ -169,7 +171,7 @@ def test_a_cancelled_check_is_not_made(tmp_path: Path) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(scaled(20)):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
@@ -186,7 +188,7 @@ def test_what_a_worker_sent_before_it_was_ended_counts(tmp_path: Path) -> None:
         if len(reads) != 2:
             return 0
         # The loop is blocked, so that all messages of the worker are still on their way when it is ended.
-        time.sleep(1)
+        wait_until((tmp_path / "sent").exists, "the worker has sent the first two")
         return 2000
 
     stage = Stage(
@@ -197,7 +199,8 @@ for path, size, _ in channel.receive_message()[0]["photos"]:
     if life == 1:
         time.sleep(0.15)
         if path == "c":
-            time.sleep(60)
+            starts.with_name("sent").touch()
+            time.sleep(600)
     embedded(path, size)
 channel.receive_message()
 """,
@@ -210,7 +213,7 @@ channel.receive_message()
 def test_workers_that_die_before_their_first_message_are_restarted_with_growing_delays(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "channel.receive_message(); os._exit(1)")
     until = time.monotonic() + 2.5
-    asyncio.run(stage.play(lambda: time.monotonic() > until, "a"))
+    asyncio.run(stage.play(lambda: time.monotonic() > until and stage.starts.exists(), "a"))
     assert 1 <= len(stage.starts.read_text().split()) <= 3
     assert stage.results == {}
 
@@ -243,7 +246,7 @@ def test_a_check_has_its_own_result_and_one_of_another_state_counts_as_changed(t
 def test_a_worker_that_does_not_even_read_is_replaced(tmp_path: Path) -> None:
     # More than a socket holds, while the worker reads nothing.
     paths = [f"{number}/" + 100_000 * "x" for number in range(4)]
-    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, photo_seconds=0.5)
+    stage = Stage(tmp_path, "if life == 1: time.sleep(600)\n" + EMBEDS, photo_seconds=scaled(0.2))
     asyncio.run(stage.play(lambda: len(stage.results) == 4, *paths))
     assert set(stage.cameras().values()) == {"2"}
 

@@ -13,6 +13,7 @@ from phsearch.errors import NotReadyError, UnreadableImageError
 from phsearch.service.workers.command import WorkerCommand
 from support.harness import photo, wait_until
 from support.on_demand import BLUE, ENV, RED, alive, limits, look, on_demand
+from support.time_limits import scaled
 from support.workers import COLOUR_WORKER
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 async def until_gone(pid: int | None) -> None:
     assert pid is not None
-    await asyncio.to_thread(wait_until, lambda: not alive(pid), "the process is gone", 15)
+    await asyncio.to_thread(wait_until, lambda: not alive(pid), "the process is gone")
 
 
 def test_it_starts_for_the_first_request_and_ends_when_none_comes(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_it_stays_after_a_photo_that_it_cannot_decode(tmp_path: Path) -> None:
 
 def test_a_photo_that_never_ends_is_given_up(tmp_path: Path) -> None:
     async def scenario() -> None:
-        worker = on_demand(photo_seconds=2)
+        worker = on_demand(photo_seconds=scaled(0.7))
         with pytest.raises(UnreadableImageError, match="took too long"):
             await look(worker, photo(tmp_path / "never-ends.png", "red"))
         assert worker.worker_stats.pid is None
@@ -185,7 +186,7 @@ def test_it_can_be_stopped_during_a_request(tmp_path: Path) -> None:
         pid = worker.worker_stats.pid
         request = asyncio.create_task(look(worker, photo(tmp_path / "never-ends.png", "red")))
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(scaled(2)):
             await worker.stop_now()
         with contextlib.suppress(UnreadableImageError):
             await request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from phsearch.service.workers.command import WorkerCommand
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,7 @@ def start(folder: Path, script: str, seconds: float = 20) -> Model:
     model = Model()
 
     async def scenario() -> None:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(scaled(seconds)):
             worker = await start_worker(command(folder, script), model, image=False)  # type: ignore[arg-type]
         await worker.stop()
 
@@ -135,13 +137,14 @@ def test_noise_is_limited_and_counted_and_never_delays_the_worker(
 def test_a_worker_that_does_nothing_while_it_loads_is_ended_and_one_that_works_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_STALL_SECONDS", 2.0)
+    seconds = scaled(0.7)
+    monkeypatch.setattr(process, "_STALL_SECONDS", seconds)
 
     async def scenario() -> None:
-        works = "until = time.monotonic() + 3\nwhile time.monotonic() < until: pass"
+        works = f"until = time.monotonic() + {1.5 * seconds}\nwhile time.monotonic() < until: pass"
         worker = await WorkerProcess.start_process(command(tmp_path, works + READY))
         await worker.stop()
-        with pytest.raises(StalledError, match="it has done nothing for 2 s"):
+        with pytest.raises(StalledError, match=re.escape(f"it has done nothing for {seconds:g} s")):
             await WorkerProcess.start_process(command(tmp_path, "time.sleep(600)"))
 
     asyncio.run(scenario())
@@ -162,7 +165,7 @@ def test_an_answer_times_out_although_the_process_works(tmp_path: Path) -> None:
 def test_the_end_of_a_worker_ends_the_wait_for_its_answer_at_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         worker = await WorkerProcess.start_process(command(tmp_path, READY + "channel.receive_message()"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(scaled(20)):
             with pytest.raises(WorkerDiedError):
                 await worker.request_watched({"op": "embed"}, idle_seconds=600)
         await worker.stop()

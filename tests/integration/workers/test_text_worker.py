@@ -22,6 +22,7 @@ from phsearch.service.workers.model_state import ModelState
 from phsearch.service.workers.text_worker import TextWorker
 from support.harness import wait_until
 from support.on_demand import ENV, alive
+from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -54,6 +55,12 @@ WAITS_FOR_A_FILE = "while life > 1 and not (folder / 'go').exists(): time.sleep(
 """From the second start on. Nothing is used up meanwhile."""
 
 
+@pytest.fixture(autouse=True)
+def starts_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a query wait for a start for as long as it takes on this machine."""
+    monkeypatch.setattr(text_worker, "_PATIENCE_SECONDS", scaled(5))
+
+
 class Stage:
     """A query worker whose program runs `loading` before it is ready, with the real state of the model."""
 
@@ -70,7 +77,7 @@ class Stage:
         """Run the worker beside `scenario`, whose end ends it; no process may stay."""
 
         async def play() -> None:
-            async with asyncio.timeout(60), self._running():
+            async with asyncio.timeout(scaled(60)), self._running():
                 await scenario()
 
         try:
@@ -113,7 +120,7 @@ class Stage:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
-            assert time.monotonic() - began < 2, "it ends promptly"
+            assert time.monotonic() - began < scaled(2), "it ends promptly"
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
@@ -139,12 +146,12 @@ def test_it_starts_at_once_leaves_after_a_rest_and_the_next_query_starts_it(tmp_
 
 
 def test_a_rest_is_counted_from_the_last_query(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, keep_alive=1.0)
+    stage = Stage(tmp_path, keep_alive=scaled(0.3))
 
     async def scenario() -> None:
         await stage.ready()
         begin = time.monotonic()
-        while time.monotonic() - begin < 2:
+        while time.monotonic() - begin < scaled(0.7):
             await stage.ask()
             await asyncio.sleep(0.1)
         await stage.rested()
@@ -294,7 +301,7 @@ def test_its_end_fails_the_queries_in_hand_and_those_behind_them_wait_for_the_ne
 def test_a_problem_of_the_model_is_the_answer_to_queries_that_wait_and_at_once_to_later_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.5)
+    monkeypatch.setattr(supervision, "_RETRY_FIRST", scaled(0.2))
     missing = 'channel.send_message({"op": "unavailable", "reason": "no weights", "hint": "get some"})\n'
     stage = Stage(tmp_path, f"if life == 2:\n    {missing}    raise SystemExit\n", keep_alive=0.3)
 
@@ -325,8 +332,8 @@ def test_other_weights_after_a_rest_are_named_and_nothing_waits(tmp_path: Path) 
 
 
 def test_no_query_waits_long_for_a_start_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_worker, "_PATIENCE_SECONDS", 0.5)
-    stage = Stage(tmp_path, WAITS_FOR_A_FILE, keep_alive=0.3)
+    monkeypatch.setattr(text_worker, "_PATIENCE_SECONDS", scaled(0.2))
+    stage = Stage(tmp_path, WAITS_FOR_A_FILE, keep_alive=scaled(0.2))
 
     async def scenario() -> None:
         await stage.rested()

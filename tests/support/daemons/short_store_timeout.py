@@ -1,9 +1,11 @@
-"""`phsearchd` with the colour worker, and with two seconds for a call of the store instead of half an hour."""
+"""`phsearchd` with the colour worker, and with seconds for a call of the store instead of half an hour."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+from support.time_limits import scaled
 
 if __name__ == "__main__":
     # Replace this folder in the path: its modules must not be imported by their bare names.
@@ -14,5 +16,5 @@ from phsearch.daemon.main import main
 from support.workers import COLOUR_WORKER
 
 if __name__ == "__main__":
-    vars(compose_index)["_STORE_PATIENCE"] = 2.0
+    vars(compose_index)["_STORE_PATIENCE"] = scaled(0.7)
     main(worker=COLOUR_WORKER)

@@ -11,9 +11,12 @@ if __name__ == "__main__":
 
 from phsearch.daemon.main import main
 from phsearch.service.rpc import connection, server
+from support.time_limits import scaled
 from support.workers import COLOUR_WORKER
 
+SECONDS = scaled(0.3)
+
 if __name__ == "__main__":
-    connection.FIRST_REQUEST_SECONDS = connection.REQUEST_SECONDS = connection.WRITE_SECONDS = 0.8
+    connection.FIRST_REQUEST_SECONDS = connection.REQUEST_SECONDS = connection.WRITE_SECONDS = SECONDS
     server._CONNECTIONS, server._SUBSCRIBERS = 40, 4
     main(worker=COLOUR_WORKER)

@@ -15,12 +15,13 @@ from phsearch.adapters import watch
 from phsearch.daemon import compose_index
 from phsearch.daemon.main import main
 from support import fake_power
+from support.time_limits import scaled
 from support.workers import COLOUR_WORKER
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent
 
-_TIMEOUT = 2.0
+_TIMEOUT = scaled(0.7)
 
 
 class DyingInotify(watch.Inotify):

@@ -15,15 +15,17 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phsearch.adapters.images import PillowDecoder, encode_image
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from phsearch.service.workers.frames import WorkerChannel, vectors_to_bytes
 from phsearch.worker.stage_timer import StageTimer
+
+if TYPE_CHECKING:
+    from phsearch.adapters.images import PillowDecoder
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {
@@ -66,16 +68,19 @@ def main() -> None:
     identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
     channel.send_message({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
+    if setup["tower"] == "text":
+        while (frame := channel.receive_message()) is not None:
+            vectors = np.stack([text_vector(text) for text in frame[0]["texts"]])
+            channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
+        return
+    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - half of the start of a query worker
+
     decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
     watch = StageTimer()
     while (frame := channel.receive_message()) is not None:
         header = frame[0]
         if header.get("op") in ("look", "thumbnail"):
             _answer_one(channel, decoder, *frame)
-            continue
-        if setup["tower"] == "text":
-            vectors = np.stack([text_vector(text) for text in header["texts"]])
-            channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
             continue
         for path, size, mtime_ns in header["photos"]:
             _embed(channel, decoder, path, Fingerprint(size, mtime_ns), watch)
@@ -84,6 +89,8 @@ def main() -> None:
 
 def _answer_one(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
     """Answer as an on-demand worker does."""
+    from phsearch.adapters.images import encode_image  # noqa: PLC0415 - see main
+
     misbehave(header["path"])
     try:
         if header["op"] == "look":

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from support.time_limits import scaled
+
 FORBIDDEN = {
     "torch",
     "open_clip",
@@ -31,7 +33,9 @@ FORBIDDEN = {
 
 def loaded_by(code: str) -> set[str]:
     code = f"import sys; sys.path[:0] = {sys.path!r}\n{code}\nprint(*sys.modules)"
-    run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, timeout=scaled(30)
+    )
     return set(run.stdout.split())
 
 

@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 from phsearch.service.rpc.admission import ConnectionLimiter, LoopLimiter
+from support.time_limits import scaled
 
 
 class FakeConnection:
@@ -88,15 +89,15 @@ def test_requests_take_turns_and_a_long_or_a_cancelled_one_delays_no_other() -> 
         def start(number: int, seconds: float) -> asyncio.Task[int]:
             return asyncio.create_task(limiter.run_in_turn(request(number, seconds)))
 
-        long = start(0, 60)
+        long = start(0, 3600)
         await asyncio.sleep(0)
         others = [start(number, 0.001) for number in range(1, 9)]
         await asyncio.sleep(0)
         others[2].cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(scaled(5)):
             assert [each for each in await asyncio.gather(*others, return_exceptions=True) if each == 8] == [8]
         long.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(scaled(5)):
             assert await start(9, 0) == 9
         assert len(asyncio.all_tasks()) <= 2, "a request that is cancelled does not go on"
         return done
@@ -111,7 +112,7 @@ def test_parts_of_large_requests_are_read_one_after_the_other() -> None:
             limiter.read_in_turn(partial(read.append, number))
         limiter.read_in_turn(done.set)
         assert read == []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(scaled(5)):
             await done.wait()
         return read, time.monotonic() - start
 

@@ -8,6 +8,7 @@ import pytest
 
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
+from support.time_limits import scaled
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -22,7 +23,7 @@ def test_a_writer_that_is_woken_and_cancelled_at_once_ends(turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         running.cancel()
-        await asyncio.wait({running}, timeout=1)
+        await asyncio.wait({running}, timeout=scaled(5))
         assert running.cancelled()
         executor.close()
 

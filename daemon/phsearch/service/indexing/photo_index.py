@@ -190,12 +190,17 @@ class PhotoIndex:
         Nothing is written. The store keeps what is in no root, and the path of a photo shows in which root it lies.
         """
         outside: dict[str, list[str]] = {}
+        cached = 0
         # By folder, which is faster: this blocks the event loop, and there may be a million photos.
         for folder, paths in self.library.folders():
             root = self._roots.root_of(folder)
             for path in paths:
                 photo = self.library.get(path)
                 if root is None:
+                    # It may have been moved to another root a moment ago. No more than the cache holds: see above.
+                    if cached < _RECENT:
+                        self._cache_current_vector(path)
+                        cached += 1
                     self.library.remove_photo(path)
                     outside.setdefault(folder, []).append(path)
                 elif photo is not None and photo.root != root:
