@@ -1,10 +1,9 @@
-"""The names of the program and of its commands."""
+"""The names of the programs, and of the client's commands."""
 
 from __future__ import annotations
 
 PROGRAM = "phsearch-client"
-COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
-"""The variable that the shell's completion script sets when it wants suggestions."""
+DAEMON = "phsearchd"
 
 COMMANDS = {
     "search": "search",

@@ -10,8 +10,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from phsearch.cli import exit_status
-from phsearch.cli.names import COMPLETE, PROGRAM
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_lines_option, json_option, option_value, with_client
+from phsearch.cli.program import completion_variable
 from phsearch.cli.render import table
 from phsearch.cli.render.status import format_status
 from phsearch.cli.terminal import Console
@@ -79,7 +80,7 @@ def completion(shell: str | None) -> int:
         raise click.UsageError(f"Which shell? Name one of {', '.join(_INSTALL)}.")
     console, notes = Console.stdout(), Console.stderr()
     group = click.get_current_context().find_root().command
-    console.write(maker(group, {}, PROGRAM, COMPLETE).source() + "\n")
+    console.write(maker(group, {}, PROGRAM, completion_variable(PROGRAM)).source() + "\n")
     if console.terminal:
         notes.print_line(f"to use it: {_INSTALL[shell]}", dim=True)
     return exit_status.DONE

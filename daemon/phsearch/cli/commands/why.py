@@ -10,6 +10,7 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import json_option, with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say where a photo is, and why a search finds it or not.")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=PathName())
 @click.argument("query", nargs=-1)
 @json_option
 @with_client
