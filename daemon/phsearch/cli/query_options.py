@@ -1,7 +1,9 @@
-"""The options of the command line that stand for terms of a query, such as --date for date:."""
+"""The query language in the help, and the options that stand for terms of a query, such as --date for date:."""
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 
 OPTIONS = {term.option.name: (term.key, term.option) for term in TERMS.values() if term.option is not None}
 """Option -> the key of its term, and how it is described."""
+
+
+def query_language() -> list[tuple[str, str]]:
+    """Return the lines that explain the query language: examples, quoted for a shell, and what they mean."""
+    lines = [
+        ("dog on a beach -people", "what it shows, and what it does not"),
+        ("snow +'\"red car\"^2'", "and this too, counted twice"),
+    ]
+    for meaning, terms in itertools.groupby(TERMS.values(), key=lambda term: term.meaning):
+        lines.append((" ".join(shlex.quote(f"{term.key}:{term.example}") for term in terms), meaning))
+    return [*lines, ("-type:raw,gif", "a filter with a minus: none of these")]
 
 
 def query_options(command: _Command) -> _Command:

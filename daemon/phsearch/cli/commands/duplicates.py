@@ -80,7 +80,7 @@ def _format_group(number: int, group: dict[str, Any], console: Console, *, as_js
         )
         return b"".join(lines)
     rows = [(_table_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
-    return table.table(rows, console) + "\n"
+    return table.table(rows, console, copyable=True) + "\n"
 
 
 def _table_fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:

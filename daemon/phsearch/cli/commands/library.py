@@ -115,4 +115,5 @@ def _format_errors(page: list[dict[str, Any]], console: Console, *, as_json: boo
         return b"".join(map(table.json_line, page))
     if not console.terminal:
         return b"".join(table.tsv((str(error["attempts"]), error["reason"], error["path"])) for error in page)
-    return table.table([((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page], console)
+    rows = [((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page]
+    return table.table(rows, console, copyable=True)

@@ -10,7 +10,7 @@ import click
 
 from phsearch.cli.options import in_range, split_args, with_client
 from phsearch.cli.query_args import query_of
-from phsearch.cli.query_options import OPTIONS, query_options, terms_of
+from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
 from phsearch.wire.methods import METHODS
@@ -26,6 +26,7 @@ _MAX_LIMIT = int(_PARAMS["limit"].high or LIMIT)
 _MAX_SYNC = _PARAMS["sync"].high or 0
 _BANDS = _PARAMS["min_band"].choices
 _SYNC_SECONDS = 30
+_EXAMPLE_COLUMNS = 40
 _WITH_VALUE = {"--sync": str(_SYNC_SECONDS), "--open": "1", "--thumbnails": "auto"}
 """Options that take a value only after "=", or the first word of the query would be it -> the value without "="."""
 
@@ -38,6 +39,12 @@ class _Search(click.Command):
         super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
         ctx.params["query"] = tuple(terms)
         return []
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Explain the query language above the options."""
+        with formatter.section("Query"):
+            formatter.write_dl(query_language(), col_max=_EXAMPLE_COLUMNS)
+        super().format_options(ctx, formatter)
 
 
 def _parse_min(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
