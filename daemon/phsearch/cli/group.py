@@ -67,13 +67,13 @@ class Commands(Program):
         super().format_options(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Suggest the options of `search` too: they need no command before them."""
+        """Suggest what `search` takes too: it needs no command before it."""
         found = super().shell_complete(ctx, incomplete)
         search = self.get_command(ctx, "search")
-        if search is not None and incomplete.startswith("-"):
-            names = {item.value for item in found}
-            found += [item for item in search.shell_complete(ctx, incomplete) if item.value not in names]
-        return found
+        if search is None:
+            return found
+        names = {item.value for item in found}
+        return found + [item for item in search.shell_complete(ctx, incomplete) if item.value not in names]
 
 
 @click.group(

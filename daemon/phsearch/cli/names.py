@@ -27,3 +27,8 @@ COMMANDS = {
     "completion": "status",
 }
 """Command -> the module in `cli.commands` that has it. Any other first word is the beginning of a query."""
+
+
+def completion_variable(program: str) -> str:
+    """Return the name of the variable by which a shell's completion script asks `program` for suggestions."""
+    return f"_{program.replace('-', '_').upper()}_COMPLETE"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, add_completion_class
+
+from phsearch.cli.names import completion_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,16 +41,15 @@ class PathName(click.ParamType[str]):
         return [CompletionItem(incomplete, type=self._kind)]
 
 
-def completion_variable(program: str) -> str:
-    """Return the name of the variable by which a shell's completion script asks `program` for suggestions."""
-    return f"_{program.replace('-', '_').upper()}_COMPLETE"
-
-
 def run_program(commands: Program, args: Sequence[str], program: str, given: object = None) -> int:
     """Run a command line, or answer the shell, and return the exit status. `given` is the object of click's context.
 
     Raise click's exceptions for a wrong usage.
     """
     variable = completion_variable(program)
+    if variable in os.environ:
+        from phsearch.cli import completion  # noqa: PLC0415 - only for a shell that asks
+
+        completion.use_our_shells(add_completion_class)
     status: int | None = commands.main(list(args), program, variable, standalone_mode=False, obj=given)
     return status or 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from phsearch.cli.program import PathName
 from phsearch.cli.query_args import alternatives, quoted
-from phsearch.wire.filters import TERMS
+from phsearch.cli.suggestions import term_values
+from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,8 +35,12 @@ def query_language() -> list[tuple[str, str]]:
 
 def query_options(command: _Command) -> _Command:
     """Add the options to a command."""
-    for name, (_, option) in reversed(OPTIONS.items()):
-        add = click.option(f"--{name}", name, multiple=True, metavar=option.metavar, help=option.help)
+    for name, (key, option) in reversed(OPTIONS.items()):
+        # The shell knows more about paths than we do.
+        completion: dict[str, Any] = (
+            {"type": PathName(folder=key != LIKE.key)} if option.is_path else {"shell_complete": term_values(key)}
+        )
+        add = click.option(f"--{name}", name, multiple=True, metavar=option.metavar, help=option.help, **completion)
         command = add(command)
     return command
 

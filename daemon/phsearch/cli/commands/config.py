@@ -13,9 +13,9 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, with_client
-from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
+from phsearch.cli.suggestions import daemon_names
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
 
 
 @click.command(short_help="Forget the photos of a folder that is no longer watched.")
-@click.argument("root", type=PathName())
+@click.argument("root", shell_complete=daemon_names("status", "removed", "path"))
 @with_client
 def forget(client: Client, root: str) -> int:
     """Forget the photos of ROOT now: a folder that was taken out of the settings. `status` lists these folders."""

@@ -12,6 +12,7 @@ from phsearch.cli.options import NoArgumentsCommand, json_lines_option, with_cli
 from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
+from phsearch.cli.suggestions import daemon_names
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def rescan(client: Client, path: str | None) -> int:
 
 
 @click.command(name="confirm-deletions", short_help="Forget the photos that are missing in a folder.")
-@click.argument("root", type=PathName())
+@click.argument("root", shell_complete=daemon_names("status", "roots", "path"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @with_client
 def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:

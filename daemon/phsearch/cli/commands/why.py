@@ -13,6 +13,7 @@ from phsearch.cli.options import json_option, with_client
 from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
+from phsearch.cli.suggestions import complete_term
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say where a photo is, and why a search finds it or not.")
 @click.argument("path", type=PathName())
-@click.argument("query", nargs=-1)
+@click.argument("query", nargs=-1, shell_complete=complete_term)
 @json_option
 @with_client
 def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> int:
