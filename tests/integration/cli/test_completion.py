@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -236,3 +237,23 @@ def test_a_real_shell_completes_words_that_reach_the_program(shell: Shell) -> No
         (b"phsearchd ins\t--n\t", b"<install><--now>"),
     ):
         shell.type_until(keys + b"\n", arguments)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.usefixtures("answers")
+def test_fish_offers_what_it_is_given(place: Path) -> None:
+    (place / "bin").mkdir()
+    for program, module in (("phsearch-client", "phsearch.cli"), ("phsearchd", "phsearch.daemon.main")):
+        (place / "bin" / program).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (place / "bin" / program).chmod(0o755)
+    env = os.environ | {"PATH": f"{place / 'bin'}:{os.environ['PATH']}", "HOME": str(place)}
+    for line, offered in (
+        ("phsearch-client cam", ["camera:\tthe camera that took it"]),
+        ("phsearch-client camera:Can", ['camera:"Canon EOS 5D"', 'camera:"Canon R5"']),
+        ("phsearch-client dog --min=l", ["--min=likely"]),
+        ("phsearch-client like:be", ["like:beach/", "like:beach.jpg"]),
+        ("phsearchd install --n", ["--now\tStart at once."]),
+    ):
+        code = f"phsearch-client completion fish | source; complete -C '{line}'"
+        done = subprocess.run(["fish", "-N", "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert sorted(done.stdout.splitlines()) == sorted(offered)

@@ -51,10 +51,12 @@ def check_names(
 def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[str]) -> list[str]:
     """Return the cameras or folders whose names begin with `prefix`, in any case: by name, and not all of very many.
 
-    A folder is named by its path below its root. Only the part after the last "/" of the prefix is completed.
+    A camera may also be named from its second word on, as in "Pixel 8". A folder is named by its path below its root.
+    Only the part after the last "/" of the prefix is completed.
     """
     if kind == "camera":
-        names = set(columns.cameras.listed())
+        starts = [name.split() for name in columns.cameras.listed()]
+        names = {" ".join(words[at:]) for words in starts for at in (range(len(words)) if prefix else (0,))}
     else:
         tops = [f"{root.rstrip('/')}/" for root in roots]
         below = [folder[len(top) :] for folder in columns.folders.listed() for top in tops if folder.startswith(top)]
