@@ -256,6 +256,16 @@ def test_wrong_usage_is_explained(
     assert daemon.asked == []
 
 
+def test_a_file_that_cannot_be_read_can_be_asked_about(
+    daemon: ScriptedDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # as for a file of someone else; root may read all
+    ran = run_here(monkeypatch, capfd, daemon.path, "why", str(tmp_path / "a.jpg"))
+    assert "not readable" not in ran.err
+    assert daemon.asked != []
+
+
 def test_wrong_usage_is_2_for_a_script(env: dict[str, str]) -> None:
     ran = run(env, "")
     assert (ran.status, ran.out) == (2, "")
