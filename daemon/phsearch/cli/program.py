@@ -48,8 +48,8 @@ def run_program(commands: Program, args: Sequence[str], program: str, given: obj
     """
     variable = completion_variable(program)
     if variable in os.environ:
-        from phsearch.cli import completion  # noqa: PLC0415 - only for a shell that asks
+        from phsearch.cli.completion import shells  # noqa: PLC0415 - only for a shell that asks
 
-        completion.use_our_shells(add_completion_class)
+        shells.use_our_shells(add_completion_class)
     status: int | None = commands.main(list(args), program, variable, standalone_mode=False, obj=given)
     return status or 0

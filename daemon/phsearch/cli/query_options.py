@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from phsearch.cli.completion.suggestions import term_values
 from phsearch.cli.program import PathName
 from phsearch.cli.query_args import alternatives, quoted
-from phsearch.cli.suggestions import term_values
 from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:

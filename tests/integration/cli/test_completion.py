@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.cli.completion import BashLineComplete, FishLineComplete, ZshLineComplete, split_line
+from phsearch.cli.completion.shells import BashLineComplete, FishLineComplete, ZshLineComplete, split_line
 from phsearch.cli.group import commands as client
 from phsearch.cli.names import completion_variable
 from phsearch.daemon.main import commands as daemon

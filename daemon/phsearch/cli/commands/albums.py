@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status, query_args
+from phsearch.cli.completion.suggestions import complete_term, daemon_names
 from phsearch.cli.options import json_lines_option, split_args, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.hits import JSON, NULL, TABLE
 from phsearch.cli.search_request import run_search, search_params, show_position, validate_query
-from phsearch.cli.suggestions import complete_term, daemon_names
 from phsearch.cli.terminal import Console
 from phsearch.wire.methods import METHODS
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
-from phsearch.cli.suggestions import daemon_names
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.options import NoArgumentsCommand, json_lines_option, with_client
 from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
-from phsearch.cli.suggestions import daemon_names
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import one_of
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, with_client
 from phsearch.cli.render import table
-from phsearch.cli.suggestions import one_of
 from phsearch.cli.terminal import Console
 from phsearch.wire.methods import MAX_PAUSE
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phsearch.cli.completion.suggestions import complete_term, one_of
 from phsearch.cli.options import in_range, split_args, with_client
 from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
-from phsearch.cli.suggestions import complete_term, one_of
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def search(
         show = picture_printer(client, options["thumbnails"] or "auto", grid=options["grid"], shares=shares)
         return run_search(params, form, sync, client=client, show=show)
     if options["opened"]:
-        from phsearch.cli.viewer import viewer_printer  # noqa: PLC0415 - only here
+        from phsearch.cli.render.viewer import viewer_printer  # noqa: PLC0415 - only here
 
         return run_search(
             params, form, sync, client=client, show=viewer_printer(options["opened"], form, shares=shares)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
-from phsearch.cli.completion import SHELLS, script
+from phsearch.cli.completion.shells import SHELLS, script
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_lines_option, json_option, option_value, with_client
 from phsearch.cli.render import table

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import complete_term
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import json_option, with_client
 from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
-from phsearch.cli.suggestions import complete_term
 from phsearch.cli.terminal import Console
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
+from phsearch.cli.completion.suggestions import file_names
 from phsearch.cli.names import DAEMON, PROGRAM, completion_variable
-from phsearch.cli.suggestions import file_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
