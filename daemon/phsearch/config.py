@@ -22,7 +22,6 @@ from phsearch.errors import ConfigError
 from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
 
@@ -262,14 +261,27 @@ class Settings:
     options: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonOptions:
+    """The options of the daemon's command line."""
+
+    config: str | None = None
+    root: tuple[str, ...] = ()
+    state_dir: str | None = None
+    socket: str | None = None
+    model: str | None = None
+    log_level: str | None = None
+    rebuild: bool = False
+
+
 class ConfigSource:
     """The sources of the settings: a file, and the options of the daemon's command line."""
 
-    def __init__(self, options: argparse.Namespace, env: Mapping[str, str]) -> None:
+    def __init__(self, options: DaemonOptions, env: Mapping[str, str]) -> None:
         self._options = options
         self._env = env
         self._file = Path(options.config).absolute() if options.config else paths.config_file(env)
-        self._roots = tuple(str(paths.expand(root, env)) for root in options.root or ())
+        self._roots = tuple(str(paths.expand(root, env)) for root in options.root)
 
     def read(self) -> Settings:
         """Return the settings as they are now. Raise ConfigError that names file, key and remedy."""

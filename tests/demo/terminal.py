@@ -153,7 +153,7 @@ def main() -> None:
                 typed = " ".join(f"'{word}'" if set(word) & set("^>") else word for word in words)
                 terminal.feed(f"\x1b[1m$ phsearch-client {typed}\x1b[m\r\n".encode())
                 written = shown([*PHSEARCH_CLIENT, *words], env)
-                terminal.feed(written.replace(str(daemon.photos).encode(), b"/home/me/Pictures") + b"\r\n")
+                terminal.feed(written.replace(b"~/photos/", b"~/Pictures/") + b"\r\n")
     terminal.drawn().quantize(256, Image.Quantize.FASTOCTREE).save(out, optimize=True)
 
 

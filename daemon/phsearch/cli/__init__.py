@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from phsearch.cli.names import COMMANDS, COMPLETE, PROGRAM
+from phsearch.cli.names import COMMANDS, PROGRAM
 
 
 def main() -> None:
@@ -32,8 +32,9 @@ def run(args: list[str]) -> int:
         if not validate_query(query):
             return find_words(query)
     from phsearch.cli.group import commands  # noqa: PLC0415 - the import that plain words do without
+    from phsearch.cli.program import run_program  # noqa: PLC0415
 
-    return commands.main(args, PROGRAM, COMPLETE, standalone_mode=False) or 0
+    return run_program(commands, args, PROGRAM)
 
 
 def is_words(args: list[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.terminal import Console
@@ -14,7 +14,7 @@ from phsearch.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DONE, FAILED, USAGE, UNREACHABLE, NOT_READY, INTERRUPTED = 0, 1, 2, 69, 75, 130  # USAGE is click's
+DONE, FAILED, USAGE, UNREACHABLE, NOT_READY, CONFIG, INTERRUPTED = 0, 1, 2, 69, 75, 78, 130  # USAGE is click's
 PIPE_CLOSED = 141
 """What a shell reports for a program that SIGPIPE ended, such as the others before `| head`."""
 
@@ -58,14 +58,19 @@ def print_error(sentence: str) -> None:
         _discard_output()
 
 
+def report_click_error(problem: Any) -> int:
+    """Print click's exception for a wrong usage on stderr, and return its exit status. An Abort is an interruption."""
+    if not hasattr(problem, "exit_code"):
+        return INTERRUPTED
+    problem.message = one_line(problem.message)  # an argument may be a file name
+    problem.show()
+    return int(problem.exit_code)
+
+
 def _report_unexpected(problem: Exception) -> int:
     click = sys.modules.get("click")  # not imported here: where it is not loaded, none of its exceptions comes
-    if click is not None and isinstance(problem, click.exceptions.Abort):
-        return INTERRUPTED
-    if click is not None and isinstance(problem, click.ClickException):
-        problem.message = one_line(problem.message)  # an argument may be a file name
-        problem.show()
-        return int(problem.exit_code)
+    if click is not None and isinstance(problem, click.ClickException | click.Abort):
+        return report_click_error(problem)
     if os.environ.get("PHSEARCH_DEBUG"):
         raise problem
     if isinstance(problem, OSError):

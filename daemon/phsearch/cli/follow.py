@@ -133,7 +133,7 @@ class _Follower:
 
     def _print(self, hit: dict[str, Any]) -> None:
         console = Console.stdout()
-        console.write(format_hits([hit], self._form, console))
+        console.write(format_hits([hit], self._form, console, headings=False))
         if self._command:
             _run_command(self._command, hit["path"])
 

@@ -10,11 +10,20 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.names import COMMANDS, PROGRAM
 from phsearch.cli.options import connection_options, make_client
+from phsearch.cli.program import Program
 from phsearch.text import one_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+_EXIT_STATUSES = {
+    exit_status.DONE: "Done, also when nothing was found.",
+    exit_status.FAILED: "Failed, or `why`, `verify` or `doctor` found something wrong.",
+    exit_status.USAGE: "Wrong usage, or a mistake in the query.",
+    exit_status.UNREACHABLE: "The daemon is not running.",
+    exit_status.NOT_READY: "The daemon is not ready, or did not answer in time.",
+    exit_status.INTERRUPTED: "Interrupted.",
+}
 _CONNECTION_OPTIONS = ("--socket", "--timeout")
 _GROUP_OPTIONS = ("--help", "-h", "--version")
 _VERSION_SECONDS = 0.5  # how long --version waits for the daemon's
@@ -30,7 +39,7 @@ def insert_search(args: list[str]) -> list[str]:
     return [*args[:at], "search", *args[at:]]
 
 
-class Commands(click.Group):
+class Commands(Program):
     """A group whose default command is `search`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -58,21 +67,20 @@ class Commands(click.Group):
         super().format_options(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Suggest the options of `search` too: they need no command before them."""
+        """Suggest what `search` takes too: it needs no command before it."""
         found = super().shell_complete(ctx, incomplete)
         search = self.get_command(ctx, "search")
-        if search is not None and incomplete.startswith("-"):
-            names = {item.value for item in found}
-            found += [item for item in search.shell_complete(ctx, incomplete) if item.value not in names]
-        return found
+        if search is None:
+            return found
+        names = {item.value for item in found}
+        return found + [item for item in search.shell_complete(ctx, incomplete) if item.value not in names]
 
 
 @click.group(
     cls=Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    options_metavar="[OPTIONS]",
     subcommand_metavar="QUERY... | COMMAND",
+    exit_statuses=_EXIT_STATUSES,
 )
 @connection_options
 @click.option("--version", is_flag=True, help="Show the versions of client and daemon.")

@@ -1,10 +1,9 @@
-"""The names of the program and of its commands."""
+"""The names of the programs, and of the client's commands."""
 
 from __future__ import annotations
 
 PROGRAM = "phsearch-client"
-COMPLETE = "_PHSEARCH_CLIENT_COMPLETE"
-"""The variable that the shell's completion script sets when it wants suggestions."""
+DAEMON = "phsearchd"
 
 COMMANDS = {
     "search": "search",
@@ -28,3 +27,8 @@ COMMANDS = {
     "completion": "status",
 }
 """Command -> the module in `cli.commands` that has it. Any other first word is the beginning of a query."""
+
+
+def completion_variable(program: str) -> str:
+    """Return the name of the variable by which a shell's completion script asks `program` for suggestions."""
+    return f"_{program.replace('-', '_').upper()}_COMPLETE"

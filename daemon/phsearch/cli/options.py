@@ -12,6 +12,7 @@ from phsearch import paths
 from phsearch.cli import query_args
 from phsearch.cli.compatibility import explain_mismatch
 from phsearch.cli.names import PROGRAM
+from phsearch.cli.program import PathName
 from phsearch.client import TIMEOUT, Client
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 
 connection_options = options(
-    click.option(
-        "--socket", type=click.Path(), metavar="PATH", help="The daemon's socket, if it is not the usual one."
-    ),
+    click.option("--socket", type=PathName(), metavar="PATH", help="The daemon's socket, if it is not the usual one."),
     click.option(
         "--timeout",
         type=float,

@@ -1,13 +1,17 @@
-"""The options of the command line that stand for terms of a query, such as --date for date:."""
+"""The query language in the help, and the options that stand for terms of a query, such as --date for date:."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import itertools
+import shlex
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from phsearch.cli.completion.suggestions import term_values
+from phsearch.cli.program import PathName
 from phsearch.cli.query_args import alternatives, quoted
-from phsearch.wire.filters import TERMS
+from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +22,25 @@ OPTIONS = {term.option.name: (term.key, term.option) for term in TERMS.values() 
 """Option -> the key of its term, and how it is described."""
 
 
+def query_language() -> list[tuple[str, str]]:
+    """Return the lines that explain the query language: examples, quoted for a shell, and what they mean."""
+    lines = [
+        ("dog on a beach -people", "what it shows, and what it does not"),
+        ("snow +'\"red car\"^2'", "and this too, counted twice"),
+    ]
+    for meaning, terms in itertools.groupby(TERMS.values(), key=lambda term: term.meaning):
+        lines.append((" ".join(shlex.quote(f"{term.key}:{term.example}") for term in terms), meaning))
+    return [*lines, ("-type:raw,gif", "a filter with a minus: none of these")]
+
+
 def query_options(command: _Command) -> _Command:
     """Add the options to a command."""
-    for name, (_, option) in reversed(OPTIONS.items()):
-        add = click.option(f"--{name}", name, multiple=True, metavar=option.metavar, help=option.help)
+    for name, (key, option) in reversed(OPTIONS.items()):
+        # The shell knows more about paths than we do.
+        completion: dict[str, Any] = (
+            {"type": PathName(folder=key != LIKE.key)} if option.is_path else {"shell_complete": term_values(key)}
+        )
+        add = click.option(f"--{name}", name, multiple=True, metavar=option.metavar, help=option.help, **completion)
         command = add(command)
     return command
 

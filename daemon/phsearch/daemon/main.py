@@ -1,173 +1,139 @@
-"""`phsearchd`: options, settings, the lock for one daemon per state folder, and the exit status.
-
-Heavy modules are imported only when the daemon can start.
-"""
+"""`phsearchd`: the command line. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
-import argparse
-import faulthandler
-import fcntl
-import logging
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
 
 from phsearch import __version__, logs
-from phsearch.adapters.linux import systemd
-from phsearch.adapters.state.permissions import restrict
-from phsearch.config import ConfigSource
-from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
-from phsearch.text import escape_control_chars, one_line
+from phsearch.cli import exit_status
+from phsearch.cli.names import DAEMON
+from phsearch.cli.program import PathName, Program, run_program
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from phsearch.config import ModelConfig
-    from phsearch.paths import StateFolder
-
-log = logging.getLogger("phsearch")
-
-_DAEMON_OPTIONS = ("config", "root", "state_dir", "socket", "model", "log_level", "rebuild")
-
-EX_FAILED = 1
-EX_CONFIG = 78
+_EXIT_STATUSES = {
+    exit_status.DONE: "Done, or stopped by a signal.",
+    exit_status.FAILED: "Failed. The last line on stderr says why, and what to do.",
+    exit_status.USAGE: "Wrong usage.",
+    exit_status.CONFIG: "There is a mistake in the settings.",
+}
+_ROOT = "--root"
 
 
 def main(
     argv: Sequence[str] | None = None, *, worker: tuple[str, ...] | None = None, has_model: bool = False
 ) -> NoReturn:
-    """Run the daemon in the foreground until a signal stops it.
+    """Run the daemon in the foreground until a signal stops it, or a command of `phsearchd`.
 
     `argv` is the command line, by default that of this process. `worker` is the program of a worker process, for tests;
     it runs the model by the daemon's plan only if it `has_model`.
     """
-    parser = _parser()
-    options = parser.parse_args(argv)
-    # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
-    if sys.stderr is not None:
-        faulthandler.enable()
-    env = os.environ
-    if options.command:
-        if any(getattr(options, name) for name in _DAEMON_OPTIONS):
-            parser.error(
-                f"{options.command} takes its own options only: the service runs with the settings in config.toml"
-            )
-        sys.exit(_run_installer(options, env))
-    listener: socket.socket | None = None
+    program = {"worker": worker, "has_model": has_model}
     try:
-        listener = systemd.listen_socket(env)
-        source = ConfigSource(options, env)
-        settings = source.read()
-        logs.configure(settings.config.log.level, env)
-        lock = _lock(settings.paths.state)
-        restrict(settings.paths.state)
-        if options.rebuild:
-            _discard_model(settings.paths.state.index, settings.config.model)
-        from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
-
-        status = run.run(
-            settings=settings,
-            read_settings=source.read,
-            env=env,
-            inherited=listener,
-            worker=worker,
-            has_model=has_model or worker is None,
-        )
-        os.close(lock)
-    except PhsearchError as error:
-        _print_error(error, env, listener)
-        status = EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
-    except Exception:
-        log.exception("stopped by a bug in phsearch: please report it with these lines")
-        status = EX_FAILED
+        status = run_program(commands, sys.argv[1:] if argv is None else argv, DAEMON, program)
+    except (click.ClickException, click.Abort) as problem:
+        status = exit_status.report_click_error(problem)
     sys.exit(status)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="phsearchd",
-        description="Watch photo folders, understand every picture, answer phsearch-client.",
-        epilog="Settings are read from $XDG_CONFIG_HOME/phsearch/config.toml; options win over them.",
-    )
-    parser.add_argument("--config", metavar="FILE", help="read the settings from FILE")
-    parser.add_argument("--root", metavar="DIR", nargs="+", action="extend", help="watch only these folders")
-    parser.add_argument("--state-dir", metavar="DIR", help="keep the index here")
-    parser.add_argument("--socket", metavar="PATH", help="listen here")
-    parser.add_argument("--model", metavar="NAME", help='"mini", an open_clip name, or "local-dir:/path"')
-    parser.add_argument("--log-level", choices=logs.LEVELS, help="what to log")
-    parser.add_argument(
-        "--rebuild", action="store_true", help="discard what the index has of this model, and embed every photo again"
-    )
-    parser.add_argument("--version", action="version", version=f"phsearchd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of running")
-    install = commands.add_parser("install", help="run as a service of your systemd, from every login on")
-    install.add_argument("--now", action="store_true", help="start at once")
-    install.add_argument(
-        "--root", dest="folders", metavar="DIR", nargs="+", action="extend", help="watch these folders"
-    )
-    uninstall = commands.add_parser("uninstall", help="remove the service")
-    uninstall.add_argument("--purge", action="store_true", help="also remove the index and the settings")
-    uninstall.add_argument("--yes", action="store_true", help="do not ask")
-    return parser
+def spread_roots(ctx: click.Context, args: Sequence[str]) -> list[str]:
+    """Return `args` with --root before each of its folders: click has no option with any number of values.
 
-
-def _run_installer(options: argparse.Namespace, env: Mapping[str, str]) -> int:
-    from phsearch.installer.install import install  # noqa: PLC0415 - the daemon does not need it
-    from phsearch.installer.uninstall import uninstall  # noqa: PLC0415
-
-    def print_line(line: str) -> None:
-        sys.stdout.write(escape_control_chars(f"{line}\n"))
-
-    try:
-        if options.command == "install":
-            install(options.folders or (), env, print_line, now=options.now)
-        else:
-            uninstall(env, print_line, purge=options.purge, yes=options.yes)
-    except PhsearchError as error:
-        _print_error(error, env, None)
-        return EX_CONFIG if isinstance(error, ConfigError) else EX_FAILED
-    return 0
-
-
-def _lock(state: StateFolder) -> int:
-    """Create the state folder, lock it for the life of this process, and return the lock. Raise PhsearchError.
-
-    Two writers would damage the index.
+    Raise UsageError for a --root without a folder.
     """
-    try:
-        state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise PhsearchError(
-            f"cannot use the state directory {state.path}: {error.strerror}",
-            "make it writable, or choose another with --state-dir",
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise AlreadyRunningError(
-            f"another phsearchd uses {state.path}", "stop it first, or choose another place with --state-dir"
-        ) from None
-    return lock
+    spread: list[str] = []
+    after_root = False
+    for at, arg in enumerate(args):
+        if arg == "--":
+            return [*spread, *args[at:]]
+        if after_root and not arg.startswith("-") and spread[-1] != _ROOT:
+            spread.append(_ROOT)
+        elif after_root and arg.startswith("-"):
+            after_root = False
+            _check_folder_given(ctx, spread)
+        spread.append(arg)
+        after_root = after_root or arg == _ROOT
+    _check_folder_given(ctx, spread)
+    return spread
 
 
-def _discard_model(index: Path, model: ModelConfig) -> None:
-    from phsearch.adapters.store.model_tables import discard_model  # noqa: PLC0415 - see main
+def _check_folder_given(ctx: click.Context, args: Sequence[str]) -> None:
+    if args and args[-1] == _ROOT and not ctx.resilient_parsing:
+        raise click.BadOptionUsage(_ROOT, f"Option {_ROOT!r} requires an argument.", ctx)
 
-    discard_model(index, name=model.name, pretrained=model.pretrained)
+
+class _DaemonProgram(Program):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread_roots(ctx, args))
 
 
-def _print_error(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> None:
-    mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
-    sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
-    if listener is not None:
-        from phsearch.service.rpc.listener import reject_waiting_clients  # noqa: PLC0415
+class _InstallCommand(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread_roots(ctx, args))
 
-        reject_waiting_clients(listener, error)
+
+@click.group(
+    cls=_DaemonProgram,
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND]",
+    exit_statuses=_EXIT_STATUSES,
+)
+@click.option("--config", type=PathName(), metavar="FILE", help="Read the settings from FILE.")
+@click.option(_ROOT, multiple=True, type=PathName(folder=True), metavar="DIR...", help="Watch only these folders.")
+@click.option("--state-dir", type=PathName(folder=True), metavar="DIR", help="Keep the index here.")
+@click.option("--socket", type=PathName(), metavar="PATH", help="Listen here.")
+@click.option("--model", metavar="NAME", help='"mini", an open_clip name, or "local-dir:/path".')
+@click.option("--log-level", type=click.Choice(logs.LEVELS), help="What to log.")
+@click.option("--rebuild", is_flag=True, help="Discard what the index has of this model, and embed every photo again.")
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Show the version.")
+@click.pass_context
+def commands(ctx: click.Context, /, **given: Any) -> int | None:
+    """Watch photo folders, understand every picture, and answer phsearch-client.
+
+    \b
+      phsearchd                                   run here, until Ctrl-C
+      phsearchd --root ~/Pictures /mnt/photos     watch only these folders
+      phsearchd install --now                     run as a service instead
+
+    Settings are read from $XDG_CONFIG_HOME/phsearch/config.toml. Options win over them.
+    """  # noqa: D301 - \b is click's mark for lines to keep as they are
+    if ctx.invoked_subcommand is None:
+        from phsearch.daemon.start import start  # noqa: PLC0415 - not for --help
+
+        return start(given, os.environ, **ctx.obj)
+    if any(given.values()):
+        own = f"{ctx.invoked_subcommand} takes its own options only"
+        raise click.UsageError(f"{own}: the service runs with the settings in config.toml", ctx)
+    return None
+
+
+@commands.command(cls=_InstallCommand, short_help="Run as a service of your systemd, from every login on.")
+@click.option("--now", is_flag=True, help="Start at once.")
+@click.option(
+    _ROOT, "folders", multiple=True, type=PathName(folder=True), metavar="DIR...", help="Watch these folders."
+)
+def install(folders: tuple[str, ...], *, now: bool) -> int:
+    """Run phsearchd as a service of your systemd, from every login on. Settings that are there already stay."""
+    from phsearch.daemon.start import run_installer  # noqa: PLC0415 - see commands
+    from phsearch.installer.install import install as install_service  # noqa: PLC0415
+
+    return run_installer(lambda print_line: install_service(folders, os.environ, print_line, now=now), os.environ)
+
+
+@commands.command(short_help="Remove the service.")
+@click.option("--purge", is_flag=True, help="Also remove the index and the settings.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(*, purge: bool, yes: bool) -> int:
+    """Remove the service. The index and the settings stay, unless they are purged. Photos always stay."""
+    from phsearch.daemon.start import run_installer  # noqa: PLC0415 - see commands
+    from phsearch.installer.uninstall import uninstall as uninstall_service  # noqa: PLC0415
+
+    return run_installer(lambda print_line: uninstall_service(os.environ, print_line, purge=purge, yes=yes), os.environ)
 
 
 if __name__ == "__main__":

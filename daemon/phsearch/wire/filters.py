@@ -1,8 +1,8 @@
 """THE table of what can stand before a colon in a query: the filters, and `like:`, which is an aim.
 
-The parser, the description of the search method, and the options of the command line are made from it. A new filter is
-a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the mask of
-that test (domain/search/filters).
+The parser, the description of the search method, and the options, the help and the completion of the command line are
+made from it. A new filter is a row here, a parser of its values (domain/query/dates, measures or names, beside the test
+it makes), and the mask of that test (domain/search/filters).
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class QueryTerm:
     """A value that shows more of what is possible, for descriptions."""
     synonyms: tuple[str, ...] = ()
     """Other names that people try; the hint then names the key."""
+    meaning: str = ""
+    """What it says about a photo, for the list of the query language. Neighbours that share it share a line there."""
+    values: tuple[str, ...] = ()
+    """Values to suggest, where there are some that all libraries share."""
     label: str = ""
     """How an answer names the filter, if not by its key."""
     single: bool = False
@@ -45,6 +49,7 @@ class QueryTerm:
 LIKE = QueryTerm(
     key="like",
     example="beach.jpg",
+    meaning="like the photo in this file",
     synonyms=("similar",),
     option=TermOption(name="like", metavar="PATH", help="Like the photo in this file.", is_path=True),
 )
@@ -55,6 +60,8 @@ FILTERS = {
         QueryTerm(
             key="date",
             example="2024-06",
+            meaning="when it was taken",
+            values=("today", "yesterday", "none"),
             full_example="2023-06..2023-09",
             synonyms=("taken", "when", "year"),
             label="when",
@@ -63,6 +70,7 @@ FILTERS = {
         QueryTerm(
             key="before",
             example="2024",
+            meaning="when it was taken",
             synonyms=("until",),
             label="when",
             option=TermOption(
@@ -72,6 +80,7 @@ FILTERS = {
         QueryTerm(
             key="after",
             example="2024-06",
+            meaning="when it was taken",
             synonyms=("from", "since"),
             label="when",
             option=TermOption(name="after", metavar="DATE", help="Only taken after that was over."),
@@ -79,27 +88,32 @@ FILTERS = {
         QueryTerm(
             key="in",
             example="Holidays",
+            meaning="in which folder it is",
             synonyms=("album", "dir", "folder", "path"),
             option=TermOption(
                 name="under", metavar="DIR", help="Only below this folder, or one of this name.", is_path=True
             ),
         ),
-        QueryTerm(key="root", example="Pictures"),
+        QueryTerm(key="root", example="Pictures", meaning="in which folder it is"),
         QueryTerm(
             key="camera",
             example='"Pixel 8"',
+            meaning="the camera that took it",
             synonyms=("device", "make", "model"),
             option=TermOption(name="camera", metavar="NAME", help="Only taken with this camera."),
         ),
         QueryTerm(
             key="type",
             example="raw",
+            meaning="the format of its file",
+            values=("raw", "jpeg", "heic", "png", "webp", "avif", "jxl", "tiff", "gif", "bmp", "jp2"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
         ),
         QueryTerm(
             key="near",
             example="48.85,2.35,10km",
+            meaning="where it was taken",
             synonyms=("gps", "where"),
             single=True,
             option=TermOption(name="near", metavar="LAT,LON[,10km]", help="Only taken there, e.g. 48.85,2.35,10km."),
@@ -107,6 +121,8 @@ FILTERS = {
         QueryTerm(
             key="orientation",
             example="portrait",
+            meaning="its shape and its size",
+            values=("portrait", "landscape", "square", "panorama"),
             option=TermOption(
                 name="orientation", metavar="SHAPE", help="Only portrait, landscape, square or panorama."
             ),
@@ -114,6 +130,7 @@ FILTERS = {
         QueryTerm(
             key="size",
             example=">12MP",
+            meaning="its shape and its size",
             option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
         ),
     )

@@ -128,6 +128,15 @@ METHODS = {
             ),
         ),
         Method(
+            "library.names",
+            "List the cameras or the folders of the library, as the filters camera: and in: take them.",
+            "{names}: by name, at most a hundred; folders are below their root, one level at a time",
+            (
+                Param("kind", "string", "which names", required=True, choices=("camera", "folder")),
+                Param("prefix", "string", "only names that begin so, in any case", default="", high=1000),
+            ),
+        ),
+        Method(
             "library.why",
             "Say where a photo is, and why it is found or not.",
             "{path, verdict, findable, text, root, match, ...}; verdict is one of outside, offline, missing, "

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from phsearch.errors import RemoteError
-from support.harness import SHARED, Daemon, photo, running, wait_until
+from support.harness import PHSEARCH_CLIENT, SHARED, Daemon, photo, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,22 @@ def test_filters_alone_list_by_date_the_newest_first(daemon: Daemon, query: str,
     assert all(
         (hit["score"], hit["relevance"], hit["band"], hit["share"]) == (0, None, None, None) for hit in answer["hits"]
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("camera:goo", "plain,'camera:\"Google Pixel 8\"'"),
+        ("dog -camera:PIX", "plain,'-camera:\"Pixel 8\"'"),
+        ("in:Hol", "plain,in:Holidays"),
+        ("in:Holidays/2", "plain,in:Holidays/2023\nplain,in:Holidays/2024"),
+        ("root:ph", "plain,root:photos"),
+    ],
+)
+def test_the_shell_completes_names_of_the_library(daemon: Daemon, line: str, said: str) -> None:
+    asking = {"_PHSEARCH_CLIENT_COMPLETE": "bash_complete", "COMP_WORDS": f"phsearch-client {line}"}
+    done = subprocess.run(PHSEARCH_CLIENT, env=daemon.env | asking, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{said}\n"
 
 
 def test_a_filter_leaves_the_order_and_the_scores_of_what_passes(daemon: Daemon) -> None:

@@ -259,6 +259,16 @@ def test_wrong_usage_is_explained(
     assert daemon.asked == []
 
 
+def test_a_file_that_cannot_be_read_can_be_asked_about(
+    daemon: ScriptedDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # as for a file of someone else; root may read all
+    ran = run_here(monkeypatch, capfd, daemon.path, "why", str(tmp_path / "a.jpg"))
+    assert "not readable" not in ran.err
+    assert daemon.asked != []
+
+
 def test_wrong_usage_is_2_for_a_script(env: dict[str, str]) -> None:
     ran = run(env, "")
     assert (ran.status, ran.out) == (2, "")
@@ -421,8 +431,9 @@ def test_a_terminal_gets_a_table_with_links(env: dict[str, str]) -> None:
     ran = run_on_terminal(env, "beach")
     here = f"file://{os.uname().nodename}"
     assert ran.out == (
-        f"\x1b[2m0.281  2023-06-01  \x1b[m\x1b]8;;{here}/photos/beach.jpg\x1b\\/photos/beach.jpg\x1b]8;;\x1b\\\n"
-        f"\x1b[2m0.200              \x1b[m\x1b]8;;{here}/photos/sea.jpg\x1b\\/photos/sea.jpg\x1b]8;;\x1b\\\n"
+        "\x1b[2mCOSINE  TAKEN       \x1b[m\x1b[2mPHOTO\x1b[m\n"
+        f"\x1b[2m0.281   2023-06-01  \x1b[m\x1b]8;;{here}/photos/beach.jpg\x1b\\/photos/beach.jpg\x1b]8;;\x1b\\\n"
+        f"\x1b[2m0.200               \x1b[m\x1b]8;;{here}/photos/sea.jpg\x1b\\/photos/sea.jpg\x1b]8;;\x1b\\\n"
         "\x1b[2m2 photos in 4 ms, of 100\x1b[m\n"
     )
 
@@ -432,14 +443,24 @@ def test_a_terminal_gets_a_table_with_links(env: dict[str, str]) -> None:
 def test_no_escape_where_none_is_wanted(env: dict[str, str], plain: dict[str, str]) -> None:
     ran = run_on_terminal(env | plain, "beach")
     assert ran.out == (
-        "0.281  2023-06-01  /photos/beach.jpg\n0.200              /photos/sea.jpg\n2 photos in 4 ms, of 100\n"
+        "COSINE  TAKEN       PHOTO\n"
+        "0.281   2023-06-01  /photos/beach.jpg\n"
+        "0.200               /photos/sea.jpg\n"
+        "2 photos in 4 ms, of 100\n"
     )
 
 
-def test_the_table_fits_the_terminal(socket_path: Path, env: dict[str, str]) -> None:
-    with ScriptedDaemon(socket_path, {"search": found(hit("/photos/" + "長い" * 40 + "/beach.jpg"))}):
-        ran = run_on_terminal(env | {"NO_COLOR": "1"}, "beach", columns=40)
-    assert ran.out == "0.281  2023-06-01  …い長い長い/beach.jpg\n1 photo in 4 ms, of 100\n"
+def test_a_path_is_shown_as_it_can_be_pasted_and_is_never_cut(socket_path: Path, env: dict[str, str]) -> None:
+    long = "/photos/" + "長い" * 40 + "/beach.jpg"
+    home, plain = env | {"HOME": "/photos/me"}, {"NO_COLOR": "1"}
+    with ScriptedDaemon(socket_path, {"search": found(hit("/photos/me/Pictures/a b.jpg"), hit(long))}):
+        ran = run_on_terminal(home | plain, "beach", columns=80)
+    assert ran.out == (
+        "COSINE  TAKEN       PHOTO\n"
+        "0.281   2023-06-01  ~/'Pictures/a b.jpg'\n"
+        f"0.281   2023-06-01  {long}\n"
+        "2 photos in 4 ms, of 100\n"
+    )
 
 
 def test_a_name_cannot_drive_the_terminal(socket_path: Path, env: dict[str, str]) -> None:
@@ -667,7 +688,7 @@ def test_words_that_begin_with_why_get_a_hint(env: dict[str, str]) -> None:
 def test_errors_come_in_every_form(env: dict[str, str]) -> None:
     assert run(env, "errors").raw.startswith(b"3\tcut short\t/photos/od")
     assert json.loads(run(env, "errors", "--json").out) == SCRIPT["library.errors"]["errors"][0]
-    assert run_on_terminal(env | {"NO_COLOR": "1"}, "errors", columns=120).out.startswith("3x  cut short  /photos/od")
+    assert run_on_terminal(env | {"NO_COLOR": "1"}, "errors", columns=120).out.startswith("3x  cut short  $'/photos/od")
 
 
 def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(

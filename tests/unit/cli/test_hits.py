@@ -42,33 +42,46 @@ def text(shown: str | bytes) -> str:
 
 def test_a_table_shows_band_relevance_score_date_and_how_many_more() -> None:
     assert text(format_hits([HIT, WEAK], "table", console())) == (
-        "strong  93%  0.491  2023-06-01  +7  /p/a b.jpg\nweak    17%  0.200                  /p/weak.jpg\n"
+        "MATCH   SURE  COSINE  TAKEN       MORE  PHOTO\n"
+        "strong  93%   0.491   2023-06-01  +7    '/p/a b.jpg'\n"
+        "weak    17%   0.200                     /p/weak.jpg\n"
     )
 
 
 def test_bands_have_colours_and_the_rest_is_dim() -> None:
-    line = text(format_hits([HIT], "table", console(styled=True)))
-    assert line == "\x1b[32mstrong  93%  \x1b[m\x1b[2m0.491  2023-06-01  +7  \x1b[m/p/a b.jpg\n"
+    heading, line = text(format_hits([HIT], "table", console(styled=True))).splitlines()
+    assert heading == "\x1b[2mMATCH   SURE  COSINE  TAKEN       MORE  \x1b[m\x1b[2mPHOTO\x1b[m"
+    assert line == "\x1b[32mstrong  93%   \x1b[m\x1b[2m0.491   2023-06-01  +7    \x1b[m'/p/a b.jpg'"
 
 
 def test_softmax_shares_replace_the_scores() -> None:
     assert "97.3%" in text(format_hits([HIT], "table", console(), shares=True))
+    assert "SHARE" in text(format_hits([HIT], "table", console(), shares=True))
     assert "0.491" not in text(format_hits([HIT], "table", console(), shares=True))
 
 
 def test_a_list_by_date_has_no_scores() -> None:
-    assert text(format_hits([LISTED], "table", console())) == "2023-06-01  /p/a b.jpg\n"
+    assert text(format_hits([LISTED], "table", console())) == "TAKEN       PHOTO\n2023-06-01  '/p/a b.jpg'\n"
 
 
 def test_an_older_daemon_that_knows_no_relevance_gets_its_scores_shown() -> None:
     old = {name: HIT[name] for name in ("path", "score", "taken_at", "offline")}
-    assert text(format_hits([old], "table", console())) == "0.491  2023-06-01  /p/a b.jpg\n"
+    shown = text(format_hits([old], "table", console()))
+    assert shown == "COSINE  TAKEN       PHOTO\n0.491   2023-06-01  '/p/a b.jpg'\n"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+def test_only_a_path_makes_a_line_wider_than_the_terminal_and_it_is_whole(width: int) -> None:
     long = HIT | {"path": "/p/" + "x" * 300}
-    assert max(map(len, text(format_hits([long, WEAK], "table", console(width))).splitlines())) <= width
+    lines = text(format_hits([long, WEAK], "table", console(width))).splitlines()
+    assert lines[1].endswith(long["path"])
+    for line, path in zip(lines, ["PHOTO", long["path"], "/p/weak.jpg"], strict=True):
+        assert len(line) - len(path) <= width
+
+
+def test_no_hits_have_no_headings_and_a_list_that_goes_on_has_none() -> None:
+    assert format_hits([], "table", console()) == ""
+    assert text(format_hits([LISTED], "table", console(), headings=False)) == "2023-06-01  '/p/a b.jpg'\n"
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ that test (domain/search/filters). A filter that asks for something no column ho
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from phsearch.cli.commands.search import search
-from phsearch.cli.query_options import OPTIONS, terms_of
+from phsearch.cli.query_args import query_of
+from phsearch.cli.query_options import OPTIONS, query_language, terms_of
 from phsearch.domain.query import describe, parse
 from phsearch.domain.query.parser import value_parsers
 from phsearch.domain.search.columns import Columns
@@ -46,6 +48,22 @@ def test_each_filter_has_a_mask_and_a_text(term: QueryTerm) -> None:
         (text,) = describe(query)
         assert text.key == (term.label or term.key)
         assert text.value
+
+
+@filters
+def test_each_suggested_value_is_one(term: QueryTerm) -> None:
+    for value in term.values:
+        assert parse(f"{term.key}:{value}", TODAY).filters
+
+
+def test_the_help_explains_each_key_in_ten_lines_that_a_shell_passes_on() -> None:
+    lines = query_language()
+    assert len(lines) == 10
+    keys = [word.partition(":")[0] for example, _ in lines for word in shlex.split(example) if ":" in word]
+    assert keys == [*TERMS, "-type"]
+    for example, meaning in lines:
+        assert meaning
+        assert parse(query_of(shlex.split(example), lambda _path: False), TODAY)
 
 
 def test_each_option_stands_for_its_term() -> None:

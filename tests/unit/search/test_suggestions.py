@@ -10,7 +10,7 @@ from phsearch.domain.query import parse
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
 from phsearch.domain.search.filters import FilterCompiler
-from phsearch.domain.search.suggestions import check_names
+from phsearch.domain.search.suggestions import check_names, names_beginning
 from phsearch.errors import QueryError
 from support.photos import photo
 
@@ -75,3 +75,26 @@ def test_in_an_empty_library_every_name_is_fine() -> None:
         FilterCompiler(ROOTS.root_of, "/home/me"),
         ROOTS,
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "names"),
+    [
+        ("camera", "", ["Canon EOS 6D", "Google Pixel 8"]),
+        ("camera", "can", ["Canon EOS 6D"]),
+        ("camera", "pixel", ["Pixel 8"]),
+        ("camera", "x", []),
+        ("folder", "", ["Holidays", "Wedding of Ann"]),
+        ("folder", "hol", ["Holidays"]),
+        ("folder", "Holidays/", ["Holidays/2023"]),
+        ("folder", "holidays/2", ["Holidays/2023"]),
+        ("folder", "/home", []),
+    ],
+)
+def test_names_that_begin_so_are_listed_by_name(kind: str, prefix: str, names: list[str]) -> None:
+    assert names_beginning(kind, prefix, COLUMNS, ROOTS) == names
+
+
+def test_very_many_names_are_not_all_listed() -> None:
+    columns = Columns([photo(f"/home/me/Pictures/{number}/a.jpg") for number in range(300)])
+    assert len(names_beginning("folder", "", columns, ROOTS)) == 100

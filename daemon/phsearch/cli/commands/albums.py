@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status, query_args
+from phsearch.cli.completion.suggestions import complete_term, daemon_names
 from phsearch.cli.options import json_lines_option, split_args, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.hits import JSON, NULL, TABLE
@@ -71,8 +72,8 @@ class _QueryCommand(click.Command):
 
 
 @albums.command("save", cls=_QueryCommand, short_help="Save a query.")
-@click.argument("name")
-@click.argument("query", nargs=-1, required=True)
+@click.argument("name", shell_complete=daemon_names("albums.list", "albums", "name"))
+@click.argument("query", nargs=-1, required=True, shell_complete=complete_term)
 @click.option("--folder", is_flag=True, help="Also keep a folder of links to its photos.")
 @click.option(
     "-n",
@@ -107,7 +108,7 @@ def save(
 
 
 @albums.command("show", short_help="Show the photos that one finds now.")
-@click.argument("name")
+@click.argument("name", shell_complete=daemon_names("albums.list", "albums", "name"))
 @json_lines_option
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each with a null character after it.")
 @with_client
@@ -120,7 +121,7 @@ def show_album(client: Client, name: str, *, as_json: bool, null: bool) -> int:
 
 
 @albums.command("remove", short_help="Remove an album and its links.")
-@click.argument("name")
+@click.argument("name", shell_complete=daemon_names("albums.list", "albums", "name"))
 @with_client
 def remove(client: Client, name: str) -> int:
     """Remove the album NAME and its folder of links. Photos are not touched."""

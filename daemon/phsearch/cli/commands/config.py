@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, with_client
 from phsearch.cli.render import table
@@ -49,7 +50,7 @@ def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
 
 
 @click.command(short_help="Forget the photos of a folder that is no longer watched.")
-@click.argument("root", type=click.Path())
+@click.argument("root", shell_complete=daemon_names("status", "removed", "path"))
 @with_client
 def forget(client: Client, root: str) -> int:
     """Forget the photos of ROOT now: a folder that was taken out of the settings. `status` lists these folders."""

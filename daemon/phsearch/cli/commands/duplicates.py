@@ -9,6 +9,7 @@ import click
 
 from phsearch.cli import exit_status
 from phsearch.cli.options import with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import format_bytes, plural
 from phsearch.cli.terminal import Console
@@ -23,7 +24,7 @@ _SECONDS = 19  # characters of ISO 8601 up to the seconds
 
 
 @click.command(short_help="List exact and near duplicates, for review.")
-@click.argument("folder", required=False, type=click.Path())
+@click.argument("folder", required=False, type=PathName())
 @click.option("--exact", "kind", flag_value="exact", help="Only photos with the same bytes.")
 @click.option("--near", "kind", flag_value="near", help="Only bursts, edits, and a RAW with its JPEG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per group.")
@@ -79,7 +80,7 @@ def _format_group(number: int, group: dict[str, Any], console: Console, *, as_js
         )
         return b"".join(lines)
     rows = [(_table_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
-    return table.table(rows, console) + "\n"
+    return table.table(rows, console, copyable=True) + "\n"
 
 
 def _table_fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.options import NoArgumentsCommand, json_lines_option, with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
@@ -22,7 +24,7 @@ _PAGE = 500  # errors per request: their line stays far below the longest that t
 
 
 @click.command(short_help="Compare the folders with the index now.")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=PathName())
 @with_client
 def rescan(client: Client, path: str | None) -> int:
     """Compare the photo folders with the index now, or only the folder that holds PATH."""
@@ -38,7 +40,7 @@ def rescan(client: Client, path: str | None) -> int:
 
 
 @click.command(name="confirm-deletions", short_help="Forget the photos that are missing in a folder.")
-@click.argument("root", type=click.Path())
+@click.argument("root", shell_complete=daemon_names("status", "roots", "path"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @with_client
 def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
@@ -70,7 +72,7 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
     "--retry",
     is_flag=False,
     flag_value="",
-    type=click.Path(),
+    type=PathName(),
     metavar="[PATH]",
     help="Try them again now: all of them, or PATH, or those below PATH.",
 )
@@ -114,4 +116,5 @@ def _format_errors(page: list[dict[str, Any]], console: Console, *, as_json: boo
         return b"".join(map(table.json_line, page))
     if not console.terminal:
         return b"".join(table.tsv((str(error["attempts"]), error["reason"], error["path"])) for error in page)
-    return table.table([((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page], console)
+    rows = [((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page]
+    return table.table(rows, console, copyable=True)

@@ -9,6 +9,7 @@ import click
 from phsearch.atomic_write import atomic_write
 from phsearch.cli import exit_status
 from phsearch.cli.options import NoArgumentsCommand, with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.terminal import Console
 from phsearch.errors import PhsearchError
 
@@ -23,7 +24,7 @@ _READABLE = 0o644
 @click.command(cls=NoArgumentsCommand, short_help="Print numbers for Prometheus.")
 @click.option(
     "--textfile",
-    type=click.Path(dir_okay=False),
+    type=PathName(),
     metavar="FILE",
     help="Write them to FILE, all at once, for node_exporter; phsearch_up is 0 if the daemon does not answer.",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import one_of
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, with_client
 from phsearch.cli.render import table
@@ -33,7 +34,7 @@ def parse_duration(text: str) -> int | None:
 
 
 @click.command(short_help="Stop indexing, for a while or until resume. Searching goes on.")
-@click.argument("duration", nargs=-1)
+@click.argument("duration", nargs=-1, shell_complete=one_of(("30m", "1h", "2h", "8h", "1d")))
 @json_option
 @with_client
 def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:

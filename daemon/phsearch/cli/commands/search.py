@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phsearch.cli.completion.suggestions import complete_term, one_of
 from phsearch.cli.options import in_range, split_args, with_client
 from phsearch.cli.query_args import query_of
-from phsearch.cli.query_options import OPTIONS, query_options, terms_of
+from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
 
     from phsearch.cli.search_request import Form
     from phsearch.client import Client
@@ -25,7 +28,9 @@ _PARAMS = {param.name: param for param in METHODS["search"].params}
 _MAX_LIMIT = int(_PARAMS["limit"].high or LIMIT)
 _MAX_SYNC = _PARAMS["sync"].high or 0
 _BANDS = _PARAMS["min_band"].choices
+_PROTOCOLS = ("auto", "kitty", "iterm2", "sixel", "none")
 _SYNC_SECONDS = 30
+_EXAMPLE_COLUMNS = 40
 _WITH_VALUE = {"--sync": str(_SYNC_SECONDS), "--open": "1", "--thumbnails": "auto"}
 """Options that take a value only after "=", or the first word of the query would be it -> the value without "="."""
 
@@ -38,6 +43,19 @@ class _Search(click.Command):
         super().parse_args(ctx, [f"{each}={_WITH_VALUE[each]}" if each in _WITH_VALUE else each for each in options])
         ctx.params["query"] = tuple(terms)
         return []
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Suggest the options, and filters with a minus."""
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *([] if incomplete.startswith("--") else complete_term(ctx, None, incomplete)),
+        ]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Explain the query language above the options."""
+        with formatter.section("Query"):
+            formatter.write_dl(query_language(), col_max=_EXAMPLE_COLUMNS)
+        super().format_options(ctx, formatter)
 
 
 def _parse_min(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -73,7 +91,7 @@ def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None
 
 
 @click.command(cls=_Search, short_help="Find photos by what they show (the default).")
-@click.argument("query", nargs=-1)
+@click.argument("query", nargs=-1, shell_complete=complete_term)
 @click.option(
     "-n",
     "--limit",
@@ -88,6 +106,7 @@ def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None
     "--min",
     "least",
     callback=_parse_min,
+    shell_complete=one_of(_BANDS),
     metavar="BAND",
     help="Show only what is at least strong, likely or weak (the default), or as probable as 0.25.",
 )
@@ -116,7 +135,10 @@ def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None
 )
 @click.option("--grid", is_flag=True, help="Show the pictures, in rows, where the terminal can.")
 @click.option(
-    "--thumbnails", metavar="[=HOW]", help="Show a picture beside each hit: auto, kitty, iterm2, sixel or none."
+    "--thumbnails",
+    shell_complete=one_of(_PROTOCOLS),
+    metavar="[=HOW]",
+    help="Show a picture beside each hit: auto, kitty, iterm2, sixel or none.",
 )
 @click.option(
     "--open", "opened", type=click.IntRange(1, _MAX_LIMIT), metavar="[=N]", help="Open the best N photos, or the best."
@@ -159,7 +181,7 @@ def search(
         show = picture_printer(client, options["thumbnails"] or "auto", grid=options["grid"], shares=shares)
         return run_search(params, form, sync, client=client, show=show)
     if options["opened"]:
-        from phsearch.cli.viewer import viewer_printer  # noqa: PLC0415 - only here
+        from phsearch.cli.render.viewer import viewer_printer  # noqa: PLC0415 - only here
 
         return run_search(
             params, form, sync, client=client, show=viewer_printer(options["opened"], form, shares=shares)

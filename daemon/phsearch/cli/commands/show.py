@@ -11,6 +11,7 @@ import click
 
 from phsearch.cli import exit_status
 from phsearch.cli.options import with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.render.images import NO_PICTURES
 from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal_cells
 from phsearch.cli.render.images.layout import print_photo
@@ -33,7 +34,7 @@ def _parse_size(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 
 @click.command(short_help="Draw a photo in the terminal.")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=PathName())
 @click.option(
     "--size", callback=_parse_size, metavar="COLUMNSxLINES", help="How much room there is (the whole terminal)."
 )

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from phsearch.cli import exit_status
-from phsearch.cli.names import COMPLETE, PROGRAM
+from phsearch.cli.completion.shells import SHELLS, script
+from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_lines_option, json_option, option_value, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.status import format_status
@@ -63,10 +63,10 @@ def _format_event(event: dict[str, Any], console: Console) -> str | bytes:
     return table.table([(fields, path)], console)
 
 
-@click.command(short_help="Print the shell's completion script.")
+@click.command(short_help="Print the script that completes commands in your shell.")
 @click.argument("shell", required=False, type=click.Choice(list(_INSTALL)))
 def completion(shell: str | None) -> int:
-    """Print the completion script of SHELL, or of the shell that you use.
+    """Print the script that completes phsearch-client and phsearchd in SHELL, or in the shell that you use.
 
     \b
       eval "$(phsearch-client completion bash)"       in ~/.bashrc
@@ -74,12 +74,10 @@ def completion(shell: str | None) -> int:
       phsearch-client completion fish | source        in ~/.config/fish/config.fish
     """  # noqa: D301 - \b is click's mark for lines to keep as they are
     shell = shell or os.path.basename(os.environ.get("SHELL", ""))  # noqa: PTH119
-    maker = get_completion_class(shell) if shell in _INSTALL else None
-    if maker is None:
+    if shell not in SHELLS:
         raise click.UsageError(f"Which shell? Name one of {', '.join(_INSTALL)}.")
     console, notes = Console.stdout(), Console.stderr()
-    group = click.get_current_context().find_root().command
-    console.write(maker(group, {}, PROGRAM, COMPLETE).source() + "\n")
+    console.write(script(shell))
     if console.terminal:
         notes.print_line(f"to use it: {_INSTALL[shell]}", dim=True)
     return exit_status.DONE

@@ -93,6 +93,6 @@ def _format_mismatches(found: dict[str, Any], console: Console) -> bytes:
     rows = found["mismatches"]
     if not console.terminal:
         return b"".join(table.tsv((row["kind"], row["detail"], row["path"])) for row in rows)
-    text = table.table([((row["kind"], row["detail"]), row["path"]) for row in rows], console)
+    text = table.table([((row["kind"], row["detail"]), row["path"]) for row in rows], console, copyable=True)
     left_out = found["mismatched"] - len(rows)
     return (text + (f"and {left_out:,} more\n" if left_out else "")).encode()

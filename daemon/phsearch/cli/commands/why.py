@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from phsearch.cli import exit_status
+from phsearch.cli.completion.suggestions import complete_term
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import json_option, with_client
+from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say where a photo is, and why a search finds it or not.")
-@click.argument("path", type=click.Path())
-@click.argument("query", nargs=-1)
+@click.argument("path", type=PathName())
+@click.argument("query", nargs=-1, shell_complete=complete_term)
 @json_option
 @with_client
 def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> int:

@@ -50,11 +50,16 @@ _DATE = 10
 
 
 def format_hits(
-    hits: list[dict[str, Any]], form: str | Callable[[dict[str, Any]], bytes], console: Console, *, shares: bool = False
+    hits: list[dict[str, Any]],
+    form: str | Callable[[dict[str, Any]], bytes],
+    console: Console,
+    *,
+    shares: bool = False,
+    headings: bool = True,
 ) -> str | bytes:
     """Return hits in a form, or as the function `form` writes each. A table becomes TSV unless it is for a terminal.
 
-    With `shares` a table has each hit's part of the model's softmax.
+    With `shares` a table has each hit's part of the model's softmax. Without `headings` it has only lines of hits.
     """
     if callable(form):
         return b"".join(map(form, hits))
@@ -66,7 +71,9 @@ def format_hits(
         return b"".join(table.null_terminated(hit["path"]) for hit in hits)
     if not console.terminal:
         return b"".join(_tsv_line(hit, shares=shares) for hit in hits)
-    return table.table([(_table_fields(hit, shares=shares), hit["path"]) for hit in hits], console)
+    rows = [(_table_fields(hit, shares=shares), hit["path"]) for hit in hits]
+    titles = _headings(len(rows[0][0]), shares=shares) if headings and rows else ()
+    return table.table(rows, console, titles, copyable=True)
 
 
 def rank_fields(hit: dict[str, Any], *, shares: bool = False) -> tuple[Field, ...]:
@@ -79,6 +86,12 @@ def rank_fields(hit: dict[str, Any], *, shares: bool = False) -> tuple[Field, ..
     if band is None or relevance is None:
         return (number,)
     return (band if band != "none" else "-", colour), (f"{100 * relevance:.0f}%", colour), number
+
+
+def _headings(fields: int, *, shares: bool) -> tuple[str, ...]:
+    """Return the headings of so many fields, and of the path."""
+    number = "SHARE" if shares else "COSINE"
+    return ("MATCH", "SURE", number, "TAKEN", "MORE", "STATE", "PHOTO")[-fields - 1 :]
 
 
 def _table_fields(hit: dict[str, Any], *, shares: bool) -> tuple[Field, ...]:

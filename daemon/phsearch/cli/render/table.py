@@ -14,6 +14,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from phsearch.cli.render.paths import short_path
 from phsearch.cli.terminal import DIM
 from phsearch.text import file_uri, one_line
 
@@ -118,36 +119,48 @@ def link(path: str, text: str) -> str:
 
 
 def path_cell(path: str, room: int, console: Console) -> str:
-    """Return a path that fits into `room` columns. It is a link where the terminal has links."""
-    text = keep_end(cell(path), room)
+    """Return a path that fits into `room` columns, short if possible. It is a link where the terminal has links."""
+    text = short_path(path)
+    text = text if width(text) <= room else keep_end(cell(path), room)
     return link(path, text) if console.links else text
 
 
-def table(rows: Sequence[tuple[Sequence[Field], str]], console: Console) -> str:
-    """Return rows of short texts and a path, with columns in line, and no line wider than the console.
+def table(
+    rows: Sequence[tuple[Sequence[Field], str]],
+    console: Console,
+    headings: Sequence[str] = (),
+    *,
+    copyable: bool = False,
+) -> str:
+    """Return rows of short texts and a path, with columns in line below their headings, if there are any.
 
     A text may come with its style; others are dim. Where there is too little room, the texts before the path get half
-    of it, and the widest column is cut first.
+    of it, the widest column is cut first, and the path keeps its end. No line is wider than the console. But a
+    `copyable` path is short and whole, as a word of a shell: the terminal wraps a line that is too long for it.
     """
-    columns = zip(*([cell(_field_text(field)) for field in fields] for fields, _ in rows), strict=True)
-    cells = list(zip(*filter(any, columns), strict=True)) or [()] * len(rows)  # an empty column takes no room
-    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    count = len(rows[0][0]) if rows else 0
+    kept = [at for at in range(count) if any(_field_text(fields[at]) for fields, _ in rows)]  # an empty one has no room
+    cells = [[cell(_field_text(fields[at])) for at in kept] for fields, _ in rows]
+    titles = [headings[at] for at in kept] if headings and rows else []
+    widths = [max(map(width, column)) for column in zip(*cells, *([titles] if titles else []), strict=True)]
+    paths = [short_path(path) if copyable else cell(path) for _, path in rows]
     gaps = 2 * len(widths)
-    spare = console.width - max((width(cell(path)) for _, path in rows), default=0)
-    while sum(widths) + gaps > max(spare, console.width // 2) and max(widths) > 1:
+    spare, half = console.width - max(map(width, paths), default=0), console.width // 2
+    limit = console.width if copyable and spare < half else max(spare, half)
+    while sum(widths) + gaps > limit and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1
     room = max(console.width - sum(widths) - gaps, 1)
-    lines = []
-    filled = [
-        any(_field_text(fields[column]) for fields, _ in rows) for column in range(len(rows[0][0]) if rows else 0)
-    ]
-    for fields, (given, path) in zip(cells, rows, strict=True):
-        styles = [
-            DIM if isinstance(field, str) else field[1] for field, kept in zip(given, filled, strict=True) if kept
-        ]
-        shown = [padded(keep_start(field, size), size) + "  " for field, size in zip(fields, widths, strict=True)]
-        lines.append(_joined(shown, styles, console) + path_cell(path, room, console) + "\n")
+    lines = [_row(titles, widths, [DIM] * len(kept), console) + console.dim(headings[-1]) + "\n"] if titles else []
+    for texts, shown, (fields, path) in zip(cells, paths, rows, strict=True):
+        styles = [DIM if isinstance(fields[at], str) else fields[at][1] for at in kept]
+        text = shown if copyable else keep_end(shown, room)
+        lines.append(_row(texts, widths, styles, console) + (link(path, text) if console.links else text) + "\n")
     return "".join(lines)
+
+
+def _row(texts: Sequence[str], widths: Sequence[int], styles: Sequence[str], console: Console) -> str:
+    shown = [padded(keep_start(text, size), size) + "  " for text, size in zip(texts, widths, strict=True)]
+    return _joined(shown, styles, console)
 
 
 def _field_text(field: Field) -> str:

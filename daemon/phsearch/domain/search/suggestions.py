@@ -1,4 +1,4 @@
-"""Reports a camera, folder or root that no photo has, which is probably misspelt, and suggests the nearest name."""
+"""Names of the library: those that begin in some way, and the nearest one to a name that no photo has."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COMPARED = 5_000
 _SIMILAR = 0.5
+_SUGGESTED = 100
 
 
 def check_names(
@@ -45,6 +46,23 @@ def check_names(
             if not filter_compiler.fits_any(test, names):
                 suggestions = names if isinstance(test, Camera) else _path_parts(names)
                 raise _unknown(term, message, _nearest(name, suggestions))
+
+
+def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[str]) -> list[str]:
+    """Return the cameras or folders whose names begin with `prefix`, in any case: by name, and not all of very many.
+
+    A camera may also be named from its second word on, as in "Pixel 8". A folder is named by its path below its root.
+    Only the part after the last "/" of the prefix is completed.
+    """
+    if kind == "camera":
+        starts = [name.split() for name in columns.cameras.listed()]
+        names = {" ".join(words[at:]) for words in starts for at in (range(len(words)) if prefix else (0,))}
+    else:
+        tops = [f"{root.rstrip('/')}/" for root in roots]
+        below = [folder[len(top) :] for folder in columns.folders.listed() for top in tops if folder.startswith(top)]
+        depth = prefix.count("/") + 1
+        names = {"/".join(path.split("/")[:depth]) for path in below}
+    return sorted(name for name in names if name and name.lower().startswith(prefix.lower()))[:_SUGGESTED]
 
 
 def _path_parts(folders: Iterable[str]) -> list[str]:

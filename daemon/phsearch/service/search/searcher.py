@@ -13,7 +13,7 @@ from phsearch.domain.query.ast import Like
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_of, softmax_shares
-from phsearch.domain.search.suggestions import check_names
+from phsearch.domain.search.suggestions import check_names, names_beginning
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -190,6 +190,11 @@ class Searcher:
             # A misspelt name is reported first, whatever else is wrong.
             await self._executor.submit(self._check_names, query, tuple(self._roots))
             raise
+
+    async def names_beginning(self, kind: str, prefix: str) -> list[str]:
+        """Return names of cameras or folders of the library that begin with `prefix`."""
+        roots = tuple(self._roots)
+        return await self._executor.submit(names_beginning, kind, prefix, self._index.columns, roots)
 
     # --- on the rank thread -----------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class SearchMethods:
-    """`search`, `library.errors`, `library.why`."""
+    """`search`, `library.names`, `library.errors`, `library.why`."""
 
     def __init__(
         self,
@@ -50,7 +50,12 @@ class SearchMethods:
     @property
     def handlers(self) -> Handlers:
         """The methods by name."""
-        return {"search": self._search, "library.errors": self._errors, "library.why": self._explain}
+        return {
+            "search": self._search,
+            "library.names": self._names,
+            "library.errors": self._errors,
+            "library.why": self._explain,
+        }
 
     async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
@@ -94,6 +99,9 @@ class SearchMethods:
             "offline": offline,
             "last_seen": monitor.seen_at(photo.path) if offline else None,
         }
+
+    async def _names(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"names": await self._searcher.names_beginning(**params)}
 
     async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
         failures = self._library.failures()

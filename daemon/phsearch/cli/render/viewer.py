@@ -13,8 +13,9 @@ from phsearch.cli.render.hits import format_hits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from phsearch.cli.search_request import Form
     from phsearch.cli.terminal import Console
+
+    Form = str | Callable[[dict[str, Any]], bytes]
 
 _OPENERS = ("xdg-open", "gio", "open")
 

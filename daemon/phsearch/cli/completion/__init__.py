@@ -1,0 +1,1 @@
+"""Completion in shells: the scripts, and what they suggest."""

@@ -1,0 +1,122 @@
+"""Starting the daemon: its settings, the lock for one daemon per state folder, and the exit status.
+
+Heavy modules are imported only when the daemon can start.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from phsearch import logs
+from phsearch.adapters.linux import systemd
+from phsearch.adapters.state.permissions import restrict
+from phsearch.cli import exit_status
+from phsearch.config import ConfigSource, DaemonOptions
+from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
+from phsearch.text import escape_control_chars, one_line
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from phsearch.config import ModelConfig
+    from phsearch.paths import StateFolder
+
+log = logging.getLogger("phsearch")
+
+
+def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str, ...] | None, has_model: bool) -> int:
+    """Run the daemon until a signal stops it, and return the exit status.
+
+    `given` has the values of DaemonOptions. `worker` is the program of a worker process, for tests.
+    """
+    # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
+    if sys.stderr is not None:
+        faulthandler.enable()
+    listener: socket.socket | None = None
+    try:
+        listener = systemd.listen_socket(env)
+        options = DaemonOptions(**given)
+        source = ConfigSource(options, env)
+        settings = source.read()
+        logs.configure(settings.config.log.level, env)
+        lock = _lock(settings.paths.state)
+        restrict(settings.paths.state)
+        if options.rebuild:
+            _discard_model(settings.paths.state.index, settings.config.model)
+        from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
+
+        status = run.run(
+            settings=settings,
+            read_settings=source.read,
+            env=env,
+            inherited=listener,
+            worker=worker,
+            has_model=has_model or worker is None,
+        )
+        os.close(lock)
+    except PhsearchError as error:
+        return _report(error, env, listener)
+    except Exception:
+        log.exception("stopped by a bug in phsearch: please report it with these lines")
+        return exit_status.FAILED
+    return status
+
+
+def run_installer(work: Callable[[Callable[[str], None]], None], env: Mapping[str, str]) -> int:
+    """Call `work` with a function that prints a line, and return the exit status."""
+
+    def print_line(line: str) -> None:
+        sys.stdout.write(escape_control_chars(f"{line}\n"))
+
+    try:
+        work(print_line)
+    except PhsearchError as error:
+        return _report(error, env, None)
+    return exit_status.DONE
+
+
+def _lock(state: StateFolder) -> int:
+    """Create the state folder, lock it for the life of this process, and return the lock. Raise PhsearchError.
+
+    Two writers would damage the index.
+    """
+    try:
+        state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PhsearchError(
+            f"cannot use the state directory {state.path}: {error.strerror}",
+            "make it writable, or choose another with --state-dir",
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise AlreadyRunningError(
+            f"another phsearchd uses {state.path}", "stop it first, or choose another place with --state-dir"
+        ) from None
+    return lock
+
+
+def _discard_model(index: Path, model: ModelConfig) -> None:
+    from phsearch.adapters.store.model_tables import discard_model  # noqa: PLC0415 - see start
+
+    discard_model(index, name=model.name, pretrained=model.pretrained)
+
+
+def _report(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> int:
+    """Print an error, also to the clients that wait at the socket of systemd, and return the exit status."""
+    mark = logs.ERROR_MARK if logs.to_journal(env, sys.stderr) else ""
+    sys.stderr.write(f"{mark}{one_line(f'phsearchd: {error.sentence()}')}\n")
+    if listener is not None:
+        from phsearch.service.rpc.listener import reject_waiting_clients  # noqa: PLC0415
+
+        reject_waiting_clients(listener, error)
+    return exit_status.CONFIG if isinstance(error, ConfigError) else exit_status.FAILED
