@@ -20,6 +20,8 @@ FORBIDDEN = {
     "pydantic",
     "transformers",
     "asyncio",
+    "anyio",
+    "mcp",
     "phsearch.config",
     "phsearch.domain",
     "phsearch.service",
