@@ -40,7 +40,10 @@ def mcp(client: Client) -> int:
     if sys.stdin.isatty():
         exit_status.print_error(f"speaking MCP; to be started by an assistant, as `{PROGRAM} mcp`. Ctrl-D ends it")
     socket_path = client.path if option_value("socket") is not None else find_socket(os.environ)
-    serve(socket_path, option_value("timeout") or _TIMEOUT)
+    try:
+        serve(socket_path, option_value("timeout") or _TIMEOUT)
+    except BrokenPipeError:  # the assistant is gone
+        return exit_status.PIPE_CLOSED
     return exit_status.DONE
 
 

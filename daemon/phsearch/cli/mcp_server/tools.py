@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 from phsearch.cli.compatibility import explain_mismatch
 from phsearch.cli.mcp_server.answers import Answer, answer_search, answer_status, answer_why
 from phsearch.client import Client
-from phsearch.errors import DaemonUnreachableError
+from phsearch.errors import DaemonUnreachableError, PhsearchError
+from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -60,16 +61,20 @@ class ToolCaller:
     def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Answer:
         """Return the answer within the timeout, also of a daemon that is only starting. Raise PhsearchError."""
         given = {name: _path_of_uri(value) if name == "path" else value for name, value in arguments.items()}
-        start = time.monotonic()
+        try:
+            tool.method.check(given)
+        except RpcError as problem:
+            raise PhsearchError(str(problem), problem.hint) from None
+        start, left = time.monotonic(), self._timeout
         while True:
-            left = start + self._timeout - time.monotonic()
             try:
-                with Client(self._socket_path, max(left, _PAUSE)) as client:
+                with Client(self._socket_path, left) as client:
                     answer = explain_mismatch(client, partial(_ask, client, tool, given))
             except DaemonUnreachableError:
                 waited = time.monotonic() + _PAUSE - start
-                if waited > min(self._wait_seconds, self._timeout):
+                if waited > self._wait_seconds or waited >= self._timeout:
                     raise
+                left = self._timeout - waited
             else:
                 self._wait_seconds = _RESTART_SECONDS
                 return answer
