@@ -124,22 +124,22 @@ def test_status_and_why_are_told_in_words(daemon: Daemon) -> None:
     assert "/elsewhere/x.jpg: " in words(why)
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "said"),
-    [
-        ("search", {"query": ""}, '"query" must not be empty'),
-        ("search", {}, '"query" is missing: the text to look for'),
-        ("search", {"query": "red", "colour": 1}, 'unknown parameter "colour": search takes'),
-        ("search", {"query": "海滩日落"}, "multilingual"),
-        ("why", {"path": 7}, '"path" must be a string'),
-    ],
-)
-def test_what_a_tool_cannot_do_it_says_so_that_the_assistant_reads_it(
-    daemon: Daemon, tool: str, arguments: dict[str, Any], said: str
-) -> None:
-    result = use(daemon, tool, **arguments)
-    assert result.is_error
-    assert said in words(result)
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("search", {"query": ""}, '"query" must not be empty'),
+    ("search", {}, '"query" is missing: the text to look for'),
+    ("search", {"query": "red", "colour": 1}, 'unknown parameter "colour": search takes'),
+    ("search", {"query": "海滩日落"}, "multilingual"),
+    ("why", {"path": 7}, '"path" must be a string'),
+]
+
+
+def test_what_a_tool_cannot_do_it_says_so_that_the_assistant_reads_it(daemon: Daemon) -> None:
+    async def talk(client: Client) -> list[CallToolResult]:
+        return [await client.call_tool(tool, arguments) for tool, arguments, _ in REFUSED]
+
+    for result, (_, _, said) in zip(ask(daemon, talk), REFUSED, strict=True):
+        assert result.is_error
+        assert said in words(result)
 
 
 def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(daemon: Daemon) -> None:
@@ -239,7 +239,10 @@ def test_a_call_that_the_assistant_gives_up_is_not_answered_and_the_next_one_is(
 
 
 def exchange(env: dict[str, str], *said: dict[str, Any] | bytes, options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Return the answers of a server that gets all of its input at once; it must write nothing else."""
+    """Return the answers of a server that gets all of its input at once.
+
+    Beside them it writes only that it drops what is malformed.
+    """
     lines = [each if isinstance(each, bytes) else json.dumps({"jsonrpc": "2.0"} | each).encode() for each in said]
     done = subprocess.run(
         [*PHSEARCH_CLIENT, "mcp", *options],
@@ -249,7 +252,8 @@ def exchange(env: dict[str, str], *said: dict[str, Any] | bytes, options: tuple[
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert all(line.startswith(b"dropped 'notifications/") for line in done.stderr.splitlines())
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -270,24 +274,44 @@ def test_requests_in_a_pipe_are_all_answered_before_the_end(daemon: Daemon) -> N
     assert all("red.png" in answer["result"]["content"][0]["text"] for answer in answers[1:])
 
 
+def test_a_call_that_was_given_up_does_not_hold_up_the_end(daemon: Daemon) -> None:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        given_up = {"method": "notifications/cancelled", "params": {"requestId": "7"}}
+        answers = exchange(daemon.env, *handshake(), tool_call(7, "status", {}), given_up, {"id": 8, "method": "ping"})
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    assert [answer["id"] for answer in answers] == ["hello", 8]
+
+
 def test_what_is_no_request_does_no_harm(daemon: Daemon) -> None:
-    noise = [b"hello", b"", b"x" * (2 << 20), b"{}", b"\xff\xfe", b'{"jsonrpc":"2.0","method":"no/such","params":{}}']
+    notifications = [
+        {"jsonrpc": "2.0", "method": "no/such", "params": {}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": [1]}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "never asked"}},
+    ]
+    noise = [
+        b"hello",
+        b"",
+        b"x" * (2 << 20),
+        b"{}",
+        b"\xff\xfe",
+        *(json.dumps(each).encode() for each in notifications),
+    ]
     answers = exchange(daemon.env, *noise, *handshake(), *noise, {"id": 3, "method": "ping"})
     assert [answer["id"] for answer in answers] == ["hello", 3]
     assert exchange(daemon.env) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "said"),
-    [
-        (7, {}, '"params.name" of tools/call is invalid: Input should be a valid string'),
-        ("search", ["red"], '"params.arguments" of tools/call is invalid: Input should be a valid dictionary'),
-        ("no\nsuch", {}, r'there is no tool "no\nsuch": tools are search, status, why'),
-    ],
-)
-def test_a_malformed_call_is_told_what_is_wrong(daemon: Daemon, name: Any, arguments: Any, said: str) -> None:
-    _, answer = exchange(daemon.env, *handshake(), tool_call(1, name, arguments))
-    assert (answer["error"]["code"], answer["error"]["message"]) == (-32602, said)
+def test_a_malformed_call_is_told_what_is_wrong(daemon: Daemon) -> None:
+    malformed = [tool_call(1, 7, {}), tool_call(2, "search", ["red"]), tool_call(3, "no\nsuch", {})]
+    _, *answers = exchange(daemon.env, *handshake(), *malformed)
+    assert {answer["error"]["code"] for answer in answers} == {-32602}
+    assert {answer["id"]: answer["error"]["message"] for answer in answers} == {
+        1: '"params.name" of tools/call is invalid: Input should be a valid string',
+        2: '"params.arguments" of tools/call is invalid: Input should be a valid dictionary',
+        3: r'there is no tool "no\nsuch": tools are search, status, why',
+    }
 
 
 def test_an_unknown_version_of_mcp_is_answered_with_the_newest_that_begins_alike(daemon: Daemon) -> None:

@@ -73,7 +73,7 @@ class _Unanswered:
     """The requests that wait for their answers. The stream of requests ends only when there are none."""
 
     def __init__(self) -> None:
-        self._ids: set[types.RequestId] = set()
+        self._ids: set[str] = set()  # the SDK, too, takes "7" and 7 for the same
         self._none_left = asyncio.Event()
 
     async def relay_requests(self, source: Any, target: MemoryObjectSendStream[Received]) -> None:
@@ -82,9 +82,9 @@ class _Unanswered:
             async for item in source:
                 match getattr(item, "message", None):
                     case types.JSONRPCRequest(id=id_):
-                        self._ids.add(id_)
+                        self._ids.add(str(id_))
                     case types.JSONRPCNotification(method="notifications/cancelled", params={"requestId": id_}):
-                        self._ids.discard(id_)
+                        self._ids.discard(str(id_))
                 await target.send(item)
             while self._ids:
                 self._none_left.clear()
@@ -95,6 +95,6 @@ class _Unanswered:
         async with source, target:
             async for item in source:
                 await target.send(item)
-                self._ids.discard(item.message.id)
+                self._ids.discard(str(item.message.id))
                 if not self._ids:
                     self._none_left.set()
