@@ -88,18 +88,6 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def forward(self, line: bytes) -> bytes:
-        """Send one request as it is, and return the line of its answer, without the newline."""
-        deadline = time.monotonic() + self.timeout
-        try:
-            if self._socket is None:
-                self._socket = self._connect(deadline)
-            self._send(line, deadline)
-            return self._read_line(deadline)
-        except BaseException:
-            self.close()
-            raise
-
     def events(self) -> Iterator[dict[str, Any]]:
         """Subscribe, then yield each event when it happens. Raise DaemonUnreachableError when the daemon ends."""
         self.call("events.subscribe")

@@ -27,7 +27,6 @@ NAMES = {
     -32007: "CannotStart",
     -32008: "BadQuery",
     -32010: "BadSettings",
-    -32022: "UnsupportedProtocolVersion",  # MCP's own
 }
 CODES = {name: code for code, name in NAMES.items()}
 RETRYABLE = frozenset({"NotReady", "Busy"})

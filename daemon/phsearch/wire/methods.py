@@ -78,7 +78,6 @@ METHODS = {
                     high=3600,
                 ),
             ),
-            tool="search",
         ),
         Method(
             "status",
@@ -88,7 +87,6 @@ METHODS = {
             "share, causes, text, until, pressure}, state one of full, throttled, paused; bottleneck is {stage, text, "
             "remedy, rates: {reached, reading, decode, model, store}}: the stage that holds up the photos; rates are "
             "photos a second, null if unknown",
-            tool="status",
         ),
         Method(
             "doctor",
@@ -146,7 +144,6 @@ METHODS = {
                 Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
                 Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),
             ),
-            tool="why",
         ),
         Method(
             "library.thumbnail",

@@ -91,8 +91,6 @@ class Method:
     summary: str
     result: str
     params: tuple[Param, ...] = ()
-    tool: str = ""
-    """Its name as a tool of MCP; empty if assistants may not call it."""
 
     def check(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return all parameters, with defaults filled in. Raises RpcError for unknown, missing or invalid ones."""

@@ -136,12 +136,23 @@ def test_watching_a_daemon_of_another_protocol_is_refused(changed: Daemon) -> No
     assert "phsearchd 9.2.0 (protocol 2)" in done.stderr
 
 
-def test_an_assistant_is_told_that_an_older_daemon_does_not_speak_its_protocol(older: Daemon) -> None:
-    asked = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}\n'
-    done = subprocess.run([*PHSEARCH_CLIENT, "mcp"], env=older.env, input=asked, capture_output=True, check=True)
-    error = json.loads(done.stdout)["error"]
-    assert "does not speak MCP" in error["message"]
-    assert "systemctl --user restart phsearch" in error["message"]
+def test_an_assistant_is_told_what_an_older_daemon_does_not_understand(older: Daemon) -> None:
+    asked = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    said = [
+        {"id": 1, "method": "initialize", "params": asked},
+        {"id": 2, "method": "tools/call", "params": {"name": "search", "arguments": {"query": "red"}}},
+        {"id": 3, "method": "tools/call", "params": {"name": "why", "arguments": {"path": "/x"}}},
+    ]
+    lines = "\n".join(json.dumps({"jsonrpc": "2.0"} | each) for each in said)
+    done = subprocess.run(
+        [*PHSEARCH_CLIENT, "mcp"], env=older.env, input=lines, capture_output=True, text=True, check=True
+    )
+    answers = {answer["id"]: answer["result"] for answer in map(json.loads, done.stdout.splitlines())}
+    assert "red.png" in answers[2]["content"][0]["text"]
+    assert answers[3]["isError"]
+    text = answers[3]["content"][0]["text"]
+    assert text.startswith(f"phsearchd 0.0.9 (protocol 1) does not understand {OURS} (")
+    assert text.endswith("restart the daemon after an upgrade: `systemctl --user restart phsearch`")
 
 
 def test_what_went_wrong_is_shown_to_whoever_looks_for_bugs(broken: Daemon) -> None:

@@ -29,10 +29,6 @@ VERSIONS = {"older": "0.0.9", "newer": "9.1.0", "changed": "9.2.0", "broken": "0
 class OtherDispatcher(Dispatcher):
     """Answers as another version would."""
 
-    async def route(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        # The older one has not heard of MCP.
-        return await (self.call if OTHER == "older" else super().route)(name, params)
-
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         if OTHER == "older" and name not in OLD_METHODS:
             raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(OLD_METHODS)}")

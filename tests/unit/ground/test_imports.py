@@ -22,6 +22,8 @@ FORBIDDEN = {
     "pydantic",
     "transformers",
     "asyncio",
+    "anyio",
+    "mcp",
     "phsearch.config",
     "phsearch.domain",
     "phsearch.service",

@@ -19,8 +19,7 @@ from phsearch.errors import (
     UnreadableImageError,
     UnsupportedQueryError,
 )
-from phsearch.service.rpc.mcp_tools import McpAdapter
-from phsearch.wire import PROTOCOL, framing, jsonrpc, mcp
+from phsearch.wire import PROTOCOL, framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
 
@@ -31,6 +30,8 @@ log = logging.getLogger("phsearch.server")
 
 Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
 """What serves each method: it gets the checked parameters and returns the result."""
+
+_MCP = ("initialize", "server/discover")
 
 _PROTOCOL = {"protocol": PROTOCOL}
 """Part of every result except the OpenRPC document, which names the protocol in its own way."""
@@ -55,7 +56,6 @@ class Dispatcher:
     def __init__(self, groups: Iterable[Handlers]) -> None:
         self._handlers = {name: handler for group in groups for name, handler in group.items()}
         assert self._handlers.keys() == METHODS.keys()
-        self._mcp = McpAdapter(self.call)
 
     async def handle_line(self, line: bytes) -> dict[str, Any] | None:
         """Answer one line. Return None for a notification: it gets no answer, not even an error."""
@@ -63,7 +63,7 @@ class Dispatcher:
         try:
             message = _decode(line)
             request = jsonrpc.parse_request(message)
-            result = await self.route(request.method, request.params)
+            result = await self.call(request.method, request.params)
         except RpcError as error:
             return None if _is_notification(message) else jsonrpc.error(error, jsonrpc.request_id(message))
         except Exception:
@@ -74,17 +74,12 @@ class Dispatcher:
             return jsonrpc.error(problem, jsonrpc.request_id(message))
         return None if request.notification else jsonrpc.result(result, request.id)
 
-    async def route(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Answer a request of phsearch's own protocol or of MCP. Raises RpcError."""
-        if name not in METHODS and mcp.is_method(name):
-            return await self._mcp.call(name, params)
-        return await self.call(name, params)
-
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Call a method of the table. Raises RpcError."""
         method = METHODS.get(name)
         if method is None:
-            raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(METHODS)}")
+            hint = "for MCP start `phsearch-client mcp`" if name in _MCP else f"methods: {', '.join(METHODS)}"
+            raise RpcError("MethodNotFound", f'there is no method "{name}"', hint)
         checked = method.check(params)
         try:
             return await self._handlers[name](checked) | ({} if name == "rpc.discover" else _PROTOCOL)
