@@ -44,7 +44,7 @@ def ask(daemon: Daemon, talk: Callable[[Client], Awaitable[Any]], mode: str = "a
     server = StdioServerParameters(command=command, args=[*args, "mcp", *options], env=daemon.env)
 
     async def conversation() -> Any:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(scaled(60)):
             async with Client(stdio_client(server), mode=mode) as client:
                 return await talk(client)
 
