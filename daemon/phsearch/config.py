@@ -53,7 +53,7 @@ class ModelConfig:
 class WatchConfig:
     """Which files are photos of the library, and when they are read."""
 
-    ignore: tuple[str, ...] = ("@eaDir/", ".thumbnails/", ".stversions/", "*.tmp", ".trash*/", "lost+found/")
+    ignore: tuple[str, ...] = ()
     hidden: bool = False
     follow_symlinks: bool = False
     min_bytes: int = 0

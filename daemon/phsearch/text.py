@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Bytes that were not UTF-8, as surrogateescape carries them.
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
@@ -22,6 +23,11 @@ def one_line(text: str) -> str:
 def replace_surrogates(text: str) -> str:
     """Return text that every reader of JSON accepts: bytes that are not UTF-8 become the replacement character."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def fold_name(text: str) -> str:
+    """Return a name in the form in which names are compared: neither case nor the form of accented letters counts."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def slug(text: str) -> str:

@@ -24,14 +24,55 @@ def test_a_photo_is_known_by_its_suffix_in_any_case(name: str) -> None:
         (".jpg", "hidden: its name starts with a dot"),
         ("a/.b.jpg", "hidden: its name starts with a dot"),
         ("a/.cache/b.jpg", 'hidden: its folder ".cache" starts with a dot'),
-        ("2023/@eaDir/b.jpg", 'ignored by the rule "@eaDir/"'),
-        ("lost+found/b.jpg", 'ignored by the rule "lost+found/"'),
-        ("x.tmp/b.jpg", 'ignored by the rule "*.tmp"'),
+        ("2023/@eaDir/b.jpg", 'left out as trash, a snapshot or a cache, unless "!@eaDir/" is in watch.ignore'),
+        ("#recycle/b.jpg", 'left out as trash, a snapshot or a cache, unless "!#recycle/" is in watch.ignore'),
     ],
 )
 def test_what_is_not_a_photo_has_a_reason_in_one_clause(name: str, reason: str) -> None:
     assert not RULES.allows_file_path(name)
     assert RULES.why_not(name) == reason
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("#recycle", "@Recycle", "$RECYCLE.BIN/S-1-5-21", "recycler", "Recycled", ".Trash-1000/files", ".dtrash"),
+        *("#snapshot/GMT-2024.01.01", "@Recently-Snapshot/GMT", "~snapshot/daily", ".snapshot", ".snapshots/1"),
+        *(".zfs/snapshot", ".stversions", "@eaDir", "@tmp", "@__thumb", ".thumbnails/normal", "__MACOSX/x", "IMG.tmp"),
+        *("Cat.lrdata/0", "My.photoslibrary/resources/derivatives/1", "CaptureOne/Cache/1", "Old.aplibrary/Previews"),
+        *("Old.photolibrary/Thumbnails/2011", "lost+found", "System Volume Information"),
+    ],
+)
+def test_trash_snapshots_and_caches_are_left_out_however_deep_and_spelt(folder: str) -> None:
+    rules = IgnoreRules(hidden=True)
+    for path in (f"{folder}/a.jpg", f"2023/June/{folder.upper()}/deep/a.jpg"):
+        assert not rules.allows_file_path(path)
+        assert "left out as trash, a snapshot or a cache" in str(rules.why_not(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("recycled bottles.jpg", "snapshots/a.jpg", "My.photoslibrary/originals/1/a.jpg", "Cache/a.jpg", "tmp/a.jpg"),
+        *("Old.aplibrary/Masters/a.jpg", "recycle/a.jpg", "resources/a.jpg", "eaDir/a.jpg", "Thumbnails/a.jpg"),
+    ],
+)
+def test_names_that_only_look_alike_are_photos(path: str) -> None:
+    assert RULES.allows_file_path(path)
+
+
+def test_a_folder_that_is_left_out_is_let_in_by_a_rule_of_the_user() -> None:
+    rules = IgnoreRules(("!#recycle/", "!@eaDir/", "secret/"))
+    assert rules.allows_file_path("#recycle/a.jpg")
+    assert rules.allows_file_path("x/@eaDir/a.jpg")
+    assert not rules.allows_file_path("#snapshot/a.jpg")
+    assert not rules.allows_file_path("#recycle/secret/a.jpg")
+
+
+@pytest.mark.parametrize("rule", ["Privé/", "prive\u0301/", "PRIVÉ/", "priv?/", "/Priv*/**"])
+@pytest.mark.parametrize("folder", ["Privé", "Prive\u0301", "PRIVÉ", "privé"])
+def test_a_private_folder_stays_out_however_its_name_is_spelt(rule: str, folder: str) -> None:
+    assert not IgnoreRules((rule,)).allows_file_path(f"{folder}/a.jpg")
 
 
 def test_a_folder_is_refused_with_everything_below_it() -> None:

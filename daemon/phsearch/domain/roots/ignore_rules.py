@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pathspec import GitIgnoreSpec
 
 from phsearch.errors import ConfigError
+from phsearch.text import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +28,28 @@ _PICTURES = (
 )
 PHOTO_SUFFIXES = frozenset(f".{suffix}" for suffix in _PICTURES.split())
 
+NOT_PHOTOS = (
+    # trash of NAS systems, Windows and desktops
+    r"\#recycle/", "@Recycle/", "$RECYCLE.BIN/", "RECYCLER/", "RECYCLED/", ".trash*/", ".dtrash/",
+    # snapshots: each would show every photo once more
+    r"\#snapshot/", "@Recently-Snapshot/", "~snapshot/", ".snapshot/", ".snapshots/", ".zfs/", ".stversions/",
+    # thumbnails and caches of NAS systems, photo programs and archives
+    "@eaDir/", "@tmp/", "@__thumb/", ".@__thumb/", ".thumbnails/", "__MACOSX/", "*.tmp/", "*.lrdata/",
+    "**/*.photoslibrary/resources/", "**/*.photoslibrary/private/", "**/*.photoslibrary/scopes/",
+    "**/*.photolibrary/Thumbnails/", "**/*.photolibrary/Previews/", "**/*.aplibrary/Thumbnails/",
+    "**/*.aplibrary/Previews/", "**/CaptureOne/Cache/", "**/*.cocatalog/Cache/",
+    # what file systems keep for themselves
+    "lost+found/", "System Volume Information/",
+)  # fmt: skip
+"""Folders that hold no photos of the owner's. The rules of `watch.ignore` come after them, so "!name/" includes one."""
+
 
 @dataclass(frozen=True)
 class IgnoreRules:
     """The user's ignore rules (in .gitignore syntax), hidden files, the smallest size, and the photo suffixes.
 
-    Raises ConfigError for an ignore rule that cannot be understood.
+    Neither case nor the form of accented letters counts: a private folder stays out however its name is spelt. Raises
+    ConfigError for an ignore rule that cannot be understood.
     """
 
     ignore: tuple[str, ...] = ()
@@ -49,7 +66,11 @@ class IgnoreRules:
                 raise ConfigError(f'bad ignore rule "{rule}" in "watch.ignore": {error}', remedy) from None
 
     @cached_property
-    def _spec(self) -> GitIgnoreSpec:
+    def _folder_spec(self) -> GitIgnoreSpec:
+        return _compile(NOT_PHOTOS + self.ignore)
+
+    @cached_property
+    def _file_spec(self) -> GitIgnoreSpec:
         return _compile(self.ignore)
 
     def allows_folder_name(self, rel: str) -> bool:
@@ -63,7 +84,7 @@ class IgnoreRules:
         return (
             _suffix(name) in self.suffixes
             and (self.hidden or not name.startswith("."))
-            and not self._spec.match_file(rel)
+            and not (self._file_spec.patterns and self._file_spec.match_file(fold_name(rel)))
         )
 
     def allows_folder_path(self, rel: str) -> bool:
@@ -87,9 +108,8 @@ class IgnoreRules:
                 return fault.replace("its name", f'its folder "{part.rpartition("/")[2]}"')
         if not self.hidden and name.startswith("."):
             return "hidden: its name starts with a dot"
-        rule = self._rule(rel)
-        if rule is not None:
-            return rule
+        if self._file_spec.match_file(fold_name(rel)):
+            return self._rule(rel, self._file_spec, self.ignore)
         suffix = _suffix(name)
         if suffix not in self.suffixes:
             return f'not a photo by its suffix "{suffix}"' if suffix else "not a photo: its name has no suffix"
@@ -98,23 +118,25 @@ class IgnoreRules:
     def _folder_fault(self, rel: str) -> str | None:
         if not self.hidden and rel.rpartition("/")[2].startswith("."):
             return "hidden: its name starts with a dot"
-        return self._rule(f"{rel}/")  # the slash tells pathspec that it is a folder
+        # The slash tells pathspec that it is a folder.
+        return self._rule(f"{rel}/", self._folder_spec, NOT_PHOTOS + self.ignore)
 
-    def _rule(self, rel: str) -> str | None:
-        verdict = self._spec.check_file(rel)
+    @staticmethod
+    def _rule(rel: str, spec: GitIgnoreSpec, rules: tuple[str, ...]) -> str | None:
+        verdict = spec.check_file(fold_name(rel))
         if not verdict.include or verdict.index is None:
             return None
-        return f'ignored by the rule "{self._rules[verdict.index]}"'
-
-    @cached_property
-    def _rules(self) -> list[str]:
         # pathspec counts only the lines that are rules: without blank lines and comments.
-        return [rule for rule in self.ignore if _compile((rule,)).patterns]
+        rule = [rule for rule in rules if _compile((rule,)).patterns][verdict.index]
+        if rule not in NOT_PHOTOS:
+            return f'ignored by the rule "{rule}"'
+        shown = rule.removeprefix("\\")
+        return f'left out as trash, a snapshot or a cache, unless "!{shown}" is in watch.ignore'
 
 
 def _compile(rules: tuple[str, ...]) -> GitIgnoreSpec:
     # "simple" is the backend in plain Python. Others are used where installed, and fail on names that are not UTF-8.
-    return GitIgnoreSpec.from_lines(rules, backend="simple")
+    return GitIgnoreSpec.from_lines(map(fold_name, rules), backend="simple")
 
 
 def _suffix(name: str) -> str:

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
+
+from phsearch.text import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _GLOB = frozenset("*?[")
 _WORD = re.compile(r"[^\W_]+")
-
-
-def fold_name(text: str) -> str:
-    """Return a name in the form in which names are compared."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def folder_matcher(pattern: str, root_of: Callable[[str], str | None], home: str) -> Callable[[str], bool]:

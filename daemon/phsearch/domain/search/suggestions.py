@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phsearch.domain.query import quoted
 from phsearch.domain.query.mistakes import error_at
 from phsearch.domain.query.names import Camera, Folder, Root
-from phsearch.domain.search.name_matching import fold_name
+from phsearch.text import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
