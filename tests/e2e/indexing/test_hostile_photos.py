@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -76,12 +77,16 @@ def test_a_photo_is_blamed_late_for_workers_that_are_killed_from_outside(tmp_pat
     with running(tmp_path, settings=QUICK) as daemon:
         photo(daemon.photos / "never-ends.png", "red")
         killed: set[int] = set()
+        running_since: dict[int, float] = {}
 
         def blamed_after_another() -> bool:
             pid = index_worker(daemon)
             if pid and pid not in killed and daemon.status()["model"]["image_worker"] == "running":
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
+                since = running_since.setdefault(pid, time.monotonic())
+                # Not before it has begun with the photo: that takes a moment.
+                if time.monotonic() - since > scaled(0.1):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
             return bool(daemon.errors())
 
         wait_until(blamed_after_another, "the photo is listed", seconds=60)

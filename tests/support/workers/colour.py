@@ -65,17 +65,19 @@ def main() -> None:
     if frame is None:  # the daemon was killed
         return
     setup = frame[0]
+    decoder = None
+    if setup["tower"] != "text":
+        from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - half of the start of a query worker
+
+        decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
     identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
     channel.send_message({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
-    if setup["tower"] == "text":
+    if decoder is None:
         while (frame := channel.receive_message()) is not None:
             vectors = np.stack([text_vector(text) for text in frame[0]["texts"]])
             channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
         return
-    from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - half of the start of a query worker
-
-    decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
     watch = StageTimer()
     while (frame := channel.receive_message()) is not None:
         header = frame[0]
