@@ -1,8 +1,8 @@
 """THE table of what can stand before a colon in a query: the filters, and `like:`, which is an aim.
 
-The parser, the description of the search method, and the options of the command line are made from it. A new filter is
-a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the mask of
-that test (domain/search/filters).
+The parser, the description of the search method, the options of the command line and the manual are made from it. A new
+filter is a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the
+mask of that test (domain/search/filters).
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ class QueryTerm:
     """A value, for hints."""
     full_example: str = ""
     """A value that shows more of what is possible, for descriptions."""
+    manual: str = ""
+    """Which photos the filter lets pass, as the end of "Photos ..."."""
+    manual_examples: tuple[str, ...] = ()
+    """Values that show all forms; by default `example`."""
     synonyms: tuple[str, ...] = ()
     """Other names that people try; the hint then names the key."""
     label: str = ""
@@ -56,6 +60,18 @@ FILTERS = {
             key="date",
             example="2024-06",
             full_example="2023-06..2023-09",
+            manual="taken then. A range includes its whole last period. `none` means without a date.",
+            manual_examples=(
+                "2024",
+                "2024-06",
+                "2024-06-01",
+                "2023-06..2023-09",
+                "2023..",
+                "..2023",
+                "today",
+                "yesterday",
+                "none",
+            ),
             synonyms=("taken", "when", "year"),
             label="when",
             option=TermOption(name="date", metavar="DATE", help="Only taken then, or within 2023-06..2023-09."),
@@ -63,6 +79,8 @@ FILTERS = {
         QueryTerm(
             key="before",
             example="2024",
+            manual="taken before that period begins.",
+            manual_examples=("2023-06",),
             synonyms=("until",),
             label="when",
             option=TermOption(
@@ -72,6 +90,8 @@ FILTERS = {
         QueryTerm(
             key="after",
             example="2024-06",
+            manual="taken after that period is over.",
+            manual_examples=("2023",),
             synonyms=("from", "since"),
             label="when",
             option=TermOption(name="after", metavar="DATE", help="Only taken after that was over."),
@@ -79,27 +99,40 @@ FILTERS = {
         QueryTerm(
             key="in",
             example="Holidays",
+            manual="below a folder, or below one that matches a glob.",
+            manual_examples=("Holidays/2023", '"My Photos"', "A,B"),
             synonyms=("album", "dir", "folder", "path"),
             option=TermOption(
                 name="under", metavar="DIR", help="Only below this folder, or one of this name.", is_path=True
             ),
         ),
-        QueryTerm(key="root", example="Pictures"),
+        QueryTerm(
+            key="root",
+            example="Pictures",
+            manual="of a watched folder.",
+        ),
         QueryTerm(
             key="camera",
             example='"Pixel 8"',
+            manual="with these words in the camera's name.",
+            manual_examples=("canon,nikon", '"Pixel 8"'),
             synonyms=("device", "make", "model"),
             option=TermOption(name="camera", metavar="NAME", help="Only taken with this camera."),
         ),
         QueryTerm(
             key="type",
             example="raw",
+            manual="of a format: any RAW, `jpeg`, `heic`, `png`, `webp`, `avif`, `jxl`, `tiff`, `gif`, `bmp`, `jp2`, or one "
+            "RAW suffix.",
+            manual_examples=("raw", "jpeg", "heic,nef"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
         ),
         QueryTerm(
             key="near",
             example="48.85,2.35,10km",
+            manual="taken within a radius: `m`, `km` or `mi`, by default 5 km.",
+            manual_examples=("48.85,2.35", "48.85,2.35,10km"),
             synonyms=("gps", "where"),
             single=True,
             option=TermOption(name="near", metavar="LAT,LON[,10km]", help="Only taken there, e.g. 48.85,2.35,10km."),
@@ -107,6 +140,8 @@ FILTERS = {
         QueryTerm(
             key="orientation",
             example="portrait",
+            manual="of that shape.",
+            manual_examples=("portrait", "landscape,square", "panorama"),
             option=TermOption(
                 name="orientation", metavar="SHAPE", help="Only portrait, landscape, square or panorama."
             ),
@@ -114,6 +149,8 @@ FILTERS = {
         QueryTerm(
             key="size",
             example=">12MP",
+            manual="by megapixels, by the longer side, or by the file's size (`KB`, `MB`, `GB`).",
+            manual_examples=(">12MP", "<=1920px", "2MB..5MB", "12MP.."),
             option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
         ),
     )
