@@ -40,8 +40,7 @@ def filters() -> Iterator[str]:
     """Yield one item for each filter of the query language."""
     for term in FILTERS.values():
         examples = ", ".join(f"`{term.key}:{value}`" for value in term.manual_examples or (term.example,))
-        yield _item(f"`{term.key}:` Photos {term.manual}")
-        yield _wrapped(examples, "  ", "  ")
+        yield _item(f"`{term.key}:` Photos {term.manual} Examples: {examples}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +68,7 @@ def settings(example: str) -> Iterator[str]:
             yield f"\n### [{section}]\n"
             if section in texts:
                 yield _wrapped(f"{texts[section]}\n") + "\n"
-        yield _item(f"`{each.name}` = `{each.default}`")
-        yield _wrapped(each.text, "  ", "  ")
+        yield _item(f"`{each.name}` = `{each.default}`. {each.text}")
 
 
 def setting_list(example: str) -> list[Setting]:
@@ -126,7 +124,8 @@ def _kind(param: Mapping[str, Any]) -> str:
     schema = param["schema"]
     words = [schema["type"]]
     if "enum" in schema:
-        words = [" or ".join(f'"{choice}"' for choice in schema["enum"])]
+        *first, last = (f'"{choice}"' for choice in schema["enum"])
+        words = [f"{', '.join(first)} or {last}"]
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         words.append(f"{low} to {high}")
