@@ -62,11 +62,26 @@ def render(page: str, example: str) -> str:
     return MARK + str(made).partition("\n")[2].replace(".SH Name\n", ".SH NAME\n")
 
 
+def daemon_options(command: str) -> set[str]:
+    """Return the options of phsearchd, with `command` "", or of one of its commands."""
+    forms = " ".join(option.form for each in _daemon() if each.name == command for option in each.options)
+    return set(re.findall(r"--[\w-]+", forms))
+
+
 def _client() -> list[Command]:
-    """Return the program itself and its commands."""
-    with click.Context(client, info_name=PROGRAM) as context:
-        shared = {name for param in client.params for name in param.opts}
-        return [_of_click(client, context), *_below(client, context, shared)]
+    """Return phsearch-client and its commands."""
+    return _program(client, PROGRAM, [name for param in client.params for name in param.opts])
+
+
+def _daemon() -> list[Command]:
+    """Return phsearchd and its commands."""
+    group = vars(daemon).get("commands")
+    return _program(group, "phsearchd") if isinstance(group, click.Group) else _daemon_of_argparse()
+
+
+def _program(group: click.Group, name: str, shared: Collection[str] = ()) -> list[Command]:
+    with click.Context(group, info_name=name) as context:
+        return [_of_click(group, context), *_below(group, context, shared)]
 
 
 def _below(group: click.Group, context: click.Context, shared: Collection[str]) -> Iterator[Command]:
@@ -83,13 +98,13 @@ def _below(group: click.Group, context: click.Context, shared: Collection[str]) 
 def _of_click(command: click.Command, context: click.Context, left_out: Collection[str] = ()) -> Command:
     params = [param for param in command.get_params(context) if isinstance(param, click.Option)]
     records = [param.get_help_record(context) for param in params if not set(left_out).intersection(param.opts)]
-    name = context.command_path.removeprefix(PROGRAM).strip()
+    name = context.command_path.partition(" ")[2]
     usage = " ".join(command.collect_usage_pieces(context)[1:])
     options = [Option(*record) for record in records if record and not record[0].endswith("--help")]
     return Command(name, usage, command.help or "", options)
 
 
-def _daemon() -> list[Command]:
+def _daemon_of_argparse() -> list[Command]:
     """Return phsearchd and its commands, from argparse."""
     parser = daemon._parser()  # noqa: SLF001 - it is private to the program
     found = [_of_argparse("", parser)]
@@ -102,7 +117,7 @@ def _daemon() -> list[Command]:
 
 def _of_argparse(name: str, parser: argparse.ArgumentParser, text: str = "") -> Command:
     options = []
-    for action in parser._actions:  # noqa: SLF001 - see _daemon
+    for action in parser._actions:  # noqa: SLF001 - see above
         if action.option_strings and "--help" not in action.option_strings:
             choices = "|".join(map(str, action.choices or ()))
             value = action.metavar or choices if action.nargs != 0 else ""

@@ -16,7 +16,7 @@ from phsearch.wire import methods
 from phsearch.wire.filters import FILTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 WIDTH = 80
 """Topics are read in terminals."""
@@ -117,6 +117,33 @@ def protocol_methods() -> Iterator[str]:
         for param in method["params"]:
             yield _item(f"`{param['name']}` ({_kind(param)}): {param.get('description', param['summary'])}.")
         yield f"\n{_wrapped('Result: ' + method['result']['summary'])}\n"
+        if method["name"] != "rpc.discover":
+            yield from _members(method["result"]["schema"])
+            yield ""
+
+
+def _members(schema: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """Yield an item for each member of an object, and below it those of the objects that it holds."""
+    for name, member in schema.get("properties", {}).items():
+        if name == "protocol":
+            continue
+        inner, words = _type_words(member)
+        text = member.get("description", "")
+        yield _item(f"`{name}` ({words})" + (f": {text}" if text else ""), "  " * depth)
+        yield from _members(inner, depth + 1)
+
+
+def _type_words(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Return the schema of the objects in a value, and the value's type in words."""
+    if "anyOf" in schema:
+        kinds = [_type_words(each) for each in schema["anyOf"]]
+        return kinds[0][0], " or ".join(words for _, words in kinds)
+    if schema.get("type") == "array":
+        inner, words = _type_words(schema["items"])
+        return inner, f"list of {words}"
+    if "enum" in schema:
+        return schema, _alternatives(schema["enum"])
+    return schema, str(schema["type"])
 
 
 def _kind(param: Mapping[str, Any]) -> str:
@@ -124,8 +151,7 @@ def _kind(param: Mapping[str, Any]) -> str:
     schema = param["schema"]
     words = [schema["type"]]
     if "enum" in schema:
-        *first, last = (f'"{choice}"' for choice in schema["enum"])
-        words = [f"{', '.join(first)} or {last}"]
+        words = [_alternatives(schema["enum"])]
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         words.append(f"{low} to {high}")
@@ -138,8 +164,13 @@ def _kind(param: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _item(text: str) -> str:
-    return _wrapped(text, "- ", "  ")
+def _alternatives(choices: Sequence[str]) -> str:
+    *first, last = (f'"{choice}"' for choice in choices)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _item(text: str, indent: str = "") -> str:
+    return _wrapped(text, f"{indent}- ", f"{indent}  ")
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> str:

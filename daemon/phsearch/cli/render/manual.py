@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WIDTH = 80  # longer lines are hard to read
 _COMMENT = re.compile(r"<!--.*?-->\n+", re.DOTALL)
 _BLOCK = re.compile(r"^```\w*\n(?P<code>[\s\S]*?)^```\n|^(?P<table>(?:\|.*\n)+)|^#+ (?P<heading>.*)\n", re.MULTILINE)
-_ITEM = re.compile(r"(?:- |\d+\. )")
+_ITEM = re.compile(r" *(?:- |\d+\. )")
 _RULE = re.compile(r"\|[-| ]+\|")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _MARKED = re.compile(r"\*\*([^*]+)\*\*|(?<![\w*`])\*([^*\s`][^*`]*)\*(?![\w`])|`([^`]+)`")
@@ -77,10 +77,12 @@ def _paragraphs(text: str, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> str:
-    mark = _ITEM.match(text)
-    indent = " " * len(mark[0]) if mark else ""
-    text = _MARKED.sub(_bold, _LINK.sub(_link, " ".join(text.split())))
-    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    mark = found[0] if (found := _ITEM.match(text)) else ""
+    text = _MARKED.sub(_bold, _LINK.sub(_link, " ".join(text.removeprefix(mark).split())))
+    rest = " " * len(mark)
+    return textwrap.fill(
+        text, width, initial_indent=mark, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _bold(found: re.Match[str]) -> str:
