@@ -12,8 +12,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from phsearch import config
-from phsearch.wire import methods
 from phsearch.wire.filters import FILTERS
+from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,7 +109,7 @@ def _comments(example: str) -> Iterator[tuple[str, str]]:
 
 def protocol_methods() -> Iterator[str]:
     """Yield a section for each method, as `rpc.discover` describes it."""
-    for method in methods.discover("")["methods"]:
+    for method in (each.describe() for each in METHODS.values()):
         yield f"### {method['name']}\n"
         yield _wrapped(method["summary"])
         if method["params"]:
@@ -117,9 +117,8 @@ def protocol_methods() -> Iterator[str]:
         for param in method["params"]:
             yield _item(f"`{param['name']}` ({_kind(param)}): {param.get('description', param['summary'])}.")
         yield f"\n{_wrapped('Result: ' + method['result']['summary'])}\n"
-        if method["name"] != "rpc.discover":
-            yield from _members(method["result"]["schema"])
-            yield ""
+        if method["name"] != "rpc.discover" and (members := "\n".join(_members(method["result"]["schema"]))):
+            yield f"{members}\n"
 
 
 def _members(schema: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
