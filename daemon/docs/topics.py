@@ -1,4 +1,4 @@
-"""The parts of the manual's topics that are made from the code: filters, settings, and the methods of the protocol.
+"""The parts of the manual's topics that are made from the code: filters, formats, settings, methods.
 
 A topic marks such a part by two comments, `<!-- made by `make manual`: NAME -->` and `<!-- end -->`.
 """
@@ -12,6 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from phsearch import config
+from phsearch.domain import formats
 from phsearch.wire.filters import FILTERS
 from phsearch.wire.methods import METHODS
 
@@ -30,6 +31,7 @@ def render(topic: str, example: str) -> str:
     """Return a topic with its made parts as they should be. `example` is the text of config.example.toml."""
     parts: Mapping[str, Callable[[], Iterator[str]]] = {
         "filters": filters,
+        "formats": photo_formats,
         "settings": lambda: settings(example),
         "methods": protocol_methods,
     }
@@ -41,6 +43,12 @@ def filters() -> Iterator[str]:
     for term in FILTERS.values():
         examples = ", ".join(f"`{term.key}:{value}`" for value in term.manual_examples or (term.example,))
         yield _item(f"`{term.key}:` Photos {term.manual} Examples: {examples}")
+
+
+def photo_formats() -> Iterator[str]:
+    """Yield the formats, and what `type:` calls them."""
+    listed = ", ".join(f"{kind.title} (`{kind.words[0]}`)" for kind in formats.FORMATS)
+    yield _wrapped(f"{listed}, and camera RAW by its embedded preview (`raw`, or its suffix, such as `nef`).")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +147,7 @@ def _type_words(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         return kinds[0][0], " or ".join(words for _, words in kinds)
     if schema.get("type") == "array":
         inner, words = _type_words(schema["items"])
-        return inner, f"list of {words}"
+        return inner, f"list of {words}s" if words.isalpha() else f"list of {words}"
     if "enum" in schema:
         return schema, _alternatives(schema["enum"])
     return schema, str(schema["type"])

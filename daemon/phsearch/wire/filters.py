@@ -122,8 +122,7 @@ FILTERS = {
         QueryTerm(
             key="type",
             example="raw",
-            manual="of a format: any RAW, `jpeg`, `heic`, `png`, `webp`, `avif`, `jxl`, `tiff`, `gif`, `bmp`, `jp2`, "
-            "or one RAW suffix.",
+            manual="of a format: any RAW (`raw`), one kind of RAW by its suffix, or another format by its name.",
             manual_examples=("raw", "jpeg", "heic,nef"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from phsearch.config import WatchConfig
-from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES, IgnoreRules
+from phsearch.domain.formats import PHOTO_SUFFIXES
+from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.errors import ConfigError
 
 RULES = IgnoreRules(WatchConfig().ignore)
