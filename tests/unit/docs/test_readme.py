@@ -98,3 +98,16 @@ def client_options(program: str, words: list[str]) -> set[str]:
         command, words = below, words[1:]
         known |= {name for param in command.params for name in param.opts}
     return known
+
+
+@pytest.mark.parametrize(
+    "page", [PROJECT / "CONTRIBUTING.md", PROJECT / "daemon" / "README.md"], ids=lambda page: page.name
+)
+def test_every_file_that_a_page_for_contributors_names_exists(page: Path) -> None:
+    package = PROJECT / "daemon" / "phsearch"
+    rooms = [PROJECT, package.parent, package, *(folder for folder in package.rglob("*") if folder.is_dir())]
+    text = _CODE.sub("", page.read_text(encoding="utf-8"))
+    named = re.findall(r"`((?:\w+/)+|(?:\w+/)*\w+\.\w+|(?:\w+/)+\w+)`", text)
+    files = [name for name in named if "/" in name or name.endswith((".py", ".toml"))]
+    assert len(files) > 10
+    assert [name for name in files if not any(list(room.glob(f"{name}*")) for room in rooms)] == []

@@ -21,13 +21,15 @@ _ITEM = re.compile(r" *(?:- |\d+\. )")
 _RULE = re.compile(r"\|[-| ]+\|")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _MARKED = re.compile(r"\*\*([^*]+)\*\*|(?<![\w*`])\*([^*\s`][^*`]*)\*(?![\w`])|`([^`]+)`")
+_GAP, _LAST = "   ", 20  # between two columns; columns of text that the last one has at least
 _ON, _OFF, _BLANK = "\x01", "\x02", "\xa0"  # they are replaced when the lines are wrapped
 _UNBROKEN = 40  # characters of a command or key that stays on one line
 
 
 def summary_of(topic: str) -> str:
-    """Return the sentence below a topic's title."""
-    return topic.split("\n", 3)[2]
+    """Return the first sentence below a topic's title."""
+    line = topic.split("\n", 3)[2].replace("`", "")
+    return line.partition(". ")[0].rstrip(".") + "."
 
 
 def format_plain(topic: str) -> str:
@@ -51,15 +53,28 @@ def _blocks(text: str, width: int) -> Iterator[str]:
         if found["code"]:
             yield textwrap.indent(found["code"], "    ")
         elif found["table"]:
-            yield _table(found["table"])
+            yield _table(found["table"], width)
         else:
             yield f"{_ON}{found['heading']}{_OFF}\n"
     yield from _paragraphs(text[at:], width)
 
 
-def _table(text: str) -> str:
-    rows = (row.strip("|").replace("|", " ").replace("`", "") for row in text.splitlines() if not _RULE.fullmatch(row))
-    return "".join(f"   {row.rstrip()}\n" for row in rows)
+def _table(text: str, width: int) -> str:
+    """Return a table with its columns aligned, and the last one wrapped."""
+    rows = [
+        [cell.strip().replace("`", "") for cell in row.strip("|").split("|")]
+        for row in text.splitlines()
+        if not _RULE.fullmatch(row)
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rest = sum(widths[:-1]) + len(_GAP) * len(widths)
+    lines = []
+    for row in rows:
+        begin = "".join(_GAP + cell.ljust(room) for cell, room in zip(row[:-1], widths, strict=False)) + _GAP
+        lines.append(
+            textwrap.fill(row[-1], max(width, rest + _LAST), initial_indent=begin, subsequent_indent=" " * rest)
+        )
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _paragraphs(text: str, width: int) -> Iterator[str]:
