@@ -6,7 +6,7 @@ BIN := .venv/bin
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
 UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 
-.PHONY: try test setup lint types imports unit manual bench soak torture quality calibrate lock audit clean
+.PHONY: try test setup lint types imports unit bench soak torture quality calibrate lock audit clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
@@ -45,10 +45,6 @@ imports:
 unit:
 	@$(BIN)/pytest
 
-# What the manual takes from the code: tables in its topics, and the man pages. A test says when this is due.
-manual: setup
-	@$(BIN)/python daemon/docs/generate.py
-
 bench: setup
 	@$(BIN)/python tests/bench/run.py
 
@@ -67,6 +63,11 @@ quality: setup
 calibrate: setup
 	@$(BIN)/python tests/quality/run.py calibrate $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(PRETRAINED),--pretrained "$(PRETRAINED)") $(if $(OUT),--out "$(OUT)")
+
+# What the manual takes from the code: tables in its topics, and the man pages. A test says when this is due.
+.PHONY: manual
+manual: setup
+	@$(BIN)/python daemon/docs/generate.py
 
 # Locks what pyproject.toml asks for, for every Python and machine, and keeps the versions that still fit;
 # `make lock UPGRADE=1` takes the newest. Local builds of locked versions are told to their hashes.

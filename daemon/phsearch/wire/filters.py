@@ -1,8 +1,8 @@
 """THE table of what can stand before a colon in a query: the filters, and `like:`, which is an aim.
 
-The parser, the description of the search method, the options of the command line and the manual are made from it. A new
-filter is a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the
-mask of that test (domain/search/filters).
+The parser, the description of the search method, and the options of the command line are made from it. A new filter is
+a row here, a parser of its values (domain/query/dates, measures or names, beside the test it makes), and the mask of
+that test (domain/search/filters).
 """
 
 from __future__ import annotations
@@ -30,10 +30,6 @@ class QueryTerm:
     """A value, for hints."""
     full_example: str = ""
     """A value that shows more of what is possible, for descriptions."""
-    manual: str = ""
-    """Which photos the filter lets pass, as the end of "Photos ..."."""
-    manual_examples: tuple[str, ...] = ()
-    """Values that show all forms; by default `example`."""
     synonyms: tuple[str, ...] = ()
     """Other names that people try; the hint then names the key."""
     label: str = ""
@@ -41,6 +37,10 @@ class QueryTerm:
     single: bool = False
     """Whether commas are part of the one value; otherwise they separate alternatives."""
     option: TermOption | None = None
+    manual: str = ""
+    """Which photos the filter lets pass, as the end of "Photos ..."."""
+    manual_examples: tuple[str, ...] = ()
+    """Values that show all forms; by default `example`."""
 
     def __str__(self) -> str:
         return f"{self.key}:{self.full_example or self.example}"
@@ -60,6 +60,9 @@ FILTERS = {
             key="date",
             example="2024-06",
             full_example="2023-06..2023-09",
+            synonyms=("taken", "when", "year"),
+            label="when",
+            option=TermOption(name="date", metavar="DATE", help="Only taken then, or within 2023-06..2023-09."),
             manual="taken then. A range includes its whole last period. `none` means without a date.",
             manual_examples=(
                 "2024",
@@ -72,39 +75,36 @@ FILTERS = {
                 "yesterday",
                 "none",
             ),
-            synonyms=("taken", "when", "year"),
-            label="when",
-            option=TermOption(name="date", metavar="DATE", help="Only taken then, or within 2023-06..2023-09."),
         ),
         QueryTerm(
             key="before",
             example="2024",
-            manual="taken before that period begins.",
-            manual_examples=("2023-06",),
             synonyms=("until",),
             label="when",
             option=TermOption(
                 name="before", metavar="DATE", help="Only taken before 2023, 2023-06 or 2023-06-01 began."
             ),
+            manual="taken before that period begins.",
+            manual_examples=("2023-06",),
         ),
         QueryTerm(
             key="after",
             example="2024-06",
-            manual="taken after that period is over.",
-            manual_examples=("2023",),
             synonyms=("from", "since"),
             label="when",
             option=TermOption(name="after", metavar="DATE", help="Only taken after that was over."),
+            manual="taken after that period is over.",
+            manual_examples=("2023",),
         ),
         QueryTerm(
             key="in",
             example="Holidays",
-            manual="below a folder, or below one that matches a glob.",
-            manual_examples=("Holidays/2023", '"My Photos"', "A,B"),
             synonyms=("album", "dir", "folder", "path"),
             option=TermOption(
                 name="under", metavar="DIR", help="Only below this folder, or one of this name.", is_path=True
             ),
+            manual="below a folder, or below one that matches a glob.",
+            manual_examples=("Holidays/2023", '"My Photos"', "A,B"),
         ),
         QueryTerm(
             key="root",
@@ -114,43 +114,43 @@ FILTERS = {
         QueryTerm(
             key="camera",
             example='"Pixel 8"',
-            manual="with these words in the camera's name.",
-            manual_examples=("canon,nikon", '"Pixel 8"'),
             synonyms=("device", "make", "model"),
             option=TermOption(name="camera", metavar="NAME", help="Only taken with this camera."),
+            manual="with these words in the camera's name.",
+            manual_examples=("canon,nikon", '"Pixel 8"'),
         ),
         QueryTerm(
             key="type",
             example="raw",
-            manual="of a format: any RAW (`raw`), one kind of RAW by its suffix, or another format by its name.",
-            manual_examples=("raw", "jpeg", "heic,nef"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
+            manual="of a format: any RAW (`raw`), one kind of RAW by its suffix, or another format by its name.",
+            manual_examples=("raw", "jpeg", "heic,nef"),
         ),
         QueryTerm(
             key="near",
             example="48.85,2.35,10km",
-            manual="taken within a radius: `m`, `km` or `mi`, by default 5 km.",
-            manual_examples=("48.85,2.35", "48.85,2.35,10km"),
             synonyms=("gps", "where"),
             single=True,
             option=TermOption(name="near", metavar="LAT,LON[,10km]", help="Only taken there, e.g. 48.85,2.35,10km."),
+            manual="taken within a radius: `m`, `km` or `mi`, by default 5 km.",
+            manual_examples=("48.85,2.35", "48.85,2.35,10km"),
         ),
         QueryTerm(
             key="orientation",
             example="portrait",
-            manual="of that shape.",
-            manual_examples=("portrait", "landscape,square", "panorama"),
             option=TermOption(
                 name="orientation", metavar="SHAPE", help="Only portrait, landscape, square or panorama."
             ),
+            manual="of that shape.",
+            manual_examples=("portrait", "landscape,square", "panorama"),
         ),
         QueryTerm(
             key="size",
             example=">12MP",
+            option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
             manual="by megapixels, by the longer side, or by the file's size (`KB`, `MB`, `GB`).",
             manual_examples=(">12MP", "<=1920px", "2MB..5MB", "12MP.."),
-            option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
         ),
     )
 }

@@ -1,7 +1,7 @@
 """The contract of the protocol: the table of all methods.
 
-The server dispatches by it and checks parameters with it, `rpc.discover` and the manual are generated from it, and the
-client follows it. The protocol grows only by additions: a method, an optional parameter or a member of a result may be
+The server dispatches by it and checks parameters with it, `rpc.discover` is generated from it, and the client and the
+README follow it. The protocol grows only by additions: a method, an optional parameter or a member of a result may be
 added, but never removed or given another meaning. Every result names its protocol, so that a client notices when that
 is not its own.
 """
