@@ -48,6 +48,13 @@ def test_a_topic_is_shown_in_a_pager_on_a_terminal(env: dict[str, str]) -> None:
         assert file.read() == ran.out
 
 
+def test_a_pager_that_is_left_early_or_missing_is_no_error(env: dict[str, str]) -> None:
+    ran = run_on_terminal(env | {"PAGER": "head -1"}, "help", "protocol")
+    assert (ran.status, ran.out) == (0, "The protocol\n")
+    ran = run_on_terminal(env | {"PAGER": "/nowhere/pager"}, "help", "exit-codes")
+    assert (ran.status, ran.out.splitlines()[0]) == (0, "Exit codes")
+
+
 def test_a_topic_is_plain_markdown_in_a_pipe(env: dict[str, str]) -> None:
     ran = run(env, "settings")
     assert (ran.status, ran.err) == (0, "")

@@ -88,4 +88,4 @@ def test_an_ignore_rule_that_cannot_be_understood_is_named() -> None:
 
 
 def test_raw_files_of_all_makers_are_photos() -> None:
-    assert {".nef", ".cr3", ".arw", ".raf", ".dng", ".x3f", ".3fr"} <= PHOTO_SUFFIXES
+    assert {".nef", ".cr3", ".arw", ".raf", ".dng", ".x3f", ".3fr", ".fff", ".ptx"} <= PHOTO_SUFFIXES
