@@ -69,6 +69,11 @@ calibrate: setup
 	@$(BIN)/python tests/quality/run.py calibrate $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(PRETRAINED),--pretrained "$(PRETRAINED)") $(if $(OUT),--out "$(OUT)")
 
+# What the manual takes from the code: tables in its topics, and the man pages. A test says when this is due.
+.PHONY: manual
+manual: setup
+	@$(BIN)/python daemon/docs/generate.py
+
 # Locks what pyproject.toml asks for, for every Python and machine, and keeps the versions that still fit;
 # `make lock UPGRADE=1` takes the newest. Local builds of locked versions are told to their hashes.
 lock:

@@ -18,7 +18,7 @@ import numpy as np
 import skimage
 from PIL import Image, ImageOps
 
-from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES
+from phsearch.domain.formats import PHOTO_SUFFIXES
 
 _SOURCES = (
     "astronaut.png", "brick.png", "camera.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png",

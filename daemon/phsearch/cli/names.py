@@ -25,6 +25,7 @@ COMMANDS = {
     "metrics": "metrics",
     "mcp": "mcp",
     "completion": "status",
+    "help": "help",
 }
 """Command -> the module in `cli.commands` that has it. Any other first word is the beginning of a query."""
 

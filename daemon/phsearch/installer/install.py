@@ -1,4 +1,4 @@
-"""`phsearchd install`: settings, units, and a service that starts at login.
+"""`phsearchd install`: settings, man pages, units, and a service that starts at login.
 
 To install again updates the units and keeps the settings.
 """
@@ -24,6 +24,7 @@ from phsearch.installer.units import SANDBOX, SERVICE, SOCKET, TRIAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+MAN_PAGES = ("man1/phsearch-client.1", "man1/phsearchd.1", "man5/phsearch-config.5")
 _START_SECONDS = 60.0
 _JOURNAL_LINES = 5
 # They move the paths of paths.py and of downloaded models. The service manager may not have them.
@@ -35,6 +36,7 @@ class InstallPaths:
     """The paths of an installation."""
 
     config: Path
+    man: Path
     units: Path
     state: Path
     downloads: Path
@@ -47,6 +49,8 @@ class InstallPaths:
         cache = Path(env.get("XDG_CACHE_HOME") or paths.home(env) / ".cache")
         return cls(
             config=file,
+            # Not below XDG_DATA_HOME: man finds this folder by ~/.local/bin in PATH.
+            man=paths.home(env) / ".local" / "share" / "man",
             units=file.parents[1] / "systemd" / "user",
             state=paths.state_dir(env),
             downloads=Path(env.get("HF_HOME") or cache / "huggingface"),
@@ -57,7 +61,7 @@ class InstallPaths:
 def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[str], None], *, now: bool) -> None:
     """Install the service, and start it with `now`.
 
-    Raise PhsearchError; NoManagerError where only the settings could be written.
+    Raise PhsearchError; NoManagerError where only the settings and the man pages could be written.
     """
     _check_home(paths.home(env))
     install_paths, command = InstallPaths.of(env), daemon_command(sys.argv[0])
@@ -66,6 +70,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
     watched = [paths.expand(root, env) for root in settings.roots] or [paths.pictures_dir(env)]
     for root in watched:
         print_line(f"photos    {root}{'' if root.is_dir() else ' (not there yet; it is watched as soon as it is)'}")
+    _write_man_pages(install_paths.man, print_line)
     try:
         manager = Systemctl.find(env)
     except NoManagerError as problem:
@@ -86,7 +91,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
     names = [SERVICE, SOCKET] + ([SANDBOX] if _sandbox_works(manager, values, env) else [])
     texts = {name: units.render(files.text(f"systemd/{name}"), values) for name in names}
     for name in (SERVICE, SOCKET, SANDBOX):
-        write_unit(install_paths.units / name, texts.get(name))
+        write_owned(install_paths.units / name, texts.get(name))
     print_line(f"units     {install_paths.units}/{SERVICE}, {SOCKET}")
     if SANDBOX not in names:
         print_line("          without their sandbox: this system lets no user have a private view of the file system")
@@ -114,8 +119,8 @@ def daemon_command(argv0: str) -> tuple[str, ...]:
     return (str(beside),) if beside.exists() else (sys.executable, "-P", "-m", "phsearch.daemon.main")
 
 
-def write_unit(file: Path, text: str | None) -> None:
-    """Write a unit file of ours, or remove it if `text` is None. Raise PhsearchError for a file that is not ours."""
+def write_owned(file: Path, text: str | None) -> None:
+    """Write a unit or a man page, or remove it if `text` is None. Raise PhsearchError for a file that is not ours."""
     if (file.exists() or file.is_symlink()) and not is_ours(file):
         raise PhsearchError(f"{file} is in the way: it is not a file of phsearch", "move it away first")
     if text is None:
@@ -125,11 +130,17 @@ def write_unit(file: Path, text: str | None) -> None:
 
 
 def is_ours(file: Path) -> bool:
-    """Whether phsearch wrote a unit file, by its first line."""
+    """Whether phsearch wrote a unit or a man page, by its first line."""
     try:
         return file.is_file() and units.is_ours(file.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return False
+
+
+def _write_man_pages(folder: Path, print_line: Callable[[str], None]) -> None:
+    for page in MAN_PAGES:
+        write_owned(folder / page, files.text(f"man/{page}"))
+    print_line(f"man pages {folder}")
 
 
 def _check_home(home: Path) -> None:

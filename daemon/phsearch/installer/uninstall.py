@@ -1,4 +1,4 @@
-"""`phsearchd uninstall`: remove the service. Index and settings stay unless they are purged. Photos always stay."""
+"""`phsearchd uninstall`: remove service and man pages. Index and settings stay unless purged; photos always stay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
-from phsearch.installer.install import InstallPaths, is_ours
+from phsearch.installer.install import MAN_PAGES, InstallPaths, is_ours
 from phsearch.installer.systemctl import NoManagerError, Systemctl
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET
 from phsearch.paths import StateFolder
@@ -25,6 +25,10 @@ def uninstall(env: Mapping[str, str], print_line: Callable[[str], None], *, purg
     if purge and not yes:
         _confirm(install_paths)
     _remove_service(install_paths, env, print_line)
+    for page in (install_paths.man / page for page in MAN_PAGES):
+        if is_ours(page):
+            page.unlink()
+            print_line(f"removed   {page}")
     if not purge:
         kept = [path for path in (install_paths.config, install_paths.state) if path.exists()]
         for path in kept:

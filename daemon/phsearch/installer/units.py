@@ -18,7 +18,7 @@ SERVICE, SOCKET = "phsearch.service", "phsearch.socket"
 SANDBOX = f"{SERVICE}.d/sandbox.conf"
 TRIAL = "phsearch-trial.service"
 
-_MARK = "# phsearch"
+_MARKS = ("# phsearch", '.\\" phsearch')  # as a unit file and a man page have comments
 _STATE, _DOWNLOADS = "%h/.local/state/phsearch", "%h/.cache/huggingface"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 # systemd accepts no such program. And settings that take paths read quotes and backslashes in different ways.
@@ -70,8 +70,8 @@ def probe_unit(sandbox: str) -> str:
 
 
 def is_ours(text: str) -> bool:
-    """Whether phsearch wrote a unit file."""
-    return text.startswith(_MARK)
+    """Whether phsearch wrote a unit file or a man page."""
+    return text.startswith(_MARKS)
 
 
 def word(text: str) -> str:

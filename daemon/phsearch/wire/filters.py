@@ -41,6 +41,10 @@ class QueryTerm:
     single: bool = False
     """Whether commas are part of the one value; otherwise they separate alternatives."""
     option: TermOption | None = None
+    manual: str = ""
+    """Which photos the filter lets pass, as the end of "Photos ..."."""
+    manual_examples: tuple[str, ...] = ()
+    """Values that show all forms; by default `example`."""
 
     def __str__(self) -> str:
         return f"{self.key}:{self.full_example or self.example}"
@@ -66,6 +70,18 @@ FILTERS = {
             synonyms=("taken", "when", "year"),
             label="when",
             option=TermOption(name="date", metavar="DATE", help="Only taken then, or within 2023-06..2023-09."),
+            manual="taken then. A range includes its whole last period. `none` means without a date.",
+            manual_examples=(
+                "2024",
+                "2024-06",
+                "2024-06-01",
+                "2023-06..2023-09",
+                "2023..",
+                "..2023",
+                "today",
+                "yesterday",
+                "none",
+            ),
         ),
         QueryTerm(
             key="before",
@@ -76,6 +92,8 @@ FILTERS = {
             option=TermOption(
                 name="before", metavar="DATE", help="Only taken before 2023, 2023-06 or 2023-06-01 began."
             ),
+            manual="taken before that period begins.",
+            manual_examples=("2023-06",),
         ),
         QueryTerm(
             key="after",
@@ -84,6 +102,8 @@ FILTERS = {
             synonyms=("from", "since"),
             label="when",
             option=TermOption(name="after", metavar="DATE", help="Only taken after that was over."),
+            manual="taken after that period is over.",
+            manual_examples=("2023",),
         ),
         QueryTerm(
             key="in",
@@ -93,14 +113,23 @@ FILTERS = {
             option=TermOption(
                 name="under", metavar="DIR", help="Only below this folder, or one of this name.", is_path=True
             ),
+            manual="below a folder, or below one that matches a glob.",
+            manual_examples=("Holidays/2023", '"My Photos"', "A,B"),
         ),
-        QueryTerm(key="root", example="Pictures", meaning="in which folder it is"),
+        QueryTerm(
+            key="root",
+            example="Pictures",
+            meaning="in which folder it is",
+            manual="of a watched folder.",
+        ),
         QueryTerm(
             key="camera",
             example='"Pixel 8"',
             meaning="the camera that took it",
             synonyms=("device", "make", "model"),
             option=TermOption(name="camera", metavar="NAME", help="Only taken with this camera."),
+            manual="with these words in the camera's name.",
+            manual_examples=("canon,nikon", '"Pixel 8"'),
         ),
         QueryTerm(
             key="type",
@@ -109,6 +138,8 @@ FILTERS = {
             values=("raw", "jpeg", "heic", "png", "webp", "avif", "jxl", "tiff", "gif", "bmp", "jp2"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
+            manual="of a format: any RAW (`raw`), one kind of RAW by its suffix, or another format by its name.",
+            manual_examples=("raw", "jpeg", "heic,nef"),
         ),
         QueryTerm(
             key="near",
@@ -117,6 +148,8 @@ FILTERS = {
             synonyms=("gps", "where"),
             single=True,
             option=TermOption(name="near", metavar="LAT,LON[,10km]", help="Only taken there, e.g. 48.85,2.35,10km."),
+            manual="taken within a radius: `m`, `km` or `mi`, by default 5 km.",
+            manual_examples=("48.85,2.35", "48.85,2.35,10km"),
         ),
         QueryTerm(
             key="orientation",
@@ -126,12 +159,16 @@ FILTERS = {
             option=TermOption(
                 name="orientation", metavar="SHAPE", help="Only portrait, landscape, square or panorama."
             ),
+            manual="of that shape.",
+            manual_examples=("portrait", "landscape,square", "panorama"),
         ),
         QueryTerm(
             key="size",
             example=">12MP",
             meaning="its shape and its size",
             option=TermOption(name="size", metavar=">12MP", help="Only of this size, e.g. '>12MP', '<1920px', '>5MB'."),
+            manual="by megapixels, by the longer side, or by the file's size (`KB`, `MB`, `GB`).",
+            manual_examples=(">12MP", "<=1920px", "2MB..5MB", "12MP.."),
         ),
     )
 }

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 UNITS = HOME / ".config" / "systemd" / "user"
 CONFIG = HOME / ".config" / "phsearch" / "config.toml"
 STATE = HOME / ".local" / "state" / "phsearch"
+MAN = HOME / ".local" / "share" / "man"
 PHOTOS = HOME / "my photos"
 OWN = UNITS / "phsearch.service.d" / "own.conf"
 SERVICE = "phsearch.service"
@@ -96,6 +97,7 @@ def test_from_nothing_to_searching_in_two_commands(machine: Machine) -> None:
     done = machine.run("phsearchd", "install", "--now", "--root", PHOTOS)
     assert f"settings  {CONFIG} (new)" in done.stdout
     assert "loginctl enable-linger owner" in done.stdout
+    assert machine.read(MAN / "man1" / "phsearchd.1").startswith('.\\" phsearch')
     assert done.stdout.endswith('phsearch-client "a dog in the snow"\n')
     done = machine.run("phsearch-client", "--sync=60", "a cat")
     assert done.stdout.partition("\n")[0].endswith("/chelsea.png"), done
@@ -378,7 +380,9 @@ def test_uninstall_leaves_photos_index_and_settings_and_purge_only_photos(servic
     service.put(STATE / "notes.txt", "not phsearch's")
     service.run("ln", "-s", PHOTOS, STATE / "index" / "link")
     service.run("phsearchd", "install", "--now")
+    service.put(MAN / "man1" / "phsearchd.1", ".TH mine 1\n")
     done = service.run("phsearchd", "uninstall")
+    assert service.shell(f"find {MAN} -type f").split() == [str(MAN / "man1" / "phsearchd.1")], "not ours"
     assert f"kept      {STATE}" in done.stdout
     assert service.shell(f"ls -A {UNITS}").split() == ["phsearch.service.d"]
     assert service.exists(OWN), "the owner's drop-in"

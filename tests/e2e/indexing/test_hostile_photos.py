@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES
+from phsearch.domain.formats import PHOTO_SUFFIXES
 from support.harness import SHARED, Daemon, daemon_program, photo, running, wait_until
 from support.time_limits import scaled
 

@@ -60,6 +60,10 @@ def _installs_from_what_it_brings(daemon: Daemon, tmp_path: Path) -> None:
     assert str(daemon.photos) in config.read_text()
     config.unlink()
     script = "import sys; from phsearch.installer import files; sys.stdout.write(files.text(sys.argv[1]))"
+    assert (tmp_path / "home" / ".local" / "share" / "man" / "man5" / "phsearch-config.5").exists()
+    client: list[str | Path] = [program.with_name("phsearch-client"), "help", "settings"]
+    done = subprocess.run(client, env=daemon.env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("# Settings\n")
     for file in (path for path in (PROJECT / "systemd").rglob("*") if path.is_file()):
         name = str(file.relative_to(PROJECT))
         python = tmp_path / "tools" / "phsearch" / "bin" / "python"

@@ -48,7 +48,7 @@ def test_every_unit_passes_verification(tmp_path: Path, fitted: bool) -> None:  
 
 
 @needs_analyze
-def test_the_exposure_is_no_greater_than_the_readme_says(tmp_path: Path) -> None:
+def test_the_exposure_is_no_greater_than_the_manual_says(tmp_path: Path) -> None:
     done = analyze(tmp_path, "security", "--offline=true", "--threshold=22", SYSTEMD / units.SERVICE)
     if "unrecognized option" in done.stderr:
         pytest.skip("this systemd-analyze judges no files")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -297,14 +295,11 @@ def test_every_example_of_a_filter_is_valid() -> None:
         assert parsed(f"{key}:{term.example}").filters[0].key == key
 
 
-def test_every_example_of_the_readme_is_a_query() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## The language of queries")[2].partition("\n## ")[0]
-    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
-    assert {key for row in rows for key in re.findall(r"`(\w+):`", row[1])} == set(FILTERS)
-    for row in rows:
-        for example in re.findall("`(.+?)`", row[2]):
-            assert f"`{parsed(example).filters[0].key}:`" in row[1]
+def test_every_example_of_the_manual_is_a_filter_of_its_kind() -> None:
+    for key, term in FILTERS.items():
+        assert term.manual.endswith(".")
+        for example in term.manual_examples:
+            assert parsed(f"{key}:{example}").filters[0].key == key
 
 
 # --- and back -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from phsearch.config import WatchConfig
-from phsearch.domain.roots.ignore_rules import PHOTO_SUFFIXES, IgnoreRules
+from phsearch.domain.formats import PHOTO_SUFFIXES
+from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.errors import ConfigError
 
 RULES = IgnoreRules(WatchConfig().ignore)
@@ -128,4 +129,4 @@ def test_an_ignore_rule_that_cannot_be_understood_is_named() -> None:
 
 
 def test_raw_files_of_all_makers_are_photos() -> None:
-    assert {".nef", ".cr3", ".arw", ".raf", ".dng", ".x3f", ".3fr"} <= PHOTO_SUFFIXES
+    assert {".nef", ".cr3", ".arw", ".raf", ".dng", ".x3f", ".3fr", ".fff", ".ptx"} <= PHOTO_SUFFIXES

@@ -21,7 +21,7 @@ SAFETENSORS = ".safetensors"
 _PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _DEFAULT_FILE = "open_clip_model.safetensors"
 _CONVERT_HINT = (
-    "convert it to safetensors where you trust it (README, Security, has the command), and name the new file in "
+    "convert it to safetensors where you trust it (`phsearch-client help security` says how), and name the new file in "
     "model.pretrained"
 )
 
@@ -45,7 +45,7 @@ def check_folder(name: str, folder: Path) -> None:
     if pickle is not None:
         raise ModelUnavailableError(
             f'model "{name}": {pickle.name} is a pickle, which can run programs when it is loaded',
-            "convert it to safetensors where you trust it (README, Security, has the command), in that folder",
+            "convert it to safetensors where you trust it (`phsearch-client help security` says how), in that folder",
         )
 
 
@@ -81,5 +81,5 @@ def download_safetensors(
     raise ModelUnavailableError(
         f'model "{name}": the weights "{pretrained}" are to be had as a pickle only, which can run programs when it is '
         "loaded",
-        "set model.pretrained to others, or to a file that you converted to safetensors (README, Security)",
+        "set model.pretrained to others, or to a file that you converted (`phsearch-client help security` says how)",
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from phsearch.adapters.images.file_type import ImageFormat
 
-_DECODER_REVISION = 1
+_DECODER_REVISION = 2
 """Raise this when this package decodes more files or decodes them differently: failures are then retried."""
 
 

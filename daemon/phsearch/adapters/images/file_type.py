@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from phsearch.domain import formats
+
 ImageFormat = Literal["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "JXL", "AVIF", "HEIF", "RAW"]
 
-# fmt: off
-RAW_SUFFIXES = frozenset({
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos",
-    ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
-})
-# fmt: on
+RAW_SUFFIXES = frozenset(f".{suffix}" for suffix in formats.RAW_SUFFIXES)
 
 _MAGIC: tuple[tuple[bytes, ImageFormat], ...] = (
     (b"\xff\xd8\xff", "JPEG"),

@@ -1,4 +1,4 @@
-"""The query language: text in, a `Query` out, every mistake with its place. Pure; the README has the grammar."""
+"""The query language: text in, a `Query` out, every mistake with its place. Pure; the manual has the grammar."""
 
 from __future__ import annotations
 

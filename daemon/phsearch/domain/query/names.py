@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from phsearch.domain import formats
 from phsearch.domain.query.mistakes import closest, error_at, quoted_excerpt
 
 if TYPE_CHECKING:
@@ -12,34 +13,18 @@ if TYPE_CHECKING:
 
     from phsearch.domain.query.mistakes import Place
 
-_CAMERA_FORMATS = (
-    "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f"  # suffixes
-)
-RAW = frozenset(name.upper() for name in _CAMERA_FORMATS.split()) | {"RAW"}
+RAW = frozenset(suffix.upper() for suffix in formats.RAW_SUFFIXES)
 """The formats of RAW photos: named by their suffix, or just RAW."""
 
-_HEIF = frozenset({"HEIC", "HEIF"})  # the same file may have either name
 FORMATS: dict[str, frozenset[str]] = {
     **{name.lower(): frozenset({name}) for name in sorted(RAW)},
     "raw": RAW,
-    "jpg": frozenset({"JPEG"}),
-    "jpeg": frozenset({"JPEG"}),
-    "heic": _HEIF,
-    "heif": _HEIF,
-    "png": frozenset({"PNG"}),
-    "webp": frozenset({"WEBP"}),
-    "avif": frozenset({"AVIF"}),
-    "jxl": frozenset({"JXL"}),
-    "jp2": frozenset({"JP2"}),
-    "tif": frozenset({"TIFF"}),
-    "tiff": frozenset({"TIFF"}),
-    "gif": frozenset({"GIF"}),
-    "bmp": frozenset({"BMP"}),
+    **{word: frozenset(kind.names) for kind in formats.FORMATS for word in kind.words},
 }
 """Format as people name it -> the values of `PhotoInfo.format` that it means."""
 
 _KNOWN_FORMATS = (
-    "there are raw, jpeg, heic, png, webp, avif, jxl, tiff, gif, bmp, jp2, and suffixes of RAW files, such as nef"
+    f"there are raw, {', '.join(kind.words[0] for kind in formats.FORMATS)}, and suffixes of RAW files, such as nef"
 )
 
 _Shape = Literal["portrait", "landscape", "square", "panorama"]

@@ -16,17 +16,12 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
+from phsearch.domain.formats import PHOTO_SUFFIXES
 from phsearch.errors import ConfigError
 from phsearch.text import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_PICTURES = (
-    "jpg jpeg jpe jfif png apng webp tif tiff gif bmp dib avif avifs heic heif hif heics jxl jp2 j2k jpx"  # decoded
-    " dng nef nrw cr2 cr3 crw arw srf sr2 raf orf rw2 rwl pef ptx srw x3f 3fr iiq mrw erf kdc dcr mos mef raw"  # RAW
-)
-PHOTO_SUFFIXES = frozenset(f".{suffix}" for suffix in _PICTURES.split())
 
 NOT_PHOTOS = (
     # trash of NAS systems, Windows and desktops
