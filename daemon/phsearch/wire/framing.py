@@ -7,10 +7,14 @@ JSON, and exactly what `os.fsencode` needs at the other end. Everything else is 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from phsearch.wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_R = TypeVar("_R", bound=Record)
 
 MAX_LINE = 1 << 20
 """The longest line that either side accepts, in bytes with the newline."""
@@ -22,11 +26,11 @@ _ENVELOPE = 4096
 
 
 def encode(message: Any) -> bytes:
-    """Return `message` as one line with its newline."""
+    """Return `message`, in which records may stand for objects, as one line with its newline."""
     try:
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _UTF_8.encode(message).encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _ASCII.encode(message).encode() + b"\n"
 
 
 def decode(line: bytes) -> Any:
@@ -37,16 +41,16 @@ def decode(line: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def fit_to_line(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
+def fit_to_line(rows: Iterable[_R], spare: int = 0) -> tuple[_R, ...]:
     """Return the first rows that fit into one line of the protocol beside `spare` other bytes."""
-    fitting: list[dict[str, Any]] = []
+    fitting: list[_R] = []
     room = MAX_LINE - _ENVELOPE - spare
     for row in rows:
         room -= len(encode(row))
         if room < 0:
             break
         fitting.append(row)
-    return fitting
+    return tuple(fitting)
 
 
 class LineBuffer:
@@ -107,6 +111,16 @@ class LineBuffer:
         del self._buffer[: end + 1]
         self._searched = 0
         return line
+
+
+def _json_members(value: Any) -> dict[str, Any]:
+    if isinstance(value, Record):
+        return value.json_members()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_UTF_8 = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_json_members)
+_ASCII = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_json_members)
 
 
 def _reject_constant(name: str) -> Any:

@@ -121,7 +121,7 @@ def link(path: str, kind: str = "") -> dict[str, Any]:
 
 
 def _tool(method: Method) -> dict[str, Any]:
-    description = f"{method.summary} Gives {method.result}."
+    description = f"{method.summary} {method.result.__doc__}"
     about = {"name": method.tool, "description": description, "inputSchema": method.input_schema()}
     return about | {"annotations": _READS_ONLY}
 

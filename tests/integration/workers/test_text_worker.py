@@ -128,7 +128,7 @@ def test_it_starts_at_once_leaves_after_a_rest_and_the_next_query_starts_it(tmp_
             await stage.rested()
             assert stage.worker.worker_stats.pid is None
             assert len(stage.pids()) == start
-            assert stage.model.status()["state"] == "ready"
+            assert stage.model.status(worker_running=False).state == "ready"
             await stage.ask()
         await stage.rested()
         await asyncio.sleep(1)
@@ -318,7 +318,7 @@ def test_other_weights_after_a_rest_are_named_and_nothing_waits(tmp_path: Path) 
         for _ in range(2):
             with pytest.raises(ModelMismatchError):
                 await stage.ask()
-        assert stage.model.status()["state"] == "mismatch"
+        assert stage.model.status(worker_running=False).state == "mismatch"
         assert len(stage.pids()) == 2
 
     stage.play(scenario)

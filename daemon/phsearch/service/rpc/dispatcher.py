@@ -27,10 +27,12 @@ from phsearch.wire.methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from phsearch.wire.record import Record
+
 log = logging.getLogger("phsearch.server")
 
-Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
-"""What serves each method: it gets the checked parameters and returns the result."""
+Handlers = Mapping[str, Callable[..., Awaitable["Record"]]]
+"""What serves each method: it gets the checked parameters by name and returns the result."""
 
 _PROTOCOL = {"protocol": PROTOCOL}
 """Part of every result except the OpenRPC document, which names the protocol in its own way."""
@@ -55,7 +57,7 @@ class Dispatcher:
     def __init__(self, groups: Iterable[Handlers]) -> None:
         self._handlers = {name: handler for group in groups for name, handler in group.items()}
         assert self._handlers.keys() == METHODS.keys()
-        self._mcp = McpAdapter(self.call)
+        self._mcp = McpAdapter(self._call_json)
 
     async def handle_line(self, line: bytes) -> dict[str, Any] | None:
         """Answer one line. Return None for a notification: it gets no answer, not even an error."""
@@ -81,17 +83,22 @@ class Dispatcher:
         return await self.call(name, params)
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Call a method of the table. Raises RpcError."""
+        """Call a method of the table, and return the members of its result. Raises RpcError."""
         method = METHODS.get(name)
         if method is None:
             raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(METHODS)}")
         checked = method.check(params)
         try:
-            return await self._handlers[name](checked) | ({} if name == "rpc.discover" else _PROTOCOL)
+            result = await self._handlers[name](**checked)
         except PhsearchError as error:
             kind = _KINDS.get(type(error), "InternalError")
             more = {"place": [error.start, error.end]} if isinstance(error, QueryError) else None
             raise RpcError(kind, str(error), error.hint, more) from error
+        return result.json_members() | ({} if name == "rpc.discover" else _PROTOCOL)
+
+    async def _call_json(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = framing.decode(framing.encode(await self.call(name, params)))
+        return result
 
 
 def _decode(line: bytes) -> Any:
