@@ -1,4 +1,4 @@
-"""A blocking client of the daemon's socket, with the standard library only.
+"""The connection to the daemon's socket: blocking, with the standard library only. Answers are JSON as it came.
 
 One deadline covers a whole call: the connection, the request, and its repetition while the daemon is not ready. Without
 a timeout of the caller, a daemon that is starting gets more time than a silent one. A starting daemon answers that it
@@ -12,14 +12,12 @@ import os
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from phsearch import paths
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
 from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TIMEOUT = 10.0
 """Seconds that a call may take by default."""
@@ -36,15 +34,15 @@ _UCRED_SIZE = 12  # three ints: pid, uid, gid
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
 
 
-class Client:
-    """One connection, made at the first call. A context manager that closes it.
+class Connection:
+    """One connection, made at the first call. A context manager that closes it. The usual socket is the default.
 
     Its methods raise DaemonUnreachableError, AnswerTimeoutError or RemoteError. After an error the next call makes a
     new connection.
     """
 
-    def __init__(self, socket_path: str | os.PathLike[str], timeout: float | None = None) -> None:
-        self.path = os.fspath(socket_path)
+    def __init__(self, socket_path: str | os.PathLike[str] | None = None, timeout: float | None = None) -> None:
+        self.path = os.fspath(paths.socket_path(os.environ) if socket_path is None else socket_path)
         self.timeout = TIMEOUT if timeout is None else timeout
         self.starting = STARTING if timeout is None else 0.0
         self._allowed = self.timeout
@@ -96,19 +94,19 @@ class Client:
             self.close()
             raise
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Subscribe, then yield each event when it happens. Raise DaemonUnreachableError when the daemon ends."""
-        self.call("events.subscribe")
-        return self._notifications()
+    def next_notification(self, seconds: float | None = None) -> Any:
+        """Return the parameters of the next event after `events.subscribe`; None when none comes within `seconds`.
 
-    def next_event(self, seconds: float | None) -> dict[str, Any] | None:
-        """Return the next event after a subscription; None when none comes within `seconds`."""
-        try:
-            message = self._read_message(None if seconds is None else time.monotonic() + seconds)
-        except AnswerTimeoutError:
-            return None
-        event = message.get("params")
-        return event if isinstance(event, dict) and message.get("method") == "event" else {}
+        Raise DaemonUnreachableError when the daemon ends.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            try:
+                message = self._read_message(deadline)
+            except AnswerTimeoutError:
+                return None
+            if message.get("method") == "event" and "params" in message:
+                return message["params"]
 
     def _is_starting(self, problem: BaseException) -> bool:
         """Whether the daemon that did not answer is only starting."""
@@ -117,12 +115,6 @@ class Client:
         return (
             isinstance(problem, AnswerTimeoutError) and self._socket is not None and _only_systemd_listens(self._socket)
         )
-
-    def _notifications(self) -> Iterator[dict[str, Any]]:
-        while True:
-            message = self._read_message(None)
-            if isinstance(event := message.get("params"), dict) and message.get("method") == "event":
-                yield event
 
     def _send_request(self, method: str, params: dict[str, Any], deadline: float) -> Any:
         if self._socket is None:
