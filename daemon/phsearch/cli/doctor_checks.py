@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from phsearch import __version__, paths
 from phsearch import config as settings
 from phsearch.cli import probes
+from phsearch.client import parse_answer
 from phsearch.domain.doctor import Check, CheckState, contact_checks, fail, file_checks, systemd_checks, warn
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
 from phsearch.paths import StateFolder
 from phsearch.wire import PROTOCOL
+from phsearch.wire.results.daemon import DaemonVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from phsearch.client import Client
-    from phsearch.wire.results.daemon import CheckResult, Diagnosis, Status
+    from phsearch.wire.results.daemon import CheckResult, Diagnosis
 
 _TIMEOUT_SECONDS = 2.0
 """How long a disk has for its answer."""
@@ -38,7 +40,7 @@ class DoctorRun:
         self._env = env
         self._uid = uid
         self._socket = os.path.abspath(client.path)  # noqa: PTH100 - keeps the name as typed
-        self._status: Status | None = None
+        self._version: DaemonVersion | None = None
         self._config = settings.Config()
         self._report_problem: Check | None = None
 
@@ -73,7 +75,7 @@ class DoctorRun:
             return probe
         try:
             with probes.Timer() as timer:
-                self._status = self._client.status()
+                self._version = parse_answer(DaemonVersion, self._client.call("status"))
         except AnswerTimeoutError:
             holder = self._lock_holder(StateFolder(paths.state_dir(self._env))) if probe.activated else None
             pid = probe.pid if holder is None else holder
@@ -81,12 +83,12 @@ class DoctorRun:
             return replace(probe, result="silent", seconds=seconds, pid=pid, stopped=probes.is_stopped(pid))
         except PhsearchError as problem:
             return replace(probe, result="other", problem=str(problem), hint=problem.hint)
-        return replace(probe, seconds=timer.seconds, pid=self._status.pid)
+        return replace(probe, seconds=timer.seconds, pid=self._version.pid)
 
     def _daemon_version(self, report: Diagnosis | None) -> Versions | None:
-        if self._status is None:
+        if self._version is None:
             return None
-        return Versions(self._status.version, self._status.protocol, report.python if report else "")
+        return Versions(self._version.version, self._version.protocol, report.python if report else "")
 
     def _daemon_report(self, probe: DaemonProbe) -> Diagnosis | None:
         """Return the daemon's report on itself, None where there is none."""

@@ -50,12 +50,19 @@ class Record:
         cls._readers = None
 
     def __init__(self, **members: Any) -> None:
-        values = self._defaults | members
-        if len(values) > len(self._defaults):
-            raise TypeError(f"{type(self).__name__} has no {', '.join(members.keys() - self._defaults.keys())}")
-        if len(members) < len(values) and (missing := [name for name, each in values.items() if each is _MISSING]):
-            raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
-        vars(self).update(values)
+        if len(members) != len(self._defaults):  # a type checker compares the names, and each search makes a thousand
+            members = self._completed(members)
+        object.__setattr__(self, "__dict__", members)
+
+    @classmethod
+    def _completed(cls, members: dict[str, Any]) -> dict[str, Any]:
+        """Return members with the defaults of those that are missing. Raise TypeError."""
+        values = cls._defaults | members
+        if unknown := values.keys() - cls._defaults.keys():
+            raise TypeError(f"{cls.__name__} has no {', '.join(unknown)}")
+        if missing := [name for name, value in values.items() if value is _MISSING]:
+            raise TypeError(f"{cls.__name__} needs {', '.join(missing)}")
+        return values
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable")
@@ -95,7 +102,9 @@ class Record:
                 values[name] = None if default is _MISSING else default
             except ValueError as problem:
                 raise ValueError(f"{name}: {problem}") from problem
-        return cls(**values)
+        record = object.__new__(cls)
+        object.__setattr__(record, "__dict__", values)
+        return record
 
     @classmethod
     def optional_members(cls) -> frozenset[str]:
@@ -124,7 +133,7 @@ def _reader(annotation: Any) -> _Reader:
     if origin is tuple:
         return _list_reader(_reader(get_args(annotation)[0]))
     if origin is Literal:  # a newer daemon may have more values
-        return _kind_reader(str, "a string")
+        return _kind_reader({str}, "a string")
     if isinstance(annotation, type) and issubclass(annotation, Record):
         return annotation.parse_json
     return _SCALARS.get(annotation, _SCALARS[dict])
@@ -139,9 +148,9 @@ def _list_reader(read: _Reader) -> _Reader:
     return read_list
 
 
-def _kind_reader(kinds: type | tuple[type, ...], name: str) -> _Reader:
+def _kind_reader(kinds: set[type], name: str) -> _Reader:
     def read(value: Any) -> Any:
-        if isinstance(value, kinds) and (type(value) is not bool or kinds is bool):
+        if type(value) in kinds:  # JSON has no subclasses, and true is no number
             return value
         raise ValueError(f"there is {_json_name(value)} in place of {name}")
 
@@ -149,11 +158,11 @@ def _kind_reader(kinds: type | tuple[type, ...], name: str) -> _Reader:
 
 
 _SCALARS: dict[Any, _Reader] = {
-    str: _kind_reader(str, "a string"),
-    int: _kind_reader(int, "a whole number"),
-    float: _kind_reader((int, float), "a number"),
-    bool: _kind_reader(bool, "true or false"),
-    dict: _kind_reader(dict, "an object"),
+    str: _kind_reader({str}, "a string"),
+    int: _kind_reader({int}, "a whole number"),
+    float: _kind_reader({int, float}, "a number"),
+    bool: _kind_reader({bool}, "true or false"),
+    dict: _kind_reader({dict}, "an object"),
 }
 
 

@@ -98,6 +98,14 @@ class Notice(Record):
     hint: str
 
 
+class DaemonVersion(Record):
+    """The part of the status that a daemon of any version has, and that is enough to tell which one it is."""
+
+    version: str
+    protocol: int
+    pid: int
+
+
 class Status(Record):
     """How the daemon is."""
 
