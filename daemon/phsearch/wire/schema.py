@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.record import Record
 
+JsonSchema = dict[str, Any]
+"""A schema, or what OpenRPC says of a parameter, as json-schema.org has it."""
+
 _DOUBLED = re.compile("^//")
 
 
@@ -68,9 +71,9 @@ class Param:
         if self.path and "\0" in text:
             raise self._problem("must not hold a null character")
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> JsonSchema:
         """Describe the parameter as OpenRPC does."""
-        schema: dict[str, Any] = {"type": self.kind}
+        schema: JsonSchema = {"type": self.kind}
         bounds = ("minLength", "maxLength") if self.kind == "string" else ("minimum", "maximum")
         limits = zip(bounds, (self.low, self.high), strict=True)
         schema |= {key: limit for key, limit in limits if limit is not None}
@@ -108,7 +111,7 @@ class Method:
                 raise RpcError("InvalidParams", f'"{param.name}" is missing', param.summary)
         return {param.name: param.check(given.get(param.name)) for param in self.params}
 
-    def input_schema(self) -> dict[str, Any]:
+    def input_schema(self) -> JsonSchema:
         """Describe all parameters as one JSON Schema."""
         described = [param.schema() for param in self.params]
         return {
@@ -130,7 +133,7 @@ class Method:
             "result": {"name": "result", "summary": self.result.__doc__ or "", "schema": self._result_schema()},
         }
 
-    def _result_schema(self) -> dict[str, Any]:
+    def _result_schema(self) -> JsonSchema:
         """Describe the result as a JSON Schema. All but the OpenRPC document have `protocol` as a member, too."""
         schema = record_schema(self.result)
         return (
@@ -140,7 +143,7 @@ class Method:
         )
 
 
-def record_schema(kind: type[Record]) -> dict[str, Any]:
+def record_schema(kind: type[Record]) -> JsonSchema:
     """Describe a record as a JSON Schema."""
     optional = kind.optional_members()
     return {
@@ -155,7 +158,7 @@ def record_schema(kind: type[Record]) -> dict[str, Any]:
     }
 
 
-def _type_schema(annotation: Any) -> dict[str, Any]:
+def _type_schema(annotation: Any) -> JsonSchema:
     match get_origin(annotation), get_args(annotation):
         case origin, (inner, text) if origin is Annotated:
             return _type_schema(inner) | {"description": text}
@@ -171,9 +174,9 @@ def _type_schema(annotation: Any) -> dict[str, Any]:
             return {"type": _JSON_TYPES.get(annotation, "object")}
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_null(schema: JsonSchema) -> JsonSchema:
     """Return the schema of a member that is left out in place of being null."""
-    inner: dict[str, Any] = schema["anyOf"][0]
+    inner: JsonSchema = schema["anyOf"][0]
     return inner | {key: text for key, text in schema.items() if key != "anyOf"}
 
 
