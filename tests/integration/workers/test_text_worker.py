@@ -17,7 +17,7 @@ from phsearch.adapters.store.lance import LanceStore
 from phsearch.errors import ModelMismatchError, ModelUnavailableError, NotReadyError
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.workers import supervision, text_worker
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.model_state import ModelState
 from phsearch.service.workers.text_worker import TextWorker
 from support.harness import wait_until
@@ -63,7 +63,7 @@ class Stage:
         self._store = LanceStore(folder=folder / "index", name="mini")
         self.model = ModelState(name="mini", pretrained="", store=self._store, executor=self._executor)
         program = (sys.executable, "-c", BEGINS + loading + SERVES)
-        command = WorkerCommand({"tower": "text", "name": "mini", "folder": str(folder)}, ENV, program)
+        command = WorkerCommand(WorkerSetup(tower="text", name="mini", folder=str(folder)), ENV, program)
         self.worker = TextWorker(command=command, model=self.model, keep_alive=keep_alive)
 
     def play(self, scenario: Callable[[], Coroutine[None, None, None]]) -> None:
