@@ -18,8 +18,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from phsearch.client.connection import RESTART_HINT, START_HINT, STARTING, TIMEOUT, Connection
-from phsearch.errors import MalformedAnswerError
+from phsearch.client.connection import RESTART_HINT, START_HINT, STARTING, TIMEOUT, Connection, parse_answer
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -53,15 +52,6 @@ if TYPE_CHECKING:
 _R = TypeVar("_R", bound="Record")
 
 __all__ = ["RESTART_HINT", "STARTING", "START_HINT", "TIMEOUT", "Client", "Connection", "EventStream", "parse_answer"]
-
-
-def parse_answer(kind: type[_R], answer: Any) -> _R:
-    """Return an answer of `Connection.call` as a record. Raise MalformedAnswerError."""
-    try:
-        return kind.parse_json(answer)
-    except ValueError as problem:
-        hint = "compare the versions with `phsearch-client --version`; PHSEARCH_DEBUG=1 shows where it happened"
-        raise MalformedAnswerError(f"cannot make sense of the answer ({problem})", hint, kind="Protocol") from problem
 
 
 class Client(Connection):

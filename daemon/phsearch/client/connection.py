@@ -12,12 +12,17 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from phsearch import paths
-from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
+from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, MalformedAnswerError, RemoteError
 from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
+
+if TYPE_CHECKING:
+    from phsearch.wire.record import Record
+
+_R = TypeVar("_R", bound="Record")
 
 TIMEOUT = 10.0
 """Seconds that a call may take by default."""
@@ -246,6 +251,15 @@ class Connection:
                 return DaemonUnreachableError(f"the socket {path} belongs to another user", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
+
+
+def parse_answer(kind: type[_R], answer: Any) -> _R:
+    """Return an answer of `Connection.call` as a record. Raise MalformedAnswerError."""
+    try:
+        return kind.parse_json(answer)
+    except ValueError as problem:
+        hint = "compare the versions with `phsearch-client --version`; PHSEARCH_DEBUG=1 shows where it happened"
+        raise MalformedAnswerError(f"cannot make sense of the answer ({problem})", hint, kind="Protocol") from problem
 
 
 def _error_position(given: Any) -> tuple[int, int] | None:
