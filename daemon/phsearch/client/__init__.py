@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.client.connection import RESTART_HINT, START_HINT, STARTING, TIMEOUT, Connection, parse_answer
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, TypeVar
 
     from phsearch.wire.record import Record
     from phsearch.wire.results.albums import Album
@@ -44,12 +44,13 @@ if TYPE_CHECKING:
         Thumbnail,
         Verification,
     )
-    from phsearch.wire.results.search import Explanation, SearchResult
+    from phsearch.wire.results.search import SearchResult
+    from phsearch.wire.results.why import Explanation
 
+    _R = TypeVar("_R", bound=Record)
     Path = str | os.PathLike[str]
     MinBand = Literal["strong", "likely", "weak"]
 
-_R = TypeVar("_R", bound="Record")
 
 __all__ = ["RESTART_HINT", "STARTING", "START_HINT", "TIMEOUT", "Client", "Connection", "EventStream", "parse_answer"]
 
@@ -103,7 +104,7 @@ class Client(Connection):
 
     def why(self, path: Path, query: str | None = None) -> Explanation:
         """Return where a photo is, and with a query how well it matches."""
-        from phsearch.wire.results.search import Explanation
+        from phsearch.wire.results.why import Explanation
 
         return self._fetch(Explanation, "library.why", path=_absolute(path), query=query)
 

@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from phsearch import paths
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, MalformedAnswerError, RemoteError
@@ -20,9 +20,11 @@ from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from phsearch.wire.record import Record
 
-_R = TypeVar("_R", bound="Record")
+    _R = TypeVar("_R", bound=Record)
 
 TIMEOUT = 10.0
 """Seconds that a call may take by default."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 import functools
 import json
 import operator
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-
-from phsearch.wire.record import Record
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeVar
 
-_R = TypeVar("_R", bound=Record)
+    from phsearch.wire.record import Record
+
+    _R = TypeVar("_R", bound=Record)
 
 MAX_LINE = 1 << 20
 """The longest line that either side accepts, in bytes with the newline."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from phsearch.wire import PROTOCOL
 from phsearch.wire.filters import FILTERS
-from phsearch.wire.results import albums, daemon, events, library, search
+from phsearch.wire.results import albums, daemon, events, library, search, why
 from phsearch.wire.results.daemon import OpenRpcDocument
 from phsearch.wire.schema import Method, Param
 
@@ -116,7 +116,7 @@ METHODS = {
         Method(
             "library.why",
             "Say where a photo is, and why it is found or not.",
-            search.Explanation,
+            why.Explanation,
             (
                 Param("path", "string", "the absolute path to explain", required=True, low=1, high=4096, path=True),
                 Param("query", "string", "also say how well it matches this", low=1, high=MAX_QUERY),

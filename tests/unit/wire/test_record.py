@@ -10,7 +10,8 @@ from phsearch.wire import framing
 from phsearch.wire.methods import METHODS
 from phsearch.wire.results.daemon import Pace
 from phsearch.wire.results.events import Event
-from phsearch.wire.results.search import Aim, Explanation, Hit, SearchResult, UnderstoodQuery
+from phsearch.wire.results.search import Aim, Hit, SearchResult, UnderstoodQuery
+from phsearch.wire.results.why import Explanation
 from phsearch.wire.schema import record_schema
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
-from phsearch.wire.results.search import Explanation
+from phsearch.wire.results.why import Explanation
 
 if TYPE_CHECKING:
     from phsearch.client import Client

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.wire.methods import METHODS
-from phsearch.wire.results.search import Explanation, Match
+from phsearch.wire.results.why import Explanation, Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from phsearch.service.search.searcher import Searcher
     from phsearch.service.throttle import IndexingThrottle
     from phsearch.service.workers.model_state import ModelState
-    from phsearch.wire.results.search import VerdictKind
+    from phsearch.wire.results.why import VerdictKind
 
 _T = TypeVar("_T")
 _DISK_TIMEOUT = 5.0

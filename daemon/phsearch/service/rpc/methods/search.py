@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phsearch.service.search.explain import PathExplainer
     from phsearch.service.search.searcher import RankedHit, Searcher
     from phsearch.service.throttle import IndexingThrottle
-    from phsearch.wire.results.search import Explanation
+    from phsearch.wire.results.why import Explanation
 
 
 class SearchMethods:
