@@ -113,3 +113,7 @@ class RemoteError(PhsearchError):
         self.kind = kind
         self.retryable = retryable
         self.place = place
+
+
+class MalformedAnswerError(RemoteError):
+    """The daemon answered, but not with what the protocol says: it is of another version, or has a bug."""

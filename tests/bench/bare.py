@@ -14,9 +14,10 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.adapters.images import PillowDecoder
+from phsearch.service.workers.command import WorkerSetup
 from phsearch.worker.load import load_image_tower
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ _AHEAD = 3
 
 def main() -> None:
     """Embed the photos and print the rate."""
-    setup: dict[str, Any] = json.loads(sys.argv[1])
+    setup = WorkerSetup.parse_header(json.loads(sys.argv[1]))
     tower = load_image_tower(setup)
     preprocess = tower.info.preprocess
-    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+    decoder = PillowDecoder(int(setup.max_megapixels * 1_000_000))
     paths = sorted(str(path) for path in Path(sys.argv[2]).iterdir())
     batches = [paths[start : start + tower.batch_size] for start in range(0, len(paths), tower.batch_size)]
     ends: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(setup["decode_threads"] or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(setup.decode_threads or os.cpu_count()) as pool:
         decoding: deque[list[Future[Decoded]]] = deque()
         for number in range(len(batches)):
             while len(decoding) < _AHEAD and number + len(decoding) < len(batches):

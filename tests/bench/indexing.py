@@ -132,8 +132,8 @@ def bare(context: BenchContext, like: WorkerConditions, precision: str, folder: 
     settings = config.Config(model=config.ModelConfig(name=context.model, precision=precision))
     planner = worker_commands.runtime_planner(settings.model, context.folder / "models", like.env)
     commands = worker_commands.WorkerCommands(env=like.env, program=worker_commands.PROGRAM, planner=planner)
-    plan = dataclasses.asdict(asyncio.run(planner.make_plan("image")))
-    setup = {**commands.index_worker(settings).setup, "plan": plan}
+    plan = asyncio.run(planner.make_plan("image"))
+    setup = dataclasses.asdict(dataclasses.replace(commands.index_worker(settings).setup, plan=plan))
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(
         ["nice", "-n", str(niceness), sys.executable, "-P", _BARE, json.dumps(setup), folder, str(_WARM_UP)],

@@ -93,10 +93,10 @@ def show_photographs(socket: Path, root: Path, env: dict[str, str]) -> int:
 def show_arrivals(socket: Path, root: Path) -> None:
     """Print events until all photographs are indexed."""
     missing = set(PHOTOS)
-    with Client(socket) as client:
-        for event in client.events():
-            name = os.path.relpath(event["path"], root)
-            say(f"  {event['type']:8} {name}")
+    with Client(socket).events() as events:
+        for event in events:
+            name = os.path.relpath(event.path or "", root)
+            say(f"  {event.type:8} {name}")
             missing.discard(name)
             if not missing:
                 return

@@ -137,4 +137,4 @@ def test_the_cap_on_gpu_memory_is_handed_over_as_a_share_of_what_there_is(
 def test_the_setting_reaches_the_worker() -> None:
     settings = config.Config(model=config.ModelConfig(gpu_memory_mb=700))
     commands = worker_commands.WorkerCommands(env={}, program=("worker",), planner=None)
-    assert commands.index_worker(settings).setup["gpu_memory_mb"] == 700
+    assert commands.index_worker(settings).setup.gpu_memory_mb == 700

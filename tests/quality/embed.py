@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 from phsearch.adapters.images import PillowDecoder
 from phsearch.domain.types import RuntimePlan
 from phsearch.model_files import BUNDLED
+from phsearch.service.workers.command import WorkerSetup
 from phsearch.worker.load import load_image_tower, load_text_tower
 
 if TYPE_CHECKING:
@@ -73,13 +73,14 @@ class Embedder:
     def _tower(self, kind: Literal["image", "text"]) -> Any:
         """Return a tower as the workers run it: the bundled model without torch."""
         if kind not in self._towers:
-            setup = {"name": self._model[0], "pretrained": self._model[1], "precision": "auto", "threads": 0}
             bundled = BUNDLED.get(self._model[0])
             plan = RuntimePlan(device="auto")
             if bundled is not None:
                 plan = RuntimePlan.plain(str(bundled))
             load = load_image_tower if kind == "image" else load_text_tower
-            self._towers[kind] = load({**setup, "batch_size": _BATCH, "plan": dataclasses.asdict(plan)})
+            name, pretrained = self._model
+            setup = WorkerSetup(tower=kind, name=name, pretrained=pretrained, batch_size=_BATCH, plan=plan)
+            self._towers[kind] = load(setup)
         return self._towers[kind]
 
     def _look(self, paths: Sequence[Path]) -> Vectors:

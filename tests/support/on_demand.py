@@ -13,7 +13,7 @@ import numpy as np
 from phsearch.adapters.linux import processes
 from phsearch.domain.types import ModelIdentity
 from phsearch.service.workers import frames
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.limits import WorkerLimits
 from phsearch.service.workers.on_demand import OnDemandWorker
 from support.harness import TESTS
@@ -42,7 +42,7 @@ def on_demand(
     spare: int = 1 << 30,
     lie: str = "",
 ) -> OnDemandWorker:
-    command = WorkerCommand({"tower": "like", "name": "mini", "lie": lie}, ENV, program)
+    command = WorkerCommand(WorkerSetup(tower="like", name="mini", max_megapixels=1, folder=lie), ENV, program)
     return OnDemandWorker(command=command, limits=limits(photo_seconds, spare), keep_alive=keep_alive)
 
 

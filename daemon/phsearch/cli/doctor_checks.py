@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 from phsearch import __version__, paths
 from phsearch import config as settings
 from phsearch.cli import probes
+from phsearch.client import parse_answer
 from phsearch.domain.doctor import Check, CheckState, contact_checks, fail, file_checks, systemd_checks, warn
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
 from phsearch.paths import StateFolder
 from phsearch.wire import PROTOCOL
+from phsearch.wire.results.daemon import DaemonVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from phsearch.client import Client
+    from phsearch.wire.results.daemon import CheckResult, Diagnosis
 
 _TIMEOUT_SECONDS = 2.0
 """How long a disk has for its answer."""
@@ -37,7 +40,7 @@ class DoctorRun:
         self._env = env
         self._uid = uid
         self._socket = os.path.abspath(client.path)  # noqa: PTH100 - keeps the name as typed
-        self._status: dict[str, Any] = {}
+        self._version: DaemonVersion | None = None
         self._config = settings.Config()
         self._report_problem: Check | None = None
 
@@ -46,18 +49,18 @@ class DoctorRun:
         probe = self._probe_daemon()
         report = self._daemon_report(probe)
         own = Versions(__version__, PROTOCOL, platform.python_version())
-        yield contact_checks.versions(own, self._daemon_version(probe, report))
+        yield contact_checks.versions(own, self._daemon_version(report))
         yield self._check_config()
         folder = os.path.dirname(self._socket)  # noqa: PTH120 - as above
         yield file_checks.private_folder("socket folder", self._file_info(folder), self._uid)
         if (check := file_checks.socket(self._file_info(self._socket), self._uid)) is not None:
             yield check
         yield contact_checks.daemon(probe)
-        state = StateFolder(Path(report.get("state") or paths.state_dir(self._env)))
+        state = StateFolder(Path(report.state) if report else paths.state_dir(self._env))
         yield from self._check_state(state, probe)
         yield from self._check_unit(probe)
         if report:
-            yield from (_parse_check(each) for each in report.get("checks", []))
+            yield from map(_parse_check, report.checks)
         else:
             yield self._check_space(state.path)
             yield from self._check_roots()
@@ -72,7 +75,7 @@ class DoctorRun:
             return probe
         try:
             with probes.Timer() as timer:
-                self._status = self._client.call("status")
+                self._version = parse_answer(DaemonVersion, self._client.call("status"))
         except AnswerTimeoutError:
             holder = self._lock_holder(StateFolder(paths.state_dir(self._env))) if probe.activated else None
             pid = probe.pid if holder is None else holder
@@ -80,30 +83,29 @@ class DoctorRun:
             return replace(probe, result="silent", seconds=seconds, pid=pid, stopped=probes.is_stopped(pid))
         except PhsearchError as problem:
             return replace(probe, result="other", problem=str(problem), hint=problem.hint)
-        return replace(probe, seconds=timer.seconds, pid=self._status["pid"])
+        return replace(probe, seconds=timer.seconds, pid=self._version.pid)
 
-    def _daemon_version(self, probe: DaemonProbe, report: Mapping[str, Any]) -> Versions | None:
+    def _daemon_version(self, report: Diagnosis | None) -> Versions | None:
+        if self._version is None:
+            return None
+        return Versions(self._version.version, self._version.protocol, report.python if report else "")
+
+    def _daemon_report(self, probe: DaemonProbe) -> Diagnosis | None:
+        """Return the daemon's report on itself, None where there is none."""
         if probe.result != "answered":
             return None
-        return Versions(self._status["version"], self._status["protocol"], report.get("python", ""))
-
-    def _daemon_report(self, probe: DaemonProbe) -> dict[str, Any]:
-        """Return the daemon's report on itself; empty where there is none."""
-        if probe.result != "answered":
-            return {}
         try:
-            report: dict[str, Any] = self._client.call("doctor")
+            return self._client.doctor()
         except RemoteError as problem:
             text = f"the daemon cannot look at itself: {problem}"
             if problem.kind == "MethodNotFound":
                 text = "the daemon is too old to look at itself"
             self._report_problem = warn("daemon", text, "systemctl --user restart phsearch, after an upgrade of it")
-            return {}
+            return None
         except PhsearchError as problem:
             text = f"the daemon did not look at itself: {problem}"
             self._report_problem = fail("daemon", text, problem.hint or contact_checks.START)
-            return {}
-        return report
+            return None
 
     # --- files and folders ------------------------------------------------------------------------------------
 
@@ -174,11 +176,11 @@ class DoctorRun:
                 yield check
 
 
-def _parse_check(given: Any) -> Check:
+def _parse_check(given: CheckResult) -> Check:
     """Return a check from the daemon's report. A newer daemon may have states that are unknown here."""
-    state: CheckState = given["state"] if given["state"] in {"ok", "warn", "fail"} else "warn"
-    remedy = given["remedy"] or ("" if state == "ok" else contact_checks.START)
-    return Check(given["name"], state, given["text"], remedy)
+    state: CheckState = given.state if given.state in {"ok", "warn", "fail"} else "warn"
+    remedy = given.remedy or ("" if state == "ok" else contact_checks.START)
+    return Check(given.name, state, given.text, remedy)
 
 
 def _problem_text(problem: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.terminal import Console
-from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, PhsearchError, RemoteError
+from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, MalformedAnswerError, PhsearchError, RemoteError
 from phsearch.text import one_line
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def run_command(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except PhsearchError as problem:
+        if isinstance(problem, MalformedAnswerError) and os.environ.get("PHSEARCH_DEBUG"):
+            raise
         print_error(problem.sentence())
         return status_of(problem)
     except Exception as problem:  # noqa: BLE001 - the last line of defence against a traceback on a user's screen

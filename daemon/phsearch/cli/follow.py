@@ -12,16 +12,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.cli import exit_status
-from phsearch.cli.render.hits import TABLE, format_hits
+from phsearch.cli.render.hits import JSON, TABLE, format_hits
+from phsearch.cli.render.table import json_line
 from phsearch.cli.search_request import show_position
 from phsearch.cli.terminal import Console
-from phsearch.client import Client
+from phsearch.client import parse_answer
 from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
+from phsearch.wire.results.search import SearchResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from phsearch.cli.search_request import Form
+    from phsearch.client import Client, EventStream
+    from phsearch.wire.results.search import Hit
 
     Stamp = tuple[int, int, int, int]
     """Device, inode, size and time of change of a file."""
@@ -45,11 +49,10 @@ def follow(client: Client, params: Mapping[str, Any], form: Form = TABLE, comman
     while True:
         try:
             # A new connection each time: the rest of a broken one is of no use.
-            with Client(client.path, client.timeout) as connection, show_position(params["query"]):
-                connection.call("events.subscribe")
+            with show_position(params["query"]), client.events() as events:
                 follower.check_new()
                 pause, started, reported = _FIRST_PAUSE, True, False
-                follower.listen(connection)
+                follower.listen(events)
         except (DaemonUnreachableError, AnswerTimeoutError, RemoteError) as problem:
             if not started or (isinstance(problem, RemoteError) and problem.kind == "Protocol"):
                 raise
@@ -73,13 +76,13 @@ class _Follower:
         self._seen: dict[str, float] = {}
         self._printed: dict[Stamp, str] = {}
 
-    def listen(self, connection: Client) -> None:
+    def listen(self, events: EventStream) -> None:
         """Search when events have come. Raise DaemonUnreachableError when the daemon ends."""
         first: float | None = None
         while True:
-            event = connection.next_event(None if first is None else _QUIET_SECONDS)
+            event = events.next_event(None if first is None else _QUIET_SECONDS)
             now = time.monotonic()
-            if event is not None and event.get("type") in _SEARCH_EVENTS and first is None:
+            if event is not None and event.type in _SEARCH_EVENTS and first is None:
                 first = now
             if first is not None and (event is None or now - first >= _LONGEST_SECONDS):
                 self.check_new()
@@ -89,23 +92,25 @@ class _Follower:
         """Print what is new, oldest first."""
         with self._client:
             for hits in self._pages(self._since, None):
-                for hit in hits:
-                    self._print_if_new(hit)
+                for hit, answer in hits:
+                    self._print_if_new(hit, answer)
                 # A little before the newest: a photo indexed just before it may be searchable only now. The photos
                 # of that time that were printed are known.
-                self._since = max(self._since, hits[-1]["indexed_at"] - _QUIET_SECONDS)
+                self._since = max(self._since, hits[-1][0].indexed_at - _QUIET_SECONDS)
                 self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
 
-    def _pages(self, after: float, until: float | None) -> Iterator[list[dict[str, Any]]]:
-        """Yield all hits that were indexed in this time, oldest first.
+    def _pages(self, after: float, until: float | None) -> Iterator[list[tuple[Hit, Any]]]:
+        """Yield all hits that were indexed in this time, oldest first, each with what the answer has of it.
 
         An answer holds only the best of them. Where some are missing, each half of the time is asked for.
         """
         times = {"indexed_after": after} | ({} if until is None else {"indexed_until": until})
         answer = self._client.call("search", **self._params | times)
-        hits = sorted(answer["hits"], key=lambda hit: (hit["indexed_at"], hit["path"]))
-        stamps = sorted({hit["indexed_at"] for hit in hits})
-        if len(hits) >= answer["matching"] - answer["hidden"] or len(stamps) <= 1:
+        found = parse_answer(SearchResult, answer)
+        pairs = zip(found.hits, answer["hits"], strict=True)
+        hits = sorted(pairs, key=lambda pair: (pair[0].indexed_at, pair[0].path))
+        stamps = sorted({hit.indexed_at for hit in found.hits})
+        if len(hits) >= found.matching - found.hidden or len(stamps) <= 1:
             if hits:
                 yield hits
             return
@@ -113,38 +118,41 @@ class _Follower:
         yield from self._pages(after, middle)
         yield from self._pages(middle, until)
 
-    def _print_if_new(self, hit: dict[str, Any]) -> None:
+    def _print_if_new(self, hit: Hit, answer: Any) -> None:
         stamp = _stamp(hit)
         if not self._was_printed(hit, stamp):
-            self._print(hit)
-        self._seen[hit["path"]] = hit["indexed_at"]
+            self._print(hit, answer)
+        self._seen[hit.path] = hit.indexed_at
         if stamp is not None:
             self._printed.pop(stamp, None)
-            self._printed[stamp] = hit["path"]
+            self._printed[stamp] = hit.path
             if len(self._printed) > _REMEMBERED:
                 del self._printed[next(iter(self._printed))]
 
-    def _was_printed(self, hit: dict[str, Any], stamp: Stamp | None) -> bool:
+    def _was_printed(self, hit: Hit, stamp: Stamp | None) -> bool:
         """Whether a photo was printed, perhaps under its former name or before it was indexed again."""
-        same = [path for path, at in self._seen.items() if at == hit["indexed_at"]]
+        same = [path for path, at in self._seen.items() if at == hit.indexed_at]
         if stamp in self._printed:
             same.append(self._printed[stamp])
-        return hit["path"] in same or any(not os.path.lexists(path) for path in same)
+        return hit.path in same or any(not os.path.lexists(path) for path in same)
 
-    def _print(self, hit: dict[str, Any]) -> None:
+    def _print(self, hit: Hit, answer: Any) -> None:
         console = Console.stdout()
-        console.write(format_hits([hit], self._form, console, headings=False))
+        if self._form == JSON:
+            console.write(json_line(answer))
+        else:
+            console.write(format_hits([hit], self._form, console, headings=False))
         if self._command:
-            _run_command(self._command, hit["path"])
+            _run_command(self._command, hit.path)
 
 
-def _stamp(hit: dict[str, Any]) -> Stamp | None:
+def _stamp(hit: Hit) -> Stamp | None:
     """Return which file a hit is; None where the file has changed since it was indexed: it may be another photo."""
     try:
-        status = os.stat(hit["path"])  # noqa: PTH116 - a str stays a str
+        status = os.stat(hit.path)  # noqa: PTH116 - a str stays a str
     except (OSError, ValueError):
         return None
-    if status.st_ctime > hit["indexed_at"]:
+    if status.st_ctime > hit.indexed_at:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch import paths
 from phsearch.cli import query_args
-from phsearch.cli.compatibility import explain_mismatch
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.program import PathName
 from phsearch.client import TIMEOUT, Client
@@ -88,7 +85,13 @@ def with_client(command: Callable[..., int]) -> Callable[..., int]:
     def wrapper(**given: Any) -> int:
         del given["socket"], given["timeout"]
         with make_client() as client:
-            return explain_mismatch(client, lambda: command(client, **given))
+            try:
+                return command(client, **given)
+            except Exception as problem:
+                from phsearch.cli.compatibility import raise_mismatch  # noqa: PLC0415 - only after an error
+
+                raise_mismatch(client, problem)
+                raise
 
     wrapped: Callable[..., int] = connection_options(wrapper)
     return wrapped
@@ -96,7 +99,7 @@ def with_client(command: Callable[..., int]) -> Callable[..., int]:
 
 def make_client() -> Client:
     """Return the client that the current command's options ask for."""
-    return Client(option_value("socket") or paths.socket_path(os.environ), option_value("timeout"))
+    return Client(option_value("socket"), option_value("timeout"))
 
 
 def option_value(name: str) -> Any:

@@ -6,19 +6,21 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from phsearch import paths
 from phsearch.cli import exit_status
-from phsearch.cli.compatibility import explain_mismatch
-from phsearch.cli.render.hits import TABLE, format_hits
+from phsearch.cli.render.hits import JSON, TABLE, format_hits
 from phsearch.cli.render.notes import print_notes
+from phsearch.cli.render.table import json_line
 from phsearch.cli.terminal import Console
-from phsearch.client import Client
+from phsearch.client import Client, parse_answer
 from phsearch.errors import RemoteError
+from phsearch.wire.results.search import SearchResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    Form = str | Callable[[dict[str, Any]], bytes]
+    from phsearch.wire.results.search import Hit
+
+    Form = str | Callable[[Hit], bytes]
 
 LIMIT = 20
 CUTOFF_PARAMS = {"min_band": "weak"}
@@ -38,8 +40,14 @@ def validate_query(query: str) -> str:
 
 def find_words(query: str) -> int:
     """Search for plain words, without any option."""
-    client = Client(paths.socket_path(os.environ))
-    return explain_mismatch(client, lambda: run_search(search_params(query), client=client))
+    client = Client()
+    try:
+        return run_search(search_params(query), client=client)
+    except Exception as problem:
+        from phsearch.cli.compatibility import raise_mismatch  # noqa: PLC0415 - only after an error
+
+        raise_mismatch(client, problem)
+        raise
 
 
 def search_params(
@@ -59,23 +67,33 @@ def run_search(
     *,
     client: Client,
     shares: bool = False,
-    show: Callable[[list[dict[str, Any]], Console], None] | None = None,
+    show: Callable[[Sequence[Hit], Console], None] | None = None,
+    opened: int = 0,
 ) -> int:
     """Search, and print the hits in `form`, best first, or pass them to `show`. Return the exit status.
 
-    With `sync` seconds the daemon first waits until the index has caught up. The exit status says if it did not.
+    The first `opened` photos are opened in a viewer. With `sync` seconds the daemon first waits until the index has
+    caught up. The exit status says if it did not.
     """
     with show_position(params["query"]):
-        answer = request_hits(params, sync, client)
+        answer = _request(params, sync, client)
+    found = parse_answer(SearchResult, answer)
     console = Console.stdout()
-    if show is None:
-        console.write(format_hits(answer["hits"], form, console, shares=shares))
+    if show is not None:
+        show(found.hits, console)
+    elif form == JSON:
+        console.write(b"".join(map(json_line, answer["hits"])))
     else:
-        show(answer["hits"], console)
-    print_notes(params["query"], answer, Console.stderr(), bounded="min_score" in params)
-    if sync is not None and not answer["synced"]:
-        if held := answer.get("held"):
-            exit_status.print_error(f"the index does not catch up: indexing is {held}; photos may be missing")
+        console.write(format_hits(found.hits, form, console, shares=shares))
+    if opened:
+        from phsearch.cli.render.viewer import open_photo  # noqa: PLC0415 - only here
+
+        for hit in found.hits[:opened]:
+            open_photo(hit.path)
+    print_notes(params["query"], found, Console.stderr(), bounded="min_score" in params)
+    if sync is not None and not found.synced:
+        if found.held:
+            exit_status.print_error(f"the index does not catch up: indexing is {found.held}; photos may be missing")
         else:
             late = f"the index had not caught up after {sync:g} s"
             exit_status.print_error(f"{late}: photos may be missing; wait longer with --sync=")
@@ -83,13 +101,13 @@ def run_search(
     return exit_status.DONE
 
 
-def request_hits(params: Mapping[str, Any], sync: float | None, client: Client) -> dict[str, Any]:
-    """Return the daemon's answer."""
+def _request(params: Mapping[str, Any], sync: float | None, client: Client) -> Any:
+    """Return the daemon's answer as it came: --json shows members that this client does not know, too."""
     with client:
         if sync is None:
-            return dict(client.call("search", **params))
+            return client.call("search", **params)
         client.timeout += sync
-        return dict(client.call("search", **params, sync=sync))
+        return client.call("search", **params, sync=sync)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from phsearch import __version__
 from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.accelerators import find_hardware
 from phsearch.adapters.linux.systemd import SYSTEMD_VARIABLES
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
 from phsearch.service.workers.process import WorkerProcess
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
@@ -71,18 +71,17 @@ class WorkerCommands:
 
     def index_worker(self, config: Config, roots: Callable[[], Sequence[str]] = tuple) -> WorkerCommand:
         """Return the command of the index worker. `roots` returns the folders that it may read."""
-        setup = {
-            "tower": "image",
-            "name": config.model.name,
-            "pretrained": config.model.pretrained,
-            "precision": config.model.precision,
-            "batch_size": config.model.batch_size,
-            "gpu_memory_mb": config.model.gpu_memory_mb,
-            "threads": 0,
-            "decode_threads": config.index.decode_threads,
-            "max_megapixels": config.index.max_megapixels,
-            "follow_symlinks": config.watch.follow_symlinks,
-        }
+        setup = WorkerSetup(
+            tower="image",
+            name=config.model.name,
+            pretrained=config.model.pretrained,
+            precision=config.model.precision,
+            batch_size=config.model.batch_size,
+            gpu_memory_mb=config.model.gpu_memory_mb,
+            decode_threads=config.index.decode_threads,
+            max_megapixels=config.index.max_megapixels,
+            follow_symlinks=config.watch.follow_symlinks,
+        )
         return self._command(setup, nice=_INDEX_NICE, oom_score_adj=_INDEX_OOM_SCORE_ADJ, roots=roots)
 
     def text_worker(self, config: Config) -> WorkerCommand:
@@ -91,33 +90,32 @@ class WorkerCommands:
 
     def on_demand_workers(self, config: Config) -> dict[str, WorkerCommand]:
         """Return the commands of the on-demand workers, by name: for a photo of a query, and for thumbnails."""
-        megapixels = {"max_megapixels": config.index.max_megapixels}
-        like = self._text_setup(config) | {"tower": "like"} | megapixels
-        picture = {"tower": "picture", "name": config.model.name} | megapixels
+        megapixels = config.index.max_megapixels
+        like = replace(self._text_setup(config), tower="like", max_megapixels=megapixels)
+        picture = WorkerSetup(tower="picture", name=config.model.name, max_megapixels=megapixels)
         return {
             "like": self._command(like, oom_score_adj=_INDEX_OOM_SCORE_ADJ),
             "picture": replace(self._command(picture, oom_score_adj=_INDEX_OOM_SCORE_ADJ), planner=None),
         }
 
-    def _text_setup(self, config: Config) -> dict[str, Any]:
-        return {
-            "tower": "text",
-            "name": config.model.name,
-            "pretrained": config.model.pretrained,
-            "precision": "fp32" if config.model.precision == "fp32" else "auto",
-            "threads": min(4, os.cpu_count() or 1),
-        }
+    def _text_setup(self, config: Config) -> WorkerSetup:
+        return WorkerSetup(
+            tower="text",
+            name=config.model.name,
+            pretrained=config.model.pretrained,
+            precision="fp32" if config.model.precision == "fp32" else "auto",
+            threads=min(4, os.cpu_count() or 1),
+        )
 
-    def _command(self, setup: Mapping[str, Any], **how: Any) -> WorkerCommand:
+    def _command(self, setup: WorkerSetup, **how: Any) -> WorkerCommand:
         return WorkerCommand(setup, self.env, self.program, planner=self.planner, **how)
 
 
 def runtime_planner(model: ModelConfig, models: Path, env: Mapping[str, str]) -> RuntimePlanner:
     """Return the planner for a model; `models` is the folder for what is kept of models."""
 
-    async def run_worker(setup: dict[str, Any]) -> dict[str, Any]:
-        named = {"name": model.name, "pretrained": model.pretrained, **setup}
-        return await WorkerProcess.run_once(WorkerCommand(named, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
+    async def run_worker(setup: WorkerSetup) -> dict[str, Any]:
+        return await WorkerProcess.run_once(WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
 
     key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
     folder = models / f"{slug(model.name.rpartition('/')[2])[:_LONGEST_NAME]}_{key}"

@@ -16,6 +16,7 @@ from phsearch.domain.roots.roots import Roots
 from phsearch.errors import ConfigError, PhsearchError, StoreError
 from phsearch.service.roots.manager import ignore_rules_of
 from phsearch.service.threads import TimeoutExecutor
+from phsearch.wire.results.daemon import AddedRoot, ConfigChanges, OverruledKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.service.roots.manager import RootManager
     from phsearch.service.roots.removed_roots import RemovedRoots
+    from phsearch.wire.results.daemon import RemovedRootStatus
 
 log = logging.getLogger("phsearch")
 
@@ -83,13 +85,13 @@ class ConfigReloader:
             except Exception:
                 log.exception("a bug in phsearch kept the settings from being read again")
 
-    async def plan(self) -> dict[str, Any]:
+    async def plan(self) -> ConfigChanges:
         """Return what `reload` would return now, and change nothing. Raises ConfigError."""
         new = await self._read_new()
-        _, answer = self._compare(new, "grace")
-        return answer
+        _, changes = self._compare(new, "grace")
+        return changes
 
-    async def reload(self, policy: RemovedPolicy) -> dict[str, Any]:
+    async def reload(self, policy: RemovedPolicy) -> ConfigChanges:
         """Apply the settings as they are now, and return what changed.
 
         Raises ConfigError or StoreError; then nothing has changed.
@@ -104,9 +106,9 @@ class ConfigReloader:
             finally:
                 self._on_end()
 
-    async def _reload(self, policy: RemovedPolicy) -> dict[str, Any]:
+    async def _reload(self, policy: RemovedPolicy) -> ConfigChanges:
         new = await self._read_new()
-        config, answer = self._compare(new, policy)
+        config, changes = self._compare(new, policy)
         before = self._settings.config
         await self._manager.apply(new.paths.roots, config.watch, keep=policy == "keep")
         for section, apply in self._live.items():
@@ -116,12 +118,12 @@ class ConfigReloader:
         try:
             await self._removed.save()
             if policy == "forget":
-                for gone in answer["removed"]:
-                    await self._removed.forget(gone["path"])
+                for gone in changes.removed:
+                    await self._removed.forget(gone.path)
         except StoreError as error:
             log.warning("%s", error.sentence())  # both are tried again
-        _log_changes(answer)
-        return answer
+        _log_changes(changes)
+        return changes
 
     async def _read_new(self) -> Settings:
         try:
@@ -131,8 +133,8 @@ class ConfigReloader:
         ignore_rules_of(new.config.watch)
         return new
 
-    def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, dict[str, Any]]:
-        """Return the settings that will be in force, and the answer that describes the changes."""
+    def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, ConfigChanges]:
+        """Return the settings that will be in force, and a description of the changes."""
         old = self._settings
         changed = [key for key in _differing(old.config, new.config) if key != "roots"]
         restart = [key for key in changed if key.partition(".")[0] not in self._live]
@@ -140,27 +142,26 @@ class ConfigReloader:
         config = dataclasses.replace(new.config, **kept)
         overruled = [key for key in _differing(old.written, new.written) if key in new.options]
         roots = Roots(new.paths.roots)
-        answer = {
-            "added": [self._added(root, roots) for root in roots if root not in self._roots],
-            "removed": self._gone(roots, policy),
-            "changed": [key for key in changed if key not in restart],
-            "restart_needed": restart,
-            "overruled": [{"key": key, "option": new.options[key]} for key in overruled],
-        }
-        return config, answer
+        return config, ConfigChanges(
+            added=tuple(self._added(root, roots) for root in roots if root not in self._roots),
+            removed=self._gone(roots, policy),
+            changed=tuple(key for key in changed if key not in restart),
+            restart_needed=tuple(restart),
+            overruled=tuple(OverruledKey(key=key, option=new.options[key]) for key in overruled),
+        )
 
-    def _added(self, root: str, roots: Roots) -> dict[str, Any]:
+    def _added(self, root: str, roots: Roots) -> AddedRoot:
         known = sum(len(paths) for folder, paths in self._library.folders() if roots.root_of(folder) == root)
         restored = sum(roots.root_of(path) == root for path in self._removed.covered_by(roots))
-        return {"path": root, "photos": known + restored}
+        return AddedRoot(path=root, photos=known + restored)
 
-    def _gone(self, roots: Roots, policy: RemovedPolicy) -> list[dict[str, Any]]:
+    def _gone(self, roots: Roots, policy: RemovedPolicy) -> tuple[RemovedRootStatus, ...]:
         lost: Counter[str] = Counter()
         gone = [root for root in self._roots if root not in roots]
         for folder, paths in self._library.folders() if gone else ():
             if roots.root_of(folder) is None:
                 lost[self._roots.root_of(folder) or ""] += len(paths)
-        return [self._removed.preview(root, lost[root], policy) for root in gone]
+        return tuple(self._removed.preview(root, lost[root], policy) for root in gone)
 
 
 def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -175,12 +176,12 @@ def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:
     return keys
 
 
-def _log_changes(answer: Mapping[str, Any]) -> None:
-    changed = [*(f"added {each['path']}" for each in answer["added"])]
-    changed += [f"removed {each['path']}" for each in answer["removed"]]
-    changed += answer["changed"]
+def _log_changes(changes: ConfigChanges) -> None:
+    changed = [*(f"added {each.path}" for each in changes.added)]
+    changed += [f"removed {each.path}" for each in changes.removed]
+    changed += changes.changed
     log.info("settings read again: %s", ", ".join(changed) or "nothing changed")
-    if answer["restart_needed"]:
-        log.warning("in force after a restart only: %s", ", ".join(answer["restart_needed"]))
-    for each in answer["overruled"]:
-        log.warning("%s in the settings is passed over: %s was given", each["key"], each["option"])
+    if changes.restart_needed:
+        log.warning("in force after a restart only: %s", ", ".join(changes.restart_needed))
+    for each in changes.overruled:
+        log.warning("%s in the settings is passed over: %s was given", each.key, each.option)

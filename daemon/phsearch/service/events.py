@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from phsearch.wire.results.events import Event
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _QUEUED = 1000
 
@@ -16,22 +18,22 @@ class Subscription:
     """One subscriber's events, oldest first."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_QUEUED)
+        self._queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(_QUEUED)
         self._dropped = 0
 
-    def put(self, event: dict[str, Any]) -> None:
-        """Queue an event, or count it as dropped."""
+    def put(self, event: Mapping[str, Any]) -> None:
+        """Queue the members of an event, or count it as dropped."""
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
             self._dropped += 1
 
-    async def next(self) -> dict[str, Any]:
+    async def next(self) -> Event:
         """Wait for the next event. One of type "dropped" counts the events that were lost before it."""
         if self._dropped and self._queue.empty():
             lost, self._dropped = self._dropped, 0
-            return {"type": "dropped", "count": lost}
-        return await self._queue.get()
+            return Event(type="dropped", count=lost)
+        return Event(**await self._queue.get())
 
 
 class EventBus:
@@ -41,8 +43,8 @@ class EventBus:
         self._subscriptions: set[Subscription] = set()
         self._activity = activity or asyncio.Event()
 
-    def publish(self, kind: str, path: str, **more: Any) -> None:
-        """Queue an event for all subscribers, and set `activity`."""
+    def publish(self, kind: str, path: str, **more: str) -> None:
+        """Queue an event for all subscribers, and set `activity`. `more` are members of `Event`."""
         self._activity.set()
         for subscription in self._subscriptions:
             subscription.put({"type": kind, "path": path, **more})

@@ -12,10 +12,11 @@ import contextlib
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from phsearch.domain.throttle.policy import FULL, Power, Pressure, ThrottleState
 from phsearch.service.threads import TimeoutExecutor
+from phsearch.wire.results.daemon import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,19 +200,19 @@ class IndexingThrottle:
         over = self.state.until is not None and self._wall() >= self.state.until
         return str(self.state) if self.state.state == "paused" and not over else None
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Pace:
         """Return the state for `status`. `pressure` is of "others", of "everyone", None, or at first "unread"."""
         pressure = self._readings[1]
         known = pressure.memory is not None or pressure.io is not None
-        whose = ("others" if pressure.others else "everyone") if known else None
-        return {
-            "state": self.state.state,
-            "share": self.state.share,
-            "causes": list(self.state.causes),
-            "text": str(self.state),
-            "until": self.state.until,
-            "pressure": whose if self._has_read else "unread",
-        }
+        whose: Literal["others", "everyone"] | None = ("others" if pressure.others else "everyone") if known else None
+        return Pace(
+            state=self.state.state,
+            share=self.state.share,
+            causes=self.state.causes,
+            text=str(self.state),
+            until=self.state.until,
+            pressure=whose if self._has_read else "unread",
+        )
 
     async def _decide(self) -> bool:
         """Set the state from the last readings. Return whether the user's pause is saved as it is now."""

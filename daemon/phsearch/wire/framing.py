@@ -6,11 +6,18 @@ JSON, and exactly what `os.fsencode` needs at the other end. Everything else is 
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeVar
+
+    from phsearch.wire.record import Record
+
+    _R = TypeVar("_R", bound=Record)
 
 MAX_LINE = 1 << 20
 """The longest line that either side accepts, in bytes with the newline."""
@@ -22,11 +29,11 @@ _ENVELOPE = 4096
 
 
 def encode(message: Any) -> bytes:
-    """Return `message` as one line with its newline."""
+    """Return `message`, in which records may stand for objects, as one line with its newline."""
     try:
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _UTF_8.encode(message).encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _ASCII.encode(message).encode() + b"\n"
 
 
 def decode(line: bytes) -> Any:
@@ -37,16 +44,19 @@ def decode(line: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def fit_to_line(rows: Iterable[dict[str, Any]], spare: int = 0) -> list[dict[str, Any]]:
+def fit_to_line(rows: Iterable[_R], spare: int = 0) -> tuple[_R, ...]:
     """Return the first rows that fit into one line of the protocol beside `spare` other bytes."""
-    fitting: list[dict[str, Any]] = []
     room = MAX_LINE - _ENVELOPE - spare
+    rows = tuple(rows)
+    if len(encode(rows)) <= room:  # nearly always, and quicker than row by row
+        return rows
+    fitting: list[_R] = []
     for row in rows:
         room -= len(encode(row))
         if room < 0:
             break
         fitting.append(row)
-    return fitting
+    return tuple(fitting)
 
 
 class LineBuffer:
@@ -107,6 +117,16 @@ class LineBuffer:
         del self._buffer[: end + 1]
         self._searched = 0
         return line
+
+
+_encoder = functools.partial(
+    json.JSONEncoder,
+    separators=(",", ":"),
+    allow_nan=False,
+    check_circular=False,
+    default=operator.methodcaller("json_members"),
+)
+_UTF_8, _ASCII = _encoder(ensure_ascii=False), _encoder()
 
 
 def _reject_constant(name: str) -> Any:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from phsearch.wire.jsonrpc import RpcError
+from phsearch.wire.record import Record
+
+JsonSchema = dict[str, Any]
+"""A schema, or what OpenRPC says of a parameter, as json-schema.org has it."""
 
 _DOUBLED = re.compile("^//")
 
@@ -66,9 +71,9 @@ class Param:
         if self.path and "\0" in text:
             raise self._problem("must not hold a null character")
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> JsonSchema:
         """Describe the parameter as OpenRPC does."""
-        schema: dict[str, Any] = {"type": self.kind}
+        schema: JsonSchema = {"type": self.kind}
         bounds = ("minLength", "maxLength") if self.kind == "string" else ("minimum", "maximum")
         limits = zip(bounds, (self.low, self.high), strict=True)
         schema |= {key: limit for key, limit in limits if limit is not None}
@@ -85,11 +90,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its parameters and, in words, its result."""
+    """One method: its parameters and its result."""
 
     name: str
     summary: str
-    result: str
+    result: type[Record]
     params: tuple[Param, ...] = ()
 
     def check(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +109,7 @@ class Method:
                 raise RpcError("InvalidParams", f'"{param.name}" is missing', param.summary)
         return {param.name: param.check(given.get(param.name)) for param in self.params}
 
-    def input_schema(self) -> dict[str, Any]:
+    def input_schema(self) -> JsonSchema:
         """Describe all parameters as one JSON Schema."""
         described = [param.schema() for param in self.params]
         return {
@@ -123,10 +128,57 @@ class Method:
             "name": self.name,
             "summary": self.summary,
             "params": [param.schema() for param in self.params],
-            "result": {"name": "result", "summary": self.result, "schema": {"type": "object"}},
+            "result": {"name": "result", "summary": self.result.__doc__ or "", "schema": self._result_schema()},
         }
 
+    def _result_schema(self) -> JsonSchema:
+        """Describe the result as a JSON Schema. All but the OpenRPC document have `protocol` as a member, too."""
+        schema = record_schema(self.result)
+        return (
+            schema
+            if self.name == "rpc.discover"
+            else schema | {"properties": schema["properties"] | {"protocol": {"type": "integer"}}}
+        )
 
+
+def record_schema(kind: type[Record]) -> JsonSchema:
+    """Describe a record as a JSON Schema."""
+    optional = kind.optional_members()
+    return {
+        "type": "object",
+        "description": kind.__doc__ or "",
+        "properties": {
+            name: _without_null(schema) if name in optional else schema
+            for name, annotation in kind.__annotations__.items()
+            for schema in (_type_schema(annotation),)
+        },
+        "required": [name for name in kind.__annotations__ if name not in optional],
+    }
+
+
+def _type_schema(annotation: Any) -> JsonSchema:
+    match get_origin(annotation), get_args(annotation):
+        case origin, (inner, text) if origin is Annotated:
+            return _type_schema(inner) | {"description": text}
+        case origin, choices if origin is Literal:
+            return {"type": "string", "enum": list(choices)}
+        case origin, (item, _) if origin is tuple:
+            return {"type": "array", "items": _type_schema(item)}
+        case origin, kinds if origin in {Union, UnionType}:
+            return {"anyOf": [*(_type_schema(each) for each in kinds if each is not NoneType), {"type": "null"}]}
+        case _ if isinstance(annotation, type) and issubclass(annotation, Record):
+            return record_schema(annotation)
+        case _:
+            return {"type": _JSON_TYPES.get(annotation, "object")}
+
+
+def _without_null(schema: JsonSchema) -> JsonSchema:
+    """Return the schema of a member that is left out in place of being null."""
+    inner: JsonSchema = schema["anyOf"][0]
+    return inner | {key: text for key, text in schema.items() if key != "anyOf"}
+
+
+_JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _KIND_NAMES = {"string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 

@@ -14,10 +14,10 @@ import ctypes
 import signal
 import socket
 import sys
-from typing import Any
 
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
 from phsearch.errors import GraphError, ModelUnavailableError
+from phsearch.service.workers.command import WorkerSetup
 from phsearch.service.workers.frames import WorkerChannel
 from phsearch.worker.load import load_image_tower, load_text_tower
 
@@ -36,7 +36,7 @@ def main() -> None:
     if frame is None:
         return
     try:
-        _serve(channel, frame[0])
+        _serve(channel, WorkerSetup.parse_header(frame[0]))
     except GraphError as error:
         channel.send_message({"op": "unfit", "reason": str(error), "hint": error.hint})
     except ModelUnavailableError as error:
@@ -45,9 +45,9 @@ def main() -> None:
         return
 
 
-def _serve(channel: WorkerChannel, setup: dict[str, Any]) -> None:
+def _serve(channel: WorkerChannel, setup: WorkerSetup) -> None:
     """Serve as the set-up says. Each worker imports only what it needs."""
-    match setup["tower"]:
+    match setup.tower:
         case "image":
             from phsearch.worker import serve_batches  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,20 +22,21 @@ from phsearch.model_files import GRAPHS, MANIFEST, TOKENIZER, ModelManifest, exp
 if TYPE_CHECKING:
     from phsearch.adapters.clip import LoadedTower
     from phsearch.domain.types import Vectors
+    from phsearch.service.workers.command import WorkerSetup
     from phsearch.service.workers.frames import WorkerChannel
 
 _CHECKED = 32
 
 
-def export_model(channel: WorkerChannel, setup: dict[str, Any]) -> None:
-    """Fill `setup["folder"]` and answer "exported". Raises GraphError, ModelUnavailableError."""
+def export_model(channel: WorkerChannel, setup: WorkerSetup) -> None:
+    """Fill `setup.folder` and answer "exported". Raises GraphError, ModelUnavailableError."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     from phsearch.adapters import clip  # noqa: PLC0415 - seconds of torch, and after the environment is set
 
-    loaded = clip.load_tower(setup["name"], setup["pretrained"], "both")
+    loaded = clip.load_tower(setup.name, setup.pretrained, "both")
     if loaded.weights is None:
         raise GraphError("its folder holds several files of weights")
-    weights, folder = loaded.weights.resolve(), Path(setup["folder"])
+    weights, folder = loaded.weights.resolve(), Path(setup.folder)
     names = (*GRAPHS.values(), TOKENIZER, MANIFEST)
     files = {name: os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600) for name in names}
     enter_sandbox((str(folder), str(weights.parent)), device=False, writes=True)

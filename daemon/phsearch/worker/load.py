@@ -11,37 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phsearch.domain.types import DeviceChoice, RuntimePlan
+from phsearch.domain.types import DeviceChoice
 from phsearch.errors import GraphError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.domain.ports import ImageTower, TextTower
+    from phsearch.domain.types import RuntimePlan
+    from phsearch.service.workers.command import WorkerSetup
 
 _ANY_TEXT = "a café"
 """The accent makes the tokenizer load what it needs for all texts but plain English."""
 
 
-def load_image_tower(setup: dict[str, Any]) -> ImageTower:
+def load_image_tower(setup: WorkerSetup) -> ImageTower:
     """Load the photos' tower. Raises ModelUnavailableError; GraphError where another runtime may be able to."""
-    plan = RuntimePlan.of(setup["plan"])
-    batch_size = setup.get("batch_size", 1)
+    plan = setup.plan
     tower: ImageTower
     with _explained_errors(setup, plan):
         if plan.runtime == "openvino":
             from phsearch.adapters import openvino  # noqa: PLC0415 - only where it is the runtime
 
-            tower = openvino.load_image_tower(plan, batch_size=batch_size, threads=setup["threads"])
+            tower = openvino.load_image_tower(plan, batch_size=setup.batch_size, threads=setup.threads)
         else:
             clip = _import_clip(setup)
             tower = clip.OpenClipImageTower(
-                clip.load_tower(setup["name"], setup["pretrained"], "image"),
+                clip.load_tower(setup.name, setup.pretrained, "image"),
                 device=plan.device,
-                precision=setup["precision"],
+                precision=setup.precision,
                 why=plan.why if plan.device == "cpu" else DeviceChoice(),
-                batch_size=batch_size,
-                gpu_memory_mb=setup.get("gpu_memory_mb", 0),
+                batch_size=setup.batch_size,
+                gpu_memory_mb=setup.gpu_memory_mb,
             )
         size = tower.info.preprocess
         tower.embed([np.zeros((size.height, size.width, 3), np.uint8)])
@@ -50,25 +51,25 @@ def load_image_tower(setup: dict[str, Any]) -> ImageTower:
     return tower
 
 
-def load_text_tower(setup: dict[str, Any]) -> TextTower:
+def load_text_tower(setup: WorkerSetup) -> TextTower:
     """Load the texts' tower. Raises ModelUnavailableError; GraphError where another runtime may be able to."""
-    plan = RuntimePlan.of(setup["plan"])
+    plan = setup.plan
     tower: TextTower
     with _explained_errors(setup, plan):
         if plan.runtime == "openvino":
             from phsearch.adapters import openvino  # noqa: PLC0415 - only where it is the runtime
 
-            tower = openvino.load_text_tower(plan, threads=setup["threads"])
+            tower = openvino.load_text_tower(plan, threads=setup.threads)
         else:
             clip = _import_clip(setup)
-            loaded = clip.load_tower(setup["name"], setup["pretrained"], "text")
-            tower = clip.OpenClipTextTower(loaded, device="cpu", precision=setup["precision"], why=plan.why)
+            loaded = clip.load_tower(setup.name, setup.pretrained, "text")
+            tower = clip.OpenClipTextTower(loaded, device="cpu", precision=setup.precision, why=plan.why)
         tower.embed([_ANY_TEXT])
     return tower
 
 
 @contextlib.contextmanager
-def _explained_errors(setup: dict[str, Any], plan: RuntimePlan) -> Iterator[None]:
+def _explained_errors(setup: WorkerSetup, plan: RuntimePlan) -> Iterator[None]:
     """Turn the errors of a runtime that cannot run the model into those that a worker reports."""
     try:
         yield
@@ -77,19 +78,19 @@ def _explained_errors(setup: dict[str, Any], plan: RuntimePlan) -> Iterator[None
             raise GraphError(str(error)) from error
         # A device that does not exist, or a precision that it cannot compute with.
         raise ModelUnavailableError(
-            f'model "{setup["name"]}" does not run on {plan.device} with {setup["precision"]} precision '
+            f'model "{setup.name}" does not run on {plan.device} with {setup.precision} precision '
             f"({' '.join(str(error).split())[:160]})",
             'set model.device and model.precision to "auto"',
         ) from error
 
 
-def _import_clip(setup: dict[str, Any]) -> Any:
+def _import_clip(setup: WorkerSetup) -> Any:
     # The loader goes online only when weights are missing: otherwise no hub must be asked first.
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch  # noqa: PLC0415 - seconds, and after the environment is set
 
-    if setup["threads"]:
-        torch.set_num_threads(setup["threads"])
+    if setup.threads:
+        torch.set_num_threads(setup.threads)
     from phsearch.adapters import clip  # noqa: PLC0415 - as above
 
     return clip

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phsearch.adapters import openvino
-from phsearch.domain.types import RuntimePlan
 from phsearch.errors import GraphError
 
 if TYPE_CHECKING:
     from phsearch.domain.ports import ImageTower
     from phsearch.domain.types import Pixels, Vectors
+    from phsearch.service.workers.command import WorkerSetup
     from phsearch.service.workers.frames import WorkerChannel
 
 _PICTURES = 16
 _TEXTS = ("a dog", "a photo of a beach at sunset", "two old men who play chess under a tree in the park", "receipt")
 
 
-def probe_device(channel: WorkerChannel, setup: dict[str, Any]) -> None:
+def probe_device(channel: WorkerChannel, setup: WorkerSetup) -> None:
     """Compare the plan with fp32 on the processor and answer "probed". Raises GraphError."""
-    plan = RuntimePlan.of(setup["plan"])
+    plan = setup.plan
     plain = replace(plan, device="cpu", precision="fp32")
     try:
         tower, reference = openvino.load_image_tower(plan), openvino.load_image_tower(plain)

@@ -13,7 +13,7 @@ import os
 import queue
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Decoded, ImageTower
+    from phsearch.service.workers.command import WorkerSetup
     from phsearch.service.workers.frames import WorkerChannel
 
 
@@ -44,14 +45,13 @@ class _Photo:
 _Batches = queue.SimpleQueue[tuple[int, list[_Photo]]]
 
 
-def serve(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> None:
+def serve(channel: WorkerChannel, setup: WorkerSetup, tower: ImageTower) -> None:
     """Embed each batch, until the daemon is gone."""
     preprocess = tower.info.preprocess
-    decoder = PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
-    follow = setup["follow_symlinks"]
-    reader = PhotoReader(roots=setup["roots"], decoder=decoder, preprocess=preprocess, follow=follow)
-    report = enter_sandbox_and_report(tower, None if follow else setup["roots"])
-    channel.send_message(report | {"batch_size": tower.batch_size})
+    decoder = PillowDecoder(int(setup.max_megapixels * 1_000_000))
+    follow = setup.follow_symlinks
+    reader = PhotoReader(roots=setup.roots, decoder=decoder, preprocess=preprocess, follow=follow)
+    enter_sandbox_and_report(channel, tower, None if follow else setup.roots, batch_size=tower.batch_size)
     batches: _Batches = queue.SimpleQueue()
     timer = StageTimer()
 
@@ -61,7 +61,7 @@ def serve(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> N
         timer.add_amount("decoded", 1)
         return decoded
 
-    with ThreadPoolExecutor(setup["decode_threads"] or os.cpu_count() or 1, "decode") as pool:
+    with ThreadPoolExecutor(setup.decode_threads or os.cpu_count() or 1, "decode") as pool:
         threading.Thread(
             target=_read_batches, args=(channel, decode, pool, batches), name="batches", daemon=True
         ).start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +11,23 @@ from phsearch.adapters.images import PillowDecoder, encode_image
 from phsearch.adapters.sandbox import enter_sandbox
 from phsearch.domain.types import ModelIdentity, Preprocess
 from phsearch.errors import UnreadableImageError
+from phsearch.service.workers.command import WorkerInfo
 from phsearch.service.workers.frames import vectors_to_bytes
-from phsearch.worker.report import enter_sandbox_and_report
+from phsearch.worker.report import enter_sandbox_and_report, send_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import ImageTower
+    from phsearch.service.workers.command import WorkerSetup
     from phsearch.service.workers.frames import WorkerChannel
 
 
-def serve_image_queries(channel: WorkerChannel, setup: dict[str, Any], tower: ImageTower) -> None:
+def serve_image_queries(channel: WorkerChannel, setup: WorkerSetup, tower: ImageTower) -> None:
     """Embed the photo of each frame, until the daemon is gone."""
     preprocess = tower.info.preprocess
     decoder = _decoder(setup)
-    channel.send_message(enter_sandbox_and_report(tower))
+    enter_sandbox_and_report(channel, tower)
 
     def embed(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])
@@ -37,13 +38,15 @@ def serve_image_queries(channel: WorkerChannel, setup: dict[str, Any], tower: Im
     _answer_each(channel, embed)
 
 
-def serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
+def serve_thumbnails(channel: WorkerChannel, setup: WorkerSetup) -> None:
     """Make a thumbnail of the photo of each frame, until the daemon is gone. Needs no model."""
     decoder = _decoder(setup)
     identity = ModelIdentity(name="", pretrained="", weights="", preprocess="", dim=0)
-    report = {"device": "cpu", "precision": "", "multilingual": False, "pid": os.getpid()}
     sandbox = enter_sandbox((), device=False)
-    channel.send_message({"op": "ready", "identity": dataclasses.asdict(identity), **report, "sandbox": sandbox})
+    send_report(
+        channel,
+        WorkerInfo(identity=identity, device="cpu", precision="", multilingual=False, pid=os.getpid(), sandbox=sandbox),
+    )
 
     def make_thumbnail(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
@@ -54,8 +57,8 @@ def serve_thumbnails(channel: WorkerChannel, setup: dict[str, Any]) -> None:
     _answer_each(channel, make_thumbnail)
 
 
-def _decoder(setup: dict[str, Any]) -> PillowDecoder:
-    return PillowDecoder(int(setup["max_megapixels"] * 1_000_000))
+def _decoder(setup: WorkerSetup) -> PillowDecoder:
+    return PillowDecoder(int(setup.max_megapixels * 1_000_000))
 
 
 def _answer_each(

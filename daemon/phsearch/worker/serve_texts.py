@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 def serve(channel: WorkerChannel, tower: TextTower) -> None:
     """Embed the texts of each frame, until the daemon is gone."""
     malloc_trim()
-    channel.send_message(enter_sandbox_and_report(tower))
+    enter_sandbox_and_report(channel, tower)
     while (frame := channel.receive_message()) is not None:
         channel.send_message({"op": "embedded"}, vectors_to_bytes(tower.embed(frame[0]["texts"])))

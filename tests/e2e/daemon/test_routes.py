@@ -17,7 +17,7 @@ class Limits:
 
     photo: int = 40
     worker: int = 14
-    query: int = 41
+    query: int = 42
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+OTHERWISE = {"pending": 0, "photos": 9, "took_ms": 1.5}
 BELL = {"type": "indexed", "path": "/p/x.jpg"}
 
 
 def hit(path: str, at: float, score: float = 0.5) -> dict[str, Any]:
-    return {"path": path, "score": score, "taken_at": None, "indexed_at": at, "band": "strong", "relevance": 0.9}
+    about = {"root": "/p", "taken_at": None, "width": 4, "height": 3, "format": "JPEG", "indexed_at": at}
+    return {"path": path, "score": score, "band": "strong", "relevance": 0.9} | about
 
 
 class Library:
@@ -37,7 +39,7 @@ class Library:
         until = params.get("indexed_until", float("inf"))
         found = [each for each in self.hits if params["indexed_after"] < each["indexed_at"] <= until]
         best = sorted(found, key=lambda each: -each["score"])[: min(self._most, params["limit"])]
-        return {"hits": best, "matching": len(found) + 7, "hidden": 7}
+        return {"hits": best, "matching": len(found) + 7, "hidden": 7} | OTHERWISE
 
 
 class Output:
@@ -107,8 +109,8 @@ def test_after_a_hang_up_the_search_is_repeated_and_nothing_printed_twice(tmp_pa
     ids=["hangs up", "refuses the query", "has no model"],
 )
 def test_a_later_error_is_printed_once_and_ends_nothing(tmp_path: Path, trouble: Any) -> None:
-    fine = {"hits": [], "matching": 0, "hidden": 0}
-    last = {"hits": [hit("/p/a.jpg", time.time() + 60)], "matching": 1, "hidden": 0}
+    fine = {"hits": [], "matching": 0, "hidden": 0} | OTHERWISE
+    last = {"hits": [hit("/p/a.jpg", time.time() + 60)], "matching": 1, "hidden": 0} | OTHERWISE
     with scripted(tmp_path, [fine, trouble, trouble, last]), following(tmp_path) as output:
         wait_until(lambda: output.out == ["/p/a.jpg"], "it goes on")
         assert output.err.count("\n") == 1, output.err

@@ -289,17 +289,17 @@ def test_an_error_before_a_hang_up_is_read(socket_path: Path) -> None:
 
 def test_events_arrive_until_the_daemon_goes(socket_path: Path) -> None:
     told = [{"type": "indexed", "path": f"/p/{n}.jpg"} for n in range(3)]
-    with ScriptedDaemon(socket_path, {"events.subscribe": {"subscribed": True}}, told), Client(socket_path) as client:
-        events = client.events()
-        assert [next(events) for _ in told] == told
+    script = {"events.subscribe": {"subscribed": True}}
+    with ScriptedDaemon(socket_path, script, told), Client(socket_path).events() as events:
+        assert [next(events).json_members() for _ in told] == told
         with pytest.raises(DaemonUnreachableError, match="closed the connection"):
             next(events)
 
 
 def test_a_slow_stream_of_events_has_no_deadline(socket_path: Path) -> None:
     script = {"events.subscribe": {"subscribed": True}}
-    with ScriptedDaemon(socket_path, script, [], hangs_up=False) as daemon, Client(socket_path, BRIEFLY) as client:
-        events = client.events()
+    daemon = ScriptedDaemon(socket_path, script, [], hangs_up=False)
+    with daemon, Client(socket_path, BRIEFLY).events() as events:
         start = time.monotonic()
         threading.Timer(2.5 * BRIEFLY, daemon._connections[0].shutdown, [socket.SHUT_RDWR]).start()
         with pytest.raises(DaemonUnreachableError):

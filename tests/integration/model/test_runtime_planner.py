@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.types import RuntimePlan
+    from phsearch.service.workers.command import TowerKind, WorkerSetup
 
-    Answer = Exception | dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
+    Answer = Exception | dict[str, Any] | Callable[[WorkerSetup], dict[str, Any]]
 
 PLAIN, BF16 = Hardware(processor="old"), Hardware(processor="new", bf16=True)
 INTEL = Hardware(processor="old", intel_gpu=True)
@@ -39,7 +40,7 @@ class Rig:
         tmp_path.mkdir(exist_ok=True)
         self.weights = tmp_path / "weights.safetensors"
         self.weights.write_bytes(b"numbers")
-        self.setups: list[dict[str, Any]] = []
+        self.setups: list[WorkerSetup] = []
         self.answers: dict[str, Answer] = {"export": self.export}
         self.config = config or ModelConfig()
         self.hardware = hardware
@@ -52,15 +53,15 @@ class Rig:
         )
         return self.planner
 
-    async def run_worker(self, setup: dict[str, Any]) -> dict[str, Any]:
+    async def run_worker(self, setup: WorkerSetup) -> dict[str, Any]:
         self.setups.append(setup)
-        answer = self.answers[setup["tower"]]
+        answer = self.answers[setup.tower]
         if isinstance(answer, Exception):
             raise answer
         return answer(setup) if callable(answer) else answer
 
-    def export(self, setup: dict[str, Any]) -> dict[str, Any]:
-        folder = Path(setup["folder"])
+    def export(self, setup: WorkerSetup) -> dict[str, Any]:
+        folder = Path(setup.folder)
         (folder / "image.onnx").write_bytes(b"graph")
         manifest = dataclasses.replace(
             read_manifest(BUNDLED["mini"]),
@@ -72,7 +73,7 @@ class Rig:
         (folder / MANIFEST).write_bytes(manifest.to_json())
         return {"op": "exported"}
 
-    def plan(self, tower: str = "image") -> RuntimePlan:
+    def plan(self, tower: TowerKind = "image") -> RuntimePlan:
         return asyncio.run(self.planner.make_plan(tower))
 
     def step_back(self, plan: RuntimePlan, error: Exception) -> bool:
@@ -80,7 +81,7 @@ class Rig:
 
     @property
     def ran(self) -> list[str]:
-        return [setup["tower"] for setup in self.setups]
+        return [setup.tower for setup in self.setups]
 
 
 def runs_on(plan: RuntimePlan) -> tuple[str, str, str]:

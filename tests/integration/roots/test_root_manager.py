@@ -145,7 +145,7 @@ async def play(folder: Path, steps: list[tuple[str, int]]) -> None:
         resting = {path for root in story.rig.removed for path in story.rig.removed.paths(root)}
         assert {each.path for each in stored} == set(story.shown()) | resting
         assert not resting & set(story.shown())
-        assert {each["path"] for each in story.rig.removed.report()} == set(story.rig.removed)
+        assert {each.path for each in story.rig.removed.report()} == set(story.rig.removed)
         if not story.killed:
             assert all(count == 1 for count in story.passes.values()), "something was embedded twice"
     finally:

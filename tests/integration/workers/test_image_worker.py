@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.indexing.batching import Batcher, ChangedMeanwhile, Embedded, EmbedJob, Unreadable
 from phsearch.domain.types import Fingerprint
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.limits import WorkerLimits
 from support.fake_power import at_ease
@@ -28,7 +28,7 @@ import os, signal, socket, sys, time
 from pathlib import Path
 from phsearch.service.workers.frames import WorkerChannel
 channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
-starts = Path(channel.receive_message()[0]["starts"])
+starts = Path(channel.receive_message()[0]["folder"])
 with starts.open("a") as file:
     file.write(f"{os.getpid()}\\n")
 life = len(starts.read_text().split())
@@ -78,7 +78,11 @@ class Stage:
         self.starts = folder / "starts"
         begins = BEGINS.replace("identity =", f"{loading}identity =")
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = WorkerCommand({"starts": str(self.starts)}, env, (sys.executable, "-c", begins + script))
+        command = WorkerCommand(
+            WorkerSetup(tower="image", name="mini", folder=str(self.starts)),
+            env,
+            (sys.executable, "-c", begins + script),
+        )
         limits = WorkerLimits(photo_seconds=photo_seconds, memory_of=memory, max_memory=lambda _loaded: 1000)
         model: Any = Model()
         self.throttle = at_ease()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.errors import NotReadyError, UnreadableImageError
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from support.harness import photo, wait_until
 from support.on_demand import BLUE, ENV, RED, alive, limits, look, on_demand
 from support.time_limits import scaled
@@ -169,7 +169,7 @@ def test_other_settings_count_from_the_next_request_on(tmp_path: Path) -> None:
         with pytest.raises(UnreadableImageError, match="over the limit of 1 megapixels"):
             await look(worker, large)
         worker.reconfigure(
-            WorkerCommand({"tower": "like", "name": "mini", "max_megapixels": 2}, ENV, COLOUR_WORKER), limits()
+            WorkerCommand(WorkerSetup(tower="like", name="mini", max_megapixels=2), ENV, COLOUR_WORKER), limits()
         )
         assert await look(worker, large) == RED
         assert await look(worker, large) == RED

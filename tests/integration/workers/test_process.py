@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from phsearch.errors import ModelUnavailableError
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.frames import encode
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 
@@ -37,7 +37,7 @@ os.kill(os.getpid(), signal.SIGSEGV)
 
 def command(script: str, **options: Any) -> WorkerCommand:
     env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return WorkerCommand({}, env, (sys.executable, "-c", script), **options)
+    return WorkerCommand(WorkerSetup(tower="text", name="mini"), env, (sys.executable, "-c", script), **options)
 
 
 def oom_score_adj_of(pid: int) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.service.workers import process, supervision
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 from phsearch.service.workers.supervision import Backoff, start_worker
@@ -26,7 +26,7 @@ import os, signal, socket, sys, time
 from pathlib import Path
 from phsearch.service.workers.frames import WorkerChannel
 channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
-starts = Path(channel.receive_message()[0]["starts"])
+starts = Path(channel.receive_message()[0]["folder"])
 with starts.open("a") as file:
     file.write("x")
 life = len(starts.read_text())
@@ -55,7 +55,7 @@ class Model:
 
 def command(folder: Path, script: str) -> WorkerCommand:
     env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    setup = {"tower": "text", "name": "mini", "starts": str(folder / "starts")}
+    setup = WorkerSetup(tower="text", name="mini", folder=str(folder / "starts"))
     return WorkerCommand(setup, env, (sys.executable, "-c", BEGINS + script))
 
 

@@ -17,7 +17,7 @@ from phsearch.adapters.store.lance import LanceStore
 from phsearch.errors import ModelMismatchError, ModelUnavailableError, NotReadyError
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.workers import supervision, text_worker
-from phsearch.service.workers.command import WorkerCommand
+from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.model_state import ModelState
 from phsearch.service.workers.text_worker import TextWorker
 from support.harness import wait_until
@@ -70,7 +70,7 @@ class Stage:
         self._store = LanceStore(folder=folder / "index", name="mini")
         self.model = ModelState(name="mini", pretrained="", store=self._store, executor=self._executor)
         program = (sys.executable, "-c", BEGINS + loading + SERVES)
-        command = WorkerCommand({"tower": "text", "name": "mini", "folder": str(folder)}, ENV, program)
+        command = WorkerCommand(WorkerSetup(tower="text", name="mini", folder=str(folder)), ENV, program)
         self.worker = TextWorker(command=command, model=self.model, keep_alive=keep_alive)
 
     def play(self, scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -135,7 +135,7 @@ def test_it_starts_at_once_leaves_after_a_rest_and_the_next_query_starts_it(tmp_
             await stage.rested()
             assert stage.worker.worker_stats.pid is None
             assert len(stage.pids()) == start
-            assert stage.model.status()["state"] == "ready"
+            assert stage.model.status(worker_running=False).state == "ready"
             await stage.ask()
         await stage.rested()
         await asyncio.sleep(1)
@@ -325,7 +325,7 @@ def test_other_weights_after_a_rest_are_named_and_nothing_waits(tmp_path: Path) 
         for _ in range(2):
             with pytest.raises(ModelMismatchError):
                 await stage.ask()
-        assert stage.model.status()["state"] == "mismatch"
+        assert stage.model.status(worker_running=False).state == "mismatch"
         assert len(stage.pids()) == 2
 
     stage.play(scenario)

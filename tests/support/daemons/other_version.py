@@ -18,6 +18,7 @@ if __name__ == "__main__":
 from phsearch.daemon import compose_api
 from phsearch.daemon.main import main
 from phsearch.service.rpc.dispatcher import Dispatcher
+from phsearch.wire import framing
 from phsearch.wire.jsonrpc import RpcError
 from support.workers import COLOUR_WORKER
 
@@ -34,7 +35,7 @@ class OtherDispatcher(Dispatcher):
             raise RpcError("MethodNotFound", f'there is no method "{name}"', f"methods: {', '.join(OLD_METHODS)}")
         if OTHER == "older" and name == "search" and "sync" in params:
             raise RpcError("InvalidParams", 'unknown parameter "sync"', "search takes limit, min_score, query")
-        result: Any = await super().call(name, params)
+        result: Any = framing.decode(framing.encode(await super().call(name, params)))
         if name == "status":
             result["version"] = VERSIONS[OTHER]
         match OTHER:

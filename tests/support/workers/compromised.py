@@ -57,7 +57,7 @@ def main() -> None:
     channel.send_message({"op": "ready", "identity": identity, **about})
     while (frame := channel.receive_message()) is not None:
         if "lies" in frame[0]["path"]:
-            connection.sendall(LIES[first[0]["lie"]])
+            connection.sendall(LIES[first[0]["folder"]])
         elif frame[0]["op"] == "look":
             channel.send_message({"op": "looked"}, vectors_to_bytes(VECTOR))
         else:

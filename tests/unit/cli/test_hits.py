@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phsearch.cli.render.hits import compile_template, format_hits
 from phsearch.cli.render.notes import caret_line, describe_query, print_notes
 from phsearch.cli.terminal import Console
+from phsearch.wire.results.search import Hit, SearchResult, UnderstoodQuery
 
 HIT: dict[str, Any] = {
     "path": "/p/a b.jpg",
@@ -21,7 +22,11 @@ HIT: dict[str, Any] = {
     "band": "strong",
     "share": 0.973,
     "more": 7,
+    "root": "/p",
     "taken_at": "2023-06-01T10:00:00",
+    "width": 40,
+    "height": 30,
+    "format": "JPEG",
     "camera": None,
     "offline": False,
 }
@@ -33,15 +38,21 @@ def console(width: int = 80, *, styled: bool = False) -> Console:
     return Console(io.BytesIO(), terminal=True, width=width, styled=styled)
 
 
-def text(shown: str | bytes) -> str:
+def table(*hits: dict[str, Any], width: int = 80, styled: bool = False, **options: bool) -> str:
+    on = console(width, styled=styled)
+    shown = format_hits([Hit.parse_json(hit) for hit in hits], "table", on, **options)
     return shown if isinstance(shown, str) else shown.decode()
+
+
+def written_as(template: str, **changes: Any) -> bytes:
+    return compile_template(template)(Hit.parse_json(HIT | changes))
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
 def test_a_table_shows_band_relevance_score_date_and_how_many_more() -> None:
-    assert text(format_hits([HIT, WEAK], "table", console())) == (
+    assert table(HIT, WEAK) == (
         "MATCH   SURE  COSINE  TAKEN       MORE  PHOTO\n"
         "strong  93%   0.491   2023-06-01  +7    '/p/a b.jpg'\n"
         "weak    17%   0.200                     /p/weak.jpg\n"
@@ -49,39 +60,38 @@ def test_a_table_shows_band_relevance_score_date_and_how_many_more() -> None:
 
 
 def test_bands_have_colours_and_the_rest_is_dim() -> None:
-    heading, line = text(format_hits([HIT], "table", console(styled=True))).splitlines()
+    heading, line = table(HIT, styled=True).splitlines()
     assert heading == "\x1b[2mMATCH   SURE  COSINE  TAKEN       MORE  \x1b[m\x1b[2mPHOTO\x1b[m"
     assert line == "\x1b[32mstrong  93%   \x1b[m\x1b[2m0.491   2023-06-01  +7    \x1b[m'/p/a b.jpg'"
 
 
 def test_softmax_shares_replace_the_scores() -> None:
-    assert "97.3%" in text(format_hits([HIT], "table", console(), shares=True))
-    assert "SHARE" in text(format_hits([HIT], "table", console(), shares=True))
-    assert "0.491" not in text(format_hits([HIT], "table", console(), shares=True))
+    assert "97.3%" in table(HIT, shares=True)
+    assert "SHARE" in table(HIT, shares=True)
+    assert "0.491" not in table(HIT, shares=True)
 
 
 def test_a_list_by_date_has_no_scores() -> None:
-    assert text(format_hits([LISTED], "table", console())) == "TAKEN       PHOTO\n2023-06-01  '/p/a b.jpg'\n"
+    assert table(LISTED) == "TAKEN       PHOTO\n2023-06-01  '/p/a b.jpg'\n"
 
 
 def test_an_older_daemon_that_knows_no_relevance_gets_its_scores_shown() -> None:
-    old = {name: HIT[name] for name in ("path", "score", "taken_at", "offline")}
-    shown = text(format_hits([old], "table", console()))
-    assert shown == "COSINE  TAKEN       PHOTO\n0.491   2023-06-01  '/p/a b.jpg'\n"
+    old = {name: HIT[name] for name in ("path", "score", "root", "taken_at", "width", "height", "format", "offline")}
+    assert table(old) == "COSINE  TAKEN       PHOTO\n0.491   2023-06-01  '/p/a b.jpg'\n"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_only_a_path_makes_a_line_wider_than_the_terminal_and_it_is_whole(width: int) -> None:
     long = HIT | {"path": "/p/" + "x" * 300}
-    lines = text(format_hits([long, WEAK], "table", console(width))).splitlines()
+    lines = table(long, WEAK, width=width).splitlines()
     assert lines[1].endswith(long["path"])
     for line, path in zip(lines, ["PHOTO", long["path"], "/p/weak.jpg"], strict=True):
         assert len(line) - len(path) <= width
 
 
 def test_no_hits_have_no_headings_and_a_list_that_goes_on_has_none() -> None:
-    assert format_hits([], "table", console()) == ""
-    assert text(format_hits([LISTED], "table", console(), headings=False)) == "2023-06-01  '/p/a b.jpg'\n"
+    assert table() == ""
+    assert table(LISTED, headings=False) == "2023-06-01  '/p/a b.jpg'\n"
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -100,11 +110,11 @@ def test_no_hits_have_no_headings_and_a_list_that_goes_on_has_none() -> None:
     ],
 )
 def test_a_format_writes_fields_and_escapes(template: str, written: bytes) -> None:
-    assert compile_template(template)(HIT) == written
+    assert written_as(template) == written
 
 
 def test_a_name_cannot_forge_a_line_of_a_format() -> None:
-    assert compile_template("{path}")(HIT | {"path": "/p/a\nb\t\udcff"}) == b"/p/a\\nb\\t\xff\n"
+    assert written_as("{path}", path="/p/a\nb\t\udcff") == b"/p/a\\nb\\t\xff\n"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +137,7 @@ def test_a_bad_format_is_explained(template: str, said: str) -> None:
 @given(st.text())
 def test_any_format_writes_bytes_or_is_explained(template: str) -> None:
     with contextlib.suppress(ValueError):  # a UnicodeEncodeError is one, too
-        assert isinstance(compile_template(template)(HIT), bytes)
+        assert isinstance(written_as(template), bytes)
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
@@ -164,9 +174,12 @@ ANSWER: dict[str, Any] = {
 }  # fmt: skip
 
 
+FILTERED = {"understood": {"aims": [], "filters": [{"key": "when", "value": "1990", "negated": False}]}}
+
+
 def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
     notes = console()
-    print_notes(query, answer, notes)
+    print_notes(query, SearchResult.parse_json(answer), notes)
     raw = notes._raw
     assert isinstance(raw, io.BytesIO)
     return raw.getvalue().decode()
@@ -174,26 +187,28 @@ def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
 
 def test_time_library_and_hidden_photos_are_in_one_line() -> None:
     assert said(ANSWER) == "1 photo in 14 ms, of 12,345; 12,334 more with --limit; 3 less probable ones with --all\n"
-    few = ANSWER | {"matching": 8, "hidden": 0, "pending": 2}
-    assert said(few) == "1 photo in 14 ms, of 12,345 (8 pass the filters); 2 photos are still being indexed\n"
+    few = ANSWER | {"matching": 8, "hidden": 0, "pending": 2} | FILTERED
+    assert (
+        said(few) == "when: 1990\n1 photo in 14 ms, of 12,345 (8 pass the filters); 2 photos are still being indexed\n"
+    )
 
 
 def test_an_answer_without_relevant_hits_is_explained() -> None:
     nothing = ANSWER | {"hits": [], "hidden": 12345}
     assert said(nothing) == 'no photo of "a giraffe": the closest ones are shown with --all\n'
-    none_passes = ANSWER | {"hits": [], "matching": 0, "hidden": 0, "closest": None}
-    assert said(none_passes, "date:1990") == "no photo passes the filters of date:1990: leave one out\n"
+    none_passes = ANSWER | {"hits": [], "matching": 0, "hidden": 0, "closest": None} | FILTERED
+    assert said(none_passes, "date:1990") == "when: 1990\nno photo passes the filters of date:1990: leave one out\n"
     empty = ANSWER | {"hits": [], "photos": 0}
     assert said(empty).startswith("no photo is indexed yet")
 
 
 def test_how_a_query_was_read_is_echoed_unless_it_is_plain_words() -> None:
-    assert describe_query(ANSWER["understood"]) == ""
+    assert describe_query(UnderstoodQuery.parse_json(ANSWER["understood"])) == ""
     aims = [{"text": "beach", "weight": 2}, {"text": "people", "weight": -1}, {"like": "a.jpg", "weight": 1}]
     filters = [
         {"key": "when", "value": "2024-06..2024-08", "negated": False},
         {"key": "in", "value": "Holidays", "negated": True},
     ]
-    assert describe_query({"aims": aims, "filters": filters}) == (
+    assert describe_query(UnderstoodQuery.parse_json({"aims": aims, "filters": filters})) == (
         "text: beach ^2, away from: people, like: a.jpg, when: 2024-06..2024-08, not in: Holidays"
     )

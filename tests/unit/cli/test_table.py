@@ -14,6 +14,7 @@ from phsearch.cli.render import table
 from phsearch.cli.render.status import format_status
 from phsearch.cli.render.table import format_duration, plural
 from phsearch.cli.terminal import Console
+from phsearch.wire.results.daemon import Status
 
 names = st.binary(min_size=1, max_size=60).map(os.fsdecode)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -186,7 +187,7 @@ STATUS = {
 
 
 def test_a_status_reads_well() -> None:
-    assert format_status(STATUS, console(120)) == (
+    assert format_status(Status.parse_json(STATUS), console(120)) == (
         "phsearchd 0.1.0  pid 4711, up 3 h 12 min\n"
         "model     ViT-B-32/laion2b on cuda, fp16, 512 dimensions: ready\n"
         "photos    12,345, 120 pending, 35.2 a second, 4 s left\n"
@@ -216,7 +217,7 @@ def test_a_status_of_a_daemon_that_just_started_reads_well() -> None:
         "last_error": None,
         "notices": [],
     }
-    assert format_status(young, console(120)) == (
+    assert format_status(Status.parse_json(young), console(120)) == (
         "phsearchd 0.1.0  pid 4711, up 0 s\n"
         "model     mini: unavailable; the weights are damaged: install phsearch again\n"
         "photos    0, looking for more\n"

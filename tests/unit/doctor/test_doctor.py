@@ -11,6 +11,7 @@ from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.domain.doctor.daemon_checks import InotifyUse, RootReport, WorkerReport
 from phsearch.domain.doctor.file_checks import FileInfo, Space
 from phsearch.domain.types import DeviceChoice, TableStats
+from phsearch.wire.results.daemon import ModelStatus
 
 ME = 1000
 
@@ -334,12 +335,16 @@ def test_a_root(changes: dict[str, object], state: str, text: str, remedy: str) 
 MODEL = {"name": "mini", "pretrained": "", "state": "ready", "dim": 384, "reason": None, "hint": None}
 
 
+def judged_model(weights: str = "", source: str = "", **changes: str) -> Check:
+    return daemon_checks.model(ModelStatus.parse_json(MODEL | changes), weights, source)
+
+
 def test_the_model() -> None:
-    check = daemon_checks.model(MODEL, "ab" * 32, "/m/mini")
+    check = judged_model("ab" * 32, "/m/mini")
     assert check.text == "mini, 384 dimensions; weights from /m/mini, sha256 abababababababab"
-    assert daemon_checks.model({**MODEL, "state": "loading"}, "", "").state == "warn"
-    mismatch = {**MODEL, "state": "mismatch", "reason": "other weights", "hint": "phsearchd --rebuild"}
-    assert said(daemon_checks.model(mismatch, "", "")) == ("fail", "phsearchd --rebuild")
+    assert judged_model(state="loading").state == "warn"
+    mismatch = judged_model(state="mismatch", reason="other weights", hint="phsearchd --rebuild")
+    assert said(mismatch) == ("fail", "phsearchd --rebuild")
 
 
 def test_device_precision_and_runtime_come_with_their_reasons() -> None:

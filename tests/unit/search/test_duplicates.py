@@ -15,6 +15,7 @@ from phsearch.service.rpc.methods.library import DuplicateMethods
 from phsearch.service.search.duplicates import DuplicateFinder
 from phsearch.service.threads import SerialExecutor
 from phsearch.wire import framing
+from phsearch.wire.results.library import Duplicates
 from support.photos import photo
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ def test_a_group_too_large_for_a_line_is_cut_and_says_so() -> None:
 
     async def scenario(finder: DuplicateFinder, _library: Library, _executor: SerialExecutor) -> None:
         find = DuplicateMethods(finder, Roots(["/p"])).handlers["library.dupes"]
-        answer = await find({"kind": "all", "path": None, "limit": 100, "offset": 0})
-        (group,) = answer["groups"]
-        assert answer["total"] == 1
-        assert len(group["photos"]) > 1000
-        assert group["more"] == 5000 - len(group["photos"])
+        answer = await find(kind="all", path=None, limit=100, offset=0)
+        assert isinstance(answer, Duplicates)
+        (group,) = answer.groups
+        assert answer.total == 1
+        assert len(group.photos) > 1000
+        assert group.more == 5000 - len(group.photos)
         assert len(framing.encode(answer)) < framing.MAX_LINE
 
     run_with_finder(photos, same_vectors(5000), scenario)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +14,13 @@ from phsearch.cli.render import table
 from phsearch.cli.render.hits import JSON, NULL, TABLE
 from phsearch.cli.search_request import run_search, search_params, show_position, validate_query
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
 from phsearch.wire.methods import METHODS
+from phsearch.wire.results.albums import AlbumList
 
 if TYPE_CHECKING:
-    from phsearch.client import Client
+    from phsearch.client import Client, MinBand
+    from phsearch.wire.results.albums import Album
 
 _MAX_LIMIT = 1000
 _BANDS = next(param.choices for param in METHODS["albums.save"].params if param.name == "min_band")
@@ -42,18 +45,19 @@ def albums(ctx: click.Context) -> int | None:
 def list_albums(client: Client, *, as_json: bool = False) -> int:
     """List the albums: name, number of photos where there is a folder, query, and the folder."""
     console, notes = Console.stdout(), Console.stderr()
-    found = client.call("albums.list")["albums"]
+    answer = client.call("albums.list")
+    found = parse_answer(AlbumList, answer).albums
     if as_json:
-        console.write(b"".join(map(table.json_line, found)))
+        console.write(b"".join(map(table.json_line, answer["albums"])))
         return exit_status.DONE
-    rows = [(_table_fields(album), album["folder"] or "") for album in found]
+    rows = [(_table_fields(album), album.folder or "") for album in found]
     if console.terminal:
         console.write(table.table(rows, console))
     else:
         console.write(b"".join(table.tsv((*fields, folder)) for fields, folder in rows))
     for album in found:
-        if album["problem"]:
-            notes.print_line(f"{album['name']} keeps what it has: {album['problem']}")
+        if album.problem:
+            notes.print_line(f"{album.name} keeps what it has: {album.problem}")
     if not found and console.terminal:
         notes.print_line("no query is kept: `phsearch-client albums save NAME QUERY...` keeps one", dim=True)
     return exit_status.DONE
@@ -90,19 +94,18 @@ class _QueryCommand(click.Command):
 @click.option("--all", "everything", is_flag=True, help="Take the best photos, even if they hardly fit.")
 @with_client
 def save(
-    client: Client, name: str, query: tuple[str, ...], limit: int, band: str, *, folder: bool, everything: bool
+    client: Client, name: str, query: tuple[str, ...], limit: int, band: MinBand, *, folder: bool, everything: bool
 ) -> int:
     """Save QUERY under NAME. It replaces an album of that name."""
     text = query_args.query_of(query, os.path.exists)
     if wrong := validate_query(text):
         raise click.UsageError(wrong)
-    cut = {} if everything else {"min_band": band}
     with show_position(text):
-        made = client.call("albums.save", name=name, query=text, limit=limit, folder=folder, **cut)["album"]
-    if made["folder"]:
-        Console.stdout().print_line(made["folder"])
-    if made["problem"]:
-        exit_status.print_error(f"the query is kept, but not its folder: {made['problem']}")
+        made = client.save_album(name, text, limit=limit, min_band=None if everything else band, folder=folder)
+    if made.folder:
+        Console.stdout().print_line(made.folder)
+    if made.problem:
+        exit_status.print_error(f"the query is kept, but not its folder: {made.problem}")
         return exit_status.FAILED
     return exit_status.DONE
 
@@ -115,9 +118,9 @@ def save(
 def show_album(client: Client, name: str, *, as_json: bool, null: bool) -> int:
     """Show the photos of the album NAME, as a search for its query shows them."""
     album = _find_album(client, name)
-    cut: dict[str, Any] = {"min_band": album["min_band"]} if album["min_band"] else {}
+    cut = {"min_band": album.min_band} if album.min_band else {}
     form = JSON if as_json else NULL if null else TABLE
-    return run_search(search_params(album["query"], album["limit"], cut, collapse=False), form, client=client)
+    return run_search(search_params(album.query, album.limit, cut, collapse=False), form, client=client)
 
 
 @albums.command("remove", short_help="Remove an album and its links.")
@@ -125,18 +128,18 @@ def show_album(client: Client, name: str, *, as_json: bool, null: bool) -> int:
 @with_client
 def remove(client: Client, name: str) -> int:
     """Remove the album NAME and its folder of links. Photos are not touched."""
-    client.call("albums.remove", name=name)
+    client.remove_album(name)
     return exit_status.DONE
 
 
-def _find_album(client: Client, name: str) -> dict[str, Any]:
-    found = client.call("albums.list")["albums"]
+def _find_album(client: Client, name: str) -> Album:
+    found = client.albums()
     for album in found:
-        if album["name"] == name:
-            return dict(album)
-    known = ", ".join(album["name"] for album in found) or "none"
+        if album.name == name:
+            return album
+    known = ", ".join(album.name for album in found) or "none"
     raise click.UsageError(f'There is no album "{name}"; there are: {known}.')
 
 
-def _table_fields(album: dict[str, Any]) -> tuple[str, ...]:
-    return album["name"], "" if album["photos"] is None else f"{album['photos']:,}", album["query"]
+def _table_fields(album: Album) -> tuple[str, ...]:
+    return album.name, "" if album.photos is None else f"{album.photos:,}", album.query

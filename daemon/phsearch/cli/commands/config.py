@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +16,14 @@ from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, 
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
+from phsearch.wire.results.daemon import ConfigChanges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.client import Client
+    from phsearch.wire.results.daemon import RemovedRootStatus
 
 _TIMEOUT = 600.0
 """Seconds to wait without a --timeout: a large folder that comes back is read from the index."""
@@ -42,9 +44,10 @@ def reload(client: Client, removed: str | None, *, as_json: bool) -> int:
     if option_value("timeout") is None:
         client.timeout = _TIMEOUT
     if removed is None and console.terminal and not as_json and sys.stdin.isatty():
-        removed = _ask_removed([gone for gone in client.call("config.reload", check=True)["removed"] if gone["photos"]])
+        removed = _ask_removed([gone for gone in client.reload(check=True).removed if gone.photos])
     answer = client.call("config.reload", removed=removed or "grace")
-    lines = [table.cell(line) for line in _describe(answer, forgotten=removed == "forget")] or ["nothing changed"]
+    changes = parse_answer(ConfigChanges, answer)
+    lines = [table.cell(line) for line in _describe(changes, forgotten=removed == "forget")] or ["nothing changed"]
     console.write(table.json_line(answer) if as_json else "".join(f"{line}\n" for line in lines))
     return exit_status.DONE
 
@@ -56,51 +59,48 @@ def forget(client: Client, root: str) -> int:
     """Forget the photos of ROOT now: a folder that was taken out of the settings. `status` lists these folders."""
     if option_value("timeout") is None:
         client.timeout = _TIMEOUT
-    answer = client.call("library.forget", root=os.path.abspath(root))  # noqa: PTH100 - not resolved, as in rescan
-    notes = Console.stderr()
-    notes.print_line(f"forgot {plural(answer['forgotten'], 'photo')} of {table.cell(answer['root'])}")
+    done = client.forget(root)
+    Console.stderr().print_line(f"forgot {plural(done.forgotten, 'photo')} of {table.cell(done.root)}")
     return exit_status.DONE
 
 
-def _ask_removed(gone: list[dict[str, Any]]) -> str | None:
+def _ask_removed(gone: list[RemovedRootStatus]) -> str | None:
     if not gone:
         return None
     for each in gone:
-        click.echo(
-            table.cell(f"{plural(each['photos'], 'photo')} of {each['path']} will no longer be shown."), err=True
-        )
-    ends = gone[0]["forgotten_at"]
+        click.echo(table.cell(f"{plural(each.photos, 'photo')} of {each.path} will no longer be shown."), err=True)
+    ends = gone[0].forgotten_at
     grace = "keep them, as the settings say" if ends is None else f"forget them on {_day(ends)}, at no cost until then"
     click.echo(f"  grace   {grace}\n  keep    keep them for good\n  forget  forget them now", err=True)
     choice: str = click.prompt("What becomes of them?", type=click.Choice(_REMOVED_CHOICES), default="grace", err=True)
     return choice
 
 
-def _describe(answer: dict[str, Any], *, forgotten: bool) -> Iterator[str]:
-    for each in answer["added"]:
-        known = f": {plural(each['photos'], 'photo')} known already" if each["photos"] else ""
-        yield f"watching {each['path']}{known}"
-    for each in answer["removed"]:
-        yield f"no longer watching {each['path']}"
-        if each["photos"]:
-            yield _describe_removed(each, forgotten=forgotten)
-    if answer["changed"]:
-        yield f"in force now: {', '.join(answer['changed'])}"
-    if answer["restart_needed"]:
-        keys = ", ".join(answer["restart_needed"])
+def _describe(changes: ConfigChanges, *, forgotten: bool) -> Iterator[str]:
+    for root in changes.added:
+        known = f": {plural(root.photos, 'photo')} known already" if root.photos else ""
+        yield f"watching {root.path}{known}"
+    for gone in changes.removed:
+        yield f"no longer watching {gone.path}"
+        if gone.photos:
+            yield _describe_removed(gone, forgotten=forgotten)
+    if changes.changed:
+        yield f"in force now: {', '.join(changes.changed)}"
+    if changes.restart_needed:
+        keys = ", ".join(changes.restart_needed)
         yield f"in force after a restart only, until then as before: {keys} (systemctl --user restart phsearch)"
-    for each in answer["overruled"]:
-        yield f"passed over: {each['key']}, since phsearchd was started with {each['option']}, which wins"
+    for passed in changes.overruled:
+        yield f"passed over: {passed.key}, since phsearchd was started with {passed.option}, which wins"
 
 
-def _describe_removed(gone: dict[str, Any], *, forgotten: bool) -> str:
-    photos, path = f"{plural(gone['photos'], 'photo')} of {gone['path']}", shlex.quote(gone["path"])
+def _describe_removed(gone: RemovedRootStatus, *, forgotten: bool) -> str:
+    photos, path = f"{plural(gone.photos, 'photo')} of {gone.path}", shlex.quote(gone.path)
     if forgotten:
         return f"{photos} are forgotten"
     now = f"forget now: {PROGRAM} forget {path}"
-    if gone["forgotten_at"] is None:
+    if gone.forgotten_at is None:
         return f"{photos} are no longer shown; they are kept for the day it is watched again; {now}"
-    day = _day(gone["forgotten_at"])
+    day = _day(gone.forgotten_at)
     keep = 'keep them: watch.removed_roots = "keep"'
     return f"{photos} are no longer shown; they are forgotten on {day} unless it is watched again; {keep}; {now}"
 

@@ -13,11 +13,14 @@ from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import format_bytes, plural
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
+from phsearch.wire.results.library import Duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.client import Client
+    from phsearch.wire.results.library import DuplicateGroup, DuplicatePhoto
 
 _PAGE = 500
 _SECONDS = 19  # characters of ISO 8601 up to the seconds
@@ -40,11 +43,10 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     console, notes = Console.stdout(), Console.stderr()
     where = {"path": os.path.abspath(folder)} if folder else {}  # noqa: PTH100 - abspath keeps the name as typed
     count, spare, more = 0, 0, 0
-    for number, group in enumerate(_fetch_groups(client, kind or "all", where), 1):
-        count = number
-        spare += sum(photo["size"] for photo in group["photos"] if photo["copy"])
-        more += group["more"]
-        console.write(_format_group(number, group, console, as_json=as_json, null=null))
+    for count, (group, answer) in enumerate(_fetch_groups(client, kind or "all", where), 1):
+        spare += sum(photo.size for photo in group.photos if photo.copy)
+        more += group.more
+        console.write(table.json_line(answer) if as_json else _format_group(count, group, console, null=null))
     if more:
         notes.print_line(f"{plural(more, 'photo')} of large groups not listed: ask again when some are gone")
     if notes.terminal:
@@ -54,36 +56,34 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     return exit_status.DONE
 
 
-def _fetch_groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _fetch_groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[tuple[DuplicateGroup, Any]]:
+    """Yield each group, and what the answer has of it."""
     offset = 0
     while True:
         answer = client.call("library.dupes", kind=kind, limit=_PAGE, offset=offset, **where)
-        yield from answer["groups"]
-        offset += len(answer["groups"])
-        if not answer["groups"] or offset >= answer["total"]:
+        found = parse_answer(Duplicates, answer)
+        yield from zip(found.groups, answer["groups"], strict=True)
+        offset += len(found.groups)
+        if not found.groups or offset >= found.total:
             return
 
 
-def _format_group(number: int, group: dict[str, Any], console: Console, *, as_json: bool, null: bool) -> str | bytes:
-    if as_json:
-        return table.json_line(group)
+def _format_group(number: int, group: DuplicateGroup, console: Console, *, null: bool) -> str | bytes:
     if null:
-        names = [photo["path"] for photo in group["photos"][1:]]
+        names = [photo.path for photo in group.photos[1:]]
         return (
             "".join(f"{table.cell(name)}\0" for name in names)
             if console.terminal
             else b"".join(map(table.null_terminated, names))
         )
     if not console.terminal:
-        lines = (
-            table.tsv((str(number), group["kind"], str(photo["size"]), photo["path"])) for photo in group["photos"]
-        )
+        lines = (table.tsv((str(number), group.kind, str(photo.size), photo.path)) for photo in group.photos)
         return b"".join(lines)
-    rows = [(_table_fields(group["kind"], place, photo), photo["path"]) for place, photo in enumerate(group["photos"])]
+    rows = [(_table_fields(group.kind, place, photo), photo.path) for place, photo in enumerate(group.photos)]
     return table.table(rows, console, copyable=True) + "\n"
 
 
-def _table_fields(kind: str, place: int, photo: dict[str, Any]) -> tuple[str, ...]:
-    size = f"{photo['width']}x{photo['height']}"
-    mark = kind if place == 0 else "copy" if photo["copy"] else ""
-    return mark, size, format_bytes(photo["size"]), (photo["taken_at"] or "")[:_SECONDS]
+def _table_fields(kind: str, place: int, photo: DuplicatePhoto) -> tuple[str, ...]:
+    size = f"{photo.width}x{photo.height}"
+    mark = kind if place == 0 else "copy" if photo.copy else ""
+    return mark, size, format_bytes(photo.size), (photo.taken_at or "")[:_SECONDS]

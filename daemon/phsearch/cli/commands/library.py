@@ -14,11 +14,14 @@ from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
+from phsearch.wire.results.library import PhotoErrors, StartedRetries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from phsearch.client import Client
+    from phsearch.wire.results.library import PhotoError
 
 _PAGE = 500  # errors per request: their line stays far below the longest that the wire allows
 
@@ -28,9 +31,7 @@ _PAGE = 500  # errors per request: their line stays far below the longest that t
 @with_client
 def rescan(client: Client, path: str | None) -> int:
     """Compare the photo folders with the index now, or only the folder that holds PATH."""
-    # Absolute, but not resolved: the daemon knows its folders by the names in its settings.
-    only = {} if path is None else {"path": os.path.abspath(path)}  # noqa: PTH100
-    roots = client.call("library.rescan", **only)["roots"]
+    roots = client.rescan(path).roots
     console, notes = Console.stdout(), Console.stderr()
     for root in roots:
         console.write(f"rescanning {table.cell(root)}\n" if console.terminal else table.tsv([root]))
@@ -49,20 +50,17 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
     Photos are kept when their disk is gone, or when many are missing at once, until you use this command. If they come
     back, they are indexed like new ones.
     """
-    folder = os.path.abspath(root)  # noqa: PTH100 - not resolved, see rescan
+    folder = os.path.abspath(root)  # noqa: PTH100 - not resolved: the daemon knows its folders by the names in its settings
     notes = Console.stderr()
-    known = {each["path"]: each for each in client.call("status")["roots"]}
-    if (missing := known.get(folder, {}).get("missing")) == 0:
+    known = {each.path: each for each in client.status().roots}
+    missing = known[folder].missing if folder in known else 0  # of an unknown folder the daemon says more
+    if folder in known and not missing:
         notes.print_line(f"nothing is missing in {table.cell(folder)}")
         return exit_status.DONE
-    if (
-        missing
-        and not yes
-        and not click.confirm(f"Forget {plural(missing, 'photo')} of {table.cell(folder)}?", err=True)
-    ):
+    question = f"Forget {plural(missing, 'photo')} of {table.cell(folder)}?"
+    if missing and not yes and not click.confirm(question, err=True):
         return exit_status.FAILED
-    answer = client.call("library.confirm_deletions", root=folder)
-    notes.print_line(f"forgetting {plural(answer['missing'], 'photo')}")
+    notes.print_line(f"forgetting {plural(client.confirm_deletions(folder).missing, 'photo')}")
     return exit_status.DONE
 
 
@@ -83,9 +81,9 @@ def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
     if retry is not None:
         return _retry(client, retry, console, as_json=as_json)
     empty = True
-    for page in _fetch_errors(client):
+    for page, answer in _fetch_errors(client):
         empty = False
-        console.write(_format_errors(page, console, as_json=as_json))
+        console.write(b"".join(map(table.json_line, answer)) if as_json else _format_errors(page, console))
     if empty:
         notes.print_line("every photo could be read")
     return exit_status.DONE
@@ -94,27 +92,27 @@ def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
 def _retry(client: Client, path: str, console: Console, *, as_json: bool) -> int:
     only = {"path": os.path.abspath(path)} if path else {}  # noqa: PTH100 - see rescan
     answer = client.call("library.retry", **only)
-    text = f"trying {plural(answer['retried'], 'photo')} again\n" if answer["retried"] else "nothing to try again\n"
+    started = parse_answer(StartedRetries, answer)
+    text = f"trying {plural(started.retried, 'photo')} again\n" if started.retried else "nothing to try again\n"
     console.write(table.json_line(answer) if as_json else text)
-    if not as_json and answer["retried"] and (held := answer.get("held")):
-        Console.stderr().print_line(f"when indexing goes on; it is {held}")
+    if not as_json and started.retried and started.held:
+        Console.stderr().print_line(f"when indexing goes on; it is {started.held}")
     return exit_status.DONE
 
 
-def _fetch_errors(client: Client) -> Iterator[list[dict[str, Any]]]:
+def _fetch_errors(client: Client) -> Iterator[tuple[tuple[PhotoError, ...], Any]]:
+    """Yield each page, and the answer's list of it."""
     seen, total = 0, 1
     while seen < total:
         answer = client.call("library.errors", limit=_PAGE, offset=seen)
-        if not (page := answer["errors"]):
+        found = parse_answer(PhotoErrors, answer)
+        if not found.errors:
             return
-        yield page
-        seen, total = seen + len(page), answer["total"]
+        yield found.errors, answer["errors"]
+        seen, total = seen + len(found.errors), found.total
 
 
-def _format_errors(page: list[dict[str, Any]], console: Console, *, as_json: bool) -> str | bytes:
-    if as_json:
-        return b"".join(map(table.json_line, page))
+def _format_errors(page: Sequence[PhotoError], console: Console) -> str | bytes:
     if not console.terminal:
-        return b"".join(table.tsv((str(error["attempts"]), error["reason"], error["path"])) for error in page)
-    rows = [((f"{error['attempts']}x", error["reason"]), error["path"]) for error in page]
-    return table.table(rows, console, copyable=True)
+        return b"".join(table.tsv((str(error.attempts), error.reason, error.path)) for error in page)
+    return table.table([((f"{error.attempts}x", error.reason), error.path) for error in page], console, copyable=True)

@@ -32,10 +32,10 @@ _READABLE = 0o644
 def metrics(client: Client, textfile: str | None) -> int:
     """Print the daemon's numbers in Prometheus' text format."""
     if textfile is None:
-        Console.stdout().write(client.call("metrics")["text"].encode())
+        Console.stdout().write(client.metrics().text.encode())
         return exit_status.DONE
     try:
-        text = client.call("metrics")["text"]
+        text = client.metrics().text
     except PhsearchError:
         _write_textfile(textfile, _DOWN)
         raise

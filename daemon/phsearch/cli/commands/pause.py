@@ -13,7 +13,9 @@ from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
 from phsearch.wire.methods import MAX_PAUSE
+from phsearch.wire.results.daemon import PaceChange
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -50,7 +52,7 @@ def pause(client: Client, duration: tuple[str, ...], *, as_json: bool) -> int:
         way_out = f"To search for these words: {PROGRAM} search pause {words}"
         raise click.UsageError(f'"{words}" is no duration: {hint}. {way_out}')
     answer = client.call("library.pause", **({} if length is None else {"seconds": length}))
-    _print_state(answer, as_json=as_json)
+    _print_change(answer, as_json=as_json)
     return exit_status.DONE
 
 
@@ -64,15 +66,16 @@ def resume(client: Client, *, force: bool, as_json: bool) -> int:
     A reason that --force overrides counts again after it has ended once, for example after the charger was plugged in.
     """
     answer = client.call("library.resume", **({"force": True} if force else {}))
-    _print_state(answer, as_json=as_json)
-    if not as_json and not force and answer["pace"]["state"] != "full":
+    change = _print_change(answer, as_json=as_json)
+    if not as_json and not force and change.pace.state != "full":
         Console.stderr().print_line(f"`{PROGRAM} resume --force` overrides that", dim=True)
     return exit_status.DONE
 
 
-def _print_state(answer: dict[str, Any], *, as_json: bool) -> None:
-    console = Console.stdout()
-    console.write(table.json_line(answer) if as_json else f"indexing is {table.cell(answer['pace']['text'])}\n")
-    if not answer["kept"]:
+def _print_change(answer: Any, *, as_json: bool) -> PaceChange:
+    change = parse_answer(PaceChange, answer)
+    Console.stdout().write(table.json_line(answer) if as_json else f"indexing is {table.cell(change.pace.text)}\n")
+    if not change.kept:
         notes = Console.stderr()
         notes.print_line("this could not be saved, and does not outlive a restart of the daemon: its log says why")
+    return change

@@ -180,13 +180,7 @@ def search(
 
         show = picture_printer(client, options["thumbnails"] or "auto", grid=options["grid"], shares=shares)
         return run_search(params, form, sync, client=client, show=show)
-    if options["opened"]:
-        from phsearch.cli.render.viewer import viewer_printer  # noqa: PLC0415 - only here
-
-        return run_search(
-            params, form, sync, client=client, show=viewer_printer(options["opened"], form, shares=shares)
-        )
-    return run_search(params, form, sync, client=client, shares=shares)
+    return run_search(params, form, sync, client=client, shares=shares, opened=options["opened"] or 0)
 
 
 def _shows_pictures(options: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -16,6 +16,9 @@ from phsearch.cli.render import table
 from phsearch.cli.render.status import format_status
 from phsearch.cli.terminal import Console
 from phsearch.cli.wait import wait_until_indexed
+from phsearch.client import parse_answer
+from phsearch.wire.results.daemon import Status
+from phsearch.wire.results.events import Event
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -36,31 +39,31 @@ def status(client: Client, *, as_json: bool, wait: bool) -> int:
     console = Console.stdout()
     notes = Console.stderr()
     answer = wait_until_indexed(client, option_value("timeout"), notes) if wait else client.call("status")
-    console.write(table.json_line(answer) if as_json else format_status(answer, console))
+    console.write(table.json_line(answer) if as_json else format_status(parse_answer(Status, answer), console))
     return exit_status.DONE
 
 
 @click.command(cls=NoArgumentsCommand, short_help="Show what the daemon does, as it happens.")
 @json_lines_option
 @with_client
-def watch(client: Client, *, as_json: bool) -> int:
+def watch(client: Client, *, as_json: bool) -> NoReturn:
     """Show what the daemon does, as it happens, until Ctrl-C."""
     console, notes = Console.stdout(), Console.stderr()
-    events = client.events()
+    client.call("events.subscribe")
     if console.terminal:
         notes.print_line("watching; Ctrl-C ends it", dim=True)
-    for event in events:
-        console.write(table.json_line(event) if as_json else _format_event(event, console))
-    return exit_status.DONE
+    while True:
+        event = client.next_notification()
+        console.write(table.json_line(event) if as_json else _format_event(parse_answer(Event, event), console))
 
 
-def _format_event(event: dict[str, Any], console: Console) -> str | bytes:
-    kind, path = str(event.get("type", "")), str(event.get("path") or "")
-    detail = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("type", "path"))
+def _format_event(event: Event, console: Console) -> str | bytes:
+    members = event.json_members()
+    detail = " ".join(f"{name}={value}" for name, value in members.items() if name not in ("type", "path"))
     if not console.terminal:
-        return table.tsv((kind, detail, path))
-    fields = (time.strftime("%H:%M:%S"), kind) + ((detail,) if detail else ())
-    return table.table([(fields, path)], console)
+        return table.tsv((event.type, detail, event.path or ""))
+    fields = (time.strftime("%H:%M:%S"), event.type) + ((detail,) if detail else ())
+    return table.table([(fields, event.path or "")], console)
 
 
 @click.command(short_help="Print the script that completes commands in your shell.")

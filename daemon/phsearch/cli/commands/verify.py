@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,8 @@ from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, 
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
+from phsearch.wire.results.library import Verification
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -48,24 +50,25 @@ def verify(client: Client, sample: int, *, as_json: bool) -> int:
         client.timeout = _TIMEOUT
     if notes.terminal and not as_json:
         notes.print_line("comparing the index with the files; this may take minutes", dim=True)
-    found = client.call("library.verify", sample=sample)
-    console.write(table.json_line(found) if as_json else _format_report(found, console))
-    return exit_status.DONE if found["ok"] else exit_status.FAILED
+    answer = client.call("library.verify", sample=sample)
+    found = parse_answer(Verification, answer)
+    console.write(table.json_line(answer) if as_json else _format_report(found, console))
+    return exit_status.DONE if found.ok else exit_status.FAILED
 
 
-def _format_report(found: dict[str, Any], console: Console) -> bytes:
-    lines = [f"{plural(found['rows'], 'row')}, {plural(found['checked'], 'photo')} compared with the files"]
-    if found["sampled"]:
-        lines.append(f"{plural(found['sampled'], 'photo')} read again, {_cosine_text(found)}")
-    if found["not_checked"]:
-        why = f"indexing is {table.cell(held)}" if (held := found.get("held")) else "offline, or not to be read now"
-        lines.append(f"{plural(found['not_checked'], 'photo')} not checked: {why}")
-    if found["ok"]:
+def _format_report(found: Verification, console: Console) -> bytes:
+    lines = [f"{plural(found.rows, 'row')}, {plural(found.checked, 'photo')} compared with the files"]
+    if found.sampled:
+        lines.append(f"{plural(found.sampled, 'photo')} read again, {_cosine_text(found)}")
+    if found.not_checked:
+        why = f"indexing is {table.cell(found.held)}" if found.held else "offline, or not to be read now"
+        lines.append(f"{plural(found.not_checked, 'photo')} not checked: {why}")
+    if found.ok:
         lines.append("the index is right")
         return _join_lines(lines)
-    number = found["mismatched"]
+    number = found.mismatched
     lines.append(console.bold("1 mismatch" if number == 1 else f"{number:,} mismatches"))
-    kinds = {row["kind"] for row in found["mismatches"]}
+    kinds = {row.kind for row in found.mismatches}
     lines += [f"  {remedy}" for about, remedy in _REMEDIES if kinds & about]
     return _format_mismatches(found, console) + _join_lines(lines)
 
@@ -84,15 +87,15 @@ def _join_lines(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _cosine_text(found: dict[str, Any]) -> str:
-    lowest = found["lowest_cosine"]
+def _cosine_text(found: Verification) -> str:
+    lowest = found.lowest_cosine
     return "none of them could be compared" if lowest is None else f"lowest cosine {lowest:.4f}"
 
 
-def _format_mismatches(found: dict[str, Any], console: Console) -> bytes:
-    rows = found["mismatches"]
+def _format_mismatches(found: Verification, console: Console) -> bytes:
+    rows = found.mismatches
     if not console.terminal:
-        return b"".join(table.tsv((row["kind"], row["detail"], row["path"])) for row in rows)
-    text = table.table([((row["kind"], row["detail"]), row["path"]) for row in rows], console, copyable=True)
-    left_out = found["mismatched"] - len(rows)
+        return b"".join(table.tsv((row.kind, row.detail, row.path)) for row in rows)
+    text = table.table([((row.kind, row.detail), row.path) for row in rows], console, copyable=True)
+    left_out = found.mismatched - len(rows)
     return (text + (f"and {left_out:,} more\n" if left_out else "")).encode()

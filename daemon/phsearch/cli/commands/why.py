@@ -15,6 +15,8 @@ from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
+from phsearch.client import parse_answer
+from phsearch.wire.results.why import Explanation
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -38,14 +40,15 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
         if wrong := validate_query(params["query"]):
             raise click.UsageError(wrong)
     answer = client.call("library.why", **params)
+    found = parse_answer(Explanation, answer)
     console = Console.stdout()
     if as_json:
         console.write(table.json_line(answer))
     else:
-        console.print_line(f"{answer['path']}: {answer['text']}")
-        if answer["match"]:
-            console.print_line(answer["match"]["text"])
-    if answer["verdict"] in {"missing", "outside"} and os.sep not in path:
+        console.print_line(f"{found.path}: {found.text}")
+        if found.match:
+            console.print_line(found.match.text)
+    if found.verdict in {"missing", "outside"} and os.sep not in path:
         words = " ".join(("why", path, *query))
         Console.stderr().print_line(f"to search for these words: {PROGRAM} search {words}", dim=True)
-    return exit_status.DONE if answer["findable"] else exit_status.FAILED
+    return exit_status.DONE if found.findable else exit_status.FAILED

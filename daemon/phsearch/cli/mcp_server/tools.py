@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from phsearch.cli.compatibility import explain_mismatch
+from phsearch.cli.compatibility import raise_mismatch
 from phsearch.cli.mcp_server.answers import Answer, answer_search, answer_status, answer_why
 from phsearch.client import Client
 from phsearch.errors import DaemonUnreachableError, PhsearchError
@@ -40,7 +39,7 @@ class Tool:
     @property
     def description(self) -> str:
         """What the tool does and returns."""
-        return f"{self.method.summary} Gives {self.method.result}."
+        return f"{self.method.summary} Returns: {self.method.result.__doc__}"
 
 
 TOOLS = {
@@ -69,7 +68,7 @@ class ToolCaller:
         while True:
             try:
                 with Client(self._socket_path, left) as client:
-                    answer = explain_mismatch(client, partial(_ask, client, tool, given))
+                    answer = _ask(client, tool, given)
             except DaemonUnreachableError:
                 waited = time.monotonic() + _PAUSE - start
                 if waited > self._wait_seconds or waited >= self._timeout:
@@ -82,7 +81,11 @@ class ToolCaller:
 
 
 def _ask(client: Client, tool: Tool, given: Mapping[str, Any]) -> Answer:
-    return tool.answer(given, client.call(tool.method.name, **given))
+    try:
+        return tool.answer(given, client.call(tool.method.name, **given))
+    except Exception as problem:
+        raise_mismatch(client, problem)
+        raise
 
 
 def _path_of_uri(given: Any) -> Any:

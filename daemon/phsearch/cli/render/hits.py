@@ -9,38 +9,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.cli.render import table
 from phsearch.cli.terminal import DIM, GREEN, YELLOW
+from phsearch.wire.results.search import Hit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from phsearch.cli.render.table import Field
     from phsearch.cli.terminal import Console
 
 TABLE, JSON, NULL = "table", "json", "null"
 
-FIELDS = (
-    "path",
-    "score",
-    "relevance",
-    "band",
-    "share",
-    "more",
-    "root",
-    "taken_at",
-    "width",
-    "height",
-    "format",
-    "camera",
-    "indexed_at",
-    "offline",
-    "last_seen",
-    "name",
-    "folder",
-)
+_PATH_FIELDS = ("name", "folder")
+FIELDS = (*Hit.__annotations__, *_PATH_FIELDS)
 """The fields of a template. `name` and `folder` are the two parts of the path."""
 
 _PARTS = re.compile(r"\{\{|\}\}|\{(\w*)\}|\\([tn0\\])|([{}])")
@@ -50,42 +34,39 @@ _DATE = 10
 
 
 def format_hits(
-    hits: list[dict[str, Any]],
-    form: str | Callable[[dict[str, Any]], bytes],
+    hits: Sequence[Hit],
+    form: str | Callable[[Hit], bytes],
     console: Console,
     *,
     shares: bool = False,
     headings: bool = True,
 ) -> str | bytes:
-    """Return hits in a form, or as the function `form` writes each. A table becomes TSV unless it is for a terminal.
+    """Return hits as a table or NULL, or as the function `form` writes each. For a pipe a table becomes TSV.
 
     With `shares` a table has each hit's part of the model's softmax. Without `headings` it has only lines of hits.
     """
     if callable(form):
         return b"".join(map(form, hits))
-    if form == JSON:
-        return b"".join(map(table.json_line, hits))
     if form == NULL:
         if console.terminal:
-            return "".join(f"{table.cell(hit['path'])}\0" for hit in hits)
-        return b"".join(table.null_terminated(hit["path"]) for hit in hits)
+            return "".join(f"{table.cell(hit.path)}\0" for hit in hits)
+        return b"".join(table.null_terminated(hit.path) for hit in hits)
     if not console.terminal:
         return b"".join(_tsv_line(hit, shares=shares) for hit in hits)
-    rows = [(_table_fields(hit, shares=shares), hit["path"]) for hit in hits]
+    rows = [(_table_fields(hit, shares=shares), hit.path) for hit in hits]
     titles = _headings(len(rows[0][0]), shares=shares) if headings and rows else ()
     return table.table(rows, console, titles, copyable=True)
 
 
-def rank_fields(hit: dict[str, Any], *, shares: bool = False) -> tuple[Field, ...]:
+def rank_fields(hit: Hit, *, shares: bool = False) -> tuple[Field, ...]:
     """Return the fields that show how well a hit fits; none where nothing is ranked."""
-    band, relevance, share = hit.get("band"), hit.get("relevance"), hit.get("share")
-    if band is None and share is None and "share" in hit:
+    if hit.band is None and hit.share is None and not hit.score:
         return ()
-    colour = _COLOURS.get(band or "", DIM)
-    number = f"{100 * share:.1f}%" if shares and share is not None else f"{hit['score']:.3f}"
-    if band is None or relevance is None:
+    colour = _COLOURS.get(hit.band or "", DIM)
+    number = f"{100 * hit.share:.1f}%" if shares and hit.share is not None else f"{hit.score:.3f}"
+    if hit.band is None or hit.relevance is None:
         return (number,)
-    return (band if band != "none" else "-", colour), (f"{100 * relevance:.0f}%", colour), number
+    return (hit.band if hit.band != "none" else "-", colour), (f"{100 * hit.relevance:.0f}%", colour), number
 
 
 def _headings(fields: int, *, shares: bool) -> tuple[str, ...]:
@@ -94,19 +75,19 @@ def _headings(fields: int, *, shares: bool) -> tuple[str, ...]:
     return ("MATCH", "SURE", number, "TAKEN", "MORE", "STATE", "PHOTO")[-fields - 1 :]
 
 
-def _table_fields(hit: dict[str, Any], *, shares: bool) -> tuple[Field, ...]:
+def _table_fields(hit: Hit, *, shares: bool) -> tuple[Field, ...]:
     # A date is the first ten characters of ISO 8601; the time of day is in --json.
-    date, more = (hit["taken_at"] or "")[:_DATE], hit.get("more")
-    rest = (date, f"+{more}" if more else "", "offline" if hit.get("offline") else "")
+    date = (hit.taken_at or "")[:_DATE]
+    rest = (date, f"+{hit.more}" if hit.more else "", "offline" if hit.offline else "")
     return *rank_fields(hit, shares=shares), *rest
 
 
-def _tsv_line(hit: dict[str, Any], *, shares: bool) -> bytes:
-    number = hit["share"] if shares and hit.get("share") is not None else hit["score"]
-    return table.tsv((f"{number:.4f}", hit["taken_at"] or "", hit["path"]))
+def _tsv_line(hit: Hit, *, shares: bool) -> bytes:
+    number = hit.share if shares and hit.share is not None else hit.score
+    return table.tsv((f"{number:.4f}", hit.taken_at or "", hit.path))
 
 
-def compile_template(template: str) -> Callable[[dict[str, Any]], bytes]:
+def compile_template(template: str) -> Callable[[Hit], bytes]:
     """Return a function that writes a hit by a template, and a newline unless the template ends in one or in a null.
 
     Raise ValueError with a sentence.
@@ -126,7 +107,7 @@ def compile_template(template: str) -> Callable[[dict[str, Any]], bytes]:
     parts.append((template[end:], ""))
     closing = "" if "".join(text for text, _ in parts[-2:]).endswith(("\n", "\0")) and not parts[-1][1] else "\n"
 
-    def write(hit: dict[str, Any]) -> bytes:
+    def write(hit: Hit) -> bytes:
         return table.name_bytes(
             "".join(text or (_field_text(hit, field) if field else "") for text, field in parts) + closing
         )
@@ -142,9 +123,9 @@ def _checked_field(field: str) -> str:
     raise ValueError(f'a hit has no field "{field}": {remedy}')
 
 
-def _field_text(hit: dict[str, Any], field: str) -> str:
-    folder, _, name = hit["path"].rpartition("/")
-    value = {"name": name, "folder": folder or "/"}.get(field, hit.get(field))
+def _field_text(hit: Hit, field: str) -> str:
+    folder, _, name = hit.path.rpartition("/")
+    value = {"name": name, "folder": folder or "/"}[field] if field in _PATH_FIELDS else getattr(hit, field)
     match value:
         case None:
             return ""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from phsearch.cli.terminal import Console
+    from phsearch.wire.results.search import Aim, Hit, SearchResult, UnderstoodQuery
 
 _INDENT = 4
 _AROUND = 20
@@ -31,66 +30,63 @@ def caret_line(query: str, place: tuple[int, int], console: Console) -> str:
     return f"{' ' * _INDENT}{line}\n{' ' * (_INDENT + column)}{console.bold('^' * carets)}\n"
 
 
-def print_notes(query: str, answer: Mapping[str, Any], notes: Console, *, bounded: bool = False) -> None:
+def print_notes(query: str, found: SearchResult, notes: Console, *, bounded: bool = False) -> None:
     """Print the notes on an answer. `bounded` means that a --min-score was given."""
-    if notes.terminal and (echo := describe_query(answer.get("understood") or {})):
+    if notes.terminal and (echo := describe_query(found.understood)):
         notes.print_line(echo, dim=True)
-    if not answer["hits"] and answer["photos"]:
-        notes.print_line(_no_hits(query, answer, bounded=bounded))
-    elif not answer["hits"]:
+    if not found.hits and found.photos:
+        notes.print_line(_no_hits(query, found, bounded=bounded))
+    elif not found.hits:
         notes.print_line("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
-    if offline := [hit for hit in answer["hits"] if hit.get("offline")]:
+    if offline := [hit for hit in found.hits if hit.offline]:
         notes.print_line(_offline(offline), dim=True)
-    if notes.terminal and answer["hits"]:
-        notes.print_line("; ".join([_summary(answer), *_pending(answer)]), dim=True)
+    if notes.terminal and found.hits:
+        notes.print_line("; ".join([_summary(found), *_pending(found)]), dim=True)
     else:
-        for line in _pending(answer):
+        for line in _pending(found):
             notes.print_line(line, dim=True)
 
 
-def describe_query(understood: Mapping[str, Any]) -> str:
+def describe_query(understood: UnderstoodQuery) -> str:
     """Return how the query was read, "" for plain words."""
-    terms, filters = understood.get("aims") or [], understood.get("filters") or []
-    parts = []
-    if len(terms) > 1 or any("like" in term or term["weight"] != 1 for term in terms):
-        parts += [_describe_term(term) for term in terms]
-    parts += [f"{'not ' if each['negated'] else ''}{each['key']}: {each['value']}" for each in filters]
+    aims = understood.aims
+    parts: list[str] = []
+    if len(aims) > 1 or any(aim.like is not None or aim.weight != 1 for aim in aims):
+        parts += map(_describe_aim, aims)
+    parts += [f"{'not ' if each.negated else ''}{each.key}: {each.value}" for each in understood.filters]
     return ", ".join(parts)
 
 
-def _describe_term(term: Mapping[str, Any]) -> str:
-    weight = term["weight"]
-    key, value = ("like", term["like"]) if "like" in term else ("text", term["text"])
-    if weight < 0:
+def _describe_aim(aim: Aim) -> str:
+    key, value = ("text", aim.text) if aim.like is None else ("like", aim.like)
+    if aim.weight < 0:
         key = "not like" if key == "like" else "away from"
-    return f"{key}: {value}" + (f" ^{abs(weight):g}" if abs(weight) != 1 else "")
+    return f"{key}: {value}" + (f" ^{abs(aim.weight):g}" if abs(aim.weight) != 1 else "")
 
 
-def _no_hits(query: str, answer: Mapping[str, Any], *, bounded: bool) -> str:
-    if not answer.get("matching", 1):
+def _no_hits(query: str, found: SearchResult, *, bounded: bool) -> str:
+    if found.understood.filters and not found.matching:
         return f"no photo passes the filters of {query}: leave one out"
-    if answer.get("closest") is not None and not bounded:
-        ones = "one is" if answer["hidden"] == 1 else "ones are"
+    if found.closest is not None and not bounded:
+        ones = "one is" if found.hidden == 1 else "ones are"
         return f'no photo of "{query}": the closest {ones} shown with --all'
     return f'no photo matches "{query}": try other words, or a lower --min-score if you gave one'
 
 
-def _summary(answer: Mapping[str, Any]) -> str:
-    milliseconds = f"{max(answer['took_ms'], 1):.0f}"
-    text = f"{plural(len(answer['hits']), 'photo')} in {milliseconds} ms, of {answer['photos']:,}"
-    matching, hidden = answer.get("matching"), answer.get("hidden") or 0
-    if matching is not None and matching < answer["photos"]:
-        text += f" ({matching:,} pass the filters)"
-    beyond = (matching or 0) - hidden - len(answer["hits"]) - sum(hit.get("more") or 0 for hit in answer["hits"])
+def _summary(found: SearchResult) -> str:
+    text = f"{plural(len(found.hits), 'photo')} in {max(found.took_ms, 1):.0f} ms, of {found.photos:,}"
+    if found.understood.filters and found.matching < found.photos:
+        text += f" ({found.matching:,} pass the filters)"
+    beyond = found.matching - found.hidden - len(found.hits) - sum(hit.more for hit in found.hits)
     if beyond > 0:
         text += f"; {beyond:,} more with --limit"
-    if hidden:
-        text += f"; {hidden:,} less probable {'one' if hidden == 1 else 'ones'} with --all"
+    if found.hidden:
+        text += f"; {found.hidden:,} less probable {'one' if found.hidden == 1 else 'ones'} with --all"
     return text
 
 
-def _pending(answer: Mapping[str, Any]) -> list[str]:
-    photos, held = answer["pending"], answer.get("held")
+def _pending(found: SearchResult) -> list[str]:
+    photos, held = found.pending, found.held
     if not photos:
         return []
     if held:
@@ -98,7 +94,7 @@ def _pending(answer: Mapping[str, Any]) -> list[str]:
     return [f"{plural(photos, 'photo')} {'is' if photos == 1 else 'are'} still being indexed"]
 
 
-def _offline(hits: list[dict[str, Any]]) -> str:
-    seen = [hit["last_seen"] for hit in hits if hit["last_seen"] is not None]
+def _offline(hits: list[Hit]) -> str:
+    seen = [hit.last_seen for hit in hits if hit.last_seen is not None]
     since = time.strftime(", last seen %Y-%m-%d %H:%M", time.localtime(max(seen))) if seen else ""
     return f"{plural(len(hits), 'photo')} offline{since}: `phsearch-client status` says why"

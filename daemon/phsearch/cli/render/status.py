@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.cli.render.table import cell, format_duration, plural, table
 
@@ -11,94 +11,92 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.cli.terminal import Console
+    from phsearch.wire.results.daemon import ModelStatus, Pace, RemovedRootStatus, RootStatus, Status
 
 _LABEL = 10  # columns
 
 
-def format_status(status: dict[str, Any], console: Console) -> str:
+def format_status(status: Status, console: Console) -> str:
     """Return a status as text of several lines."""
-    name = console.bold(f"phsearchd {cell(status['version'])}")
-    lines = [f"{name}  pid {status['pid']}, up {format_duration(status['uptime'])}"]
+    name = console.bold(f"phsearchd {cell(status.version)}")
+    lines = [f"{name}  pid {status.pid}, up {format_duration(status.uptime)}"]
     lines += [console.dim(f"{label:<{_LABEL}}") + text for label, text in _facts(status)]
     text = "\n".join(lines) + "\n"
-    rows = [(_root(root), root["path"]) for root in status["roots"]]
-    # An older daemon has no removed folders.
-    rows += [(_removed(root), root["path"]) for root in status.get("removed", ())]
+    rows = [(_root(root), root.path) for root in status.roots]
+    rows += [(_removed(root), root.path) for root in status.removed]
     if rows:
         text += "\n" + table(rows, console)
-    notices = "".join(
-        f"{console.bold('!')} {_sentence(notice['text'], notice['hint'])}\n" for notice in status["notices"]
-    )
+    notices = "".join(f"{console.bold('!')} {_sentence(notice.text, notice.hint)}\n" for notice in status.notices)
     return text + ("\n" + notices if notices else "")
 
 
-def _facts(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "model", _model(status["model"])
-    if sandbox := status["model"].get("confinement"):
-        yield "confined", f"by {cell(sandbox)}"
-    yield "photos", f"{status['photos']:,}, {_pending(status)}"
-    # An older daemon has no pace.
-    if (pace := status.get("pace")) and (pace["state"] != "full" or not pace["pressure"]):
-        yield "pace", _pace(pace)
+def _facts(status: Status) -> Iterator[tuple[str, str]]:
+    yield "model", _model(status.model)
+    if status.model.confinement:
+        yield "confined", f"by {cell(status.model.confinement)}"
+    yield "photos", f"{status.photos:,}, {_pending(status)}"
+    if status.pace and (status.pace.state != "full" or not status.pace.pressure):
+        yield "pace", _pace(status.pace)
     if (slowest := _slowest(status)) is not None:
         yield "slowest", slowest
-    counters = status["counters"]
+    counters = vars(status.counters)
     yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
-    if status["errors"]:
-        yield "errors", f"{plural(status['errors'], 'photo')} could not be read: see `phsearch-client errors`"
-    if last := status["last_error"]:
-        yield "last", _sentence(last["path"], last["reason"])
+    if status.errors:
+        yield "errors", f"{plural(status.errors, 'photo')} could not be read: see `phsearch-client errors`"
+    if status.last_error:
+        yield "last", _sentence(status.last_error.path, status.last_error.reason)
 
 
-def _model(model: dict[str, Any]) -> str:
-    name = "/".join(part for part in (model["name"], model["pretrained"]) if part)
-    how = ", ".join(str(part) for part in (model["device"], model["precision"]) if part)
+def _model(model: ModelStatus) -> str:
+    name = "/".join(part for part in (model.name, model.pretrained) if part)
+    how = ", ".join(part for part in (model.device, model.precision) if part)
     text = cell(f"{name} on {how}" if how else name)
-    if model["dim"]:
-        text += f", {model['dim']} dimensions"
-    text += f": {cell(model['state'])}"
-    if model["reason"]:
-        text += f"; {_sentence(model['reason'], model['hint'])}"
+    if model.dim:
+        text += f", {model.dim} dimensions"
+    text += f": {cell(model.state)}"
+    if model.reason:
+        text += f"; {_sentence(model.reason, model.hint)}"
     return text
 
 
-def _pending(status: dict[str, Any]) -> str:
-    if not status["pending"]:
-        return "looking for more" if status["scanning"] else "nothing pending"
-    text = f"{status['pending']:,} pending"
-    if status["rate"]:
-        text += f", {status['rate']:.1f} a second"
-    if status["eta"] is not None:
-        text += f", {format_duration(status['eta'])} left"
+def _pending(status: Status) -> str:
+    if not status.pending:
+        return "looking for more" if status.scanning else "nothing pending"
+    text = f"{status.pending:,} pending"
+    if status.rate:
+        text += f", {status.rate:.1f} a second"
+    if status.eta is not None:
+        text += f", {format_duration(status.eta)} left"
     return text
 
 
-def _pace(pace: dict[str, Any]) -> str:
-    text = cell(pace["text"])
-    if pace["state"] != "full" and pace["causes"] != ["owner"]:
+def _pace(pace: Pace) -> str:
+    text = cell(pace.text)
+    if pace.state != "full" and pace.causes != ("owner",):
         text += "; `phsearch-client resume --force` overrides that"
-    if not pace["pressure"]:
+    if not pace.pressure:
         text += " (the kernel tells nothing of pressure on memory and disks: it has no PSI, or psi=0)"
     return text
 
 
-def _slowest(status: dict[str, Any]) -> str | None:
-    found = status.get("bottleneck") or {}
+def _slowest(status: Status) -> str | None:
+    found = status.bottleneck
     # The line "pace" shows a throttle already.
-    wanted = found.get("remedy") and found.get("stage") != "slowed"
-    return _sentence(found["text"], found["remedy"]) if wanted and status["pending"] else None
+    if found is None or not found.remedy or found.stage == "slowed" or not status.pending:
+        return None
+    return _sentence(found.text, found.remedy)
 
 
-def _root(root: dict[str, Any]) -> tuple[str, ...]:
-    seen = root.get("last_seen")
+def _root(root: RootStatus) -> tuple[str, ...]:
+    seen = root.last_seen
     when = time.strftime("last seen %Y-%m-%d %H:%M", time.localtime(seen)) if seen is not None else ""
-    return root["state"], plural(root["photos"], "photo"), when, root["detail"] or ""
+    return root.state, plural(root.photos, "photo"), when, root.detail
 
 
-def _removed(root: dict[str, Any]) -> tuple[str, ...]:
-    ends = root["forgotten_at"]
+def _removed(root: RemovedRootStatus) -> tuple[str, ...]:
+    ends = root.forgotten_at
     when = time.strftime("forgotten on %Y-%m-%d", time.localtime(ends)) if ends is not None else "kept"
-    return "removed", plural(root["photos"], "photo"), when, "not shown"
+    return "removed", plural(root.photos, "photo"), when, "not shown"
 
 
 def _sentence(text: str, hint: str | None) -> str:

@@ -5,30 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
 
 from phsearch.cli import exit_status
-from phsearch.cli.render.hits import format_hits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from phsearch.cli.terminal import Console
-
-    Form = str | Callable[[dict[str, Any]], bytes]
 
 _OPENERS = ("xdg-open", "gio", "open")
-
-
-def viewer_printer(count: int, form: Form, *, shares: bool = False) -> Callable[[list[dict[str, Any]], Console], None]:
-    """Return a function that prints the hits and opens the first `count`."""
-
-    def show(hits: list[dict[str, Any]], console: Console) -> None:
-        console.write(format_hits(hits, form, console, shares=shares))
-        for hit in hits[:count]:
-            open_photo(hit["path"])
-
-    return show
 
 
 def open_photo(path: str) -> None:

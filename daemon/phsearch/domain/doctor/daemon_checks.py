@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from phsearch.domain.types import DeviceChoice, TableStats
+    from phsearch.wire.results.daemon import ModelStatus
 
 _LOG = "journalctl --user -u phsearch -n 50"
 _NEARLY_ALL = 0.8
@@ -133,19 +134,19 @@ def root(root: RootReport) -> Check:
     return ok(name, f"{text}, {plural(root.watched, 'folder')} watched" if root.watched else text)
 
 
-def model(status: Mapping[str, object], weights: str, source: str) -> Check:
+def model(status: ModelStatus, weights: str, source: str) -> Check:
     """Judge the model by its part of the status; `weights` is the digest of its weights, `source` where they are."""
     name = "model"
-    label = "/".join(str(status[key]) for key in ("name", "pretrained") if status[key])
-    match status["state"]:
+    label = "/".join(part for part in (status.name, status.pretrained) if part)
+    match status.state:
         case "ready":
-            text = f"{label}, {status['dim']} dimensions"
+            text = f"{label}, {status.dim} dimensions"
             text += f"; weights from {source}" if source else ""
             return ok(name, f"{text}, sha256 {weights[:16]}" if weights else text)
         case "loading":
             return warn(name, f"{label} is still loading", "phsearch-client --timeout 60 doctor, in a moment")
         case _:
-            return fail(name, f"{status['reason']}", str(status["hint"] or _LOG))
+            return fail(name, str(status.reason), status.hint or _LOG)
 
 
 def relevance(label: str, path: str, *, fitted: bool) -> Check:

@@ -7,15 +7,17 @@ import os
 import time
 from collections import deque
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL
+from phsearch.wire.results.daemon import Bottleneck, Counters, LastError, Notice, Rates, RootStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from phsearch.domain import throughput as domain
     from phsearch.service.health.throughput import ThroughputMonitor
     from phsearch.service.indexing.photo_index import PhotoIndex
     from phsearch.service.indexing.router import PipelineRouter
@@ -99,45 +101,31 @@ class StatusReporter:
         self._throughput.sample()
         return self._rate.sample(counters.embedded + counters.reused + counters.failed)
 
-    def report(self) -> dict[str, Any]:
-        """Return the whole status, as the wire has it."""
+    def report(self) -> Status:
+        """Return the whole status."""
         rate = self.sample()
         failure = self._photo_index.last_failure
-        return {
-            "version": __version__,
-            "protocol": PROTOCOL,
-            "pid": os.getpid(),
-            "uptime": round(time.monotonic() - self._started, 1),
-            "model": self._model.status() | {"image_worker": "running" if self._image_worker.running else "idle"},
-            "photos": len(self._photo_index.library),
-            "pending": self.pending,
-            "scanning": self.scanning,
-            "errors": self._photo_index.library.failed,
-            "counters": dataclasses.asdict(self._photo_index.counters),
-            "roots": [
-                {
-                    "path": monitor.root,
-                    "state": monitor.state,
-                    "photos": self._photo_index.library.count(monitor.root),
-                    "missing": monitor.missing,
-                    "last_seen": monitor.last_seen,
-                    "detail": monitor.detail,
-                    "overflows": monitor.overflows,
-                    "watched": monitor.folders[0],
-                    "unwatched": monitor.folders[1],
-                }
-                for monitor in self._monitors.values()
-            ],
-            "rate": round(rate, 2),
-            "eta": round(self.pending / rate)
-            if rate > 0 and self.pending and not self._throttle.pause_reason
-            else None,
-            "pace": self._throttle.report(),
-            "last_error": {"path": failure.path, "reason": failure.reason} if failure else None,
-            "bottleneck": dataclasses.asdict(self._throughput.sample()),
-            "notices": self._notices(),
-            "removed": self._removed.report(),
-        }
+        eta = round(self.pending / rate) if rate > 0 and self.pending and not self._throttle.pause_reason else None
+        return Status(
+            version=__version__,
+            protocol=PROTOCOL,
+            pid=os.getpid(),
+            uptime=round(time.monotonic() - self._started, 1),
+            model=self._model.status(worker_running=self._image_worker.running),
+            photos=len(self._photo_index.library),
+            pending=self.pending,
+            scanning=self.scanning,
+            errors=self._photo_index.library.failed,
+            counters=Counters(**dataclasses.asdict(self._photo_index.counters)),
+            roots=tuple(map(self._root_status, self._monitors.values())),
+            rate=round(rate, 2),
+            eta=eta,
+            pace=self._throttle.report(),
+            last_error=LastError(path=failure.path, reason=failure.reason) if failure else None,
+            bottleneck=_bottleneck(self._throughput.sample()),
+            notices=tuple(self._notices()),
+            removed=self._removed.report(),
+        )
 
     def summary(self) -> str:
         """Return one line for systemd's STATUS."""
@@ -155,18 +143,37 @@ class StatusReporter:
         # A pause by the user is shown even if nothing is pending.
         if throttle.state != "full" and (self.pending or throttle.causes == ("owner",)):
             parts.append(f"indexing {throttle}")
-        parts += [notice["text"] for notice in self._notices()][:1]
+        parts += [notice.text for notice in self._notices()][:1]
         return escape_control_chars(", ".join(parts))
 
-    def _notices(self) -> list[dict[str, str]]:
+    def _root_status(self, monitor: RootMonitor) -> RootStatus:
+        watched, unwatched = monitor.folders
+        return RootStatus(
+            path=monitor.root,
+            state=monitor.state,
+            photos=self._photo_index.library.count(monitor.root),
+            missing=monitor.missing,
+            last_seen=monitor.last_seen,
+            detail=monitor.detail,
+            overflows=monitor.overflows,
+            watched=watched,
+            unwatched=unwatched,
+        )
+
+    def _notices(self) -> list[Notice]:
         notices = [
-            {"text": f"{monitor.root}: {monitor.detail}", "hint": monitor.hint}
+            Notice(text=f"{monitor.root}: {monitor.detail}", hint=monitor.hint)
             for monitor in self._monitors.values()
             if monitor.detail
         ]
         notices += [
-            {"text": str(problem), "hint": problem.hint}
+            Notice(text=str(problem), hint=problem.hint)
             for problem in (self._model.problem, self._writer.problem)
             if problem is not None
         ]
         return notices
+
+
+def _bottleneck(found: domain.Bottleneck) -> Bottleneck:
+    rates = Rates(**dataclasses.asdict(found.rates))
+    return Bottleneck(stage=found.stage, text=found.text, remedy=found.remedy, rates=rates)

@@ -8,10 +8,11 @@ import itertools
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from phsearch.domain.roots.deletion_policy import RemovedRoot, RetentionPolicy, grouped, recorded
 from phsearch.errors import StoreError
+from phsearch.wire.results.daemon import RemovedRootStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -87,23 +88,23 @@ class RemovedRoots:
         self._retention = _retention_policy(settings)
         self._changed.set()
 
-    def report(self) -> list[dict[str, Any]]:
-        """Return {path, photos, since, forgotten_at} of each; forgotten_at is None where the photos are kept."""
-        return [
-            {
-                "path": root,
-                "photos": len(photos),
-                "since": self._records[root].since,
-                "forgotten_at": self._retention.delete_at(self._records[root]),
-            }
+    def report(self) -> tuple[RemovedRootStatus, ...]:
+        """Return all of them for `status`."""
+        return tuple(
+            RemovedRootStatus(
+                path=root,
+                photos=len(photos),
+                since=self._records[root].since,
+                forgotten_at=self._retention.delete_at(self._records[root]),
+            )
             for root, photos in self._photos.items()
-        ]
+        )
 
-    def preview(self, root: str, photos: int, fate: Literal["grace", "keep", "forget"]) -> dict[str, Any]:
+    def preview(self, root: str, photos: int, fate: Literal["grace", "keep", "forget"]) -> RemovedRootStatus:
         """Return what `report` would say of a root with so many photos if it were removed now."""
         now = self._clock()
         ends = now if fate == "forget" else self._retention.delete_at(RemovedRoot(root, now, fate == "keep"))
-        return {"path": root, "photos": photos, "since": now, "forgotten_at": ends}
+        return RemovedRootStatus(path=root, photos=photos, since=now, forgotten_at=ends)
 
     def covered_by(self, roots: Roots) -> set[str]:
         """Return the paths that these roots would hold."""

@@ -187,7 +187,8 @@ class Connection(asyncio.Protocol):
             self._line_buffer = LineBuffer()
             self._transport.resume_reading()
             while True:
-                await self._send(jsonrpc.notification("event", await subscription.next()), STREAM_WRITE_SECONDS)
+                event = (await subscription.next()).json_members()
+                await self._send(jsonrpc.notification("event", event), STREAM_WRITE_SECONDS)
 
     async def _send(self, message: dict[str, Any], patience: float | None = None) -> None:
         """Send, and wait until most of it is read. Raises TimeoutError."""

@@ -26,10 +26,12 @@ from phsearch.wire.methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from phsearch.wire.record import Record
+
 log = logging.getLogger("phsearch.server")
 
-Handlers = Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
-"""What serves each method: it gets the checked parameters and returns the result."""
+Handlers = Mapping[str, Callable[..., Awaitable["Record"]]]
+"""What serves each method: it gets the checked parameters by name and returns the result."""
 
 _MCP = ("initialize", "server/discover")
 
@@ -75,18 +77,23 @@ class Dispatcher:
         return None if request.notification else jsonrpc.result(result, request.id)
 
     async def call(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Call a method of the table. Raises RpcError."""
+        """Call a method of the table, and return the members of its result. Raises RpcError."""
         method = METHODS.get(name)
         if method is None:
             hint = "for MCP start `phsearch-client mcp`" if name in _MCP else f"methods: {', '.join(METHODS)}"
             raise RpcError("MethodNotFound", f'there is no method "{name}"', hint)
         checked = method.check(params)
         try:
-            return await self._handlers[name](checked) | ({} if name == "rpc.discover" else _PROTOCOL)
+            result = await self._handlers[name](**checked)
         except PhsearchError as error:
             kind = _KINDS.get(type(error), "InternalError")
             more = {"place": [error.start, error.end]} if isinstance(error, QueryError) else None
             raise RpcError(kind, str(error), error.hint, more) from error
+        return result.json_members() | ({} if name == "rpc.discover" else _PROTOCOL)
+
+    async def _call_json(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = framing.decode(framing.encode(await self.call(name, params)))
+        return result
 
 
 def _decode(line: bytes) -> Any:

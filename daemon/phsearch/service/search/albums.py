@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from phsearch.domain.albums import Album, check_name
 from phsearch.domain.search.relevance import Band
 from phsearch.errors import AlbumError, ModelUnavailableError, NotReadyError, PhsearchError, StoreError
 from phsearch.service.search.searcher import SearchRequest
+from phsearch.wire.results.albums import Album as AlbumResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -72,20 +73,20 @@ class Albums:
         self._counts: dict[str, int] = {}
         self._lock = asyncio.Lock()
 
-    def list_albums(self) -> list[dict[str, Any]]:
-        """Return a description of each album; `photos` and `problem` are those of the last refresh of its folder."""
-        return [
-            {
-                "name": album.name,
-                "query": album.query,
-                "limit": album.limit,
-                "min_band": album.band or None,
-                "folder": self._storage.folder_path(album.name) if album.folder else None,
-                "photos": self._counts.get(album.name),
-                "problem": self._problems.get(album.name),
-            }
+    def list_albums(self) -> tuple[AlbumResult, ...]:
+        """Return all albums by name; `photos` and `problem` are those of the last refresh of the folder."""
+        return tuple(
+            AlbumResult(
+                name=album.name,
+                query=album.query,
+                limit=album.limit,
+                min_band=album.band or None,
+                folder=self._storage.folder_path(album.name) if album.folder else None,
+                photos=self._counts.get(album.name),
+                problem=self._problems.get(album.name),
+            )
             for album in sorted(self._albums.values(), key=lambda album: album.name)
-        ]
+        )
 
     async def save_album(self, album: Album) -> None:
         """Store an album in place of one with the same name. If its folder cannot be made, `list_albums` says why.
@@ -190,7 +191,7 @@ async def _wait_for_event(subscription: Subscription, seconds: float, kinds: Col
     """Wait for an event, of these kinds if any are given; return False if none comes in that time."""
     try:
         async with asyncio.timeout(seconds):
-            while (await subscription.next())["type"] not in kinds and kinds:
+            while (await subscription.next()).type not in kinds and kinds:
                 pass
     except TimeoutError:
         return False

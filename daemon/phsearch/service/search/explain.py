@@ -7,11 +7,12 @@ pending, did it fail, is it indexed, and as which content. The first check that 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.wire.methods import METHODS
+from phsearch.wire.results.why import Explanation, Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from phsearch.service.search.searcher import Searcher
     from phsearch.service.throttle import IndexingThrottle
     from phsearch.service.workers.model_state import ModelState
+    from phsearch.wire.results.why import VerdictKind
 
 _T = TypeVar("_T")
 _DISK_TIMEOUT = 5.0
@@ -35,11 +37,11 @@ _USUAL_LIMIT = next(param.default for param in METHODS["search"].params if param
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A verdict with its sentence; `facts` say the same for programs."""
+    """A verdict with its sentence; `facts` say the same for programs, as members of `Explanation`."""
 
-    kind: str
+    kind: VerdictKind
     text: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class PathExplainer:
@@ -71,21 +73,27 @@ class PathExplainer:
         self._disks: dict[str, TimeoutExecutor] = {}
         self._follow = follow
 
-    async def explain(self, path: str, query: str | None) -> dict[str, Any]:
-        """Return {path, verdict, findable, text, root, ...}, and the `match` with a query.
+    async def explain(self, path: str, query: str | None) -> Explanation:
+        """Return where a photo is, and with a query how well it matches.
 
         Raises NotReadyError or what else prevents a search, but only if the photo can have a rank.
         """
         root = self._roots.root_of(path)
         verdict = await self._outside(path) if root is None else await self._inside(path, root)
-        path = verdict.facts.get("real_path", path)
-        findable = path in self._library or bool(verdict.facts.get("photos"))
-        answer = {"path": path, "verdict": verdict.kind, "findable": findable, "text": verdict.text}
-        answer |= {"root": self._roots.root_of(path), **verdict.facts, "match": None}
+        path = str(verdict.facts.get("real_path", path))
+        rank = None
         if query is not None and path in self._library:
             rank = await self._searcher.rank_of(query, path)
-            answer["match"] = None if rank is None else _match(query, *rank)
-        return answer
+        facts: dict[str, Any] = dict(verdict.facts)
+        return Explanation(
+            path=path,
+            verdict=verdict.kind,
+            findable=path in self._library or bool(facts.get("photos")),
+            text=verdict.text,
+            root=self._roots.root_of(path),
+            match=None if query is None or rank is None else _match(query, *rank),
+            **facts,
+        )
 
     async def _on_disk(self, root: str, call: Callable[[], _T]) -> _T:
         """Run a call to the disk of a root, "" for any other, for a short time only. Raises OSError, TimeoutError."""
@@ -99,7 +107,7 @@ class PathExplainer:
         except (OSError, ValueError):
             real = path
         if real == path or (root := self._roots.root_of(real)) is None:
-            return Verdict(kind="outside", text=watched, facts={})
+            return Verdict(kind="outside", text=watched)
         verdict = await self._inside(real, root)
         return replace(
             verdict, text=f"its real name is {real}: {verdict.text}", facts={**verdict.facts, "real_path": real}
@@ -115,7 +123,7 @@ class PathExplainer:
             return _offline(path, monitor, self._library.get(path), "it does not answer")
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            return Verdict(kind="unreadable", text=f"it cannot be looked at: {reason}", facts={})
+            return Verdict(kind="unreadable", text=f"it cannot be looked at: {reason}")
         return self._excluded(path, status) or self._present(path, monitor, status)
 
     def _excluded(self, path: str, status: PathStatus) -> Verdict | None:
@@ -140,7 +148,7 @@ class PathExplainer:
                 return _offline(path, monitor, photo, monitor.detail)
             case "nothing":
                 still = "; the index still has it until the next scan" if photo is not None else ""
-                return Verdict(kind="missing", text=f"there is no such file{still}", facts={})
+                return Verdict(kind="missing", text=f"there is no such file{still}")
             case "folder":
                 return self._folder(path)
             case _:
@@ -174,12 +182,13 @@ class PathExplainer:
             return None
         if stage == "settling":
             text = "it was touched a moment ago and is read as soon as it stops changing"
-            return Verdict(kind="settling", text=text, facts={})
+            return Verdict(kind="settling", text=text)
         position = pipeline.embed_position(path)
         if position is None:
-            return Verdict(kind="indexing", text="it is being indexed at this moment", facts={})
+            return Verdict(kind="indexing", text="it is being indexed at this moment")
         at, of = position
-        text, facts = f"it waits to be indexed, number {at:,} of {of:,}", {"position": at, "of": of}
+        text = f"it waits to be indexed, number {at:,} of {of:,}"
+        facts: dict[str, str | float] = {"position": at, "of": of}
         if self._throttle.state.state == "full":
             return Verdict(kind="queued", text=text, facts=facts)
         pace = str(self._throttle.state)
@@ -191,7 +200,7 @@ def _offline(path: str, monitor: RootMonitor, photo: Photo | None, reason: str) 
         text = f"its folder {monitor.root} is offline: {reason}"
     else:
         text = f"its file is not there now: {reason}"
-    facts: dict[str, Any] = {"reason": reason}
+    facts: dict[str, str | float] = {"reason": reason}
     if (seen := monitor.seen_at(path)) is not None:
         text += f"; last there {_local_time(seen)}"
         facts["last_seen"] = round(seen, 3)
@@ -233,7 +242,7 @@ def _failed(failure: Failure) -> Verdict:
 
 
 def _unseen(monitor: RootMonitor) -> Verdict:
-    return Verdict(kind="unseen", text=f"it has not been seen yet: {_when_seen(monitor)}", facts={})
+    return Verdict(kind="unseen", text=f"it has not been seen yet: {_when_seen(monitor)}")
 
 
 def _when_seen(monitor: RootMonitor) -> str:
@@ -247,13 +256,25 @@ def _when_seen(monitor: RootMonitor) -> str:
     return "if it stays so, `phsearch-client rescan` looks for it now"
 
 
-def _match(query: str, found: Rank, band: Band | None) -> dict[str, Any]:
+def _match(query: str, found: Rank, band: Band | None) -> Match:
     """Return the rank of a photo for a query, and a sentence about it."""
+    relevance = found.photo.relevance
+    return Match(
+        query=query,
+        rank=found.rank,
+        photos=found.total,
+        score=round(found.photo.score, 4),
+        passes=found.passes,
+        relevance=None if relevance is None else round(relevance, 4),
+        band=band,
+        text=_match_text(query, found, band),
+    )
+
+
+def _match_text(query: str, found: Rank, band: Band | None) -> str:
     rank, photos, score, relevance = found.rank, found.total, found.photo.score, found.photo.relevance
-    match = {"query": query, "rank": rank, "photos": photos, "score": round(score, 4), "passes": found.passes}
-    match |= {"relevance": None if relevance is None else round(relevance, 4), "band": band}
     if not found.passes:
-        return match | {"text": f'a filter of "{query}" leaves it out; its score is {score:.3f}'}
+        return f'a filter of "{query}" leaves it out; its score is {score:.3f}'
     text = f'for "{query}" it has rank {rank:,} of {photos:,}, score {score:.3f}'
     if relevance is not None:
         text += f", relevance {relevance:.2f}"
@@ -261,7 +282,7 @@ def _match(query: str, found: Rank, band: Band | None) -> dict[str, Any]:
         text += f"; a search shows the best {_USUAL_LIMIT} unless it asks for more, here with --limit {rank}"
     if band == "none":
         text += "; a search leaves out what is so improbable unless it is asked with --all"
-    return match | {"text": text + f"; a --min-score above {score:.3f} would hide it"}
+    return text + f"; a --min-score above {score:.3f} would hide it"
 
 
 def _local_time(seconds: float) -> str:

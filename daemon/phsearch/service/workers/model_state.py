@@ -8,9 +8,10 @@ be nonsense.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from phsearch.errors import ModelMismatchError, NotReadyError, PhsearchError
+from phsearch.wire.results.daemon import ModelStatus
 
 if TYPE_CHECKING:
     from phsearch.domain.ports import Store
@@ -99,8 +100,9 @@ class ModelState:
         """The name for people, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
         return f"{self.name}/{self._pretrained}" if self._pretrained else self.name
 
-    def status(self) -> dict[str, Any]:
+    def status(self, *, worker_running: bool) -> ModelStatus:
         """Return the model's part of `status`."""
+        state: Literal["loading", "ready", "mismatch", "unavailable"]
         match self._problem:
             case None:
                 state = "ready" if self._bound else "loading"
@@ -108,14 +110,15 @@ class ModelState:
                 state = "mismatch"
             case _:
                 state = "unavailable"
-        return {
-            "name": self.name,
-            "pretrained": self._pretrained,
-            "state": state,
-            "device": self._info.device if self._info else None,
-            "precision": self._info.precision if self._info else None,
-            "dim": self._bound.dim if self._bound else None,
-            "confinement": (self._info.sandbox or None) if self._info else None,
-            "reason": str(self._problem) if self._problem else None,
-            "hint": self._problem.hint if self._problem else None,
-        }
+        return ModelStatus(
+            name=self.name,
+            pretrained=self._pretrained,
+            state=state,
+            device=self._info.device if self._info else None,
+            precision=self._info.precision if self._info else None,
+            dim=self._bound.dim if self._bound else None,
+            confinement=(self._info.sandbox or None) if self._info else None,
+            reason=str(self._problem) if self._problem else None,
+            hint=self._problem.hint if self._problem else None,
+            image_worker="running" if worker_running else "idle",
+        )

@@ -13,11 +13,11 @@ import os
 import signal
 import socket
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.domain.types import DeviceChoice, ModelIdentity, RuntimePlan
+from phsearch.domain.types import RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.service.workers import frames
 from phsearch.service.workers.command import WorkerInfo
@@ -32,7 +32,7 @@ from phsearch.service.workers.log_reader import StderrLogger
 from phsearch.timing import RunningClock, StallTimer
 
 if TYPE_CHECKING:
-    from phsearch.service.workers.command import WorkerCommand
+    from phsearch.service.workers.command import WorkerCommand, WorkerSetup
     from phsearch.service.workers.limits import MemoryLimit
 
 log = logging.getLogger("phsearch.worker")
@@ -124,7 +124,7 @@ class WorkerProcess:
 
         Raises ModelUnavailableError, GraphError, WorkerDiedError or StalledError.
         """
-        tower = str(command.setup.get("tower"))
+        tower = command.setup.tower
         while True:
             plan = await command.planner.make_plan(tower) if command.planner else RuntimePlan(device="cpu")
             try:
@@ -138,21 +138,15 @@ class WorkerProcess:
     @classmethod
     async def _start_by(cls, plan: RuntimePlan, command: WorkerCommand) -> WorkerProcess:
         worker = cls.spawn(command)
-        setup = {**command.setup, "roots": list(command.roots()), "plan": asdict(plan)}
-        header = await worker.request_first(setup)
-        del header["op"]
-        values = {
-            "identity": ModelIdentity(**header["identity"]),
-            "device_choice": DeviceChoice(**header.get("device_choice", {})),
-        }
-        worker.info = WorkerInfo(**header | values)
+        setup = replace(command.setup, roots=tuple(command.roots()), plan=plan)
+        worker.info = WorkerInfo.parse_header(await worker.request_first(setup))
         return worker
 
     @classmethod
     async def run_once(cls, command: WorkerCommand) -> dict[str, Any]:
         """Start a worker, wait for its only answer and return it. Raises as start_process."""
         worker = cls.spawn(command)
-        answer = await worker.request_first(dict(command.setup))
+        answer = await worker.request_first(command.setup)
         await worker.stop()
         return answer
 
@@ -173,10 +167,10 @@ class WorkerProcess:
             os.close(stderr_write)
         return cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
 
-    async def request_first(self, setup: dict[str, Any]) -> dict[str, Any]:
+    async def request_first(self, setup: WorkerSetup) -> dict[str, Any]:
         """Send the set-up and return the first answer. Raises as start_process; then the process has ended."""
         try:
-            header, _ = await self.request_watched(setup, idle_seconds=_STALL_SECONDS)
+            header, _ = await self.request_watched(asdict(setup), idle_seconds=_STALL_SECONDS)
         except WorkerDiedError:
             status = await self.wait()
             await self.kill()

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from phsearch.atomic_write import atomic_write
@@ -27,6 +27,7 @@ from phsearch.model_files import (
     local_folder,
     read_manifest,
 )
+from phsearch.service.workers.command import WorkerSetup
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError
 
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from phsearch.config import ModelConfig
     from phsearch.domain.model_runtime import Candidate, Hardware
     from phsearch.model_files import ModelManifest
+    from phsearch.service.workers.command import TowerKind
 
-    RunWorker = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    RunWorker = Callable[[WorkerSetup], Awaitable[dict[str, Any]]]
     """Starts a worker with this set-up, and returns its only answer. Raises GraphError, ModelUnavailableError,
     WorkerDiedError, StalledError."""
 
@@ -90,7 +92,7 @@ class RuntimePlanner:
         self._hardware: Hardware | None = None
         self._lock = asyncio.Lock()
 
-    async def make_plan(self, tower: str) -> RuntimePlan:
+    async def make_plan(self, tower: TowerKind) -> RuntimePlan:
         """Return the plan for a worker's tower. Raises ModelUnavailableError where the weights cannot be had."""
         async with self._lock:
             if self._hardware is None:
@@ -105,7 +107,7 @@ class RuntimePlanner:
                 self._reject(candidate, plan)
             return self._torch(order[-1])
 
-    async def step_back(self, tower: str, plan: RuntimePlan, error: Exception) -> bool:
+    async def step_back(self, tower: TowerKind, plan: RuntimePlan, error: Exception) -> bool:
         """Note that a worker could not start by this plan; return whether another plan is worth a try."""
         async with self._lock:
             candidate = _candidate_of(plan)
@@ -176,7 +178,7 @@ class RuntimePlanner:
         part = graphs.with_suffix(".part")
         try:
             await asyncio.to_thread(_make_empty, part)
-            await self._run_worker({"tower": "export", "folder": str(part)})
+            await self._run_worker(self._setup("export", folder=str(part)))
             await asyncio.to_thread(_replace_folder, part, graphs)
             return await asyncio.to_thread(check_exported, graphs)
         except OSError as error:
@@ -234,7 +236,7 @@ class RuntimePlanner:
             known = dict(stamp)
         if name not in known:
             try:
-                answer = await self._run_worker({"tower": "probe", "plan": asdict(plan)})
+                answer = await self._run_worker(self._setup("probe", plan=plan))
                 known[name] = {key: float(answer[key]) for key in ("seconds", "plain_seconds", "cosine")}
             except (GraphError, WorkerDiedError, StalledError) as error:
                 known[name] = str(error)
@@ -242,6 +244,9 @@ class RuntimePlanner:
                 await asyncio.to_thread(_write_json, self._folder.measurements, known)
         found = known[name]
         return Measurement(**found) if isinstance(found, dict) else str(found)
+
+    def _setup(self, tower: TowerKind, **task: Any) -> WorkerSetup:
+        return WorkerSetup(tower=tower, name=self._config.name, pretrained=self._config.pretrained, **task)
 
     def _cache(self, manifest: ModelManifest) -> str:
         """Return the folder for what is compiled; what other models, weights and versions have there is deleted."""

@@ -114,6 +114,6 @@ def _report(problem: PhsearchError, model: ModelState) -> None:
 
 def _unexplained(command: WorkerCommand, error: Exception) -> ModelUnavailableError:
     return ModelUnavailableError(
-        f'the {command.name} worker failed while it loaded the model "{command.setup["name"]}": {error}',
+        f'the {command.name} worker failed while it loaded the model "{command.setup.name}": {error}',
         "the daemon's log says why; if memory ran out, choose a smaller model",
     )

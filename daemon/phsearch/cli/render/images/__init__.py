@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,16 +15,17 @@ from phsearch.cli.render.images.layout import print_grid, print_list
 from phsearch.cli.render.images.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from phsearch.cli.render.images.protocols import Draw
     from phsearch.cli.terminal import Console
     from phsearch.client import Client
+    from phsearch.wire.results.search import Hit
 
 
 def picture_printer(
     client: Client, how: str, *, grid: bool, shares: bool = False
-) -> Callable[[list[dict[str, Any]], Console], None]:
+) -> Callable[[Sequence[Hit], Console], None]:
     """Return a function that prints hits with their pictures.
 
     Where the terminal shows no pictures, it prints the hits alone and why. Raise BadParameter for an unknown `how`.
@@ -32,7 +33,7 @@ def picture_printer(
     if how not in CHOICES:
         raise click.BadParameter(f'"{how}" is none of {", ".join(CHOICES)}.', param_hint="--thumbnails")
 
-    def show(hits: list[dict[str, Any]], console: Console) -> None:
+    def show(hits: Sequence[Hit], console: Console) -> None:
         found = detect_protocol(how, sys.stdout, os.environ)
         if found is None:
             console.write(format_hits(hits, TABLE, console, shares=shares))

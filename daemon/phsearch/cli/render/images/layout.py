@@ -6,7 +6,7 @@ Empty lines are printed first, so that the terminal scrolls before the first pic
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from phsearch.cli.render import table
 from phsearch.cli.render.hits import rank_fields
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phsearch.cli.render.images.protocols import Draw
     from phsearch.cli.terminal import Console
     from phsearch.client import Client
+    from phsearch.wire.results.search import Hit
 
 _TILE = 24
 _TILE_LINES = 9
@@ -38,14 +39,14 @@ class Picture(NamedTuple):
 
 
 def print_grid(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
+    hits: Sequence[Hit], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
 ) -> None:
     """Print pictures in rows as wide as the terminal. Below each picture are its rank and its name."""
     across = max((cells.columns + _GAP) // (_TILE + _GAP), 1)
     tile, lines = min(_TILE, cells.columns), _fit_lines(_TILE_LINES, cells, _CAPTIONS)
     for start in range(0, len(hits), across):
         row = hits[start : start + across]
-        made = [fetch_picture(hit["path"], client, draw, cells, tile, lines) for hit in row]
+        made = [fetch_picture(hit.path, client, draw, cells, tile, lines) for hit in row]
         height = max(each.lines for each in made)
         _draw([(each, place * (tile + _GAP)) for place, each in enumerate(made)], height, console)
         for caption in ([_rank_text(hit, shares=shares) for hit in row], [_name(hit) for hit in row]):
@@ -54,12 +55,12 @@ def print_grid(
 
 
 def print_list(
-    hits: Sequence[dict[str, Any]], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
+    hits: Sequence[Hit], client: Client, draw: Draw, cells: Cells, console: Console, *, shares: bool = False
 ) -> None:
     """Print a picture beside each hit's line."""
     lines = max(_fit_lines(_LIST_TILE_LINES, cells), _CAPTIONS)
     for hit in hits:
-        made = fetch_picture(hit["path"], client, draw, cells, _LIST_TILE, lines)
+        made = fetch_picture(hit.path, client, draw, cells, _LIST_TILE, lines)
         indent = " " * (_LIST_TILE + _GAP)
         room = max(cells.columns - len(indent), 1)
         _draw(
@@ -68,7 +69,7 @@ def print_list(
             console,
             [
                 console.dim(table.keep_start(_rank_text(hit, shares=shares), room)),
-                table.path_cell(hit["path"], room, console),
+                table.path_cell(hit.path, room, console),
             ],
         )
 
@@ -85,20 +86,16 @@ def print_photo(path: str, client: Client, draw: Draw, cells: Cells, console: Co
 
 def fetch_picture(path: str, client: Client, draw: Draw, cells: Cells, columns: int, lines: int) -> Picture:
     """Return a photo's picture that fits into a box of cells, from the daemon."""
-    wanted = {
-        "width": _thumbnail_side(columns * cells.width),
-        "height": _thumbnail_side(lines * cells.height),
-        "format": draw.format,
-    }
+    width, height = _thumbnail_side(columns * cells.width), _thumbnail_side(lines * cells.height)
     try:
-        got = client.call("library.thumbnail", path=path, **wanted)
+        got = client.thumbnail(path, width=width, height=height, format=draw.format)
     except DaemonUnreachableError:
         raise
     except PhsearchError as problem:
         return Picture(b"", columns, 1, table.cell(str(problem)))
-    wide = min(math.ceil(got["width"] / cells.width), columns)
-    high = min(math.ceil(got["height"] / cells.height), lines)
-    return Picture(draw.encode(got["data"], wide, high), wide, high)
+    wide = min(math.ceil(got.width / cells.width), columns)
+    high = min(math.ceil(got.height / cells.height), lines)
+    return Picture(draw.encode(got.data, wide, high), wide, high)
 
 
 def _draw(made: Sequence[tuple[Picture, int]], height: int, console: Console, texts: Sequence[str] = ()) -> None:
@@ -119,14 +116,13 @@ def _draw(made: Sequence[tuple[Picture, int]], height: int, console: Console, te
     console.write(b"\r" + (f"\x1b[{height - len(texts)}B".encode() if height > len(texts) else b""))
 
 
-def _rank_text(hit: dict[str, Any], *, shares: bool) -> str:
+def _rank_text(hit: Hit, *, shares: bool) -> str:
     fields = [field if isinstance(field, str) else field[0] for field in rank_fields(hit, shares=shares)]
-    more = hit.get("more")
-    return "  ".join([*fields, (hit["taken_at"] or "")[:10], f"+{more}" if more else ""]).strip()
+    return "  ".join([*fields, (hit.taken_at or "")[:10], f"+{hit.more}" if hit.more else ""]).strip()
 
 
-def _name(hit: dict[str, Any]) -> str:
-    return table.cell(hit["path"].rpartition("/")[2])
+def _name(hit: Hit) -> str:
+    return table.cell(hit.path.rpartition("/")[2])
 
 
 def _fit_lines(lines: int, cells: Cells, below: int = 0) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ class Draw(NamedTuple):
     `encode` takes the thumbnail's base64, and the columns and lines that it covers.
     """
 
-    format: str
+    format: Literal["png", "jpeg", "sixel"]
     encode: Callable[[str, int, int], bytes]
 
 

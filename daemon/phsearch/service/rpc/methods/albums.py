@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.domain.albums import Album
+from phsearch.wire.results.albums import AlbumList, RemovedAlbum, SavedAlbum
 
 if TYPE_CHECKING:
     from phsearch.service.rpc.dispatcher import Handlers
@@ -22,21 +23,14 @@ class AlbumMethods:
         """The methods by name."""
         return {"albums.list": self._list, "albums.save": self._save, "albums.remove": self._remove}
 
-    async def _list(self, _params: dict[str, Any]) -> dict[str, Any]:
-        return {"albums": self._albums.list_albums()}
+    async def _list(self) -> AlbumList:
+        return AlbumList(albums=self._albums.list_albums())
 
-    async def _save(self, params: dict[str, Any]) -> dict[str, Any]:
-        band = params["min_band"] or ""
-        album = Album(
-            name=params["name"],
-            query=params["query"],
-            limit=params["limit"],
-            band=band,
-            folder=params["folder"],
-        )
+    async def _save(self, *, name: str, query: str, limit: int, min_band: str | None, folder: bool) -> SavedAlbum:
+        album = Album(name=name, query=query, limit=limit, band=min_band or "", folder=folder)
         await self._albums.save_album(album)
-        return {"album": next(each for each in self._albums.list_albums() if each["name"] == album.name)}
+        return SavedAlbum(album=next(each for each in self._albums.list_albums() if each.name == name))
 
-    async def _remove(self, params: dict[str, Any]) -> dict[str, Any]:
-        await self._albums.remove_album(params["name"])
-        return {"removed": params["name"]}
+    async def _remove(self, *, name: str) -> RemovedAlbum:
+        await self._albums.remove_album(name)
+        return RemovedAlbum(removed=name)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import discover
+from phsearch.wire.results.events import Subscription
+from phsearch.wire.results.library import ForgottenRoot
 
 if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
-    from phsearch.service.config_reload import ConfigReloader
+    from phsearch.service.config_reload import ConfigReloader, RemovedPolicy
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.throttle import IndexingThrottle
+    from phsearch.wire.results.daemon import ConfigChanges, OpenRpcDocument, Status
 
 
 class ConfigMethods:
@@ -30,13 +33,12 @@ class ConfigMethods:
         """The methods by name."""
         return {"config.reload": self._reload, "library.forget": self._forget}
 
-    async def _reload(self, params: dict[str, Any]) -> dict[str, Any]:
-        return await (self._reloader.plan() if params["check"] else self._reloader.reload(params["removed"]))
+    async def _reload(self, *, check: bool, removed: RemovedPolicy) -> ConfigChanges:
+        return await (self._reloader.plan() if check else self._reloader.reload(removed))
 
-    async def _forget(self, params: dict[str, Any]) -> dict[str, Any]:
-        root = params["root"]
+    async def _forget(self, *, root: str) -> ForgottenRoot:
         if root in self._removed:
-            return {"root": root, "forgotten": await self._removed.forget(root)}
+            return ForgottenRoot(root=root, forgotten=await self._removed.forget(root))
         watched = self._roots.root_of(root)
         if watched is not None:
             hint = f"take {watched} out of the settings and run `phsearch-client reload` first"
@@ -57,12 +59,12 @@ class DaemonMethods:
         """The methods by name."""
         return {"status": self._report, "events.subscribe": self._subscribe, "rpc.discover": self._discover}
 
-    async def _report(self, _params: dict[str, Any]) -> dict[str, Any]:
+    async def _report(self) -> Status:
         await self._throttle.poll()  # nothing else polls while there is nothing to index
         return self._status.report()
 
-    async def _subscribe(self, _params: dict[str, Any]) -> dict[str, Any]:
-        return {"subscribed": True}
+    async def _subscribe(self) -> Subscription:
+        return Subscription(subscribed=True)
 
-    async def _discover(self, _params: dict[str, Any]) -> dict[str, Any]:
+    async def _discover(self) -> OpenRpcDocument:
         return discover(__version__)

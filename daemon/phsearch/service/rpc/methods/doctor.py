@@ -8,11 +8,12 @@ import os
 import platform
 import shlex
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.domain.doctor import daemon_checks, file_checks, ok, warn
 from phsearch.domain.types import DeviceChoice
+from phsearch.wire.results.daemon import CheckResult, Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.rpc.dispatcher import Handlers
     from phsearch.service.threads import TimeoutExecutor
+    from phsearch.wire.results.daemon import Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class DoctorMethods:
         """The methods by name."""
         return {"doctor": self._doctor}
 
-    async def _doctor(self, _params: dict[str, Any]) -> dict[str, Any]:
+    async def _doctor(self) -> Diagnosis:
         report = self._status.report()
         checks = [
             *await self._inotify(),
@@ -70,13 +72,16 @@ class DoctorMethods:
             *await self._index(),
             *self._workers(report),
         ]
-        return {
-            "version": __version__,
-            "python": platform.python_version(),
-            "pid": os.getpid(),
-            "state": self._state,
-            "checks": [dataclasses.asdict(check) for check in checks],
-        }
+        return Diagnosis(
+            version=__version__,
+            python=platform.python_version(),
+            pid=os.getpid(),
+            state=self._state,
+            checks=tuple(
+                CheckResult(name=check.name, state=check.state, text=check.text, remedy=check.remedy)
+                for check in checks
+            ),
+        )
 
     async def _inotify(self) -> Iterable[Check]:
         unwatched = sum(monitor.folders[1] for monitor in self._components.monitors.values())
@@ -101,9 +106,9 @@ class DoctorMethods:
                 remote=monitor.remote,
             )
 
-    def _model_checks(self, report: dict[str, Any]) -> Iterable[Check]:
+    def _model_checks(self, report: Status) -> Iterable[Check]:
         info = self._components.model.image_worker_info
-        yield daemon_checks.model(report["model"], *self._components.model.weights)
+        yield daemon_checks.model(report.model, *self._components.model.weights)
         if self._components.model.bound is not None:
             fitted = self._components.searcher.calibration().fitted
             yield daemon_checks.relevance(self._components.model.label, self._calibration_path, fitted=fitted)
@@ -129,7 +134,7 @@ class DoctorMethods:
             return warn("disk", f"{self._state}: {error.strerror}", f"findmnt --target {shlex.quote(self._state)}")
         return file_checks.space("disk", found)
 
-    def _workers(self, report: dict[str, Any]) -> Iterator[Check]:
+    def _workers(self, report: Status) -> Iterator[Check]:
         for name, stats in self._components.worker_stats.items():
             exits = sum(stats.exits.values())
             worker = daemon_checks.WorkerReport(
@@ -143,6 +148,6 @@ class DoctorMethods:
             yield daemon_checks.worker(worker)
         used = [(name, self._probes.resident(pid) or 0) for name, pid in self._components.processes.items()]
         yield daemon_checks.memory(used, self._probes.machine())
-        yield daemon_checks.errors(report["errors"])
+        yield daemon_checks.errors(report.errors)
         found = self._components.throughput.sample()
         yield ok("bottleneck", f"{found.text}: {found.remedy}" if found.remedy else found.text)

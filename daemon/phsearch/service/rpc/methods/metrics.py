@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from phsearch import __version__
 from phsearch.domain.throughput import STAGES
 from phsearch.wire import PROTOCOL
+from phsearch.wire.results.daemon import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -51,21 +52,21 @@ class MetricsMethods:
         """The methods by name."""
         return {"metrics": self._metrics}
 
-    async def _metrics(self, _params: dict[str, Any]) -> dict[str, Any]:
+    async def _metrics(self) -> Metrics:
         index = self._index(await self._components.store_stats.latest())
         families = (*self._daemon(), *self._photos(), *self._roots(), *self._stages(), *self._processes(), *index)
-        return {"content_type": CONTENT_TYPE_PLAIN_0_0_4, "text": render(families)}
+        return Metrics(content_type=CONTENT_TYPE_PLAIN_0_0_4, text=render(families))
 
     def _daemon(self) -> Iterator[Metric]:
-        model = self._components.model.status()
-        about = {name: str(model[name] or "") for name in ("pretrained", "device", "precision")}
+        model = self._components.model.status(worker_running=self._components.image_worker.running)
+        about = {"pretrained": model.pretrained, "device": model.device or "", "precision": model.precision or ""}
         info = {"version": __version__, "protocol": str(PROTOCOL), "model": self._components.model.name} | about
         yield gauge("phsearch_up", "Whether the daemon answers.", 1)
         build = GaugeMetricFamily("phsearch_build_info", "What runs, as labels.", labels=tuple(info))
         build.add_metric([printable(value) for value in info.values()], 1)
         yield build
         yield gauge("phsearch_start_time_seconds", "When the daemon was started.", self._started)
-        yield gauge("phsearch_model_ready", "Whether queries can be answered.", model["state"] == "ready")
+        yield gauge("phsearch_model_ready", "Whether queries can be answered.", model.state == "ready")
         yield gauge("phsearch_connections", "Clients that are connected.", self._connections())
         durations = self._components.query_durations
         yield HistogramMetricFamily(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from phsearch.domain.query import describe
 from phsearch.domain.query.ast import Phrase
 from phsearch.service.search.searcher import SearchRequest
 from phsearch.wire.framing import fit_to_line
+from phsearch.wire.results.library import Names, PhotoError, PhotoErrors
+from phsearch.wire.results.search import Aim, Filter, Hit, SearchResult, UnderstoodQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from phsearch.service.search.explain import PathExplainer
     from phsearch.service.search.searcher import RankedHit, Searcher
     from phsearch.service.throttle import IndexingThrottle
+    from phsearch.wire.results.why import Explanation
 
 
 class SearchMethods:
@@ -57,78 +59,76 @@ class SearchMethods:
             "library.why": self._explain,
         }
 
-    async def _search(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def _search(self, *, sync: float | None, **request: Any) -> SearchResult:
         start = time.perf_counter()
-        synced = {}
-        sync = params.pop("sync")
-        request = SearchRequest(**params)
+        asked = SearchRequest(**request)
+        synced = None
         if sync is not None:
-            self._searcher.check(request)  # a refusal does not wait for the sync
-            synced["synced"] = await self._sync_barrier.wait_for_sync(sync)
-        results = await self._searcher.search(request)
-        return {
-            "hits": fit_to_line(map(self._hit, results.hits)),
-            "understood": _query_answer(results.query),
-            "matching": results.matching,
-            "hidden": results.hidden,
-            "closest": _rounded(results.closest),
-            "pending": self._router.pending,
-            "held": self._throttle.pause_reason,
-            "photos": len(self._library),
-            "took_ms": round((time.perf_counter() - start) * 1000, 2),
-        } | synced
+            self._searcher.check(asked)  # a refusal does not wait for the sync
+            synced = await self._sync_barrier.wait_for_sync(sync)
+        found = await self._searcher.search(asked)
+        return SearchResult(
+            hits=fit_to_line(map(self._hit, found.hits)),
+            understood=_understood(found.query),
+            matching=found.matching,
+            hidden=found.hidden,
+            closest=_rounded(found.closest),
+            pending=self._router.pending,
+            held=self._throttle.pause_reason,
+            photos=len(self._library),
+            took_ms=round((time.perf_counter() - start) * 1000, 2),
+            synced=synced,
+        )
 
-    def _hit(self, hit: RankedHit) -> dict[str, Any]:
+    def _hit(self, hit: RankedHit) -> Hit:
         photo = hit.photo
         monitor = self._monitors[photo.root]
         offline = monitor.offline(photo.path)
-        return {
-            "path": photo.path,
-            "score": round(hit.score, 4),
-            "relevance": _rounded(hit.relevance),
-            "band": hit.band,
-            "share": _rounded(hit.share),
-            "more": hit.more,
-            "root": photo.root,
-            "taken_at": photo.info.taken_at,
-            "width": photo.info.width,
-            "height": photo.info.height,
-            "format": photo.info.format,
-            "camera": photo.info.camera,
-            "indexed_at": photo.indexed_at,
-            "offline": offline,
-            "last_seen": monitor.seen_at(photo.path) if offline else None,
-        }
-
-    async def _names(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"names": await self._searcher.names_beginning(**params)}
-
-    async def _errors(self, params: dict[str, Any]) -> dict[str, Any]:
-        failures = self._library.failures()
-        page = failures[params["offset"] : params["offset"] + params["limit"]]
-        rows = (
-            {
-                "path": failure.path,
-                "reason": failure.reason,
-                "attempts": failure.attempts,
-                "failed_at": round(failure.failed_at, 3),
-            }
-            for failure in page
+        return Hit(
+            path=photo.path,
+            score=round(hit.score, 4),
+            relevance=_rounded(hit.relevance),
+            band=hit.band,
+            share=_rounded(hit.share),
+            more=hit.more,
+            root=photo.root,
+            taken_at=photo.info.taken_at,
+            width=photo.info.width,
+            height=photo.info.height,
+            format=photo.info.format,
+            camera=photo.info.camera,
+            indexed_at=photo.indexed_at,
+            offline=offline,
+            last_seen=monitor.seen_at(photo.path) if offline else None,
         )
-        return {"errors": fit_to_line(rows), "total": len(failures)}
 
-    async def _explain(self, params: dict[str, Any]) -> dict[str, Any]:
-        return await self._explainer.explain(params["path"], params["query"])
+    async def _names(self, *, kind: str, prefix: str) -> Names:
+        return Names(names=tuple(await self._searcher.names_beginning(kind, prefix)))
+
+    async def _errors(self, *, limit: int, offset: int) -> PhotoErrors:
+        failures = self._library.failures()
+        rows = (
+            PhotoError(
+                path=failure.path,
+                reason=failure.reason,
+                attempts=failure.attempts,
+                failed_at=round(failure.failed_at, 3),
+            )
+            for failure in failures[offset : offset + limit]
+        )
+        return PhotoErrors(errors=fit_to_line(rows), total=len(failures))
+
+    async def _explain(self, *, path: str, query: str | None) -> Explanation:
+        return await self._explainer.explain(path, query)
 
 
-def _query_answer(query: Query) -> dict[str, Any]:
-    """Return how the query was read."""
-    aims = [
-        {"text" if isinstance(aim, Phrase) else "like": aim.text if isinstance(aim, Phrase) else aim.path}
-        | {"weight": aim.weight}
+def _understood(query: Query) -> UnderstoodQuery:
+    aims = (
+        Aim(text=aim.text, weight=aim.weight) if isinstance(aim, Phrase) else Aim(like=aim.path, weight=aim.weight)
         for aim in query.aims
-    ]
-    return {"aims": aims, "filters": [dataclasses.asdict(said) for said in describe(query)]}
+    )
+    filters = (Filter(key=each.key, value=each.value, negated=each.negated) for each in describe(query))
+    return UnderstoodQuery(aims=tuple(aims), filters=tuple(filters))
 
 
 def _rounded(number: float | None) -> float | None:

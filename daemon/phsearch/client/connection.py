@@ -1,4 +1,4 @@
-"""A blocking client of the daemon's socket, with the standard library only.
+"""The connection to the daemon's socket: blocking, with the standard library only. Answers are JSON as it came.
 
 One deadline covers a whole call: the connection, the request, and its repetition while the daemon is not ready. Without
 a timeout of the caller, a daemon that is starting gets more time than a silent one. A starting daemon answers that it
@@ -14,12 +14,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, RemoteError
+from phsearch import paths
+from phsearch.errors import AnswerTimeoutError, DaemonUnreachableError, MalformedAnswerError, RemoteError
 from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import TypeVar
+
+    from phsearch.wire.record import Record
+
+    _R = TypeVar("_R", bound=Record)
 
 TIMEOUT = 10.0
 """Seconds that a call may take by default."""
@@ -36,15 +41,15 @@ _UCRED_SIZE = 12  # three ints: pid, uid, gid
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # between two attempts
 
 
-class Client:
-    """One connection, made at the first call. A context manager that closes it.
+class Connection:
+    """One connection, made at the first call. A context manager that closes it. The usual socket is the default.
 
     Its methods raise DaemonUnreachableError, AnswerTimeoutError or RemoteError. After an error the next call makes a
     new connection.
     """
 
-    def __init__(self, socket_path: str | os.PathLike[str], timeout: float | None = None) -> None:
-        self.path = os.fspath(socket_path)
+    def __init__(self, socket_path: str | os.PathLike[str] | None = None, timeout: float | None = None) -> None:
+        self.path = os.fspath(paths.socket_path(os.environ) if socket_path is None else socket_path)
         self.timeout = TIMEOUT if timeout is None else timeout
         self.starting = STARTING if timeout is None else 0.0
         self._allowed = self.timeout
@@ -88,19 +93,19 @@ class Client:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Subscribe, then yield each event when it happens. Raise DaemonUnreachableError when the daemon ends."""
-        self.call("events.subscribe")
-        return self._notifications()
+    def next_notification(self, seconds: float | None = None) -> Any:
+        """Return the parameters of the next event after `events.subscribe`; None when none comes within `seconds`.
 
-    def next_event(self, seconds: float | None) -> dict[str, Any] | None:
-        """Return the next event after a subscription; None when none comes within `seconds`."""
-        try:
-            message = self._read_message(None if seconds is None else time.monotonic() + seconds)
-        except AnswerTimeoutError:
-            return None
-        event = message.get("params")
-        return event if isinstance(event, dict) and message.get("method") == "event" else {}
+        Raise DaemonUnreachableError when the daemon ends.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            try:
+                message = self._read_message(deadline)
+            except AnswerTimeoutError:
+                return None
+            if message.get("method") == "event" and "params" in message:
+                return message["params"]
 
     def _is_starting(self, problem: BaseException) -> bool:
         """Whether the daemon that did not answer is only starting."""
@@ -109,12 +114,6 @@ class Client:
         return (
             isinstance(problem, AnswerTimeoutError) and self._socket is not None and _only_systemd_listens(self._socket)
         )
-
-    def _notifications(self) -> Iterator[dict[str, Any]]:
-        while True:
-            message = self._read_message(None)
-            if isinstance(event := message.get("params"), dict) and message.get("method") == "event":
-                yield event
 
     def _send_request(self, method: str, params: dict[str, Any], deadline: float) -> Any:
         if self._socket is None:
@@ -246,6 +245,15 @@ class Client:
                 return DaemonUnreachableError(f"the socket {path} belongs to another user", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
+
+
+def parse_answer(kind: type[_R], answer: Any) -> _R:
+    """Return an answer of `Connection.call` as a record. Raise MalformedAnswerError."""
+    try:
+        return kind.parse_json(answer)
+    except ValueError as problem:
+        hint = "compare the versions with `phsearch-client --version`; PHSEARCH_DEBUG=1 shows where it happened"
+        raise MalformedAnswerError(f"cannot make sense of the answer ({problem})", hint, kind="Protocol") from problem
 
 
 def _error_position(given: Any) -> tuple[int, int] | None:
