@@ -127,7 +127,9 @@ def test_zsh_and_fish_get_whole_words_and_what_they_mean(monkeypatch: pytest.Mon
 
 def test_a_daemon_that_is_away_or_silent_suggests_nothing_at_once(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     assert suggested(monkeypatch, "phsearch-client camera:C", BashLineComplete) == []
-    with ScriptedDaemon(place / "phsearch" / "phsearch.sock", {"library.names": SILENCE, "albums.list": {"albums": []}}):
+    with ScriptedDaemon(
+        place / "phsearch" / "phsearch.sock", {"library.names": SILENCE, "albums.list": {"albums": []}}
+    ):
         start = time.monotonic()
         assert suggested(monkeypatch, "phsearch-client camera:C", BashLineComplete) == []
         assert time.monotonic() - start < 5

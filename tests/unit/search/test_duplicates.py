@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.domain.types import Fingerprint
 from phsearch.service.rpc.methods.library import DuplicateMethods
 from phsearch.service.search.duplicates import DuplicateFinder
 from phsearch.service.threads import SerialExecutor
@@ -63,6 +66,40 @@ def test_the_best_photo_comes_first_the_largest_and_then_the_shortest_path() -> 
         assert len(await finder.find_duplicates("all", "/")) == 1
 
     run_with_finder(photos, same_vectors(4), scenario)
+
+
+@pytest.mark.parametrize(
+    ("original", "copy"),
+    [
+        ("/p/2019/Family/Rome/dog.jpg", "/p/copy of dog.jpg"),
+        ("/p/2019/Family/Rome/dog.jpg", "/p/dog (1).jpg"),
+        ("/p/2019/Family/Rome/dog.jpg", "/p/backup/dog.jpg"),
+        ("/p/2019/Family/Rome/dog.jpg", "/p/Downloads/dog.jpg"),
+        ("/p/2019/Family/Rome/dog.jpg", "/p/old photos/x/dog.jpg"),
+        ("/p/2019/Hund.jpg", "/p/Hund - Kopie.jpg"),
+        ("/p/2019/older.jpg", "/p/a.jpg"),
+    ],
+)
+def test_of_copies_the_original_comes_first_by_name_and_then_by_age(original: str, copy: str) -> None:
+    photos = [photo(path, DIGEST, taken_at=None) for path in (copy, original)]
+    photos[1] = dataclasses.replace(photos[1], fingerprint=Fingerprint(1000, 0))
+
+    async def scenario(finder: DuplicateFinder, _library: Library, _executor: SerialExecutor) -> None:
+        (group,) = await finder.find_duplicates("exact")
+        assert [each.path for each in group.photos] == [original, copy]
+
+    run_with_finder(photos, same_vectors(2), scenario)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_name_says_more_than_the_age_which_copying_may_change(*, older: bool) -> None:
+    copy = dataclasses.replace(photo("/p/Copy of a1.jpg", DIGEST), fingerprint=Fingerprint(1000, 0 if older else 2))
+
+    async def scenario(finder: DuplicateFinder, _library: Library, _executor: SerialExecutor) -> None:
+        (group,) = await finder.find_duplicates()
+        assert group.photos[0].path == "/p/a1.jpg"
+
+    run_with_finder([copy, photo("/p/a1.jpg", DIGEST)], same_vectors(2), scenario)
 
 
 def test_a_library_that_changed_is_grouped_again() -> None:

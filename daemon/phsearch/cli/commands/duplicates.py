@@ -36,7 +36,8 @@ _SECONDS = 19  # characters of ISO 8601 up to the seconds
 def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool, null: bool) -> int:
     """List exact and near duplicates, below FOLDER or everywhere. Nothing is ever deleted.
 
-    The first photo of each group has the most pixels, or the most bytes. A pipe gets number, kind, size and path.
+    The first photo of each group is the one to keep: it has the most pixels or bytes, or is the original of the
+    copies, by name and age. A pipe gets number, kind, size and path.
     """
     if as_json and null:
         raise click.UsageError("--json and --null exclude each other: choose one.")

@@ -44,6 +44,11 @@ _ADDED = re.compile(
         | final | hdr | bw | small | large | burst\d* | cover | collage | enhanced | effects ) )+ $""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COPIES = re.compile(
+    r"(?:^|[/ _.-])(?:backups?|cop(?:y|ies)|duplicates?|downloads?|te?mp|old|kopien?|sicherung(?:en)?)(?=$|[/ _.-])",
+    re.IGNORECASE,
+)
+"""In the path of a folder that holds copies rather than originals."""
 _BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
 _IPHONE = re.compile(r"^img_e(?=\d{4}$)")
 _COUNTER = re.compile(r"\(\d{1,3}\)")
@@ -183,6 +188,13 @@ def stem(name: str) -> str:
     bare = (_ADDED.sub("", bare) or bare).casefold().strip(" _-")
     bare = _IPHONE.sub("img_", bare)
     return bare if len(bare) >= _MIN_STEM and any(map(str.isdigit, bare)) else ""
+
+
+def is_named_as_copy(path: str) -> bool:
+    """Whether a file or a folder above it is named as programs and people name copies: "Copy of x", "backup/x"."""
+    folder, _, name = path.rpartition("/")
+    bare = _bare(name)
+    return bool(_BEFORE.match(bare) or _ADDED.search(bare) or _COPIES.search(folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.roots.roots import dir_prefix
-from phsearch.domain.search.near_duplicates import NearDuplicateGrouper, SimilarityThresholds, related
+from phsearch.domain.search.near_duplicates import NearDuplicateGrouper, SimilarityThresholds, is_named_as_copy, related
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,9 +130,13 @@ def _selected(groups: Sequence[DuplicateGroup], kind: DuplicateKind, under: str 
     return sorted(selected, key=lambda group: group.photos[0].path)
 
 
-def _keep_order(photo: Photo) -> tuple[int, int, int, str]:
-    """Return a sort key for which photo to keep: most pixels, most bytes, shortest path, first path."""
-    return -photo.info.width * photo.info.height, -photo.fingerprint.size, len(photo.path), photo.path
+def _keep_order(photo: Photo) -> tuple[int, int, bool, int, int, str]:
+    """Return a sort key for which photo to keep.
+
+    It has the most pixels, then the most bytes. Of copies it is the one that is not named as a copy, then the oldest.
+    """
+    pixels, file = photo.info.width * photo.info.height, photo.fingerprint
+    return -pixels, -file.size, is_named_as_copy(photo.path), file.mtime_ns, len(photo.path), photo.path
 
 
 def _inside(path: str, folder: str) -> bool:

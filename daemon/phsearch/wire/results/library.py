@@ -90,7 +90,7 @@ class DuplicatePhoto(Record):
 
 
 class DuplicateGroup(Record):
-    """Photos that are the same or nearly so; the one with the most pixels comes first."""
+    """Photos that are the same or nearly so; the one to keep comes first."""
 
     kind: Annotated[Literal["exact", "near"], "exact where all have the same bytes"]
     photos: tuple[DuplicatePhoto, ...]
