@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.config import Config, IndexConfig, ModelConfig
+    from phsearch.service.workers.frames import Header
 from phsearch.service.workers.command import Planner
 
 log = logging.getLogger("phsearch")
@@ -114,7 +115,7 @@ class WorkerCommands:
 def runtime_planner(model: ModelConfig, models: Path, env: Mapping[str, str]) -> RuntimePlanner:
     """Return the planner for a model; `models` is the folder for what is kept of models."""
 
-    async def run_worker(setup: WorkerSetup) -> dict[str, Any]:
+    async def run_worker(setup: WorkerSetup) -> Header:
         return await WorkerProcess.run_once(WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
 
     key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from phsearch.domain.ports import ImageTower
     from phsearch.service.workers.command import WorkerSetup
-    from phsearch.service.workers.frames import WorkerChannel
+    from phsearch.service.workers.frames import Header, WorkerChannel
 
 
 def serve_image_queries(channel: WorkerChannel, setup: WorkerSetup, tower: ImageTower) -> None:
@@ -29,7 +29,7 @@ def serve_image_queries(channel: WorkerChannel, setup: WorkerSetup, tower: Image
     decoder = _decoder(setup)
     enter_sandbox_and_report(channel, tower)
 
-    def embed(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    def embed(header: Header, data: bytes) -> tuple[Header, bytes]:
         vectors = tower.embed([decoder.decode_bytes(data, header["path"], preprocess).pixels])
         if not np.isfinite(vectors).all():
             raise UnreadableImageError("the model gave no usable vector")
@@ -48,7 +48,7 @@ def serve_thumbnails(channel: WorkerChannel, setup: WorkerSetup) -> None:
         WorkerInfo(identity=identity, device="cpu", precision="", multilingual=False, pid=os.getpid(), sandbox=sandbox),
     )
 
-    def make_thumbnail(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    def make_thumbnail(header: Header, data: bytes) -> tuple[Header, bytes]:
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
         size = {"width": pixels.shape[1], "height": pixels.shape[0]}
@@ -61,9 +61,7 @@ def _decoder(setup: WorkerSetup) -> PillowDecoder:
     return PillowDecoder(int(setup.max_megapixels * 1_000_000))
 
 
-def _answer_each(
-    channel: WorkerChannel, answer: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]
-) -> None:
+def _answer_each(channel: WorkerChannel, answer: Callable[[Header, bytes], tuple[Header, bytes]]) -> None:
     """Answer every frame until the daemon is gone, with the reason where a photo cannot be decoded."""
     while (frame := channel.receive_message()) is not None:
         try:

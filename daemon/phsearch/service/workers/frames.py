@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 _LENGTHS = struct.Struct("<II")
 _MAX_BYTES = 64 << 20
 """The largest frame that a worker may send. Batches of vectors have some megabytes."""
-Frame = tuple[dict[str, Any], bytes]
+Header = dict[str, Any]
+"""What a frame says, as decoded JSON. Whoever reads it checks it: a worker may have been taken over."""
+
+Frame = tuple[Header, bytes]
 
 
-def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
+def encode(header: Header, payload: bytes = b"") -> bytes:
     """Return one frame."""
     return encode_header(header, len(payload)) + payload
 
 
-def encode_header(header: dict[str, Any], size: int) -> bytes:
+def encode_header(header: Header, size: int) -> bytes:
     """Return a frame without its payload of `size` bytes, so that a large payload need not be copied."""
     # ASCII, so that a path with undecodable bytes travels as an escape.
     text = json.dumps(header).encode("ascii")
@@ -65,7 +68,7 @@ class WorkerChannel:
         self._file = connection.makefile("rb")
         self._lock = threading.Lock()
 
-    def send_message(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def send_message(self, header: Header, payload: bytes = b"") -> None:
         """Send one frame."""
         with self._lock:
             self._connection.sendall(encode(header, payload))

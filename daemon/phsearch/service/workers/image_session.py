@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
@@ -185,7 +185,7 @@ class ImageWorkerSession:
             self._on_message()
             self._handle_message(header, payload)
 
-    def _handle_message(self, header: dict[str, Any], payload: bytes) -> None:
+    def _handle_message(self, header: frames.Header, payload: bytes) -> None:
         match header["op"]:
             case "begun":
                 self._batcher.decode_started(header["path"], self._monitor.now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.errors import NotReadyError, UnreadableImageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.service.workers.command import WorkerCommand, WorkerInfo
-    from phsearch.service.workers.frames import Frame
+    from phsearch.service.workers.frames import Frame, Header
     from phsearch.service.workers.limits import WorkerLimits
 
 log = logging.getLogger("phsearch.worker")
@@ -55,9 +55,7 @@ class OnDemandWorker:
         self._command, self._limits = command, limits
         self._outdated = True
 
-    async def request(
-        self, header: dict[str, Any], payload: bytes | bytearray, parse: Callable[[WorkerInfo, Frame], _T]
-    ) -> _T:
+    async def request(self, header: Header, payload: bytes | bytearray, parse: Callable[[WorkerInfo, Frame], _T]) -> _T:
         """Return what `parse` makes of the worker's answer about one photo; its ValueError says that it is nonsense.
 
         Raises UnreadableImageError with the reason, NotReadyError or ModelUnavailableError without a worker, and what
@@ -106,7 +104,7 @@ class OnDemandWorker:
             log.info("%s worker ready", self._command.name)
         return self._worker
 
-    async def _answer(self, worker: WorkerProcess, header: dict[str, Any], payload: bytes | bytearray) -> Frame:
+    async def _answer(self, worker: WorkerProcess, header: Header, payload: bytes | bytearray) -> Frame:
         try:
             answer, data = await worker.request_watched(
                 header,

@@ -15,7 +15,7 @@ import socket
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phsearch.domain.types import RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
@@ -143,7 +143,7 @@ class WorkerProcess:
         return worker
 
     @classmethod
-    async def run_once(cls, command: WorkerCommand) -> dict[str, Any]:
+    async def run_once(cls, command: WorkerCommand) -> frames.Header:
         """Start a worker, wait for its only answer and return it. Raises as start_process."""
         worker = cls.spawn(command)
         answer = await worker.request_first(command.setup)
@@ -167,7 +167,7 @@ class WorkerProcess:
             os.close(stderr_write)
         return cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
 
-    async def request_first(self, setup: WorkerSetup) -> dict[str, Any]:
+    async def request_first(self, setup: WorkerSetup) -> frames.Header:
         """Send the set-up and return the first answer. Raises as start_process; then the process has ended."""
         try:
             header, _ = await self.request_watched(asdict(setup), idle_seconds=_STALL_SECONDS)
@@ -188,7 +188,7 @@ class WorkerProcess:
                 raise GraphError(header["reason"], header["hint"])
         return header
 
-    async def send_message(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
+    async def send_message(self, header: frames.Header, payload: bytes | bytearray = b"") -> None:
         """Send one frame. Raises WorkerDiedError."""
         try:
             await self._socket.send_frame(frames.encode_header(header, len(payload)))
@@ -209,7 +209,7 @@ class WorkerProcess:
 
     async def request_watched(
         self,
-        header: dict[str, Any],
+        header: frames.Header,
         payload: bytes | bytearray = b"",
         *,
         idle_seconds: float,
@@ -238,7 +238,7 @@ class WorkerProcess:
                 answer.cancel()
                 await asyncio.wait({answer})
 
-    async def _exchange(self, header: dict[str, Any], payload: bytes | bytearray) -> frames.Frame:
+    async def _exchange(self, header: frames.Header, payload: bytes | bytearray) -> frames.Frame:
         await self.send_message(header, payload)
         return await self.receive_message()
 

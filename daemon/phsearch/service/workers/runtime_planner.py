@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from phsearch.domain.model_runtime import Candidate, Hardware
     from phsearch.model_files import ModelManifest
     from phsearch.service.workers.command import TowerKind
+    from phsearch.service.workers.frames import Header
 
-    RunWorker = Callable[[WorkerSetup], Awaitable[dict[str, Any]]]
+    RunWorker = Callable[[WorkerSetup], Awaitable[Header]]
     """Starts a worker with this set-up, and returns its only answer. Raises GraphError, ModelUnavailableError,
     WorkerDiedError, StalledError."""
 
