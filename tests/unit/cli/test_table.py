@@ -191,7 +191,7 @@ def test_a_status_reads_well() -> None:
         "phsearchd 0.1.0  pid 4711, up 3 h 12 min\n"
         "model     ViT-B-32/laion2b on cuda, fp16, 512 dimensions: ready\n"
         "photos    12,345, 120 pending, 35.2 a second, 4 s left\n"
-        "since up  120 embedded, 3 reused, 0 removed, 1 failed\n"
+        "since up  120 embedded, 3 reused, 0 removed\n"
         "errors    1 photo could not be read: see `phsearch-client errors`\n"
         "last      /p/b\\x07ad.jpg: cut short\n"
         "\n"
@@ -221,5 +221,5 @@ def test_a_status_of_a_daemon_that_just_started_reads_well() -> None:
         "phsearchd 0.1.0  pid 4711, up 0 s\n"
         "model     mini: unavailable; the weights are damaged: install phsearch again\n"
         "photos    0, looking for more\n"
-        "since up  120 embedded, 3 reused, 0 removed, 1 failed\n"
+        "since up  120 embedded, 3 reused, 0 removed\n"
     )

@@ -40,7 +40,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     if (slowest := _slowest(status)) is not None:
         yield "slowest", slowest
     counters = vars(status.counters)
-    yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed", "failed"))
+    yield "since up", ", ".join(f"{counters[name]:,} {name}" for name in ("embedded", "reused", "removed"))
     if status.errors:
         yield "errors", f"{plural(status.errors, 'photo')} could not be read: see `phsearch-client errors`"
     if status.last_error:
