@@ -113,7 +113,7 @@ def read_digest(
         after = Fingerprint.of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return ContentDigest(before, state.digest()) if before == after else None
+    return ContentDigest(before, state.digest()) if before.is_unchanged(after) else None
 
 
 def _open_path(path: str) -> int:

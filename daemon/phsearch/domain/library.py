@@ -91,9 +91,15 @@ class Library:
         """Whether the file as it is now has been dealt with: indexed, or failed with this decoder."""
         photo = self._photos.get(path)
         if photo is not None:
-            return photo.fingerprint == fingerprint
+            return photo.fingerprint.is_unchanged(fingerprint)
         failure = self._failures.get(path)
-        return failure is not None and failure.fingerprint == fingerprint and failure.decoder == decoder
+        return failure is not None and failure.fingerprint.is_unchanged(fingerprint) and failure.decoder == decoder
+
+    def learn_ctime(self, path: str, fingerprint: Fingerprint) -> None:
+        """Remember when a photo was changed last, where that is not known: of a file that is current."""
+        photo = self._photos.get(path)
+        if photo is not None and photo.fingerprint.ctime_ns is None:
+            self._photos[path] = dataclasses.replace(photo, fingerprint=fingerprint)
 
     def put_photo(self, photo: Photo) -> None:
         """Add or replace a photo; it replaces a failure of the same path."""
@@ -130,7 +136,9 @@ class Library:
         photo = self.remove_photo(source)
         if photo is None:
             return None
-        moved = dataclasses.replace(photo, path=target, root=root)
+        # A rename changes the time of the last change; the next scan learns it.
+        fingerprint = dataclasses.replace(photo.fingerprint, ctime_ns=None)
+        moved = dataclasses.replace(photo, path=target, root=root, fingerprint=fingerprint)
         self.put_photo(moved)
         return moved
 

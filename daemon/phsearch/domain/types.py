@@ -23,15 +23,28 @@ _MAX_NS = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The size and time of a file. While they are equal, its content counts as unchanged and is not read."""
+    """The size and times of a file. While they are unchanged, its content counts as unchanged and is not read.
+
+    Two are equal by size and time of modification: a rename, a hard link or chmod changes the other time. That is the
+    time of the last change of content, name or permissions. No program can set it back. None where it is not known.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, status: os.stat_result) -> Fingerprint:
         """Return the fingerprint in the result of a stat. Times beyond 64 bits, in 2262, are clamped."""
-        return cls(status.st_size, min(max(status.st_mtime_ns, -_MAX_NS), _MAX_NS))
+        return cls(status.st_size, _clamped(status.st_mtime_ns), _clamped(status.st_ctime_ns))
+
+    def is_unchanged(self, now: Fingerprint) -> bool:
+        """Whether a file that had this fingerprint, and has that one now, was surely not changed in between."""
+        return self == now and (None in (self.ctime_ns, now.ctime_ns) or self.ctime_ns == now.ctime_ns)
+
+
+def _clamped(time_ns: int) -> int:
+    return min(max(time_ns, -_MAX_NS), _MAX_NS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -98,6 +99,22 @@ def test_an_index_of_the_first_version_is_brought_forward_with_everything_in_it(
     assert opened(tmp_path).load_volumes() == [Volume("/r", "/r", "x", 1.0)]
 
 
+def test_when_a_file_was_changed_last_is_not_known_of_an_older_index_and_kept_from_then_on(tmp_path: Path) -> None:
+    write_version_1(tmp_path)
+    store = opened(tmp_path, IDENTITY)
+    assert {each.fingerprint.ctime_ns for each in store.load()[0]} == {None}
+    assert {each.fingerprint.ctime_ns for each in store.load_failures()} == {None}
+    known = Fingerprint(1, 2, 3)
+    store.apply(
+        [(dataclasses.replace(photo("/r/a"), fingerprint=known), vector(1))],
+        failures=[dataclasses.replace(failure("/r/bad.jpg"), fingerprint=known)],
+    )
+    store.close()
+    store = opened(tmp_path)
+    assert {each.path: each.fingerprint.ctime_ns for each in store.load()[0]} == {"/r/a": 3, ODD: None}
+    assert {each.fingerprint.ctime_ns for each in store.load_failures()} == {3, None}
+
+
 def test_an_index_is_brought_forward_once(tmp_path: Path) -> None:
     write_version_1(tmp_path)
     opened(tmp_path)
@@ -138,7 +155,7 @@ def test_an_index_of_which_any_table_is_newer_is_refused_and_not_touched(tmp_pat
     # The others are older, and have reasons to be changed when they are opened.
     older: dict[str, Callable[[pa.Table], pa.Table]] = {name: to_version_99}
     if name != "errors":
-        older["errors"] = lambda rows: rows.drop_columns(["digest"]).cast(ERRORS_V1)
+        older["errors"] = lambda rows: rows.drop_columns(["digest", "ctime_ns"]).cast(ERRORS_V1)
     for table, change in older.items():
         db.create_table(table, change(db.open_table(table).to_arrow()), mode="overwrite")
     damaged: Any = newest_manifest(tmp_path, "volumes" if name != "volumes" else PHOTOS)

@@ -44,6 +44,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("lat", pa.float64()),
     ("lon", pa.float64()),
     ("indexed_at", pa.float64()),
+    ("ctime_ns", pa.int64()),
 )
 
 FAILURES = pa.schema(
@@ -56,6 +57,7 @@ FAILURES = pa.schema(
         ("attempts", pa.int32()),
         ("failed_at", pa.float64()),
         ("digest", pa.binary(16)),
+        ("ctime_ns", pa.int64()),
     ],
     metadata=migrations.stamp("errors"),
 )
@@ -131,6 +133,7 @@ def _photo_columns(upserts: Sequence[tuple[Photo, Vectors]]) -> _Columns:
         "mtime_ns": [photo.fingerprint.mtime_ns for photo in photos],
         "digest": [photo.digest for photo in photos],
         "indexed_at": [photo.indexed_at for photo in photos],
+        "ctime_ns": [photo.fingerprint.ctime_ns for photo in photos],
         "vector": [vector for _, vector in upserts],
     }
     return columns | {name: [getattr(photo.info, name) for photo in photos] for name in PhotoInfo.__slots__}
@@ -185,12 +188,12 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
         Photo(
             path=from_key(path),
             root=roots.setdefault(root, from_key(root)),
-            fingerprint=Fingerprint(size, mtime_ns),
+            fingerprint=Fingerprint(size, mtime_ns, ctime_ns),
             digest=digest,
             info=PhotoInfo(*info),
             indexed_at=indexed_at,
         )
-        for path, root, size, mtime_ns, digest, *info, indexed_at in zip(*columns.values(), strict=True)
+        for path, root, size, mtime_ns, digest, *info, indexed_at, ctime_ns in zip(*columns.values(), strict=True)
     ]
     dim = table.schema.field("vector").type.list_size
     vectors = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -207,6 +210,7 @@ def _failure_columns(failures: Sequence[Failure]) -> _Columns:
         "path": [to_key(failure.path) for failure in failures],
         "size": [failure.fingerprint.size for failure in failures],
         "mtime_ns": [failure.fingerprint.mtime_ns for failure in failures],
+        "ctime_ns": [failure.fingerprint.ctime_ns for failure in failures],
         "reason": [failure.reason.encode("utf-8", "backslashreplace").decode() for failure in failures],
     }
     names = ("decoder", "attempts", "failed_at", "digest")
@@ -218,7 +222,7 @@ def failures_from_arrow(table: pa.Table) -> list[Failure]:
     return [
         Failure(
             from_key(row["path"]),
-            Fingerprint(row["size"], row["mtime_ns"]),
+            Fingerprint(row["size"], row["mtime_ns"], row["ctime_ns"]),
             row["reason"],
             row["decoder"],
             row["attempts"],

@@ -26,9 +26,14 @@ def _failures_with_digest(rows: pa.Table) -> pa.Table:
     return rows.append_column(pa.field("digest", kind), pa.nulls(rows.num_rows, kind))
 
 
+def _with_ctime(rows: pa.Table) -> pa.Table:
+    """Photos of version 2 and failures of version 3 have the time of the last change, unknown of older ones."""
+    return rows.append_column(pa.field("ctime_ns", pa.int64()), pa.nulls(rows.num_rows, pa.int64()))
+
+
 STEPS: Mapping[str, tuple[Step, ...]] = {
-    "photos": (),
-    "errors": (_failures_with_digest,),
+    "photos": (_with_ctime,),
+    "errors": (_failures_with_digest, _with_ctime),
     "volumes": (),
 }
 

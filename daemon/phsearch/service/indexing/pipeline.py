@@ -132,7 +132,11 @@ class RootPipeline:
 
     def current(self, path: str, fingerprint: Fingerprint) -> bool:
         """Whether a file in this state has been dealt with."""
-        return self._photo_index.library.is_current(path, fingerprint, self._decoder)
+        library = self._photo_index.library
+        if not library.is_current(path, fingerprint, self._decoder):
+            return False
+        library.learn_ctime(path, fingerprint)
+        return True
 
     def file_changed(self, path: str, *, closed: bool) -> None:
         """Check a path once it has settled."""
