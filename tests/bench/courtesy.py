@@ -25,8 +25,8 @@ from bench.photos import PhotoFeed
 from bench.queries import distinct_texts
 from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
-from support.fake_power import VARIABLE, Machine
 from support.harness import wait_until
+from support.machine.fake_power import VARIABLE, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

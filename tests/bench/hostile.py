@@ -16,8 +16,8 @@ from bench.context import LONG, idle, running, warm
 from bench.queries import distinct_texts
 from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
-from support.attackers import ATTACKS
 from support.harness import TESTS
+from support.hostile.attackers import ATTACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _memory(daemon: Daemon) -> float:
 
 @contextlib.contextmanager
 def _attack(name: str, daemon: Daemon) -> Iterator[None]:
-    command = [sys.executable, str(TESTS / "support" / "attackers.py"), name, str(daemon.socket)]
+    command = [sys.executable, str(TESTS / "support" / "hostile" / "attackers.py"), name, str(daemon.socket)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as attacker:
         assert attacker.stdout is not None
         attacker.stdout.readline()

@@ -29,7 +29,7 @@ from phsearch.service.roots.root_monitors import RootMonitors
 from phsearch.service.roots.shared import SharedParts
 from phsearch.service.roots.sync_barrier import SyncBarrier
 from phsearch.service.threads import SerialExecutor
-from support.fake_power import at_ease
+from support.machine.fake_power import at_ease
 from support.workers.colour import PREPROCESS, photo_vector
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ os.environ.setdefault("LANCE_LOG", "error")
 from phsearch.adapters.store import lance, table
 from phsearch.daemon.main import main
 from phsearch.service.indexing import store_writer
-from support import fake_power
+from support.machine import fake_power
 
 if __name__ == "__main__":
     worker = (sys.executable, str(Path(__file__).with_name("counted_worker.py")))

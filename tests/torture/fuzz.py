@@ -24,8 +24,8 @@ if __name__ == "__main__":
 import psutil
 
 from phsearch.client import Client
-from support.fuzzing import Fuzzer, conversation
 from support.harness import Daemon, photo, running
+from support.hostile.fuzzing import Fuzzer, conversation
 
 _GROWTH_MB = 10
 _AT_ONCE = 50

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phsearch.errors import RemoteError
-from support import hung_fs
 from support.harness import COLOUR_DAEMON, PHSEARCH_CLIENT, Daemon, photo, running, wait_until
-from support.mounting import MountingDaemon, needs_mounts
+from support.machine import hung_fs
+from support.machine.mounting import MountingDaemon, needs_mounts
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

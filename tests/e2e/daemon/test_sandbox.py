@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import Daemon, daemon_program, photo, running
-from support.mounting import MountingDaemon, needs_mounts
+from support.machine.mounting import MountingDaemon, needs_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

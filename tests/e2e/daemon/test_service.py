@@ -19,7 +19,7 @@ from PIL import Image
 
 from phsearch.installer import units
 from support.harness import wait_until
-from support.systemd_machine import HOME, PROJECT, RUNTIME, Machine, systemd_machine, why_not
+from support.machine.systemd_machine import HOME, PROJECT, RUNTIME, Machine, systemd_machine, why_not
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def test_a_share_that_hangs_does_not_hold_up_the_start(service: Machine) -> None
     service.systemctl("stop", SERVICE)
     script = (
         f"import sys; sys.path.insert(0, {str(PROJECT / 'tests')!r})\n"
-        "from pathlib import Path\nfrom support import hung_fs\n"
+        "from pathlib import Path\nfrom support.machine import hung_fs\n"
         f"with hung_fs.hung(Path({str(HOME / 'share')!r}), 'allow_other'):\n"
         "    print('hung', flush=True); sys.stdin.read()\n"
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import hung_fs
 from support.harness import Daemon, daemon_program, photo, wait_until
+from support.machine import hung_fs
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import pytest
 from phsearch.cli import probes
 from phsearch.cli.doctor_checks import DoctorRun
 from phsearch.client import Client
-from support import hung_fs, namespaces
 from support.fakes import SILENCE, Refusal, ScriptedDaemon
 from support.harness import COLOUR_DAEMON, Daemon, photo, running, wait_until
-from support.mounting import MountingDaemon, needs_mounts
+from support.machine import hung_fs, namespaces
+from support.machine.mounting import MountingDaemon, needs_mounts
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

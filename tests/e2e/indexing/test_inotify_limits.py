@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support import hung_fs, namespaces
 from support.harness import COLOUR_DAEMON, Daemon, daemon_program, photo, running, wait_until
+from support.machine import hung_fs, namespaces
 from support.time_limits import scaled
 
 QUICK = "[watch]\nsettle_seconds = 0.2\npoll_minutes = 0.02\n"

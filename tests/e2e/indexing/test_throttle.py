@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fake_power import LOW_PRIORITY, VARIABLE, Machine
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, wait_until
+from support.machine.fake_power import LOW_PRIORITY, VARIABLE, Machine
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import COLOUR_DAEMON, Daemon, photo, running
-from support.namespaces import limited, why_not
+from support.machine.namespaces import limited, why_not
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.fuzzing import Fuzzer, conversation
 from support.harness import Daemon, photo, running
+from support.hostile.fuzzing import Fuzzer, conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

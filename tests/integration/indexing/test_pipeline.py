@@ -23,7 +23,7 @@ from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.pipeline import RootPipeline
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
-from support.fake_power import at_ease
+from support.machine.fake_power import at_ease
 from support.store.kit import NothingDeleted
 from support.time_limits import scaled
 

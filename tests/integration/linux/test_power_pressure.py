@@ -20,7 +20,7 @@ from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.state.json_files import PauseFile
 from phsearch.domain.throttle.policy import Power, Pressure
 from phsearch.service.threads import TimeoutExecutor
-from support.fake_power import psi
+from support.machine.fake_power import psi
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
-from support.fake_power import at_ease
+from support.machine.fake_power import at_ease
 from support.store.kit import NothingDeleted
 from support.time_limits import scaled
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.namespaces import MOUNTING, why_no_mounts
+from support.machine.namespaces import MOUNTING, why_no_mounts
 from support.time_limits import scaled
 
 TESTS = Path(__file__).parents[2]

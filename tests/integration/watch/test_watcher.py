@@ -34,8 +34,8 @@ from phsearch.domain.types import (
     SyncMark,
     WatchDegraded,
 )
-from support import hung_fs, namespaces
 from support.harness import wait_until
+from support.machine import hung_fs, namespaces
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

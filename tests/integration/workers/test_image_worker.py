@@ -13,8 +13,8 @@ from phsearch.domain.types import Fingerprint
 from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.image_worker import ImageWorker
 from phsearch.service.workers.limits import WorkerLimits
-from support.fake_power import at_ease
 from support.harness import wait_until
+from support.machine.fake_power import at_ease
 from support.time_limits import scaled
 
 if TYPE_CHECKING:

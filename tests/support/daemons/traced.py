@@ -10,7 +10,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from phsearch.daemon.main import main
-from support import fake_power
+from support.machine import fake_power
 from support.routes import Tracer
 from support.workers import TRACED_WORKER
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 from phsearch.adapters import watch
 from phsearch.daemon import compose_index
 from phsearch.daemon.main import main
-from support import fake_power
+from support.machine import fake_power
 from support.time_limits import scaled
 from support.workers import COLOUR_WORKER
 

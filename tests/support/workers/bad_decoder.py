@@ -20,7 +20,7 @@ from phsearch.adapters import images
 from phsearch.domain.types import DeviceChoice, ModelIdentity, ModelInfo
 from phsearch.errors import UnreadableImageError
 from phsearch.worker import __main__ as worker
-from support.sandbox_escapes import pry
+from support.hostile.sandbox_escapes import pry
 from support.workers.colour import PREPROCESS, misbehave, photo_vector, text_vector
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from phsearch.domain.throttle.policy import ThrottleState
 from phsearch.errors import StoreError
 from phsearch.service.health.status import StatusReporter
-from support.fake_power import at_ease
+from support.machine.fake_power import at_ease
 
 
 def status(

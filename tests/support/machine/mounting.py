@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.harness import COLOUR_DAEMON, Daemon
-from support.namespaces import MOUNTING, why_no_mounts
+from support.machine.namespaces import MOUNTING, why_no_mounts
 
 if TYPE_CHECKING:
     from pathlib import Path

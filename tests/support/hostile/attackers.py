@@ -1,4 +1,4 @@
-"""Clients that misbehave until killed: `python tests/support/attackers.py KIND SOCKET`; they print "ready" first."""
+"""Clients that misbehave until killed: `python .../hostile/attackers.py KIND SOCKET`; they print "ready" first."""
 
 from __future__ import annotations
 

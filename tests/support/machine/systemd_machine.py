@@ -30,7 +30,7 @@ from support.time_limits import scaled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 SYSTEMD = Path("/usr/lib/systemd/systemd")
 UID = 61234
 HOME = Path("/home/owner")
