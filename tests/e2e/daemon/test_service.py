@@ -148,7 +148,7 @@ def test_a_daemon_that_hangs_is_ended_says_where_and_is_started_again(service: M
     restarted(service, before)
     said = "\n".join(entry["MESSAGE"] for entry in service.journal() if entry.get("_PID") == str(before))
     assert "Fatal Python error: Aborted" in said
-    assert "run.py" in said, "the journal shows where it was"
+    assert "run.py" in said, f"the journal shows where it was: {said}"
     assert any("Watchdog timeout" in entry["MESSAGE"] for entry in service.journal(field="USER_UNIT"))
 
 
