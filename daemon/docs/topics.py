@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import config
 from phsearch.domain import formats
+from phsearch.domain.roots.ignore_rules import NOT_PHOTOS
 from phsearch.wire.filters import FILTERS
 from phsearch.wire.methods import METHODS
 
@@ -32,6 +33,7 @@ def render(topic: str, example: str) -> str:
     parts: Mapping[str, Callable[[], Iterator[str]]] = {
         "filters": filters,
         "formats": photo_formats,
+        "ignored": ignored_folders,
         "settings": lambda: settings(example),
         "methods": protocol_methods,
     }
@@ -49,6 +51,11 @@ def photo_formats() -> Iterator[str]:
     """Yield the formats, and what `type:` calls them."""
     listed = ", ".join(f"{kind.title} (`{kind.words[0]}`)" for kind in formats.FORMATS)
     yield _wrapped(f"{listed}, and camera RAW by its embedded preview (`raw`, or its suffix, such as `nef`).")
+
+
+def ignored_folders() -> Iterator[str]:
+    """Yield the folders that are left out by default."""
+    yield _wrapped(", ".join(f"`{rule.removeprefix(chr(92)).removeprefix('**/')}`" for rule in NOT_PHOTOS))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
