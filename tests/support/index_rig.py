@@ -161,7 +161,8 @@ class IndexRig:
         self.roots = Roots(roots)
         self.store = LanceStore(folder=state, name="colour")
         self.store.create_or_check(IDENTITY)
-        self.library, self.index, outside = compose_index.load_index(self.store, self.roots)
+        loaded = compose_index.load_index(self.store, self.roots)
+        self.library, self.index = loaded.library, loaded.index
         self._executors = store_executor, rank_executor = SerialExecutor("store"), SerialExecutor("rank")
         self.rank_executor = rank_executor
         activity = asyncio.Event()
@@ -172,7 +173,8 @@ class IndexRig:
             library=self.library,
             index=self.index,
             rank_executor=rank_executor,
-            deleted_vectors=self.store.deleted_vectors,
+            store=self.store,
+            unrooted=loaded.unrooted,
             store_executor=store_executor,
             writer=self.writer,
             events=events,
@@ -185,7 +187,7 @@ class IndexRig:
         self.removed = RemovedRoots(
             records=RemovedFile(state / "removed.json"),
             settings=watch,
-            outside=outside,
+            outside=loaded.outside,
             store=self.store,
             executor=store_executor,
             writer=self.writer,

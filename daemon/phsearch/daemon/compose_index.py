@@ -100,7 +100,8 @@ class IndexParts:
 def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerCommands) -> IndexParts:
     """Return the parts, put together. Nothing runs yet, but the event loop must. Raises StoreError."""
     roots = Roots(paths.roots)
-    library, index, outside = load_index(store, roots)
+    loaded = load_index(store, roots)
+    library, index = loaded.library, loaded.index
     executors = Executors(
         store=SerialExecutor("store", _STORE_PATIENCE), rank=SerialExecutor("rank"), verify=SerialExecutor("verify")
     )
@@ -112,7 +113,8 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         library=library,
         index=index,
         rank_executor=executors.rank,
-        deleted_vectors=store.deleted_vectors,
+        store=store,
+        unrooted=loaded.unrooted,
         store_executor=executors.store,
         writer=writer,
         events=events,
@@ -141,7 +143,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     removed = RemovedRoots(
         records=RemovedFile(paths.state.removed_roots_file),
         settings=config.watch,
-        outside=outside,
+        outside=loaded.outside,
         store=store,
         executor=executors.store,
         writer=writer,
@@ -197,11 +199,21 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     )
 
 
-def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[tuple[str, str]]]:
-    """Load the index. Return its photos, their vectors, and the paths in no root, each with the root it had.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedIndex:
+    """What the store has: the photos of the roots with their vectors, and what is in no root, which is not shown.
 
-    What is in no root now is in neither of the first two: it is not shown. Raises StoreError.
+    `outside` are the paths of the latter, each with the root it had, and `unrooted` their contents, each with a path.
     """
+
+    library: Library
+    index: VectorIndex
+    outside: list[tuple[str, str]]
+    unrooted: dict[bytes, str]
+
+
+def load_index(store: Store, roots: Roots) -> LoadedIndex:
+    """Load the index. Raises StoreError."""
     photos, vectors = store.load()
     rows = [row for row, photo in enumerate(photos) if roots.root_of(photo.path) is not None]
     # The roots may have been other ones when the photo was indexed.
@@ -214,7 +226,12 @@ def load_index(store: Store, roots: Roots) -> tuple[Library, VectorIndex, list[t
     former = Roots(root for _, root in outside)
     lost = [failure.path for failure in failures if roots.root_of(failure.path) is None]
     outside += [(path, former.root_of(path) or path.rpartition("/")[0]) for path in lost]
-    return Library(inside, [each for each in failures if roots.root_of(each.path) is not None]), index, outside
+    return LoadedIndex(
+        library=Library(inside, [each for each in failures if roots.root_of(each.path) is not None]),
+        index=index,
+        outside=outside,
+        unrooted={photo.digest: photo.path for photo in photos if roots.root_of(photo.path) is None},
+    )
 
 
 def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], FolderScanner]:

@@ -16,7 +16,7 @@ from phsearch.service.events import EventBus
 from phsearch.service.indexing.photo_index import PhotoIndex
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
-from support.store.kit import NothingDeleted
+from support.store.kit import NothingStored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,8 @@ def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
         library=Library(),
         index=VectorIndex(),
         rank_executor=executor,
-        deleted_vectors=NothingDeleted(),
+        store=NothingStored(),  # type: ignore[arg-type]
+        unrooted={},
         store_executor=executor,
         writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
         events=EventBus(),

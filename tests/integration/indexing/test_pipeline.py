@@ -24,7 +24,7 @@ from phsearch.service.indexing.pipeline import RootPipeline
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
 from support.machine.fake_power import at_ease
-from support.store.kit import NothingDeleted
+from support.store.kit import NothingStored
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
             library=Library(),
             index=VectorIndex(),
             rank_executor=executor,
-            deleted_vectors=NothingDeleted(),
+            store=NothingStored(),  # type: ignore[arg-type]
+            unrooted={},
             store_executor=executor,
             writer=StoreWriter(store=no_store, executor=executor, idle=lambda: True),
             events=EventBus(),

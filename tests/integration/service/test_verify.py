@@ -21,7 +21,7 @@ from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
 from support.machine.fake_power import at_ease
-from support.store.kit import NothingDeleted
+from support.store.kit import NothingStored
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Scene:
             library=self.library,
             index=self.index,
             rank_executor=executor,
-            deleted_vectors=NothingDeleted(),
+            store=NothingStored(),  # type: ignore[arg-type]
+            unrooted={},
             store_executor=executor,
             writer=self.writer,
             events=EventBus(),

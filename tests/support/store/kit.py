@@ -22,8 +22,15 @@ INFO = PhotoInfo(640, 480, "JPEG", "2023-06-01T12:30:05.25+02:00", "Pixel 8", "w
 Content = dict[str, tuple[Photo, list[float]]]
 
 
-class NothingDeleted:
-    """Knows no deleted photo."""
+class NothingStored:
+    """A store that knows no photo, deleted or not."""
+
+    @property
+    def deleted_vectors(self) -> NothingStored:
+        return self
+
+    def find_photo(self, path: str) -> tuple[PhotoInfo, Vectors] | None:
+        raise AssertionError(path)
 
     def has_digest(self, digest: bytes) -> bool:
         return digest == b""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, RefusedRow, TableStats, Vectors, Volume
+    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, RefusedRow, TableStats, Vectors, Volume
 
 log = logging.getLogger("phsearch.store")
 
@@ -105,6 +105,14 @@ class LanceStore:
         for table in tables:
             table.open()
         self.deleted_vectors.load_digests()
+
+    def find_photo(self, path: str) -> tuple[PhotoInfo, Vectors] | None:
+        """Return what the store has of a photo, with its vector, [dim]; None where it has none. Raises StoreError."""
+        for table in self._photos.select([arrow_rows.to_key(path)]):
+            photos, vectors = arrow_rows.photos_from_arrow(table)
+            if photos:
+                return photos[-1].info, vectors[-1]
+        return None
 
     def apply(
         self,

@@ -21,16 +21,19 @@ from phsearch.domain.types import Failure, Photo
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
     from phsearch.domain.library import Library
-    from phsearch.domain.ports import DeletedVectorLookup
+    from phsearch.domain.ports import Store
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
     from phsearch.service.events import EventBus
     from phsearch.service.indexing.store_writer import StoreWriter
     from phsearch.service.threads import SerialExecutor
+
+    _Key = TypeVar("_Key", bytes, str)
 
 log = logging.getLogger("phsearch.index")
 
@@ -57,7 +60,8 @@ class PhotoIndex:
         library: Library,
         index: VectorIndex,
         rank_executor: SerialExecutor,
-        deleted_vectors: DeletedVectorLookup,
+        store: Store,
+        unrooted: Mapping[bytes, str],
         store_executor: SerialExecutor,
         writer: StoreWriter,
         events: EventBus,
@@ -65,6 +69,7 @@ class PhotoIndex:
         decoder: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`unrooted` holds the contents of photos that the store has and no root holds, with the path of one each."""
         self.library = library
         self.counters = Counters()
         self.moved = 0
@@ -72,7 +77,8 @@ class PhotoIndex:
         self.last_failure: Failure | None = None
         self._index = index
         self._rank_executor = rank_executor
-        self._deleted_vectors = deleted_vectors
+        self._store = store
+        self._unrooted = dict(unrooted)
         self._store_executor = store_executor
         self._writer = writer
         self._events = events
@@ -99,10 +105,10 @@ class PhotoIndex:
             # Shielded: the caller may be cancelled with its root while another waits for the same content.
             vector = await asyncio.shield(recent) if recent is not None else None
         if vector is None or info is None:
-            deleted = await self._find_deleted(digest)
-            if deleted is None:
+            stored = await self._find_unrooted(digest) or await self._find_deleted(digest)
+            if stored is None:
                 return False
-            info, vector = deleted
+            info, vector = stored
         known = self.library.get(path)
         self._put(path, fingerprint, digest, info, vector)
         if known is None or known.digest != digest:
@@ -110,11 +116,23 @@ class PhotoIndex:
             self._events.publish("reused", path)
         return True
 
+    async def _find_unrooted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Find a content in the photos of roots that were removed: the library may have moved to another folder."""
+        path = self._unrooted.get(digest)
+        found = await self._ask_store(self._store.find_photo, path) if path is not None else None
+        if found is None:
+            self._unrooted.pop(digest, None)
+        return found
+
     async def _find_deleted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
-        if not self._deleted_vectors.has_digest(digest):
-            return None
+        deleted = self._store.deleted_vectors
+        return await self._ask_store(deleted.find_digest, digest) if deleted.has_digest(digest) else None
+
+    async def _ask_store(
+        self, find: Callable[[_Key], tuple[PhotoInfo, Vectors] | None], key: _Key
+    ) -> tuple[PhotoInfo, Vectors] | None:
         try:
-            return await self._store_executor.submit(self._deleted_vectors.find_digest, digest)
+            return await self._store_executor.submit(find, key)
         except StoreError as error:
             log.warning("%s", error.sentence())
             return None
@@ -202,6 +220,8 @@ class PhotoIndex:
                         self._cache_current_vector(path)
                         cached += 1
                     self.library.remove_photo(path)
+                    if photo is not None:
+                        self._unrooted[photo.digest] = path
                     outside.setdefault(folder, []).append(path)
                 elif photo is not None and photo.root != root:
                     self.library.put_photo(replace(photo, root=root))
