@@ -150,8 +150,11 @@ class Store(Protocol):
     def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model, or check that it was made for it. Raises ModelMismatchError."""
 
-    def find_photo(self, path: str) -> tuple[PhotoInfo, Vectors] | None:
-        """Return what the store has of a photo, with its vector, [dim]; None where it has none. Raises StoreError."""
+    def find_content(self, path: str, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Return what the store has of a photo, with its vector, [dim]; None where it is not this content.
+
+        Raises StoreError.
+        """
 
     def apply(
         self,

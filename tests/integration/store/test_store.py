@@ -176,3 +176,14 @@ def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
     assert not any(opened(tmp_path).deleted_vectors.has_digest(each.digest) for each in photos), (
         "it is gone from the disk, too"
     )
+
+
+def test_a_content_is_found_by_the_path_it_has_and_not_by_one_that_has_another_now(tmp_path: Path) -> None:
+    store = opened(tmp_path, IDENTITY)
+    store.apply([(photo("/r/a"), vector(1)), (photo("/r/b"), vector(2))])
+    found = store.find_content("/r/a", photo("/r/a").digest)
+    assert found is not None
+    assert found[1].tolist() == vector(1).tolist()
+    assert store.find_content("/r/c", photo("/r/a").digest) is None
+    store.apply([(dataclasses.replace(photo("/r/a"), digest=b"another".ljust(16)), vector(3))])
+    assert store.find_content("/r/a", photo("/r/a").digest) is None

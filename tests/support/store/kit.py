@@ -29,8 +29,8 @@ class NothingStored:
     def deleted_vectors(self) -> NothingStored:
         return self
 
-    def find_photo(self, path: str) -> tuple[PhotoInfo, Vectors] | None:
-        raise AssertionError(path)
+    def find_content(self, path: str, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        raise AssertionError(path, digest)
 
     def has_digest(self, digest: bytes) -> bool:
         return digest == b""

@@ -106,12 +106,15 @@ class LanceStore:
             table.open()
         self.deleted_vectors.load_digests()
 
-    def find_photo(self, path: str) -> tuple[PhotoInfo, Vectors] | None:
-        """Return what the store has of a photo, with its vector, [dim]; None where it has none. Raises StoreError."""
+    def find_content(self, path: str, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Return what the store has of a photo, with its vector, [dim]; None where it is not this content.
+
+        Raises StoreError.
+        """
         for table in self._photos.select([arrow_rows.to_key(path)]):
-            photos, vectors = arrow_rows.photos_from_arrow(table)
-            if photos:
-                return photos[-1].info, vectors[-1]
+            for photo, vector in zip(*arrow_rows.photos_from_arrow(table), strict=True):
+                if photo.digest == digest:
+                    return photo.info, vector
         return None
 
     def apply(

@@ -22,7 +22,6 @@ from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
 
     from phsearch.domain.library import Library
     from phsearch.domain.ports import Store
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from phsearch.service.events import EventBus
     from phsearch.service.indexing.store_writer import StoreWriter
     from phsearch.service.threads import SerialExecutor
-
-    _Key = TypeVar("_Key", bytes, str)
 
 log = logging.getLogger("phsearch.index")
 
@@ -119,7 +116,7 @@ class PhotoIndex:
     async def _find_unrooted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Find a content in the photos of roots that were removed: the library may have moved to another folder."""
         path = self._unrooted.get(digest)
-        found = await self._ask_store(self._store.find_photo, path) if path is not None else None
+        found = await self._ask_store(self._store.find_content, path, digest) if path is not None else None
         if found is None:
             self._unrooted.pop(digest, None)
         return found
@@ -129,10 +126,10 @@ class PhotoIndex:
         return await self._ask_store(deleted.find_digest, digest) if deleted.has_digest(digest) else None
 
     async def _ask_store(
-        self, find: Callable[[_Key], tuple[PhotoInfo, Vectors] | None], key: _Key
+        self, find: Callable[..., tuple[PhotoInfo, Vectors] | None], *key: str | bytes
     ) -> tuple[PhotoInfo, Vectors] | None:
         try:
-            return await self._store_executor.submit(find, key)
+            return await self._store_executor.submit(find, *key)
         except StoreError as error:
             log.warning("%s", error.sentence())
             return None
