@@ -419,6 +419,8 @@ class ReconcileMachine(RuleBasedStateMachine):
             self._run(self.rig.drain())
             if self._busy():
                 quiet_since = self._loop.time()
+        # On a busy machine what ended during the last turn may still be on its way to the vectors.
+        self._run(self.rig.drain())
 
     def _busy(self) -> list[str]:
         """Return what is still under way."""
