@@ -69,9 +69,11 @@ def test_an_empty_or_another_disk_in_its_place_deletes_nothing_and_is_not_indexe
     daemon.pull(daemon.photos)
     daemon.plug("empty", daemon.photos)
     wait_until(lambda: state(daemon) == "offline", "the root is offline")
+    elsewhere = daemon.home / "elsewhere"
+    daemon.plug("other", elsewhere)
+    fill(daemon, elsewhere, 3, red=10, width=400)
     daemon.pull(daemon.photos)
     daemon.plug("other", daemon.photos)
-    fill(daemon, daemon.photos, 3, red=10, width=400)
     daemon.call("library.rescan")
     wait_until(lambda: "another file system" in daemon.status()["roots"][0]["detail"], "the other disk is noticed")
     assert daemon.status()["counters"] == NOTHING | {"embedded": 5}
