@@ -21,7 +21,7 @@ from phsearch.errors import ConfigError
 from phsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NOT_PHOTOS = (
     # trash of NAS systems, Windows and desktops
@@ -61,12 +61,12 @@ class IgnoreRules:
                 raise ConfigError(f'bad ignore rule "{rule}" in "watch.ignore": {error}', remedy) from None
 
     @cached_property
-    def _folder_spec(self) -> GitIgnoreSpec:
-        return _compile(NOT_PHOTOS + self.ignore)
+    def _folder_rules(self) -> _Rules:
+        return _Rules(NOT_PHOTOS + self.ignore)
 
     @cached_property
-    def _file_spec(self) -> GitIgnoreSpec:
-        return _compile(self.ignore)
+    def _file_rules(self) -> _Rules:
+        return _Rules(self.ignore)
 
     def allows_folder_name(self, rel: str) -> bool:
         """Whether the last component of a folder is allowed; its parents are."""
@@ -79,7 +79,7 @@ class IgnoreRules:
         return (
             _suffix(name) in self.suffixes
             and (self.hidden or not name.startswith("."))
-            and not (self._file_spec.patterns and self._file_spec.match_file(fold_name(rel)))
+            and not self._file_rules.match(rel)
         )
 
     def allows_folder_path(self, rel: str) -> bool:
@@ -103,8 +103,8 @@ class IgnoreRules:
                 return fault.replace("its name", f'its folder "{part.rpartition("/")[2]}"')
         if not self.hidden and name.startswith("."):
             return "hidden: its name starts with a dot"
-        if self._file_spec.match_file(fold_name(rel)):
-            return self._rule(rel, self._file_spec, self.ignore)
+        if rule := self._file_rules.match(rel):
+            return _reason(rule)
         suffix = _suffix(name)
         if suffix not in self.suffixes:
             return f'not a photo by its suffix "{suffix}"' if suffix else "not a photo: its name has no suffix"
@@ -114,22 +114,35 @@ class IgnoreRules:
         if not self.hidden and rel.rpartition("/")[2].startswith("."):
             return "hidden: its name starts with a dot"
         # The slash tells pathspec that it is a folder.
-        return self._rule(f"{rel}/", self._folder_spec, NOT_PHOTOS + self.ignore)
+        rule = self._folder_rules.match(f"{rel}/")
+        return None if rule is None else _reason(rule)
 
-    @staticmethod
-    def _rule(rel: str, spec: GitIgnoreSpec, rules: tuple[str, ...]) -> str | None:
-        verdict = spec.check_file(fold_name(rel))
-        if not verdict.include or verdict.index is None:
+
+class _Rules:
+    """Lines of a .gitignore file, compiled once: a scan asks for each file and folder."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        # Without blank lines and comments, because pathspec counts only the lines that are rules.
+        self._lines = [line for line in lines if _compile((line,)).patterns]
+        self._spec = _compile(self._lines)
+
+    def match(self, rel: str) -> str | None:
+        """Return the rule that leaves out a path, None where none does."""
+        if not self._lines:
             return None
-        # pathspec counts only the lines that are rules: without blank lines and comments.
-        rule = [rule for rule in rules if _compile((rule,)).patterns][verdict.index]
-        if rule not in NOT_PHOTOS:
-            return f'ignored by the rule "{rule}"'
-        shown = rule.removeprefix("\\")
-        return f'left out as trash, a snapshot or a cache, unless "!{shown}" is in watch.ignore'
+        verdict = self._spec.check_file(fold_name(rel))
+        return self._lines[verdict.index] if verdict.include and verdict.index is not None else None
 
 
-def _compile(rules: tuple[str, ...]) -> GitIgnoreSpec:
+def _reason(rule: str) -> str:
+    """Return in one clause why this rule leaves something out."""
+    if rule not in NOT_PHOTOS:
+        return f'ignored by the rule "{rule}"'
+    shown = rule.removeprefix("\\")
+    return f'left out as trash, a snapshot or a cache, unless "!{shown}" is in watch.ignore'
+
+
+def _compile(rules: Iterable[str]) -> GitIgnoreSpec:
     # "simple" is the backend in plain Python. Others are used where installed, and fail on names that are not UTF-8.
     return GitIgnoreSpec.from_lines(map(fold_name, rules), backend="simple")
 
