@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 CONFIG = {
     "model_cfg": {
@@ -19,8 +20,12 @@ CONFIG = {
 }
 
 
-def save(folder: Path, seed: int = 0) -> None:
-    """Write the model to `folder`."""
+PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
+"""Weights that run a command when they are loaded."""
+
+
+def save(folder: Path, seed: int = 0, *, custom: bool = False, **text: Any) -> None:
+    """Write the model to `folder`, with these settings of its text tower; a `custom` tower is a module of its own."""
     import torch  # noqa: PLC0415 - only the process that makes the model needs it
     from safetensors.torch import save_file  # noqa: PLC0415
 
@@ -29,9 +34,14 @@ def save(folder: Path, seed: int = 0) -> None:
     import open_clip  # noqa: PLC0415 # isort: skip
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "open_clip_config.json").write_text(json.dumps(CONFIG))
+    config: dict[str, Any] = json.loads(json.dumps(CONFIG))
+    model_cfg = config["model_cfg"]
+    model_cfg["text_cfg"] |= text
     torch.manual_seed(seed)
-    model = open_clip.CLIP(**CONFIG["model_cfg"])  # type: ignore[arg-type]
+    model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**model_cfg)
+    (folder / "open_clip_config.json").write_text(
+        json.dumps(config | {"model_cfg": model_cfg | {"custom_text": custom}})
+    )
     save_file(model.state_dict(), folder / "open_clip_model.safetensors")
 
 

@@ -67,14 +67,15 @@ def _check_folder_given(ctx: click.Context, args: Sequence[str]) -> None:
         raise click.BadOptionUsage(_ROOT, f"Option {_ROOT!r} requires an argument.", ctx)
 
 
-class _DaemonProgram(Program):
+class _RootsCommand(click.Command):
+    """A command that takes any number of folders after --root."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, spread_roots(ctx, args))
 
 
-class _InstallCommand(click.Command):
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread_roots(ctx, args))
+class _DaemonProgram(_RootsCommand, Program):
+    """The daemon itself, which takes them, too."""
 
 
 @click.group(
@@ -112,7 +113,7 @@ def commands(ctx: click.Context, /, **given: Any) -> int | None:
     return None
 
 
-@commands.command(cls=_InstallCommand, short_help="Run as a service of your systemd, from every login on.")
+@commands.command(cls=_RootsCommand, short_help="Run as a service of your systemd, from every login on.")
 @click.option("--now", is_flag=True, help="Start at once.")
 @click.option(
     _ROOT, "folders", multiple=True, type=PathName(folder=True), metavar="DIR...", help="Watch these folders."

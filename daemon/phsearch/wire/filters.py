@@ -135,7 +135,6 @@ FILTERS = {
             key="type",
             example="raw",
             meaning="the format of its file",
-            values=("raw", "jpeg", "heic", "png", "webp", "avif", "jxl", "tiff", "gif", "bmp", "jp2"),
             synonyms=("ext", "format"),
             option=TermOption(name="type", metavar="FORMAT", help="Only of this format, e.g. raw, or jpeg,heic."),
             manual="of a format: any RAW (`raw`), one kind of RAW by its suffix, or another format by its name.",

@@ -11,12 +11,10 @@ import pytest
 
 from support.audited import audited
 from support.harness import NO_POWER_DAEMON, PHSEARCHD, TESTS, Daemon, photo, running, wait_until
+from support.tiny_model import PICKLED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
-"""A pickle that runs a command when it is loaded."""
 
 
 @pytest.fixture(scope="module")

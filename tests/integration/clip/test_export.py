@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from phsearch.adapters import clip, openvino
 from phsearch.adapters.clip import export
 from phsearch.domain.types import RuntimePlan
-from support.tiny_model import CONFIG
-
-import open_clip  # isort: skip
+from support import tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +22,7 @@ ANY = {8, 12, 16, 24, 32}
 
 def loaded(folder: Path, *, custom: bool, **text: Any) -> clip.LoadedTower:
     """Return a tiny model with random weights whose texts may have 40 tokens."""
-    config: dict[str, Any] = json.loads(json.dumps(CONFIG))
-    config["model_cfg"]["text_cfg"] |= {"context_length": 40, "layers": 2, **text}
-    torch.manual_seed(0)
-    model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config["model_cfg"])
-    config["model_cfg"]["custom_text"] = custom
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    tiny_model.save(folder, custom=custom, context_length=40, layers=2, **text)
     return clip.load_tower(f"local-dir:{folder}", "", "both")
 
 

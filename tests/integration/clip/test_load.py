@@ -14,9 +14,6 @@ from support import tiny_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
-"""A pickle that runs a command when it is loaded."""
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -46,7 +43,7 @@ def test_the_reason_and_what_to_do_are_said(whole: Path, tmp_path: Path, damage:
             if damage == "damaged weights":
                 (model / "open_clip_model.safetensors").write_bytes(b"not weights")
             if "pickle" in damage:
-                (model / "open_clip_pytorch_model.bin").write_bytes(PICKLED % str(tmp_path / "ran").encode())
+                (model / "open_clip_pytorch_model.bin").write_bytes(tiny_model.PICKLED % str(tmp_path / "ran").encode())
             if damage == "pickle before safetensors":
                 shutil.copy(whole / "open_clip_model.safetensors", model / "other.safetensors")
         case "no weights chosen":

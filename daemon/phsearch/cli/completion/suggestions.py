@@ -94,6 +94,10 @@ def _values(ctx: click.Context, key: str, start: str) -> list[str]:
             known = _call(ctx, "library.names", kind="folder", prefix=start).get("names", ())
         case "root":
             known = [os.path.basename(root["path"]) for root in _call(ctx, "status").get("roots", ())]  # noqa: PTH119
+        case "type":
+            from phsearch.domain.formats import FORMATS  # noqa: PLC0415 - only here
+
+            known = ["raw", *(kind.words[0] for kind in FORMATS)]
         case _:
             known = TERMS[key].values if key in TERMS else ()
     return [value for value in known if value.lower().startswith(start.lower())]

@@ -91,10 +91,6 @@ class Dispatcher:
             raise RpcError(kind, str(error), error.hint, more) from error
         return result.json_members() | ({} if name == "rpc.discover" else _PROTOCOL)
 
-    async def _call_json(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = framing.decode(framing.encode(await self.call(name, params)))
-        return result
-
 
 def _decode(line: bytes) -> Any:
     try:
