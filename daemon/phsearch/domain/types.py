@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 
 
 _MAX_NS = 2**63 - 1
+
+_DAY = r"(?P<y>(?:19[89]|20\d)\d)(?P<s>[-_.]?)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
+_TIME = r"(?:[T_-]|\s+(?:\w{1,3}\s+)?|)(?P<H>\d{1,2})(?P<t>[-_.:]?)(?P<M>[0-5]\d)(?P=t)(?P<S>[0-5]\d)"
+_DATE_IN_NAME = re.compile(
+    rf"(?<!\d){_DAY}(?:{_TIME}(?:[-_.]?\d{{3}})?(?!\d)(?:\s?(?P<half>[AP])\.?M)?|(?!\d))", re.IGNORECASE
+)
+_EPOCH_IN_NAME = re.compile(r"^(?:mmexport|wx_camera_|fb_img_|img_)(\d{13})(?!\d)", re.IGNORECASE)
+_SERIAL = re.compile(r"^[\d_]+_[no]$")
+"""Facebook's names: numbers that may look like a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,12 @@ class ContentDigest:
     digest: bytes
 
 
+DateSource = Literal[
+    "exif", "exif-digitized", "xmp", "iptc", "xmp-created", "png", "gps", "raw", "exif-modified", "sidecar", "name"
+]
+"""The place of a date, most trusted first."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoInfo:
     """What a decode shows besides the pixels. Width and height are as displayed, after EXIF orientation."""
@@ -63,11 +80,34 @@ class PhotoInfo:
     height: int
     format: str
     taken_at: str | None = None
-    """ISO 8601 as the camera wrote it, e.g. "2023-06-01T12:30:05.25+02:00"; no offset where EXIF has none."""
+    """ISO 8601 as the camera wrote it, e.g. "2023-06-01T12:30:05.25+02:00"; no offset where none is stated, and only
+    the day where no time is."""
     camera: str | None = None
     lens: str | None = None
     lat: float | None = None
     lon: float | None = None
+    date_source: DateSource | None = None
+    """Where `taken_at` stood; None without a date, and for photos that an older version indexed."""
+
+
+def date_in_name(path: str) -> str | None:
+    """Return the date in a file's name as ISO 8601: a time by the phone's clock, a day, or a time in UTC."""
+    name = path.rpartition("/")[2].rpartition(".")[0]
+    if _SERIAL.match(name):
+        return None
+    if found := _EPOCH_IN_NAME.match(name):
+        return datetime.fromtimestamp(int(found[1]) // 1000, UTC).isoformat()
+    found = _DATE_IN_NAME.search(name)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(found[key] or 0) for key in "ymdHMS")
+    if found["half"]:
+        hour = hour % 12 + (12 if found["half"] in "Pp" else 0)
+    try:
+        date = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - by the phone's clock
+    except ValueError:
+        return None
+    return date.isoformat() if found["H"] else date.date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +120,16 @@ class Photo:
     digest: bytes
     info: PhotoInfo
     indexed_at: float
+
+    @property
+    def taken_at(self) -> str | None:
+        """The date in the photo or its sidecar, or else in its name; ISO 8601, see `PhotoInfo`."""
+        return self.info.taken_at or date_in_name(self.path)
+
+    @property
+    def date_source(self) -> DateSource | None:
+        """Where `taken_at` stands."""
+        return self.info.date_source if self.info.taken_at or not self.taken_at else "name"
 
 
 @dataclass(frozen=True, slots=True)

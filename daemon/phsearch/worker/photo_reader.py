@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 from typing import TYPE_CHECKING
 
+from phsearch.adapters.images import metadata
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Fingerprint
-from phsearch.safe_open import open_regular
+from phsearch.errors import FileTooLargeError, UnreadableImageError
+from phsearch.safe_open import open_regular, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +38,8 @@ class PhotoReader:
     def read(self, path: str, fingerprint: Fingerprint) -> Decoded | None:
         """Return the decoded photo; None if it is not, before and after reading, the file of this fingerprint.
 
+        A date or place that the file does not state is looked for in its sidecar.
+
         Raises OSError, UnreadableImageError.
         """
         try:
@@ -49,14 +54,30 @@ class PhotoReader:
             decoded = self._decoder.decode(path, self._preprocess, descriptor)
             # It may have been rewritten, or replaced by another file.
             same = fingerprint == Fingerprint.of(os.fstat(descriptor))
-            return decoded if same and self._current_identity(path) == fingerprint else None
+            if not same or self._current_identity(path) != fingerprint:
+                return None
         finally:
             os.close(descriptor)
+        if decoded.info.taken_at is not None and decoded.info.lat is not None:
+            return decoded
+        return dataclasses.replace(decoded, info=self._sidecar_of(path).complete_info(decoded.info))
 
     def root_replaced(self, path: str) -> bool:
         """Return whether the folder of a photo is another one than before, or is new: a disk was mounted."""
         root = self._roots.root_of(path)
         return root is None or _identity(root) != self._identities[root]
+
+    def _sidecar_of(self, path: str) -> metadata.Facts:
+        """Return the facts in the files beside a photo. One that cannot be read has none."""
+        facts = metadata.Facts()
+        root = None if self._follow else self._roots.root_of(path)
+        for sidecar in metadata.sidecar_paths(path):
+            try:
+                _, content = read_whole(sidecar, limit=metadata.MAX_SIDECAR_BYTES, root=root)
+            except (OSError, FileTooLargeError, UnreadableImageError):
+                continue
+            facts = facts.or_else(metadata.read_sidecar(sidecar, content))
+        return facts
 
     def _open(self, path: str) -> int:
         root = self._roots.root_of(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +46,10 @@ def verdict(daemon: Daemon, path: Path) -> str:
     return str(daemon.call("library.why", path=str(path))["verdict"])
 
 
+def is_indexed(daemon: Daemon, path: Path) -> bool:
+    return verdict(daemon, path) == "indexed"
+
+
 def test_a_photo_that_is_indexed_says_since_when_and_with_which_model(daemon: Daemon) -> None:
     path = photo(daemon.photos / "here.png", "red")
     wait_until(lambda: verdict(daemon, path) == "indexed", "it is indexed")
@@ -56,6 +61,21 @@ def test_a_photo_that_is_indexed_says_since_when_and_with_which_model(daemon: Da
     assert answer["text"].startswith("it is indexed, since 20")
     said = daemon.cli("why", os.path.relpath(path)).stdout
     assert said == f"{path}: {answer['text']}\n"
+
+
+def test_a_photo_says_when_it_was_taken_and_who_says_so(daemon: Daemon) -> None:
+    named = photo(daemon.photos / "IMG-20201018-WA0007.jpg", "green")
+    (daemon.photos / "scan.jpg.json").write_text('{"photoTakenTime": {"timestamp": "1400000000"}}')
+    beside = photo(daemon.photos / "scan.jpg", "green")
+    plain = photo(daemon.photos / "plain.jpg", "green")
+    for path in (named, beside, plain):
+        wait_until(partial(is_indexed, daemon, path), "it is indexed")
+    assert (why(daemon, named)["taken_at"], why(daemon, named)["date_source"]) == ("2020-10-18", "name")
+    assert why(daemon, named)["text"].endswith("; taken 2020-10-18, by its file name")
+    assert why(daemon, beside)["text"].endswith("; taken 2014-05-13 16:53:20+00:00, by a file beside it, .xmp or .json")
+    assert why(daemon, plain)["text"].endswith("; nothing says when it was taken")
+    assert daemon.found("date:2020") == [named.name]
+    assert daemon.found("date:2014-05") == [beside.name]
 
 
 def test_a_file_that_is_not_there_or_lies_elsewhere(daemon: Daemon, tmp_path: Path) -> None:

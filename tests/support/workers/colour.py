@@ -26,6 +26,7 @@ from phsearch.worker.stage_timer import StageTimer
 
 if TYPE_CHECKING:
     from phsearch.adapters.images import PillowDecoder
+    from phsearch.worker.photo_reader import PhotoReader
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {
@@ -78,14 +79,18 @@ def main() -> None:
             vectors = np.stack([text_vector(text) for text in frame[0]["texts"]])
             channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
         return
+    from phsearch.worker.photo_reader import PhotoReader  # noqa: PLC0415 - as above
+
     watch = StageTimer()
+    roots, follow = setup.get("roots", ()), setup.get("follow_symlinks", True)
+    reader = PhotoReader(roots=roots, decoder=decoder, preprocess=PREPROCESS, follow=follow)
     while (frame := channel.receive_message()) is not None:
         header = frame[0]
         if header.get("op") in ("look", "thumbnail"):
             _answer_one(channel, decoder, *frame)
             continue
         for path, size, mtime_ns in header["photos"]:
-            _embed(channel, decoder, path, Fingerprint(size, mtime_ns), watch)
+            _embed(channel, reader, path, Fingerprint(size, mtime_ns), watch)
         channel.send_message({"op": "done", "batch": header["batch"], "times": watch.take_sums()})
 
 
@@ -123,21 +128,19 @@ def misbehave(path: str) -> None:
         time.sleep(0.001)
 
 
-def _embed(channel: WorkerChannel, decoder: PillowDecoder, path: str, expected: Fingerprint, watch: StageTimer) -> None:
+def _embed(channel: WorkerChannel, reader: PhotoReader, path: str, expected: Fingerprint, watch: StageTimer) -> None:
     channel.send_message({"op": "begun", "path": path})
     misbehave(path)
     try:
         with watch.timed("decoding"), watch.timed("waiting"):
-            decoded = decoder.decode(path, PREPROCESS)
-        status = os.stat(path)
+            decoded = reader.read(path, expected)
     except OSError:
-        channel.send_message({"op": "changed", "path": path})
-        return
+        decoded = None
     except UnreadableImageError as error:
         truncated = isinstance(error, TruncatedImageError)
         channel.send_message({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
         return
-    if Fingerprint.of(status) != expected:
+    if decoded is None:
         channel.send_message({"op": "changed", "path": path})
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from phsearch.adapters.images.file_type import ImageFormat
 
-_DECODER_REVISION = 2
+_DECODER_REVISION = 3
 """Raise this when this package decodes more files or decodes them differently: failures are then retried."""
 
 

@@ -16,12 +16,12 @@ from PIL import Image, ImageCms
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_RESIZABLE_MODES = frozenset({"L", "RGB", "LA", "RGBA"})
+_RESIZABLE_MODES = frozenset({"L", "RGB", "LA", "RGBA", "CMYK"})
 _TWELVE_BIT_VALUES = 1 << 12
 
 
 def to_resizable(im: Image.Image) -> Image.Image:
-    """Return `im` in a mode that can be resized: L, RGB, LA or RGBA, eight bits a channel."""
+    """Return `im` in a mode that can be resized: L, RGB, LA, RGBA or CMYK, eight bits a channel."""
     if "transparency" in im.info and im.mode in {"1", "L", "P", "RGB"}:
         return im.convert("RGBA")
     match im.mode:
@@ -33,7 +33,7 @@ def to_resizable(im: Image.Image) -> Image.Image:
             return Image.fromarray(_to_eight_bits(np.asarray(im)))
         case "LAB":
             return _lab_to_rgb(im)
-        case _:  # P, CMYK, YCbCr, HSV
+        case _:  # P, YCbCr, HSV
             return im.convert("RGB")
 
 

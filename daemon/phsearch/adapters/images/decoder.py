@@ -8,11 +8,11 @@ the pixels, no larger than the model needs.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.images import codecs, exif, file_type, geometry, raw, render
+from phsearch.adapters.images import codecs, file_type, geometry, metadata, raw, render, repair
+from phsearch.adapters.images.colour_profiles import ProfileConverter
 from phsearch.adapters.images.decode_error import decode_error, too_many_pixels
 from phsearch.domain.ports import Decoded
 from phsearch.errors import FileTooLargeError, TruncatedImageError, UnreadableImageError
@@ -21,7 +21,7 @@ from phsearch.safe_open import largest_photo, read_whole
 if TYPE_CHECKING:
     from phsearch.adapters.images.file_type import ImageFormat
     from phsearch.adapters.images.geometry import Dimensions
-    from phsearch.domain.types import Pixels, Preprocess
+    from phsearch.domain.types import DateSource, Pixels, Preprocess
 
 
 class PillowDecoder:
@@ -30,6 +30,7 @@ class PillowDecoder:
     def __init__(self, max_pixels: int) -> None:
         """Reject photos of more than `max_pixels` pixels. Sets Pillow's process-wide switches."""
         self._max_pixels = max_pixels
+        self._profiles = ProfileConverter()
         self.version = codecs.version()
         codecs.configure_decoders()
 
@@ -45,6 +46,9 @@ class PillowDecoder:
         if not data:
             raise TruncatedImageError("empty file (0 bytes)")
         image_format = file_type.detect(data)
+        if image_format is None:
+            data = repair.skip_leading_bytes(data)
+            image_format = file_type.detect(data)
         suffix = PurePath(path).suffix.lower()
         is_raw = image_format == "RAW" or suffix in file_type.RAW_SUFFIXES
         if image_format is None and not is_raw:
@@ -57,7 +61,18 @@ class PillowDecoder:
         except UnreadableImageError:
             raise
         except Exception as error:
+            repaired = None if image_format is None else self._decode_repaired(data, image_format, preprocess)
+            if repaired is not None:
+                return repaired
             raise decode_error(error, image_format or "RAW", data) from error
+
+    def _decode_repaired(self, data: bytes, image_format: ImageFormat, preprocess: Preprocess) -> Decoded | None:
+        """Return the picture if all of it is there and something else is damaged."""
+        with contextlib.suppress(Exception):
+            for candidate in repair.without_extras(data, image_format):
+                with contextlib.suppress(Exception):
+                    return self._decode_picture(candidate, image_format, preprocess)
+        return None
 
     def _read(self, path: str, descriptor: int | None) -> bytes:
         source = path if descriptor is None else descriptor
@@ -76,12 +91,10 @@ class PillowDecoder:
             self._check_size(im.size)
             if image_format == "PNG":
                 im.load()  # its EXIF may follow the pixels
-            metadata = exif.read_image(im, image_format)
-            orientation = metadata.orientation or 1
-            size = geometry.rotated(im.size, orientation)
-            pixels = render.render_pixels(im, size, orientation, preprocess)
-        name = file_type.display_name(data, image_format)
-        return Decoded(pixels, exif.photo_info(size, name, metadata.exif))
+            facts, orientation = metadata.read_image(im, image_format)
+            size = geometry.rotated(im.size, orientation or 1)
+            pixels = render.render_pixels(im, size, orientation or 1, preprocess, self._profiles)
+        return Decoded(pixels, facts.photo_info(size, file_type.display_name(data, image_format)))
 
     def _decode_raw(
         self, data: bytes, image_format: ImageFormat | None, suffix: str, preprocess: Preprocess
@@ -96,33 +109,35 @@ class PillowDecoder:
             header = camera.header
             self._check_size(header.size)
             size = geometry.rotated(header.size, header.orientation)
-            found = exif.read_exif(raw.read_tiff_exif(data)).exif
+            facts, _ = metadata.read_exif_block(raw.read_tiff_exif(data))
             pixels = None
             if (preview := camera.jpeg_preview()) is not None:
                 # If anything is wrong with the preview, there is still the sensor.
                 with contextlib.suppress(Exception):
-                    pixels, preview_exif = self._decode_preview(preview, header, preprocess)
-                    found = preview_exif if found == exif.ExifData() else found
+                    pixels, preview_facts = self._decode_preview(preview, header, preprocess)
+                    facts = facts.or_else(preview_facts)
             if pixels is None:
-                pixels = render.render_pixels(camera.develop_half(), size, header.orientation, preprocess)
-        timestamp = header.timestamp.isoformat() if header.timestamp else None
-        found = dataclasses.replace(found, taken_at=found.taken_at or timestamp, lens=found.lens or header.lens)
+                pixels = render.render_pixels(
+                    camera.develop_half(), size, header.orientation, preprocess, self._profiles
+                )
+        dates: dict[DateSource, str] = {"raw": header.timestamp.isoformat()} if header.timestamp else {}
+        facts = facts.or_else(metadata.Facts(dates=dates, lens=header.lens))
         name = suffix.removeprefix(".").upper() if suffix in file_type.RAW_SUFFIXES else "RAW"
-        return Decoded(pixels, exif.photo_info(size, name, found))
+        return Decoded(pixels, facts.photo_info(size, name))
 
     def _decode_preview(
         self, preview: bytes, header: raw.RawHeader, preprocess: Preprocess
-    ) -> tuple[Pixels | None, exif.ExifData]:
+    ) -> tuple[Pixels | None, metadata.Facts]:
         with codecs.open_image(preview, "JPEG") as im:
             self._check_size(im.size)
-            metadata = exif.read_image(im, "JPEG")
-            stated = None if raw.is_added_by_libraw(im.getexif()) else metadata.orientation
+            facts, stated = metadata.read_image(im, "JPEG")
+            stated = None if raw.is_added_by_libraw(im.getexif()) else stated
             orientation = raw.preview_orientation(header, im.size, stated)
             size = geometry.rotated(im.size, orientation)
             needed = geometry.place(size, preprocess).whole
             if size[0] < needed[0] or size[1] < needed[1]:
-                return None, metadata.exif
-            return render.render_pixels(im, size, orientation, preprocess), metadata.exif
+                return None, facts
+            return render.render_pixels(im, size, orientation, preprocess, self._profiles), facts
 
     def _check_size(self, size: Dimensions) -> None:
         if size[0] * size[1] > self._max_pixels:

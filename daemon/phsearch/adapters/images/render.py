@@ -15,6 +15,7 @@ from PIL import Image, JpegImagePlugin
 from phsearch.adapters.images import colour, geometry
 
 if TYPE_CHECKING:
+    from phsearch.adapters.images.colour_profiles import ProfileConverter
     from phsearch.adapters.images.geometry import Box, Dimensions
     from phsearch.domain.types import Pixels, Preprocess
 
@@ -32,6 +33,9 @@ _REDUCING_GAP = 3.0
 50 -> 14 ms for 12 megapixels that have no draft (PNG, WebP, HEIC); cosine as above 0.9994 / 0.9998.
 """
 
+_UNPROFILED_MODES = frozenset({"L", "LA", "CMYK"})
+"""Modes of a picture to resize whose profile, if any, is not one of RGB; that of CMYK is applied before."""
+
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,11 +48,14 @@ _TRANSPOSE = {
 """EXIF orientation -> the operation that makes the picture upright."""
 
 
-def render_pixels(im: Image.Image, displayed: Dimensions, orientation: int, preprocess: Preprocess) -> Pixels:
-    """Return the model's input for `im`: [height, width, 3] uint8, contiguous.
+def render_pixels(
+    im: Image.Image, displayed: Dimensions, orientation: int, preprocess: Preprocess, profiles: ProfileConverter
+) -> Pixels:
+    """Return the model's input for `im`: [height, width, 3] uint8, contiguous, in sRGB.
 
     `displayed` is the size of the photo when it is upright.
     """
+    profile = im.info.get("icc_profile")
     placement = geometry.place(displayed, preprocess)
     draft = _request_draft(im, geometry.rotated(placement.whole, orientation))
     im.load()
@@ -59,7 +66,12 @@ def render_pixels(im: Image.Image, displayed: Dimensions, orientation: int, prep
     # Rounding may put an edge slightly outside of the picture, which Pillow rejects.
     edges = (max(0.0, box[0]), max(0.0, box[1]), min(source.width, box[2]), min(source.height, box[3]))
     size = geometry.rotated(placement.size, orientation)
-    small = colour.flatten(source.resize(size, _resampling(preprocess), box=edges, reducing_gap=_REDUCING_GAP))
+    small = source.resize(size, _resampling(preprocess), box=edges, reducing_gap=_REDUCING_GAP)
+    if small.mode == "CMYK":
+        small = profiles.to_srgb(small, profile)
+    small = colour.flatten(small)
+    if source.mode not in _UNPROFILED_MODES:
+        small = profiles.to_srgb(small, profile)
     if orientation in _TRANSPOSE:
         small = small.transpose(_TRANSPOSE[orientation])
     if preprocess.mode != "inside" and small.size != (preprocess.width, preprocess.height):

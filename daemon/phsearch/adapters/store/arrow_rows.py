@@ -45,7 +45,10 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("lon", pa.float64()),
     ("indexed_at", pa.float64()),
     ("ctime_ns", pa.int64()),
+    ("date_source", pa.string()),
 )
+
+_FILE_COLUMNS = ("path", "root", "size", "mtime_ns", "ctime_ns", "digest", "indexed_at")
 
 FAILURES = pa.schema(
     [
@@ -184,6 +187,8 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
     """Return the photos of a table and their vectors, [n, dim] float32."""
     roots: dict[str, str] = {}
     columns = {name: table.column(name).to_pylist() for name, _ in _COLUMNS}
+    files = zip(*(columns[name] for name in _FILE_COLUMNS), strict=True)
+    infos = zip(*(columns[name] for name in PhotoInfo.__slots__), strict=True)
     photos = [
         Photo(
             path=from_key(path),
@@ -193,7 +198,7 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
             info=PhotoInfo(*info),
             indexed_at=indexed_at,
         )
-        for path, root, size, mtime_ns, digest, *info, indexed_at, ctime_ns in zip(*columns.values(), strict=True)
+        for (path, root, size, mtime_ns, ctime_ns, digest, indexed_at), info in zip(files, infos, strict=True)
     ]
     dim = table.schema.field("vector").type.list_size
     vectors = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)

@@ -31,8 +31,13 @@ def _with_ctime(rows: pa.Table) -> pa.Table:
     return rows.append_column(pa.field("ctime_ns", pa.int64()), pa.nulls(rows.num_rows, pa.int64()))
 
 
+def _photos_with_date_source(rows: pa.Table) -> pa.Table:
+    """Version 3 has the place where the date of a photo stood, unknown of older ones."""
+    return rows.append_column(pa.field("date_source", pa.string()), pa.nulls(rows.num_rows, pa.string()))
+
+
 STEPS: Mapping[str, tuple[Step, ...]] = {
-    "photos": (_with_ctime,),
+    "photos": (_with_ctime, _photos_with_date_source),
     "errors": (_failures_with_digest, _with_ctime),
     "volumes": (),
 }

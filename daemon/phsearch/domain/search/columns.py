@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNDATED = np.iinfo(np.int64).min
 """The value of `taken` if no date is known."""
 
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d))?")
 _MIN_ROWS = 256
 _MIN_NAMES = 1_000
 
@@ -126,7 +126,7 @@ class Columns:
         """Return the values of a row, in the order of the columns."""
         info = photo.info
         return (
-            seconds(info.taken_at),
+            seconds(photo.taken_at),
             photo.indexed_at,
             np.nan if info.lat is None else info.lat,
             np.nan if info.lon is None else info.lon,
@@ -149,11 +149,14 @@ class Columns:
 
 
 def seconds(taken_at: str | None) -> int:
-    """Return the seconds of an ISO 8601 time by its own clock, UNDATED if there is none or it is malformed."""
+    """Return the seconds of an ISO 8601 time by its own clock, UNDATED if there is none or it is malformed.
+
+    A day counts as its first second.
+    """
     match = _ISO.match(taken_at or "")
     if not match:
         return UNDATED
     try:
-        return calendar.timegm((*map(int, match.groups()), 0, 0, 0))
+        return calendar.timegm((*map(int, match.groups("0")), 0, 0, 0))
     except ValueError:
         return UNDATED

@@ -53,6 +53,7 @@ _BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
 _IPHONE = re.compile(r"^img_e(?=\d{4}$)")
 _COUNTER = re.compile(r"\(\d{1,3}\)")
 _MIN_STEM = 3
+_DAY = len("2023-06-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class NearDuplicateGrouper:
 
     def add_photo(self, photo: Photo) -> None:
         """Add the next best photo."""
-        name, taken = _PhotoName.of(photo), seconds(photo.info.taken_at)
+        name, taken = _PhotoName.of(photo), _second_taken(photo)
         group = self._group_of_digest.get(photo.digest)
         if group is None:
             group = self._closest_group(photo, name, taken)
@@ -170,7 +171,7 @@ def related(photos: Sequence[Photo]) -> list[list[int]]:
 
     first: dict[Hashable, int] = {}
     for place, photo in enumerate(photos):
-        times = _time_keys(photo, seconds(photo.info.taken_at))
+        times = _time_keys(photo, _second_taken(photo))
         for key in (photo.digest, *_PhotoName.of(photo).name_keys(), *times):
             parent[find(place)] = find(first.setdefault(key, place))
     groups: dict[int, list[int]] = {}
@@ -210,7 +211,7 @@ class _PhotoName:
     def of(cls, photo: Photo) -> Self:
         folder, _, name = photo.path.rpartition("/")
         counted = _COUNTER.search(_bare(name)) is not None
-        return cls(folder=folder, stem=stem(name), counted=counted, taken=seconds(photo.info.taken_at))
+        return cls(folder=folder, stem=stem(name), counted=counted, taken=_second_taken(photo))
 
     def name_keys(self) -> Iterator[Hashable]:
         if self.stem:
@@ -225,6 +226,12 @@ class _PhotoName:
         if UNDATED in (self.taken, other.taken):
             return self.folder == other.folder
         return abs(self.taken - other.taken) <= BURST_SECONDS
+
+
+def _second_taken(photo: Photo) -> int:
+    """Return when a photo was taken, UNDATED if only the day is known: a day full of photos is no burst."""
+    taken_at = photo.taken_at or ""
+    return seconds(taken_at) if len(taken_at) > _DAY else UNDATED
 
 
 def _time_keys(photo: Photo, taken: int) -> Iterator[Hashable]:

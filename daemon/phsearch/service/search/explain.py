@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.relevance import Band
     from phsearch.domain.search.search import Rank
-    from phsearch.domain.types import Failure, PathStatus, Photo
+    from phsearch.domain.types import DateSource, Failure, PathStatus, Photo
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.search.searcher import Searcher
@@ -32,6 +32,20 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _DISK_TIMEOUT = 5.0
+_DATE_SOURCES: Mapping[DateSource, str] = {
+    "exif": "the time of exposure in its EXIF",
+    "exif-digitized": "the time of digitizing in its EXIF",
+    "xmp": "the time of exposure in its XMP",
+    "iptc": "the date of creation in its IPTC",
+    "xmp-created": "the date of creation in its XMP",
+    "png": "the creation time in its PNG text",
+    "gps": "the time of the GPS satellites in its EXIF, in UTC",
+    "raw": "the RAW file's header",
+    "exif-modified": "the time of the last change in its EXIF",
+    "sidecar": "a file beside it, .xmp or .json",
+    "name": "its file name",
+}
+"""What to call the place of a date."""
 _USUAL_LIMIT = next(param.default for param in METHODS["search"].params if param.name == "limit")
 
 
@@ -215,11 +229,17 @@ def _too_small(size: int, rules: IgnoreRules) -> str:
 
 
 def _indexed(photo: Photo, model: str) -> Verdict:
-    return Verdict(
-        kind="indexed",
-        text=f"it is indexed, since {_local_time(photo.indexed_at)} with the model {model}",
-        facts={"indexed_at": round(photo.indexed_at, 3), "model": model},
-    )
+    text = f"it is indexed, since {_local_time(photo.indexed_at)} with the model {model}"
+    facts: dict[str, str | float] = {"indexed_at": round(photo.indexed_at, 3), "model": model}
+    if photo.taken_at is None:
+        return Verdict(kind="indexed", text=f"{text}; nothing says when it was taken", facts=facts)
+    source = photo.date_source
+    facts["taken_at"] = photo.taken_at
+    text += f"; taken {photo.taken_at.replace('T', ' ')}"
+    if source is not None:
+        facts["date_source"] = source
+        text += f", by {_DATE_SOURCES[source]}"
+    return Verdict(kind="indexed", text=text, facts=facts)
 
 
 def _changed(photo: Photo, model: str, pending: Verdict | None, monitor: RootMonitor) -> Verdict:

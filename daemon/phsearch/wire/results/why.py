@@ -36,6 +36,8 @@ class Explanation(Record):
     last_seen: float | None = None
     indexed_at: float | None = None
     model: str | None = None
+    taken_at: Annotated[str | None, "ISO 8601; only a day where no time is stated"] = None
+    date_source: Annotated[str | None, "where the date stands, such as exif, xmp or name"] = None
     attempts: int | None = None
     failed_at: float | None = None
     position: Annotated[int | None, "its place among those that wait"] = None

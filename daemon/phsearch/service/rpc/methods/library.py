@@ -89,7 +89,7 @@ def _photo(photo: Photo, *, copy: bool) -> DuplicatePhoto:
         width=photo.info.width,
         height=photo.info.height,
         format=photo.info.format,
-        taken_at=photo.info.taken_at,
+        taken_at=photo.taken_at,
         copy=copy,
     )
 

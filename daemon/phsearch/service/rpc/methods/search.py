@@ -92,7 +92,7 @@ class SearchMethods:
             share=_rounded(hit.share),
             more=hit.more,
             root=photo.root,
-            taken_at=photo.info.taken_at,
+            taken_at=photo.taken_at,
             width=photo.info.width,
             height=photo.info.height,
             format=photo.info.format,
