@@ -78,7 +78,7 @@ def _daemon() -> list[Command]:
 
 
 def _program(group: click.Group, name: str, shared: Collection[str] = ()) -> list[Command]:
-    with click.Context(group, info_name=name) as context:
+    with group.make_context(name, [], resilient_parsing=True) as context:
         return [_of_click(group, context), *_below(group, context, shared)]
 
 
@@ -87,7 +87,7 @@ def _below(group: click.Group, context: click.Context, shared: Collection[str]) 
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        with click.Context(command, info_name=name, parent=context) as inner:
+        with command.make_context(name, [], parent=context, resilient_parsing=True) as inner:
             yield _of_click(command, inner, shared)
             if isinstance(command, click.Group):
                 yield from _below(command, inner, shared)

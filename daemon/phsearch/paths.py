@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 APP = "phsearch"
 
@@ -79,6 +79,23 @@ def socket_path(env: Mapping[str, str]) -> Path:
     if runtime.startswith("/"):
         return Path(runtime) / APP / f"{APP}.sock"
     return StateFolder(state_dir(env)).runtime / f"{APP}.sock"
+
+
+def usual_sockets(env: Mapping[str, str]) -> Iterator[Path]:
+    """Yield where the daemon of this user may listen, the likeliest first.
+
+    Its environment may have been another one than `env`. So it writes into the lock of its state folder where it
+    listens.
+    """
+    usual, state = socket_path(env), StateFolder(state_dir(env))
+    yield usual
+    from phsearch.state_lock import read_holder  # noqa: PLC0415 - only if it is not at the usual place
+
+    holder = read_holder(state.lock)
+    recorded = (Path(holder.socket),) if holder is not None else ()
+    session = Path("/run/user", str(os.getuid()))
+    others = dict.fromkeys((*recorded, session / APP / f"{APP}.sock", state.runtime / f"{APP}.sock"))
+    yield from (path for path in others if path != usual)
 
 
 def pictures_dir(env: Mapping[str, str]) -> Path:

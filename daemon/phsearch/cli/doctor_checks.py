@@ -19,6 +19,7 @@ from phsearch.domain.doctor import Check, CheckState, contact_checks, fail, file
 from phsearch.domain.doctor.contact_checks import DaemonProbe, Versions
 from phsearch.errors import AnswerTimeoutError, ConfigError, PhsearchError, RemoteError
 from phsearch.paths import StateFolder
+from phsearch.state_lock import locking_process
 from phsearch.wire import PROTOCOL
 from phsearch.wire.results.daemon import DaemonVersion
 
@@ -39,7 +40,7 @@ class DoctorRun:
         self._client = client
         self._env = env
         self._uid = uid
-        self._socket = os.path.abspath(client.path)  # noqa: PTH100 - keeps the name as typed
+        self._socket = os.path.abspath(client.find_socket())  # noqa: PTH100 - keeps the name as typed
         self._version: DaemonVersion | None = None
         self._config = settings.Config()
         self._report_problem: Check | None = None
@@ -116,7 +117,7 @@ class DoctorRun:
         return file_checks.FileInfo(path, problem=_problem_text(found))
 
     def _lock_holder(self, state: StateFolder) -> int | None:
-        holder = probes.with_timeout(_TIMEOUT_SECONDS, lambda: probes.lock_holder(state.lock))
+        holder = probes.with_timeout(_TIMEOUT_SECONDS, lambda: locking_process(state.lock))
         return holder if isinstance(holder, int) else None
 
     def _check_config(self) -> Check:

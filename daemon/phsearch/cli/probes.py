@@ -80,23 +80,6 @@ def disk_space(folder: Path) -> file_checks.Space:
     return file_checks.Space.of(str(folder), os.statvfs(folder))
 
 
-def lock_holder(path: Path) -> int | None:
-    """Return the pid of the process that locks a file, or None.
-
-    It is read from /proc/locks: to try the lock could keep a daemon from starting.
-    """
-    try:
-        inode = path.stat().st_ino
-    except FileNotFoundError:
-        return None
-    for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-        # "1: FLOCK  ADVISORY  WRITE 4711 fe:00:2148543 0 EOF"; on btrfs the device differs from stat's.
-        fields = line.split()
-        if "FLOCK" in fields and fields[-3].rpartition(":")[2] == str(inode):
-            return int(fields[-4])
-    return None
-
-
 def connect_probe(path: str, seconds: float) -> DaemonProbe:
     """Connect to a socket without a request, and return which process listens: the kernel knows it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

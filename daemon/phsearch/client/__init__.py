@@ -243,7 +243,7 @@ class Client(Connection):
 
     def events(self) -> EventStream:
         """Return all that happens from now on. It has a connection of its own, so other calls go on meanwhile."""
-        return EventStream(self.path, self.timeout)
+        return EventStream(self.socket_path, self.timeout)
 
     def _fetch(self, kind: type[_R], method: str, /, **params: Any) -> _R:
         given = {name: value for name, value in params.items() if value is not None}
@@ -256,7 +256,7 @@ class EventStream:
     Raise DaemonUnreachableError when the daemon ends.
     """
 
-    def __init__(self, socket_path: Path, timeout: float) -> None:
+    def __init__(self, socket_path: Path | None, timeout: float) -> None:
         self._connection = Connection(socket_path, timeout)
         self._connection.call("events.subscribe")
 

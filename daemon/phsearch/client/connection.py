@@ -20,6 +20,7 @@ from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL, framing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeVar
 
     from phsearch.wire.record import Record
@@ -49,10 +50,11 @@ class Connection:
     """
 
     def __init__(self, socket_path: str | os.PathLike[str] | None = None, timeout: float | None = None) -> None:
-        self.path = os.fspath(paths.socket_path(os.environ) if socket_path is None else socket_path)
+        self.socket_path = None if socket_path is None else os.fspath(socket_path)
         self.timeout = TIMEOUT if timeout is None else timeout
         self.starting = STARTING if timeout is None else 0.0
         self._allowed = self.timeout
+        self._path = ""
         self._socket: socket.socket | None = None
         self._buffer = bytearray()
         self._last_id = 0
@@ -138,22 +140,45 @@ class Connection:
         message = f"the daemon speaks protocol {escape_control_chars(str(spoken))}, and this client protocol {PROTOCOL}"
         raise RemoteError(message, RESTART_HINT, kind="Protocol")
 
+    def find_socket(self) -> str:
+        """Return the socket that is used: that of the caller, or the first usual one that exists."""
+        found = [path for path in self._paths() if os.path.exists(path)]  # noqa: PTH110 - see _only_systemd_listens
+        return found[0] if found else next(self._paths())
+
+    def _paths(self) -> Iterator[str]:
+        if self.socket_path is not None:
+            yield self.socket_path
+        else:
+            yield from map(str, paths.usual_sockets(os.environ))
+
     def _connect(self, deadline: float) -> socket.socket:
-        if len(os.fsencode(self.path)) > _LONGEST_PATH:
-            path = escape_control_chars(self.path)
-            message = f"the socket path {path} is too long: a socket's may have {_LONGEST_PATH} bytes"
+        first: DaemonUnreachableError | None = None
+        for path in self._paths():
+            try:
+                connection = self._connect_to(path, deadline)
+            except DaemonUnreachableError as problem:
+                first = first or problem
+            else:
+                self._path = path
+                return connection
+        assert first is not None
+        raise first if self.socket_path is not None else _named_holder(first)
+
+    def _connect_to(self, path: str, deadline: float) -> socket.socket:
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            message = f"the socket path {escape_control_chars(path)} is too long: it may have {_LONGEST_PATH} bytes"
             raise DaemonUnreachableError(message, "give a shorter one to daemon and client with --socket")
         while True:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.settimeout(self._remaining(deadline))
-                connection.connect(self.path)
+                connection.connect(path)
             except BlockingIOError:  # the queue of connections is full: a socket with a timeout does not wait
                 connection.close()
                 time.sleep(min(_FIRST_PAUSE, self._remaining(deadline)))
             except OSError as problem:
                 connection.close()
-                raise self._unreachable_error(problem) from None
+                raise self._unreachable_error(path, problem) from None
             except BaseException:
                 connection.close()
                 raise
@@ -214,7 +239,7 @@ class Connection:
 
     def _protocol_error(self, what: str = "does not speak phsearch's protocol") -> RemoteError:
         hint = "check --socket, and that daemon and client are of the same version"
-        return RemoteError(f"what answers on {escape_control_chars(self.path)} {what}", hint, kind="Protocol")
+        return RemoteError(f"what answers on {escape_control_chars(self._path)} {what}", hint, kind="Protocol")
 
     def _remote_error(self, error: Any) -> RemoteError:
         if not isinstance(error, dict) or not isinstance(error.get("message"), str):
@@ -231,8 +256,8 @@ class Connection:
             place=_error_position(data.get("place")),
         )
 
-    def _unreachable_error(self, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
-        path = escape_control_chars(self.path)
+    def _unreachable_error(self, path: str, problem: OSError) -> DaemonUnreachableError | AnswerTimeoutError:
+        path = escape_control_chars(path)
         match problem:
             case TimeoutError():
                 return self._timeout_error()
@@ -245,6 +270,23 @@ class Connection:
                 return DaemonUnreachableError(f"the socket {path} belongs to another user", hint)
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
+
+
+def _named_holder(problem: DaemonUnreachableError) -> DaemonUnreachableError:
+    """Return the error if a daemon runs that cannot be reached, else `problem`."""
+    from phsearch.state_lock import locking_process  # noqa: PLC0415 - only after an error
+
+    state = paths.StateFolder(paths.state_dir(os.environ))
+    try:
+        pid = locking_process(state.lock)
+    except (OSError, ValueError):
+        pid = None
+    if pid is None:
+        return problem
+    hint = (
+        f"it is starting or stopping, or has another --socket: try again in a few seconds, or end it with `kill {pid}`"
+    )
+    return DaemonUnreachableError(f"phsearchd runs (process {pid}), but cannot be reached", hint)
 
 
 def parse_answer(kind: type[_R], answer: Any) -> _R:

@@ -7,24 +7,26 @@ built in `compose_index` and `compose_api`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
+from phsearch.adapters.linux.folder_changes import FolderChanges
 from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
 from phsearch.daemon.worker_commands import WorkerCommands
-from phsearch.errors import StoreError
+from phsearch.errors import PhsearchError, StoreError
 from phsearch.model_files import bundled_identity
 from phsearch.service.liveness import Heartbeat
-from phsearch.service.rpc.listener import bound_socket
+from phsearch.service.rpc.listener import NamedSocket
+from phsearch.service.rpc.socket_guard import SocketGuard
 
 if TYPE_CHECKING:
     import socket
@@ -49,11 +51,13 @@ def run(
     inherited: socket.socket | None,
     worker: tuple[str, ...] | None = None,
     has_model: bool = True,
+    announce: Callable[[str], None] = lambda _socket: None,
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status. Raises PhsearchError when it cannot start.
 
     `read_settings` reads them again. `inherited` is the listening socket where systemd holds one for us. `worker` is
-    the program of a worker process where it is not the usual one; `has_model` is whether it runs the model.
+    the program of a worker process where it is not the usual one; `has_model` is whether it runs the model. `announce`
+    is told where the daemon listens.
     """
     config, paths = settings.config, settings.paths
     os.umask(0o077)
@@ -78,20 +82,30 @@ def run(
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     try:
-        with contextlib.nullcontext(inherited) if inherited else bound_socket(paths.socket) as listener:
-            asyncio.run(
-                _serve(
-                    settings=settings,
-                    read_settings=read_settings,
-                    env=env,
-                    store=store,
-                    listener=listener,
-                    commands=commands,
-                )
+        bound = NamedSocket.bind(paths.socket) if inherited is None else _inherited(inherited)
+    except PhsearchError:
+        store.close()
+        raise
+    try:
+        asyncio.run(
+            _serve(
+                settings=settings,
+                read_settings=read_settings,
+                env=env,
+                store=store,
+                bound=bound,
+                announce=announce,
+                commands=commands,
             )
+        )
     finally:
+        bound.close()
         store.close()
     return 0
+
+
+def _inherited(listener: socket.socket) -> NamedSocket:
+    return NamedSocket(listener, Path(os.fsdecode(listener.getsockname())), ours=False)
 
 
 async def _serve(
@@ -100,7 +114,8 @@ async def _serve(
     read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
-    listener: socket.socket,
+    bound: NamedSocket,
+    announce: Callable[[str], None],
     commands: WorkerCommands,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -124,12 +139,20 @@ async def _serve(
     monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)
     heartbeat = Heartbeat(beat=notifier.watchdog_ping, interval=notifier.watchdog_seconds, monitored=monitored)
 
-    await front.server.start(listener)
+    await front.server.start(bound.listener)
+    guard = SocketGuard(
+        usual=bound.path,
+        fallback=settings.paths.state.runtime / bound.path.name,
+        bound=bound,
+        server=front.server,
+        watch=FolderChanges,
+        announce=announce,
+    )
     parts.watcher.start(parts.dispatcher.dispatch_threadsafe)
     notifier.notify_ready()
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
-    log.info("phsearch %s: %s, listening on %s", __version__, photos, listener.getsockname())
+    log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
     try:
         async with asyncio.TaskGroup() as group:
             running = (
@@ -141,6 +164,7 @@ async def _serve(
                 parts.removed,
                 front.reload,
                 front.albums,
+                guard,
             )
             tasks = [group.create_task(part.run()) for part in running]
             tasks.append(group.create_task(parts.throttle.run(parts.workload)))
@@ -155,6 +179,7 @@ async def _serve(
             for each in front.on_demand.values():
                 await each.stop_now()
     finally:
+        guard.bound.close()
         parts.manager.close()
         await _final_flush(parts.writer)
         beating.cancel()

@@ -10,9 +10,10 @@ import fcntl
 import logging
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phsearch import logs
+from phsearch import logs, state_lock
 from phsearch.adapters.linux import systemd
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
@@ -59,6 +60,7 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
             inherited=listener,
             worker=worker,
             has_model=has_model or worker is None,
+            announce=partial(_announce, lock),
         )
         os.close(lock)
     except PhsearchError as error:
@@ -99,10 +101,22 @@ def _lock(state: StateFolder) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise AlreadyRunningError(
-            f"another phsearchd uses {state.path}", "stop it first, or choose another place with --state-dir"
-        ) from None
+        raise _already_running(state) from None
     return lock
+
+
+def _already_running(state: StateFolder) -> AlreadyRunningError:
+    holder = state_lock.read_holder(state.lock)
+    who = f"another phsearchd (process {holder.pid}, listening on {holder.socket})" if holder else "another phsearchd"
+    stop = f"stop it first with `kill {holder.pid}`" if holder else "stop it first"
+    return AlreadyRunningError(f"{who} uses {state.path}", f"{stop}, or choose another place with --state-dir")
+
+
+def _announce(lock: int, socket_path: str) -> None:
+    try:
+        state_lock.write_holder(lock, socket_path)
+    except OSError as error:
+        log.warning("cannot write into the lock where the daemon listens: %s", error.strerror)
 
 
 def _discard_model(index: Path, model: ModelConfig) -> None:

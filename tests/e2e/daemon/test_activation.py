@@ -111,6 +111,7 @@ def test_a_daemon_started_by_hand_leaves_a_socket_alone_that_took_its_place(tmp_
     daemon.socket.unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(daemon.socket))
+        other.listen()
         assert daemon.stop() == 0
         assert daemon.socket.exists()
 

@@ -69,11 +69,11 @@ def test_a_healthy_daemon_has_nothing_but_ok(daemon: Daemon) -> None:
     assert doctor["daemon"]["text"].startswith(f"pid {daemon.pid} answers in ")
     assert doctor["lock"]["text"] == f"{daemon.state} is held by pid {daemon.pid}"
     assert doctor["root"]["text"] == f"{daemon.photos}: watching, 1 photo, 1 folder watched"
-    assert re.search(r"photos_mini_[0-9a-f]{8} \(schema 2\): 1 row in 1 fragment", doctor["index"]["text"])
+    assert re.search(r"photos_mini_[0-9a-f]{8} \(schema 3\): 1 row in 1 fragment", doctor["index"]["text"])
     assert doctor["model"]["text"] == "mini, 4 dimensions, sha256 colours"
     assert doctor["index worker"]["text"] == "running, started once"
     assert "Python 3." in doctor["versions"]["text"]
-    assert doctor["inotify watches"]["text"].startswith("1 here, ")
+    assert doctor["inotify watches"]["text"].startswith("2 here, ")  # the folder of photos and that of the socket
     assert doctor["memory"]["text"].count("MB") >= 3
 
 
@@ -200,9 +200,9 @@ def test_too_few_watches_come_with_the_line_that_raises_the_limit_for_good(tmp_p
     watches = doctor["inotify watches"]
     assert watches["state"] == "warn"
     assert watches["text"].startswith("5 here, 5 of all your programs, of 5 (user.max_inotify_watches)")
-    assert watches["text"].endswith("not watched but scanned on a timer: 7 folders")
+    assert watches["text"].endswith("not watched but scanned on a timer: 8 folders")
     assert watches["remedy"].startswith("echo user.max_inotify_watches=20 | sudo tee /etc/sysctl.d/60-")
-    assert doctor["root"]["text"].endswith("5 folders watched, 7 not")
+    assert doctor["root"]["text"].endswith("4 folders watched, 8 not")
 
 
 @pytest.mark.skipif(bool(namespaces.why_not()), reason=namespaces.why_not())

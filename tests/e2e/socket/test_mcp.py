@@ -15,7 +15,6 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from phsearch import __version__
-from phsearch.cli.commands.mcp import find_socket
 from phsearch.cli.mcp_server.answers import DATA_BEGIN, DATA_END
 from phsearch.errors import RemoteError
 from support.harness import PHSEARCH_CLIENT, Daemon, photo, running
@@ -383,10 +382,3 @@ def test_whoever_speaks_mcp_to_the_socket_is_sent_to_the_client(daemon: Daemon) 
     with pytest.raises(RemoteError, match='there is no method "initialize"') as problem:
         daemon.call("initialize")
     assert "phsearch-client mcp" in problem.value.hint
-
-
-def test_a_bare_environment_still_leads_to_the_socket_of_the_session(tmp_path: Path) -> None:
-    session = f"/run/user/{os.getuid()}"
-    wanted = f"{session}/phsearch/phsearch.sock" if os.path.isdir(session) else f"{tmp_path}/.local/state/phsearch/run"
-    assert find_socket({"HOME": str(tmp_path)}).startswith(wanted)
-    assert find_socket({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/run/x"}) == "/run/x/phsearch/phsearch.sock"

@@ -106,7 +106,7 @@ def test_a_forbidden_socket_says_whose_it_is(socket_path: Path) -> None:
 
 
 def test_a_refused_permission_has_its_own_message(socket_path: Path) -> None:
-    problem = Client(socket_path)._unreachable_error(PermissionError(13, "Permission denied"))
+    problem = Client(socket_path)._unreachable_error(str(socket_path), PermissionError(13, "Permission denied"))
     assert "belongs to another user" in str(problem)
 
 

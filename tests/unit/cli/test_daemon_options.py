@@ -133,7 +133,7 @@ def test_the_help_of_both_programs_has_one_form(program: click.Group) -> None:
 
 @pytest.mark.parametrize("program", [client_commands, daemon.commands], ids=["client", "daemon"])
 def test_each_option_and_command_is_described_by_a_sentence(program: click.Group) -> None:
-    context = click.Context(program)
+    context = program.make_context("x", [], resilient_parsing=True)
     commands = [program.get_command(context, name) for name in program.list_commands(context)]
     for command in (program, *commands):
         assert command is not None

@@ -89,7 +89,7 @@ def test_every_option_that_a_page_shows_exists(page: str, line: str) -> None:
 
 def client_options(program: str, words: list[str]) -> set[str]:
     """Return the options that a command line of the client may have."""
-    root = click.Context(commands, info_name=program)
+    root = commands.make_context(program, [], resilient_parsing=True)
     command: click.Command = commands
     known = {name for param in commands.get_params(root) for name in param.opts}
     while words and words[0].startswith("--"):

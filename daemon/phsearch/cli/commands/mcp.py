@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from phsearch import paths
 from phsearch.cli import exit_status
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, option_value, with_client
 from phsearch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from phsearch.client import Client
 
 _TIMEOUT = 50.0
@@ -39,18 +35,8 @@ def mcp(client: Client) -> int:
         return exit_status.DONE
     if sys.stdin.isatty():
         exit_status.print_error(f"speaking MCP; to be started by an assistant, as `{PROGRAM} mcp`. Ctrl-D ends it")
-    socket_path = client.path if option_value("socket") is not None else find_socket(os.environ)
     try:
-        serve(socket_path, option_value("timeout") or _TIMEOUT)
+        serve(client.socket_path, option_value("timeout") or _TIMEOUT)
     except BrokenPipeError:  # the assistant is gone
         return exit_status.PIPE_CLOSED
     return exit_status.DONE
-
-
-def find_socket(env: Mapping[str, str]) -> str:
-    """Return the daemon's socket. Assistants may start programs without the session's environment."""
-    usual = paths.socket_path(env)
-    session = f"/run/user/{os.getuid()}"
-    if "XDG_RUNTIME_DIR" in env or usual.exists() or not os.path.isdir(session):  # noqa: PTH112
-        return str(usual)
-    return str(paths.socket_path({**env, "XDG_RUNTIME_DIR": session}))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem
 
-from phsearch import paths
 from phsearch.cli.query_args import quoted
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
@@ -116,7 +115,7 @@ def _call(ctx: click.Context, method: str, **params: Any) -> dict[str, Any]:
     """Return the answer of the daemon; nothing if there is none at once."""
     given = ctx.params.get("socket") or ctx.find_root().params.get("socket")
     try:
-        with Client(given or paths.socket_path(os.environ), _SECONDS) as client:
+        with Client(given, _SECONDS) as client:
             return dict(client.call(method, **params))
     except (PhsearchError, TypeError, ValueError):
         return {}

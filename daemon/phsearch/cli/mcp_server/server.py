@@ -44,7 +44,7 @@ _MAX_CALLS = 8
 """How many calls of the daemon are made at once."""
 
 
-def serve(socket_path: str, timeout: float) -> None:
+def serve(socket_path: str | None, timeout: float) -> None:
     """Speak MCP on stdin and stdout until stdin ends."""
     try:
         asyncio.run(_serve(ToolCaller(socket_path, timeout)))

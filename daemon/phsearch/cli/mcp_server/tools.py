@@ -52,7 +52,7 @@ TOOLS = {
 class ToolCaller:
     """Calls tools of the daemon at one socket. Threads may share it."""
 
-    def __init__(self, socket_path: str, timeout: float) -> None:
+    def __init__(self, socket_path: str | None, timeout: float) -> None:
         self._socket_path = socket_path
         self._timeout = timeout
         self._wait_seconds = _START_SECONDS

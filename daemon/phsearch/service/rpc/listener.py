@@ -10,14 +10,13 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from phsearch.errors import AlreadyRunningError, PhsearchError
 from phsearch.wire import framing, jsonrpc
 from phsearch.wire.jsonrpc import RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 BACKLOG = 1024
@@ -26,19 +25,40 @@ _REJECT_SECONDS = 0.5
 _REQUEST_BYTES = 1 << 16
 
 
-@contextlib.contextmanager
-def bound_socket(path: Path) -> Iterator[socket.socket]:
-    """Bind the socket, and remove it at the end. Raises as `listen`."""
-    listener = listen(path)
-    ours = path.stat().st_ino
+class NamedSocket:
+    """A listening socket, and the name by which clients find it."""
+
+    def __init__(self, listener: socket.socket, path: Path, *, ours: bool = True) -> None:
+        """Take a socket that is bound to `path`; one that is not `ours` is systemd's, which keeps its name."""
+        self.listener = listener
+        self.path = path
+        self._ours = ours
+        self._identity = _identity(path)
+
+    @classmethod
+    def bind(cls, path: Path) -> Self:
+        """Bind a socket. Raises as `listen`."""
+        return cls(listen(path), path)
+
+    def has_name(self) -> bool:
+        """Whether the name still leads to this socket, or to one that has taken its place and is not for us to take."""
+        found = _identity(self.path)
+        return found is not None and (found == self._identity or _has_listener(self.path))
+
+    def close(self) -> None:
+        """Close the socket and remove its name, unless systemd has put a socket of its own there meanwhile."""
+        self.listener.close()
+        if self._ours and self._identity is not None and _identity(self.path) == self._identity:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        yield listener
-    finally:
-        listener.close()
-        with contextlib.suppress(OSError):
-            # systemd, asked to listen here meanwhile, has put its own in our socket's place.
-            if path.lstat().st_ino == ours:
-                path.unlink()
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def listen(path: Path) -> socket.socket:

@@ -60,6 +60,15 @@ class Server:
         self._listener = listener
         asyncio.get_running_loop().add_reader(listener, self._accept)
 
+    def replace_listener(self, listener: socket.socket) -> None:
+        """Accept connections on another socket from now on; those that are open stay."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        if self._pause is not None:
+            self._pause.cancel()
+        self._listener = listener
+        loop.add_reader(listener, self._accept)
+
     @property
     def connections(self) -> int:
         """The number of connected clients."""
