@@ -13,6 +13,7 @@ from phsearch.cli.render.table import json_line
 from phsearch.cli.terminal import Console
 from phsearch.client import Client, parse_answer
 from phsearch.errors import RemoteError
+from phsearch.typed_paths import working_folder
 from phsearch.wire.results.search import SearchResult
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def search_params(
     """Return the parameters of a search."""
     params: dict[str, Any] = {"query": query, "limit": limit, **cut, "collapse": collapse}
     with contextlib.suppress(OSError):  # the working folder was removed
-        params["cwd"] = os.getcwd()  # noqa: PTH109 - pathlib costs a query more than its round trip
+        params["cwd"] = working_folder(os.environ)
     return params
 
 

@@ -19,6 +19,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.client.connection import RESTART_HINT, START_HINT, STARTING, TIMEOUT, Connection, parse_answer
+from phsearch.typed_paths import absolute_path, working_folder
 
 if TYPE_CHECKING:
     from typing import Literal, TypeVar
@@ -83,7 +84,7 @@ class Client(Connection):
 
         if cwd is None:
             with contextlib.suppress(OSError):  # the working folder was removed
-                cwd = os.getcwd()  # noqa: PTH109 - pathlib is slow to import
+                cwd = working_folder(os.environ)
         params = {
             "query": query,
             "limit": limit,
@@ -287,4 +288,4 @@ class EventStream:
 
 
 def _absolute(path: Path | None) -> str | None:
-    return None if path is None else os.path.abspath(path)  # noqa: PTH100 - resolved names are not those of the settings
+    return None if path is None else absolute_path(os.fspath(path), os.environ)

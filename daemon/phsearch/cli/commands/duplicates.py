@@ -14,6 +14,7 @@ from phsearch.cli.render import table
 from phsearch.cli.render.table import format_bytes, plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
+from phsearch.typed_paths import absolute_path
 from phsearch.wire.results.library import Duplicates
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     if as_json and null:
         raise click.UsageError("--json and --null exclude each other: choose one.")
     console, notes = Console.stdout(), Console.stderr()
-    where = {"path": os.path.abspath(folder)} if folder else {}  # noqa: PTH100 - abspath keeps the name as typed
+    where = {"path": absolute_path(folder, os.environ)} if folder else {}
     count, spare, more = 0, 0, 0
     for count, (group, answer) in enumerate(_fetch_groups(client, kind or "all", where), 1):
         spare += sum(photo.size for photo in group.photos if photo.copy)

@@ -15,6 +15,7 @@ from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
+from phsearch.typed_paths import absolute_path
 from phsearch.wire.results.library import PhotoErrors, StartedRetries
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
     Photos are kept when their disk is gone, or when many are missing at once, until you use this command. If they come
     back, they are indexed like new ones.
     """
-    folder = os.path.abspath(root)  # noqa: PTH100 - not resolved: the daemon knows its folders by the names in its settings
+    folder = absolute_path(root, os.environ)
     notes = Console.stderr()
     known = {each.path: each for each in client.status().roots}
     missing = known[folder].missing if folder in known else 0  # of an unknown folder the daemon says more
@@ -90,7 +91,7 @@ def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
 
 
 def _retry(client: Client, path: str, console: Console, *, as_json: bool) -> int:
-    only = {"path": os.path.abspath(path)} if path else {}  # noqa: PTH100 - see rescan
+    only = {"path": absolute_path(path, os.environ)} if path else {}
     answer = client.call("library.retry", **only)
     started = parse_answer(StartedRetries, answer)
     text = f"trying {plural(started.retried, 'photo')} again\n" if started.retried else "nothing to try again\n"

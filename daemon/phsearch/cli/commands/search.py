@@ -14,6 +14,7 @@ from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
+from phsearch.typed_paths import absolute_path
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def _shows_pictures(options: dict[str, Any]) -> bool:
 
 def _absolute_folders(values: Sequence[str]) -> list[str]:
     """Return existing folders as absolute paths, and other values, which are parts of a path, unchanged."""
-    return [os.path.abspath(each) if os.path.isdir(each) else each for each in values]  # noqa: PTH100, PTH112
+    found = ((each, absolute_path(each, os.environ)) for each in values)
+    return [path if os.path.isdir(path) else each for each, path in found]  # noqa: PTH112
 
 
 def _check_options(options: dict[str, Any], least: dict[str, Any] | None, sync: float | None) -> None:

@@ -17,6 +17,7 @@ from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal
 from phsearch.cli.render.images.layout import print_photo
 from phsearch.cli.render.images.protocols import PROTOCOLS
 from phsearch.cli.terminal import Console
+from phsearch.typed_paths import absolute_path
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -63,5 +64,5 @@ def show(client: Client, path: str, size: tuple[int, int] | None, how: str) -> i
     room = terminal_cells(sys.stdout if size is None else sys.stderr)
     if size is not None:
         room = room._replace(columns=size[0], lines=size[1])
-    path = os.path.abspath(path)  # noqa: PTH100 - abspath keeps the name as typed
+    path = absolute_path(path, os.environ)
     return exit_status.DONE if print_photo(path, client, PROTOCOLS[found], room, console) else exit_status.FAILED

@@ -16,6 +16,7 @@ from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
+from phsearch.typed_paths import absolute_path
 from phsearch.wire.results.why import Explanation
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
     The exit status is 0 if a search can find the photo, and 1 if not. For a folder it says how many of its photos can
     be found.
     """
-    # Absolute, but not resolved: the daemon knows its folders by the names in its settings.
-    params = {"path": os.path.abspath(path)}  # noqa: PTH100
+    params = {"path": absolute_path(path, os.environ)}
     if query:
         params["query"] = " ".join(query)
         if wrong := validate_query(params["query"]):

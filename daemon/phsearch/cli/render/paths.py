@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 
+from phsearch.typed_paths import working_folder
+
 _PLAIN = frozenset("%+,-./:@_")
 
 
 def short_path(path: str) -> str:
     """Return an absolute path as it is shown."""
     try:
-        here = os.getcwd()  # noqa: PTH109 - pathlib costs a query more than its round trip
+        here = working_folder(os.environ)
     except OSError:  # the folder was removed
         here = ""
     return shorten(path, here, os.environ.get("HOME", ""))

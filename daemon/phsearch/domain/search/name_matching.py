@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pathspec import GitIgnoreSpec
 
 from phsearch.text import fold_name
+from phsearch.typed_paths import expand_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,9 @@ def folder_matcher(pattern: str, root_of: Callable[[str], str | None], home: str
 
     The pattern is a part of a path, a whole path, or a glob. `root_of` returns a folder's root; "~" is `home`.
     """
-    if pattern.startswith(("/", "~")) and not _GLOB & set(pattern):
-        expanded = home + pattern[1:] if pattern == "~" or pattern.startswith("~/") else pattern
-        whole = fold_name(posixpath.normpath(expanded)).rstrip("/")
+    pattern = expand_typed(pattern, home)
+    if pattern.startswith("/") and not _GLOB & set(pattern):
+        whole = fold_name(posixpath.normpath(pattern)).rstrip("/")
         return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
     part = fold_name(pattern).strip("/")
     if _GLOB & set(pattern):
@@ -44,7 +45,7 @@ def is_root(root: str | None, name: str, home: str) -> bool:
     """Whether `name` means a root, by its path or by the last part of it."""
     if root is None:
         return False
-    folded = fold_name(home + name[1:] if name.startswith("~/") else name).rstrip("/")
+    folded = fold_name(expand_typed(name, home)).rstrip("/")
     return folded in (fold_name(root), fold_name(root.rpartition("/")[2]))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import unicodedata
-import urllib.parse
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
@@ -19,6 +18,7 @@ from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.search.relevance import SHORT, score_std
 from phsearch.domain.search.search import combine_vectors
 from phsearch.errors import QueryError, UnsupportedQueryError
+from phsearch.typed_paths import expand_typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,12 +156,8 @@ class QueryEmbedder:
 
 def resolve_like_path(aim: Like, cwd: str | None, home: str) -> str:
     """Return the absolute path of a photo; "~" is `home`. Raises QueryError for a relative path without `cwd`."""
-    path = aim.path
-    if path.startswith("file:///"):
-        path = urllib.parse.unquote_to_bytes(path.removeprefix("file://")).decode("utf-8", "surrogateescape")
-    elif path.startswith("~/"):
-        path = home + path[1:]
-    elif not path.startswith("/"):
+    path = expand_typed(aim.path, home)
+    if not path.startswith("/"):
         if cwd is None:
             hint = "give the whole path, from / on, or the parameter cwd"
             raise QueryError(f"like:{aim.path} is a relative path", hint, start=aim.place.start, end=aim.place.end)
