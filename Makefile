@@ -9,7 +9,7 @@ UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 .PHONY: try test setup lint types imports unit test-busy bench soak torture quality calibrate lock audit clean
 
 try: setup
-	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)")
+	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)") $(if $(KEEP),--keep)
 
 test: setup lint types imports unit
 
@@ -20,14 +20,14 @@ setup: .venv/ready
 # sha256 is not locked, uv and what builds us included. A local build of a locked version (2.13.0+cpu) has hashes of its
 # own, which count where there is one.
 .venv/ready: pyproject.toml constraints.txt constraints-local.txt
-	@echo "setting up .venv (once; the machine learning libraries take a while)"
+	@echo "setting up .venv, once: 2.5 GB on disk with a CPU build of torch, 6 GB with CUDA; a few minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "phsearch needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .venv
 	@awk '/^[^ ]/ { keep = /^uv==/ } keep' constraints.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
 	@$(UV) compile --quiet --python $(BIN)/python --no-deps --no-header --no-annotate --extra test \
 		--constraint constraints.txt pyproject.toml > .venv/wanted.txt
-	@$(UV) install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --constraint constraints.txt \
+	@$(UV) install $$([ -t 2 ] || echo --quiet) --python $(BIN)/python --compile-bytecode --require-hashes --constraint constraints.txt \
 		$$(grep -q '+' .venv/wanted.txt && echo --constraint constraints-local.txt) --requirement .venv/wanted.txt
 	@$(UV) install --quiet --python $(BIN)/python --compile-bytecode --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -2,7 +2,8 @@
 
 Starts a real daemon with an empty folder, copies real photographs there while it watches, shows them being indexed,
 searches for them with the real client, and fails unless every query finds its photo first. With --photos it does the
-same with a folder of yours, which is only read.
+same with a folder of yours, which is only read. In a terminal it then takes queries of yours, until an empty line.
+With --keep the index stays, so that the next time begins where this one ended.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", metavar="DIR", help="a folder of yours to search; it is only read")
     parser.add_argument("--query", help="what to look for there")
+    parser.add_argument("--keep", action="store_true", help="keep the index of your folder for the next time")
     options = parser.parse_args()
     own = Path(options.photos).expanduser().absolute() if options.photos else None
     if own is not None and not own.is_dir():
@@ -57,7 +59,8 @@ def main() -> int:
     # However this program ends, the daemon is stopped and its files are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="phsearch-try-") as home:
+    keep = options.keep and own is not None
+    with contextlib.nullcontext(kept_home()) if keep else tempfile.TemporaryDirectory(prefix="phsearch-try-") as home:
         root = own or Path(home) / "photos"
         root.mkdir(exist_ok=True)
         env = private(Path(home))
@@ -66,7 +69,10 @@ def main() -> int:
                 status = show_photographs(socket, root, env)
             else:
                 status = show_own(root, env, [options.query] if options.query else list(OWN_QUESTIONS))
-    say(f"\nDone in {time.monotonic() - started:.0f} s. Nothing was left behind.")
+            if sys.stdin.isatty():
+                take_questions(root, env)
+    left = f"The index is kept in {home}; delete it whenever you like." if keep else "Nothing was left behind."
+    say(f"\nDone in {time.monotonic() - started:.0f} s. {left}")
     return status
 
 
@@ -95,7 +101,9 @@ def show_arrivals(socket: Path, root: Path) -> None:
     missing = set(PHOTOS)
     with Client(socket).events() as events:
         for event in events:
-            name = os.path.relpath(event.path or "", root)
+            if not event.path:  # what all of the daemon does, such as its pace
+                continue
+            name = os.path.relpath(event.path, root)
             say(f"  {event.type:8} {name}")
             missing.discard(name)
             if not missing:
@@ -111,6 +119,14 @@ def show_own(root: Path, env: dict[str, str], questions: list[str]) -> int:
     for question in questions:
         ask(question, root, env)
     return 0
+
+
+def take_questions(root: Path, env: dict[str, str]) -> None:
+    """Search for what is typed, until an empty line or the end of the input."""
+    say("\nNow yours. Describe a photo; an empty line ends.")
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while question := input("> ").strip():
+            ask(question, root, env)
 
 
 def ask(question: str, root: Path, env: dict[str, str]) -> str:
@@ -162,9 +178,16 @@ def wait_for_model(process: subprocess.Popen[bytes], socket: Path, log: Path) ->
     sys.exit(f"phsearchd was not ready after {START_SECONDS} s:\n{log.read_text(errors='replace')}")
 
 
+def kept_home() -> Path:
+    """Return the folder for an index that is kept."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phsearch-try"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
 def private(home: Path) -> dict[str, str]:
     """Return an environment in which no file of the user is read or changed."""
-    (home / "run").mkdir(mode=0o700)
+    (home / "run").mkdir(mode=0o700, exist_ok=True)
     places = {"CONFIG_HOME": "config", "STATE_HOME": "state", "CACHE_HOME": "cache", "RUNTIME_DIR": "run"}
     return {**os.environ, **{f"XDG_{name}": str(home / folder) for name, folder in places.items()}}
 
