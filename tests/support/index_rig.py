@@ -214,7 +214,7 @@ class IndexRig:
             watch=watch,
             monitors=self.monitors,
             removed=self.removed,
-            make_scanner=compose_index.scanner_factory(self.roots, state / "albums"),
+            make_scanner=compose_index.scanner_factory(self.roots, state / "albums", MountTable().read),
             rewatch=lambda _: self.watcher.watched.clear(),
             volumes=self.store.load_volumes(),
         )

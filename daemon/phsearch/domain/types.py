@@ -333,7 +333,32 @@ class UnreadableDir:
     reason: str
 
 
-ScanItem = PhotoFile | NotAFile | UnreadableDir
+@dataclass(frozen=True, slots=True)
+class DuplicateDir:
+    """A folder that is reached by another path, too, which is the one that counts: `kept`, None in another root."""
+
+    path: str
+    kept: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredDir:
+    """A link or a mount below a folder. Only a scan of the whole root knows whether something new is behind it."""
+
+    path: str
+
+
+ScanItem = PhotoFile | NotAFile | UnreadableDir | DuplicateDir | DeferredDir
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPath:
+    """The result for a path that does not count, of a file or folder that does under `path`.
+
+    It leads through a link or a mount, or no folder lists the name although the file system accepts it.
+    """
+
+    path: str
 
 
 # --- what explains why a path is or is not found ------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 from watchdog.observers import inotify_c
 
 from phsearch.adapters.files.scanner import FolderScanner
-from phsearch.adapters.linux.mounts import RemoteMountPoints
+from phsearch.adapters.linux.mounts import MountPoints
 from phsearch.adapters.watch import FolderWatcher, Inotify, IsolatingWatcher
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
@@ -773,7 +773,7 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
     root: Path, recorders: list[WatcherRecorder]
 ) -> None:
     (root / "nas").mkdir()
-    with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMountPoints()) as remote:
+    with hung_fs.hung(root / "nas"), contextlib.closing(MountPoints()) as remote:
         recorders.append(recorder := WatcherRecorder(root, remote_type=remote))
         recorder.wait_for(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
         (root / "new").mkdir()

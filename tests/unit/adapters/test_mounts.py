@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints, parse_mountinfo
+from phsearch.adapters.linux.mounts import MountPoints, MountTable, parse_mountinfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,12 +75,12 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_remote_mounts_are_those_at_exactly_a_path(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_bytes(TABLE)
-    remote = RemoteMountPoints(tmp_path / "mountinfo")
+    remote = MountPoints(tmp_path / "mountinfo")
     assert remote("/mnt/nas") == "nfs4"
     assert remote("/home/u/cloud") == "fuse.rclone"
     for path in ("/mnt/nas/2023", "/", "/media/ntfs", "/mnt/nas/local", "/srv"):
         assert remote(path) is None
-    assert RemoteMountPoints(tmp_path / "absent")("/mnt/nas") is None
+    assert MountPoints(tmp_path / "absent")("/mnt/nas") is None
     remote.close()
-    with contextlib.closing(RemoteMountPoints()) as real:
+    with contextlib.closing(MountPoints()) as real:
         assert real("/") is None
