@@ -51,8 +51,10 @@ class FolderChoice:
         """Return what chooses during a scan of `top`; None where no folder of the root has two paths."""
         mounts = self._mounts()
         real = os.path.realpath(root)
-        others = [other for other in self._roots if other != root and self._may_meet(other, root, real, mounts)]
-        if not (self._follow or others or mounts.repeated_under(real)):
+        others = [other for other in self._roots if other != root and self._may_ask(other, mounts)]
+        if not (
+            self._follow or mounts.repeated_under(real) or any(_may_meet(other, root, real, mounts) for other in others)
+        ):
             self._skipped.pop(root, None)
             return None
         return FolderWalk(
@@ -81,15 +83,10 @@ class FolderChoice:
             folder = os.path.dirname(folder)  # noqa: PTH120 - a str stays a str
         return path
 
-    def _may_meet(self, other: str, root: str, real: str, mounts: Mounts) -> bool:
-        """Whether a walk of `root` may come to the root `other`, though its name lies elsewhere."""
-        if self._follow:
-            return True
+    def _may_ask(self, other: str, mounts: Mounts) -> bool:
+        """Whether the disk of another root may be asked: a remote one may hang, and so would this root."""
         mount = mounts.over(other)
-        if other.startswith(dir_prefix(root)) or (mount is not None and mount.remote):
-            return False  # the latter may hang, and so would this root
-        inside = os.path.realpath(other)
-        return any(path.startswith(dir_prefix(real)) for path in (inside, *mounts.aliases(inside)))
+        return self._follow or mount is None or not mount.remote
 
     def _in_other_root(self, path: str, others: list[str], mounts: Mounts) -> bool:
         real = os.path.realpath(path)
@@ -150,6 +147,14 @@ class FolderWalk:
         if later:
             self.followed_now.append(path)
         return True
+
+
+def _may_meet(other: str, root: str, real: str, mounts: Mounts) -> bool:
+    """Whether a walk of `root` comes to the root `other`, though its name lies elsewhere."""
+    if other.startswith(dir_prefix(root)):
+        return False
+    inside = os.path.realpath(other)
+    return any(path.startswith(dir_prefix(real)) for path in (inside, *mounts.aliases(inside)))
 
 
 def _is_still(folder: str, skip: _Skipped) -> bool:

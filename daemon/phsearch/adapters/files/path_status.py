@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from phsearch.adapters.files.scanner import ListedNames
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.types import Fingerprint, PathStatus
 
@@ -17,6 +18,8 @@ def stat_path(path: str, root: str | None) -> PathStatus:
         status = os.stat(path)  # noqa: PTH116 - a str stays a str
     except (FileNotFoundError, NotADirectoryError):
         return PathStatus("nothing", real, link)
+    if root is not None and ListedNames().spell(path, root) != path:
+        return PathStatus("nothing", real, link)  # the file system accepts a name that no folder lists
     fingerprint = Fingerprint.of(status)
     if stat.S_ISREG(status.st_mode):
         return PathStatus("file", real, link, fingerprint)

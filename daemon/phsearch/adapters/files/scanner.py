@@ -93,7 +93,7 @@ class FolderScanner:
 
     def path_checker(self) -> Callable[[str], PhotoFile | NotAFile | OtherPath | None]:
         """Return `check_path` for some paths, whose folders are listed once at most."""
-        return functools.partial(self._check_path, _ListedNames())
+        return functools.partial(self._check_path, ListedNames())
 
     def check_path(self, path: str) -> PhotoFile | NotAFile | OtherPath | None:
         """Return what a scan would report for one path; None if it is gone, ignored, or a folder or link.
@@ -103,7 +103,7 @@ class FolderScanner:
         """
         return self.path_checker()(path)
 
-    def _check_path(self, names: _ListedNames, path: str) -> PhotoFile | NotAFile | OtherPath | None:
+    def _check_path(self, names: ListedNames, path: str) -> PhotoFile | NotAFile | OtherPath | None:
         root = self._roots.root_of(path)
         if root is None or not self._rules.allows_file_path(self._roots.rel_path(path)):
             return None
@@ -235,7 +235,7 @@ def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
         return False
 
 
-class _ListedNames:
+class ListedNames:
     """The names that folders list, for some paths.
 
     A file system may accept names that no folder lists: in other case, with accented letters in another form, short
