@@ -44,7 +44,7 @@ def folding(back: Path, at: Path) -> Iterator[None]:
 def short_name(name: str) -> str:
     """Return the short name of a long one; of two that begin alike both have the same here."""
     stem, _, suffix = name.rpartition(".")
-    return f"{stem[:6]}~1.{suffix[:3]}".upper() if len(stem) > 8 else name  # noqa: PLR2004 - "8.3"
+    return f"{stem[:6]}~1.{suffix[:3]}".upper() if len(stem) > 8 else name
 
 
 class _FoldingServer:
@@ -82,14 +82,14 @@ class _FoldingServer:
             _, code, unique, node, *_ = _REQUEST.unpack_from(request)
             if code in {2, 36, 42}:  # what was forgotten or interrupted gets no answer
                 continue
-            error, answer = 0, b""
+            fault, answer = 0, b""
             try:
                 call = self._calls.get(code)
-                answer, error = (b"", errno.ENOSYS) if call is None else (call(node, request[_REQUEST.size :]), 0)
-            except OSError as fault:
-                error = fault.errno or errno.EIO
+                answer, fault = (b"", errno.ENOSYS) if call is None else (call(node, request[_REQUEST.size :]), 0)
+            except OSError as error:
+                fault = error.errno or errno.EIO
             with contextlib.suppress(OSError):
-                os.write(self._device, _REPLY.pack(_REPLY.size + len(answer), -error, unique) + answer)
+                os.write(self._device, _REPLY.pack(_REPLY.size + len(answer), -fault, unique) + answer)
 
     def _path(self, node: int) -> str:
         if node == _TOP:

@@ -94,9 +94,11 @@ class RootManager:
         async with self._removed.lock:
             new = Roots(paths)
             ruled = rules != self.rules or watch.follow_symlinks != self.watch.follow_symlinks
-            returning = await self.returning(new)
+            respelling = await self._respelling(new)
+            returning = self._returning(new, respelling)
             photos, failures = await self._removed.rows(returning, new)
-            moving = [root for root in self._roots if ruled or not self._unchanged(root, new)]
+            respelled = frozenset(respelling.folders)
+            moving = [root for root in self._roots if ruled or root in respelled or not self._unchanged(root, new)]
             for root in moving:
                 await self._watched[root].stop()
             await self._photo_index.drain_renames()
@@ -113,8 +115,10 @@ class RootManager:
 
         They are photos of removed roots, and those of a root that is the same folder under another name now.
         """
+        return self._returning(new, await self._respelling(new))
+
+    def _returning(self, new: Roots, respelling: Respelling) -> dict[str, str]:
         returning = {path: path for path in self._removed.covered_by(new)}
-        respelling = await self._respelling(new)
         known = [path for root in self._removed for path in self._removed.paths(root)]
         known += [path for folder in respelling.folders for path in self._photo_index.library.under(folder)]
         for path in known:
@@ -150,7 +154,8 @@ class RootManager:
                 watched.start(self._group)
 
     def _unchanged(self, root: str, new: Roots) -> bool:
-        return root in new and self._roots.nested(root) == new.nested(root)
+        same = self.monitors[root].same_as_other  # the other one may be gone
+        return root in new and self._roots.nested(root) == new.nested(root) and not same
 
     def _swap(self, new: Roots, watch: WatchConfig, moving: Iterable[str], *, keep: bool) -> None:
         """Change everything that others see, at one moment."""

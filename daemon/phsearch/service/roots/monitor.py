@@ -48,6 +48,8 @@ class RootMonitor:
         self.overflows = 0
         self.passes = 0
         """How often everything that was wanted had been scanned."""
+        self.same_as_other = False
+        """Whether it is offline because an earlier root is the same folder."""
         self._shared = shared
         self._watcher = shared.watcher
         self._disk = disk
@@ -61,7 +63,6 @@ class RootMonitor:
         self._online = False
         self._detached = False
         self._fault = ""
-        self._same_as_other = False
         self._remote = ""
         self._unwatched = ""
         self._folders = (0, 0)
@@ -98,7 +99,7 @@ class RootMonitor:
     @property
     def hint(self) -> str:
         """What the user can do about it, where only the user can."""
-        if self.state == "offline" and self._same_as_other:
+        if self.state == "offline" and self.same_as_other:
             return "take one of the two out of the settings"
         if self.state == "offline" or self._reconciler.detail:
             return f"if they are gone for good: phsearch-client confirm-deletions {shlex.quote(self.root)}"
@@ -234,7 +235,7 @@ class RootMonitor:
                 # A folder may vanish between its event and its scan. A root that cannot be listed is offline.
                 fault = error if folder == self.root else await self._reconciler.list_error()
                 if fault is not None:
-                    self._same_as_other = fault.errno == errno.EEXIST
+                    self.same_as_other = fault.errno == errno.EEXIST
                     await self._handle_loss(_reason(fault))
                     return
                 self._reconciler.offer_missing(folder)
