@@ -43,20 +43,19 @@ def following(tmp_path: Path) -> Iterator[Daemon]:
     daemon.stop()
 
 
-@pytest.mark.parametrize("target", ["..", ".", "trip", "../../.."])
+@pytest.mark.parametrize("target", ["..", ".", "trip", "../photos"])
 def test_a_link_made_live_to_folders_that_are_known_adds_nothing(following: Daemon, target: str) -> None:
     known = sorted([*fill(following.photos), *fill(following.photos / "trip")])
     following.start()
     following.becomes(photos=2 * PHOTOS, pending=0)
     (following.photos / "link").symlink_to(target)
     (following.photos / "trip" / "link").symlink_to(f"../{target}")
-    fill(following.home / "elsewhere", 1)
     counters = calm(following)
-    assert [path for path in shown(following) if "/link/" not in path] == known
-    assert (counters["embedded"] - 2 * PHOTOS, counters["removed"]) in {(0, 0), (1, 0)}  # "elsewhere" may be seen
-    photo(following.photos / "trip" / "late.png", "red")
-    wait_until(lambda: str(following.photos / "trip" / "late.png") in shown(following), "it is found")
-    assert not [path for path in shown(following) if path.count("late.png") and "/link/" in path]
+    assert shown(following) == known
+    assert (counters["embedded"], counters["removed"]) == (2 * PHOTOS, 0)
+    late = str(photo(following.photos / "trip" / "late.png", "red"))
+    wait_until(lambda: late in shown(following), "it is found")
+    assert shown(following) == sorted([*known, late])
 
 
 def test_a_second_link_to_a_folder_takes_over_when_the_first_one_goes(following: Daemon) -> None:

@@ -7,6 +7,7 @@ same choice. Only a scan of the whole root can choose, so it is remembered for w
 
 from __future__ import annotations
 
+import heapq
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -121,6 +122,7 @@ class FolderWalk:
         self._mount_points = mount_points
         self._followed = followed
         self._in_other_root = in_other_root
+        self._deferred: list[tuple[bool, bool, str, str]] = []
         self._paths: dict[Identity, str | None] = {}
         for folder, path in (*((other, None) for other in others), (root, root)):
             if (identity := _identity(folder)) is not None:
@@ -130,10 +132,21 @@ class FolderWalk:
         """Whether something is mounted at a folder."""
         return path in self._mount_points
 
-    def order(self, path: str) -> tuple[bool, bool, str, str]:
-        """Return a key by which mounts and links are sorted: the choice must not depend on the disk's order."""
+    @property
+    def deferred(self) -> bool:
+        """Whether a mount or link is left, which comes after all other folders."""
+        return bool(self._deferred)
+
+    def defer(self, path: str) -> None:
+        """Put a mount or a link off. The choice must not depend on the disk's order."""
         folder, _, name = path.rpartition("/")
-        return path not in self._followed, path not in self._mount_points, folder, name
+        new, link = path not in self._followed, path not in self._mount_points
+        heapq.heappush(self._deferred, (new, link, folder, name))
+
+    def next_deferred(self) -> str:
+        """Return the next mount or link."""
+        *_, folder, name = heapq.heappop(self._deferred)
+        return f"{folder}/{name}"
 
     def admit(self, path: str, *, later: bool) -> bool:
         """Whether to scan a folder, which comes `later` if it is a mount or a link. If not, it may be `skipped`."""

@@ -132,20 +132,20 @@ class FolderScanner:
         inner = self._roots.nested(root)
         walk = self._choice.begin_walk(root, top)
         folders: list[str] = []
-        later: list[str] = []
-        yield from self._classify_entries(top, entries, walk, folders, later)
-        while folders or later:
+        yield from self._classify_entries(top, entries, walk, folders)
+        while folders or (walk is not None and walk.deferred):
             tick()
-            if not folders and walk is not None:
-                if top != root:
-                    yield from map(DeferredDir, later)
-                    return
-                later.sort(key=walk.order, reverse=True)
-            is_later = not folders
-            path = later.pop() if is_later else folders.pop()
+            if folders:
+                path, later = folders.pop(), False
+            else:
+                assert walk is not None
+                path, later = walk.next_deferred(), True
             if path in inner:
                 continue
-            if walk is not None and not self._is_chosen(walk, path, later=is_later):
+            if later and top != root:
+                yield DeferredDir(path)
+                continue
+            if walk is not None and not self._is_chosen(walk, path, later=later):
                 if path in walk.skipped:
                     yield DuplicateDir(path, walk.skipped[path].kept)
                 continue
@@ -155,7 +155,7 @@ class FolderScanner:
                 if error.errno not in _GONE:
                     yield UnreadableDir(path, _reason(error))
                 continue
-            yield from self._classify_entries(path, entries, walk, folders, later)
+            yield from self._classify_entries(path, entries, walk, folders)
         if walk is not None and top == root:
             self._choice.end_walk(walk)
 
@@ -167,23 +167,21 @@ class FolderScanner:
         return walk.admit(path, later=later)
 
     def _classify_entries(
-        self,
-        path: str,
-        entries: list[os.DirEntry[str]],
-        walk: FolderWalk | None,
-        folders: list[str],
-        later: list[str],
+        self, path: str, entries: list[os.DirEntry[str]], walk: FolderWalk | None, folders: list[str]
     ) -> Iterator[ScanItem]:
-        """Yield the photos among `entries`, and add its folders to `folders`, or `later` if a link or mount."""
+        """Yield the photos among `entries`, and add its folders to `folders`, or to those that `walk` defers."""
         rel = self._roots.rel_path(path)
         prefix = f"{rel}/" if rel else ""
         fault: OSError | None = None
         for entry in entries:
             name = prefix + entry.name
             if _is_folder(entry, follow=self._follow):
-                if self._rules.allows_folder_name(name):
-                    is_later = walk is not None and (entry.is_symlink() or walk.is_mount_point(entry.path))
-                    (later if is_later else folders).append(entry.path)
+                if not self._rules.allows_folder_name(name):
+                    continue
+                if walk is not None and (entry.is_symlink() or walk.is_mount_point(entry.path)):
+                    walk.defer(entry.path)
+                else:
+                    folders.append(entry.path)
             elif self._rules.allows_file_name(name):
                 try:
                     item = self._classify(entry.path, entry.stat(follow_symlinks=self._follow))
