@@ -27,7 +27,7 @@ class RealFolder:
     def is_same(self, other: RealFolder) -> bool:
         """Whether it is the same folder as another."""
         same_inode = self.identity is not None and self.identity == other.identity
-        return same_inode or other.path in (self.path, *self.aliases)
+        return same_inode or other.path in (self.path, *self.aliases) or self.path in other.aliases
 
 
 class Respelling:
@@ -42,7 +42,7 @@ class Respelling:
         new = {root: places[root] for root in roots if root in places}
         order = {root: number for number, root in enumerate(roots)}
         for old, place in places.items():
-            for root, target in sorted(new.items(), key=lambda item: len(item[1].path)):
+            for root, target in sorted(new.items(), key=lambda item: (len(item[1].path), -order[item[0]])):
                 if old == root:
                     continue
                 if place.is_same(target):
