@@ -45,7 +45,8 @@ class FolderChoice:
         self._mounts = mounts
         self._follow = follow
         self._albums_dir = albums_dir
-        self._skipped: dict[str, dict[str, _Skipped]] = {}
+        self.skipped: dict[str, dict[str, _Skipped]] = {}
+        """The folders that do not count, by root."""
         self._followed: dict[str, frozenset[str]] = {}
 
     def begin_walk(self, root: str, top: str) -> FolderWalk | None:
@@ -56,7 +57,7 @@ class FolderChoice:
         if not (
             self._follow or mounts.repeated_under(real) or any(_may_meet(other, root, real, mounts) for other in others)
         ):
-            self._skipped.pop(root, None)
+            self.skipped.pop(root, None)
             return None
         return FolderWalk(
             root=root,
@@ -69,14 +70,12 @@ class FolderChoice:
 
     def end_walk(self, walk: FolderWalk) -> None:
         """Remember the choice of a scan of a whole root."""
-        self._skipped[walk.root] = walk.skipped
+        self.skipped[walk.root] = walk.skipped
         self._followed[walk.root] = frozenset(walk.followed_now)
 
     def kept_path(self, root: str, path: str) -> str | None:
         """Return the path that counts instead of `path`, which mostly is the same; None where it is in another root."""
-        skipped = self._skipped.get(root)
-        if not skipped:
-            return path
+        skipped = self.skipped.get(root, {})
         folder = path
         while folder != root:
             if (skip := skipped.get(folder)) is not None and _is_still(folder, skip):

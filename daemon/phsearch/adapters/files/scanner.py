@@ -84,7 +84,7 @@ class FolderScanner:
             return iter(())
         if self._is_below_link(root, below) or self._is_excluded(below):
             return iter(())
-        kept = self._choice.kept_path(root, below)
+        kept = self._kept_path(root, below)
         if kept is None:
             return iter(())
         if self._follow and below != root and os.path.islink(below):  # noqa: PTH114 - a str stays a str
@@ -111,7 +111,7 @@ class FolderScanner:
         try:
             if self._is_below_link(root, folder) or self._is_excluded(folder):
                 return None
-            kept = self._choice.kept_path(root, path)
+            kept = self._kept_path(root, path)
             if kept != path:
                 return None if kept is None else OtherPath(kept)
             found = self._classify(path, os.stat(path, follow_symlinks=self._follow))  # noqa: PTH116 - as above
@@ -159,10 +159,13 @@ class FolderScanner:
         if walk is not None and top == root:
             self._choice.end_walk(walk)
 
+    def _kept_path(self, root: str, path: str) -> str | None:
+        return self._choice.kept_path(root, path) if self._choice.skipped.get(root) else path
+
     def _is_chosen(self, walk: FolderWalk, path: str, *, later: bool) -> bool:
         if later and self._is_excluded(path):
             return False
-        if not walk.whole and self._choice.kept_path(walk.root, path) != path:
+        if not walk.whole and self._kept_path(walk.root, path) != path:
             return False
         return walk.admit(path, later=later)
 
