@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(bool(hung_fs.why_not()), reason=hung_fs.why_not())
+needs_fuse = pytest.mark.skipif(bool(hung_fs.why_not()), reason=hung_fs.why_not())
 
 QUICK = "[watch]\nsettle_seconds = 0.2\n"
 ACCENTS = "\u00e9t\u00e9 \u00e0 la mer"
@@ -69,6 +69,7 @@ def rename_while_stopped(daemon: Daemon) -> None:
     daemon.start()
 
 
+@needs_fuse
 @pytest.mark.parametrize("rename", [rename_live, rename_elsewhere, rename_while_stopped])
 def test_a_rename_to_another_spelling_renames_the_photo_and_embeds_nothing(
     daemon: Daemon, rename: Callable[[Daemon], None]
@@ -89,9 +90,25 @@ def test_a_rename_to_another_spelling_renames_the_photo_and_embeds_nothing(
     assert (why["verdict"], why["path"]) == ("indexed", str(daemon.photos / "TRIP" / "img_0001.jpg"))
 
 
-def test_names_in_a_query_and_for_why_are_compared_as_those_of_a_filter(daemon: Daemon) -> None:
+@needs_fuse
+def test_names_for_why_are_compared_as_those_of_a_filter(daemon: Daemon) -> None:
     asked = unicodedata.normalize("NFD", f"{daemon.photos}/\u00e9T\u00e9/C.jpg")
     listed = f"{daemon.photos}/\u00c9t\u00e9/c.jpg"
     assert daemon.call("library.why", path=asked)["path"] == listed
-    hits = daemon.call("search", query=f'like:"{asked}"', limit=1)["hits"]
-    assert hits[0]["path"] == listed
+
+
+def test_on_a_disk_that_tells_spellings_apart_a_known_photo_is_found_by_another_one(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, settings=QUICK)
+    listed = str(photo(daemon.photos / "\u00c9t\u00e9" / "c.jpg", "red"))
+    photo(daemon.photos / "blue.jpg", "blue")
+    daemon.start()
+    try:
+        daemon.becomes(photos=2, pending=0)
+        for asked in (unicodedata.normalize("NFD", listed), listed.replace("c.jpg", "C.JPG")):
+            assert daemon.call("library.why", path=asked)["path"] == listed
+            assert daemon.call("search", query=f'like:"{asked}"', limit=1)["hits"][0]["path"] == listed
+        other = str(photo(daemon.photos / "\u00c9t\u00e9" / "C.JPG", "blue"))
+        daemon.becomes(photos=3, pending=0)
+        assert daemon.call("library.why", path=other)["path"] == other
+    finally:
+        daemon.stop()
