@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 import tomllib
 import types
@@ -281,7 +282,7 @@ class ConfigSource:
         self._options = options
         self._env = env
         self._file = Path(options.config).absolute() if options.config else paths.config_file(env)
-        self._roots = tuple(str(paths.expand(root, env)) for root in options.root)
+        self._roots = tuple(_expand_root("--root", root, env) for root in options.root)
 
     def read(self) -> Settings:
         """Return the settings as they are now. Raise ConfigError that names file, key and remedy."""
@@ -305,5 +306,20 @@ class ConfigSource:
         return Paths(
             state=StateFolder(paths.expand(options.state_dir, env) if options.state_dir else paths.state_dir(env)),
             socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
-            roots=tuple(str(paths.expand(root, env)) for root in roots),
+            roots=tuple(_expand_root("roots", root, env) for root in roots),
         )
+
+
+def _expand_root(key: str, root: str, env: Mapping[str, str]) -> str:
+    """Return a root as an absolute path. Raise ConfigError for one that is half understood, unless it exists so."""
+    expanded = str(paths.expand(root, env))
+    unset = re.search(r"\$(\w+)|\$\{(\w+)\}", expanded)
+    if root.startswith("~") and root != "~" and not root.startswith("~/"):
+        problem = f'"{root}": "~" stands for your own folder only, write the whole path'
+    elif unset and not os.path.lexists(expanded):
+        problem = f'"{root}": the variable {unset[0]} is not set, write the whole path'
+    elif expanded != expanded.rstrip() and not os.path.lexists(expanded):
+        problem = f'"{root}" ends with a blank, and there is no such folder'
+    else:
+        return expanded
+    raise ConfigError(f'bad value for "{key}"', problem)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.watch_events import FsEvent
     from phsearch.service.workers.image_worker import ImageWorker
 
 QUICK = WatchConfig(settle_seconds=0.05)
@@ -214,7 +214,7 @@ class IndexRig:
             watch=watch,
             monitors=self.monitors,
             removed=self.removed,
-            make_scanner=compose_index.scanner_factory(self.roots, state / "albums"),
+            make_scanner=compose_index.scanner_factory(self.roots, state / "albums", MountTable().read),
             rewatch=lambda _: self.watcher.watched.clear(),
             volumes=self.store.load_volumes(),
         )

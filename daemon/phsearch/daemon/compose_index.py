@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.adapters.linux import processes
-from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints
+from phsearch.adapters.linux.mounts import MountPoints, MountTable
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from phsearch.config import Config, Paths, WatchConfig
     from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store, Watcher
+    from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.throttle.policy import ThrottleState
     from phsearch.service.workers.command import WorkerCommand
 
@@ -139,6 +140,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         on_result=in_flight.on_embed_result,
     )
 
+    mounts = MountTable().read
     watcher, rewatch = _watcher(config.watch, roots)
     removed = RemovedRoots(
         records=RemovedFile(paths.state.removed_roots_file),
@@ -152,7 +154,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         shared=SharedParts(
             roots=roots,
             watcher=watcher,
-            mounts=MountTable().read,
+            mounts=mounts,
             digest=read_digest,
             disk_thread_init=set_lowest_ioprio,
             decoder=worker_commands.decoder_versions(),
@@ -168,7 +170,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         watch=config.watch,
         monitors=monitors,
         removed=removed,
-        make_scanner=scanner_factory(roots, paths.state.albums),
+        make_scanner=scanner_factory(roots, paths.state.albums, mounts),
         rewatch=rewatch,
         volumes=store.load_volumes(),
     )
@@ -234,10 +236,10 @@ def load_index(store: Store, roots: Roots) -> LoadedIndex:
     )
 
 
-def scanner_factory(roots: Roots, albums: Path) -> Callable[[WatchConfig], FolderScanner]:
+def scanner_factory(roots: Roots, albums: Path, mounts: Callable[[], Mounts]) -> Callable[[WatchConfig], FolderScanner]:
     """Return what makes a scanner by the settings it is given."""
     return lambda watch: FolderScanner(
-        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=str(albums)
+        roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=str(albums), mounts=mounts
     )
 
 
@@ -262,10 +264,16 @@ def _throttle(config: Config, paths: Paths, events: EventBus) -> IndexingThrottl
 
 def _watcher(watch: WatchConfig, roots: Roots) -> tuple[IsolatingWatcher, Callable[[WatchConfig], None]]:
     """Return the watcher, and what makes it use other settings."""
-    remote = RemoteMountPoints()
+    points = MountPoints()
 
     def make(watch: WatchConfig) -> FolderWatcher:
-        return FolderWatcher(roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, remote_type=remote)
+        return FolderWatcher(
+            roots,
+            ignore_rules_of(watch),
+            follow_symlinks=watch.follow_symlinks,
+            remote_type=points,
+            is_mount_point=points.holds,
+        )
 
     watcher = IsolatingWatcher(lambda: make(watch), remote_type=MountTable().remote_type)
     return watcher, lambda watch: watcher.rebuild(lambda: make(watch))

@@ -10,6 +10,8 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
+from phsearch.text import fold_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -74,6 +76,21 @@ class Library:
     def count(self, root: str) -> int:
         """Count the photos of `root`."""
         return self._count[root]
+
+    def find_spelling(self, path: str) -> str | None:
+        """Return the photo, failure or folder that a path means, in any case and form of accented letters.
+
+        None where there is none; the first by name where there are several.
+        """
+        if path in self._photos or path in self._failures or path in self._folders:
+            return path
+        whole, folder, name = fold_name(path), fold_name(_folder(path)), fold_name(path.rpartition("/")[2])
+        folded = {each: fold_name(each) for each in self._folders}
+        files = (each for known, paths in self._folders.items() if folded[known] == folder for each in paths)
+        found = [each for each in files if fold_name(each.rpartition("/")[2]) == name]
+        depth = path.count("/") + 1
+        found = found or [each for each in folded if f"{folded[each]}/".startswith(f"{whole}/")]
+        return min(("/".join(each.split("/")[:depth]) for each in found), default=None)
 
     def under(self, folder: str) -> Iterator[str]:
         """Yield the paths of all photos and failures in `folder`, at any depth."""

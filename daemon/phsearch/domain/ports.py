@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from phsearch.domain.types import (
         DeviceChoice,
         Failure,
-        FsEvent,
         ModelIdentity,
         ModelInfo,
         NotAFile,
+        OtherPath,
         Photo,
         PhotoFile,
         PhotoInfo,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Vectors,
         Volume,
     )
+    from phsearch.domain.watch_events import FsEvent
 
 
 class Watcher(Protocol):
@@ -59,8 +60,11 @@ class Scanner(Protocol):
         `tick` is called whenever there is progress. Raises OSError when `below` itself cannot be listed.
         """
 
-    def check_path(self, path: str) -> PhotoFile | NotAFile | None:
-        """Return what a scan would find at a path; None where it is gone, excluded, or no file. Raises OSError."""
+    def path_checker(self) -> Callable[[str], PhotoFile | NotAFile | OtherPath | None]:
+        """Return a function for some paths. It returns what a scan would find at a path. Raises OSError.
+
+        That is None where the path is gone, excluded, or no file.
+        """
 
 
 class Decoder(Protocol):

@@ -21,7 +21,7 @@ embedded in float32 the least cosine with bfloat16 was 0.974. Vectors of two dif
 
 MismatchKind = Literal[
     "not stored", "left over", "stored twice", "other record", "other vector", "not ranked",
-    "file missing", "file changed", "other bytes", "unreadable", "wrong vector",
+    "file missing", "other name", "file changed", "other bytes", "unreadable", "wrong vector",
 ]  # fmt: skip
 
 

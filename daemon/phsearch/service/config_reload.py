@@ -88,7 +88,7 @@ class ConfigReloader:
     async def plan(self) -> ConfigChanges:
         """Return what `reload` would return now, and change nothing. Raises ConfigError."""
         new = await self._read_new()
-        _, changes = self._compare(new, "grace")
+        _, changes = await self._compare(new, "grace")
         return changes
 
     async def reload(self, policy: RemovedPolicy) -> ConfigChanges:
@@ -108,7 +108,7 @@ class ConfigReloader:
 
     async def _reload(self, policy: RemovedPolicy) -> ConfigChanges:
         new = await self._read_new()
-        config, changes = self._compare(new, policy)
+        config, changes = await self._compare(new, policy)
         before = self._settings.config
         await self._manager.apply(new.paths.roots, config.watch, keep=policy == "keep")
         for section, apply in self._live.items():
@@ -133,7 +133,7 @@ class ConfigReloader:
         ignore_rules_of(new.config.watch)
         return new
 
-    def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, ConfigChanges]:
+    async def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, ConfigChanges]:
         """Return the settings that will be in force, and a description of the changes."""
         old = self._settings
         changed = [key for key in _differing(old.config, new.config) if key != "roots"]
@@ -142,26 +142,32 @@ class ConfigReloader:
         config = dataclasses.replace(new.config, **kept)
         overruled = [key for key in _differing(old.written, new.written) if key in new.options]
         roots = Roots(new.paths.roots)
+        returning = await self._manager.returning(roots)
         return config, ConfigChanges(
-            added=tuple(self._added(root, roots) for root in roots if root not in self._roots),
-            removed=self._gone(roots, policy),
+            added=tuple(self._added(root, roots, returning) for root in roots if root not in self._roots),
+            removed=self._gone(roots, policy, returning),
             changed=tuple(key for key in changed if key not in restart),
             restart_needed=tuple(restart),
             overruled=tuple(OverruledKey(key=key, option=new.options[key]) for key in overruled),
         )
 
-    def _added(self, root: str, roots: Roots) -> AddedRoot:
-        known = sum(len(paths) for folder, paths in self._library.folders() if roots.root_of(folder) == root)
-        restored = sum(roots.root_of(path) == root for path in self._removed.covered_by(roots))
-        return AddedRoot(path=root, photos=known + restored)
+    def _added(self, root: str, roots: Roots, returning: Mapping[str, str]) -> AddedRoot:
+        known = sum(
+            len(paths - returning.keys()) for folder, paths in self._library.folders() if roots.root_of(folder) == root
+        )
+        return AddedRoot(path=root, photos=known + sum(roots.root_of(path) == root for path in returning.values()))
 
-    def _gone(self, roots: Roots, policy: RemovedPolicy) -> tuple[RemovedRootStatus, ...]:
+    def _gone(self, roots: Roots, policy: RemovedPolicy, returning: Mapping[str, str]) -> tuple[RemovedRootStatus, ...]:
         lost: Counter[str] = Counter()
         gone = [root for root in self._roots if root not in roots]
+        respelled = {self._roots.root_of(path) for path, now in returning.items() if path != now}
         for folder, paths in self._library.folders() if gone else ():
             if roots.root_of(folder) is None:
-                lost[self._roots.root_of(folder) or ""] += len(paths)
-        return tuple(self._removed.preview(root, lost[root], policy) for root in gone)
+                lost[self._roots.root_of(folder) or ""] += len(paths - returning.keys())
+        # A root that is watched under another name now is not gone.
+        return tuple(
+            self._removed.preview(root, lost[root], policy) for root in gone if lost[root] or root not in respelled
+        )
 
 
 def _differing(old: Any, new: Any, prefix: str = "") -> list[str]:

@@ -76,7 +76,7 @@ def test_in_a_terminal_it_takes_queries_until_an_empty_line(tmp_path: Path) -> N
     ours, theirs = pty.openpty()
     try:
         os.write(ours, b"a cat on a sofa\n\n")
-        command = [sys.executable, TRY, "--photos", str(own), "--query", "a dog"]
+        command = [sys.executable, str(TRY), "--photos", str(own), "--query", "a dog"]
         env = {**os.environ, "TMPDIR": scratch}
         done = subprocess.run(
             command, env=env, stdin=theirs, capture_output=True, text=True, timeout=scaled(150), check=False

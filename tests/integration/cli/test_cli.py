@@ -691,6 +691,30 @@ def test_errors_come_in_every_form(env: dict[str, str]) -> None:
     assert run_on_terminal(env | {"NO_COLOR": "1"}, "errors", columns=120).out.startswith("3x  cut short  $'/photos/od")
 
 
+def test_errors_tell_a_damaged_photo_from_one_that_cannot_be_decoded_here(
+    socket_path: Path, env: dict[str, str]
+) -> None:
+    rows = [
+        {"path": f"/p/{kind}.jpg", "reason": reason, "attempts": 1, "failed_at": 0.0, "kind": kind}
+        for kind, reason in (
+            ("damaged", "damaged JPEG data"),
+            ("unsupported", "this kind of TIFF is not supported"),
+            ("other", "not enough memory to decode"),
+        )
+    ]
+    with ScriptedDaemon(socket_path, {"library.errors": {"errors": rows, "total": 3}}):
+        assert run(env, "errors").out.splitlines() == [
+            "1\tdamaged JPEG data\t/p/damaged.jpg",
+            "1\tcannot be decoded here: this kind of TIFF is not supported\t/p/unsupported.jpg",
+            "1\tnot enough memory to decode\t/p/other.jpg",
+        ]
+        assert [json.loads(line)["kind"] for line in run(env, "errors", "--json").out.splitlines()] == [
+            "damaged",
+            "unsupported",
+            "other",
+        ]
+
+
 def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(
     socket_path: Path, env: dict[str, str]
 ) -> None:

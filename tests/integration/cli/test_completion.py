@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.cli.completion.shells import BashLineComplete, FishLineComplete, ZshLineComplete, split_line
+from phsearch.cli.completion.suggestions import file_names
 from phsearch.cli.group import commands as client
 from phsearch.cli.names import completion_variable
 from phsearch.daemon.main import commands as daemon
@@ -123,6 +124,13 @@ def test_zsh_and_fish_get_whole_words_and_what_they_mean(monkeypatch: pytest.Mon
     ):
         assert suggested(monkeypatch, "phsearch-client camera:Can", shell) == said
     assert suggested(monkeypatch, "phsearch-client --min=l", ZshLineComplete) == ["plain", "--min=likely", "_"]
+
+
+def test_names_are_completed_in_any_case_and_form_of_accented_letters(place: Path) -> None:
+    (place / "\u00c9t\u00e9.jpg").touch()
+    for start in ("\u00e9t", "e\u0301T", "E\u0301"):
+        assert [item.value for item in file_names(start)] == ["\u00c9t\u00e9.jpg"]
+    assert [item.value for item in file_names("BEACH")] == ["beach/", "beach.jpg"]
 
 
 def test_a_daemon_that_is_away_or_silent_suggests_nothing_at_once(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:

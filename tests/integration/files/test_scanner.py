@@ -9,7 +9,7 @@ import pytest
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import NotAFile, PhotoFile, ScanItem, UnreadableDir
+from phsearch.domain.types import DuplicateDir, NotAFile, PhotoFile, ScanItem, UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ def make(folder: Path, *names: str, size: int = 3) -> None:
 
 
 def names(items: Iterable[ScanItem], folder: Path) -> list[str]:
-    return sorted(os.path.relpath(item.path, folder) for item in items)
+    return sorted(os.path.relpath(item.path, folder) for item in items if not isinstance(item, DuplicateDir))
 
 
 def scanner(*roots: Path, rules: IgnoreRules = RULES, follow: bool = False) -> FolderScanner:

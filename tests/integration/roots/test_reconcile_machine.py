@@ -27,15 +27,7 @@ from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import round_to_float16
-from phsearch.domain.types import (
-    Changed,
-    Deleted,
-    FolderAppeared,
-    FolderMoved,
-    Moved,
-    Overflowed,
-    RootLost,
-)
+from phsearch.domain.watch_events import Changed, Deleted, FolderAppeared, FolderMoved, Moved, Overflowed, RootLost
 from phsearch.safe_open import read_digest
 from phsearch.service.roots import scan_schedule
 from support.index_rig import QUICK, IndexRig
@@ -45,7 +37,8 @@ from support.workers.colour import PREPROCESS, photo_vector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phsearch.domain.types import FsEvent, Vectors
+    from phsearch.domain.types import Vectors
+    from phsearch.domain.watch_events import FsEvent
 
 QUIET = 0.12
 """Seconds without work after which nothing more is to be expected: longer than settling and every patched delay."""

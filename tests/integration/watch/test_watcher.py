@@ -18,11 +18,11 @@ import pytest
 from watchdog.observers import inotify_c
 
 from phsearch.adapters.files.scanner import FolderScanner
-from phsearch.adapters.linux.mounts import RemoteMountPoints
+from phsearch.adapters.linux.mounts import MountPoints
 from phsearch.adapters.watch import FolderWatcher, Inotify, IsolatingWatcher
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import (
+from phsearch.domain.watch_events import (
     Changed,
     Deleted,
     FolderAppeared,
@@ -35,7 +35,7 @@ from phsearch.domain.types import (
     WatchDegraded,
 )
 from support.harness import wait_until
-from support.machine import hung_fs, namespaces
+from support.machine import bind_mounts, hung_fs, namespaces
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class WatcherRecorder:
         follow: bool = False,
         inotify: type[Inotify] = Inotify,
         remote_type: Callable[[str], str | None] = lambda _path: None,
+        is_mount_point: Callable[[str], bool] = lambda _path: False,
         timeout: float = PATIENCE,
     ) -> None:
         self.root = roots[0]
@@ -82,6 +83,7 @@ class WatcherRecorder:
             follow_symlinks=follow,
             inotify=inotify,
             remote_type=remote_type,
+            is_mount_point=is_mount_point,
             timeout=timeout,
         )
         self.watcher.start(self.events.put)
@@ -715,7 +717,7 @@ import queue, subprocess, sys
 from phsearch.adapters.watch import FolderWatcher
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.types import RootLost
+from phsearch.domain.watch_events import RootLost
 root, told = sys.argv[1], queue.Queue()
 watcher = FolderWatcher(Roots([root]), IgnoreRules())
 watcher.start(lambda event: isinstance(event, RootLost) and told.put(event))
@@ -773,7 +775,7 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
     root: Path, recorders: list[WatcherRecorder]
 ) -> None:
     (root / "nas").mkdir()
-    with hung_fs.hung(root / "nas"), contextlib.closing(RemoteMountPoints()) as remote:
+    with hung_fs.hung(root / "nas"), contextlib.closing(MountPoints()) as remote:
         recorders.append(recorder := WatcherRecorder(root, remote_type=remote))
         recorder.wait_for(WatchDegraded(str(root), 1, "fuse tells of no changes made elsewhere"))
         (root / "new").mkdir()
@@ -783,6 +785,21 @@ def test_a_hung_network_mount_below_a_root_is_not_touched_and_counts_as_not_watc
         assert recorder.watcher.watch_counts(str(root)) == (2, 1)
     recorders.append(recorder := WatcherRecorder(root))
     assert watched(recorder) == {".", "nas", "new"}
+
+
+@pytest.mark.skipif(bool(bind_mounts.why_not()), reason=bind_mounts.why_not())
+def test_a_folder_mounted_again_in_its_root_is_watched_in_its_own_place(
+    root: Path, recorders: list[WatcherRecorder]
+) -> None:
+    (root / "trip" / "deep").mkdir(parents=True)
+    with contextlib.ExitStack() as mounts:
+        for name in ("a", "b", "y", "z", "0", "trip2"):
+            mounts.enter_context(bind_mounts.bound(root / "trip", root / name))
+        points = mounts.enter_context(contextlib.closing(MountPoints()))
+        recorders.append(recorder := WatcherRecorder(root, is_mount_point=points.holds))
+        assert watched(recorder) == {".", "trip", "trip/deep"}
+        (root / "z" / "deep" / "new.jpg").touch()
+        recorder.wait_for(Changed(str(root / "trip" / "deep" / "new.jpg"), closed=True))
 
 
 @hanging

@@ -36,23 +36,23 @@ class HungMount:
 
     def __init__(self, path: Path, *more: str) -> None:
         self.path = path
-        self._device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-        own = f"fd={self._device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+        self.device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        own = f"fd={self.device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
         options = ",".join([own, *more])
         try:
             _call("mount", b"hung", os.fsencode(path), b"fuse", ctypes.c_ulong(0), options.encode())
         except OSError:
-            os.close(self._device)
+            os.close(self.device)
             raise
 
     def end(self) -> None:
         """Unmount; calls that wait for an answer get an error (ENOTCONN or ECONNABORTED)."""
-        if self._device < 0:
+        if self.device < 0:
             return
         with contextlib.suppress(OSError):  # unmounted already
             _call("umount2", os.fsencode(self.path), ctypes.c_int(_MNT_DETACH))
-        os.close(self._device)  # the last reader is gone: the kernel aborts every request
-        self._device = -1
+        os.close(self.device)  # the last reader is gone: the kernel aborts every request
+        self.device = -1
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters.linux.mounts import MountTable, RemoteMountPoints, parse_mountinfo
+from phsearch.adapters.linux.mounts import MountPoints, MountTable, parse_mountinfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ def test_a_disk_is_known_by_its_uuid_and_a_part_of_it_by_its_folder() -> None:
     table = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:17 /@photos /data rw - btrfs /dev/sdb1 rw\n"
     identities = [mount.identity for mount in parse_mountinfo(table, {"/dev/sdb1": "12-34"})]
     assert identities == ["ext4 /dev/sda1", "btrfs 12-34 /@photos"]
+    assert [(each.device, each.within) for each in parse_mountinfo(table, {})] == [("8:1", "/"), ("8:17", "/@photos")]
 
 
 def test_the_same_table_gives_the_same_object_and_a_change_another(tmp_path: Path) -> None:
@@ -75,12 +76,15 @@ def test_without_proc_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_remote_mounts_are_those_at_exactly_a_path(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_bytes(TABLE)
-    remote = RemoteMountPoints(tmp_path / "mountinfo")
+    remote = MountPoints(tmp_path / "mountinfo")
     assert remote("/mnt/nas") == "nfs4"
     assert remote("/home/u/cloud") == "fuse.rclone"
     for path in ("/mnt/nas/2023", "/", "/media/ntfs", "/mnt/nas/local", "/srv"):
         assert remote(path) is None
-    assert RemoteMountPoints(tmp_path / "absent")("/mnt/nas") is None
+    assert MountPoints(tmp_path / "absent")("/mnt/nas") is None
+    assert [remote.holds(path) for path in ("/srv", "/", "/mnt/nas", "/mnt/nas/2023", "/mnt")] == [True] * 3 + [
+        False
+    ] * 2
     remote.close()
-    with contextlib.closing(RemoteMountPoints()) as real:
+    with contextlib.closing(MountPoints()) as real:
         assert real("/") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -80,3 +81,29 @@ def test_paths_are_expanded_as_a_shell_would() -> None:
     assert str(paths.expand("~/a", env)) == "/h/a"
     assert str(paths.expand("$DISK/x/../y", env)) == "/mnt/d/y"
     assert str(paths.expand("${DISK}", env)) == "/mnt/d"
+
+
+def roots_of(tmp_path: Path, *roots: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
+    file = tmp_path / "config.toml"
+    file.write_text(f"roots = {json.dumps(roots)}\n")
+    env = {"HOME": str(tmp_path), "PICS": str(tmp_path / "pics")}
+    return config.ConfigSource(config.DaemonOptions(config=str(file), root=options), env).read().paths.roots
+
+
+@pytest.mark.parametrize(
+    "root", ["~root/Pictures", "~nobody-here", "$UNSET/a", "${UNSET}/a", "/mnt/$UNSET/a", "~/Pictures ", "/mnt/a\t"]
+)
+def test_a_root_that_is_half_understood_is_refused_with_its_key(tmp_path: Path, root: str) -> None:
+    with pytest.raises(ConfigError, match='bad value for "roots"') as caught:
+        roots_of(tmp_path, "/other", root)
+    assert f'"{root}"' in caught.value.hint
+    with pytest.raises(ConfigError, match='bad value for "--root"'):
+        roots_of(tmp_path, options=(root,))
+
+
+def test_a_root_means_what_a_shell_means_by_it_or_the_folder_that_has_that_name(tmp_path: Path) -> None:
+    for name in ("odd$NAME", "blank ", "${odd}"):
+        (tmp_path / name).mkdir()
+    given = ("~", "~/a/../b/", "$PICS/c", "${PICS}//d", f"{tmp_path}/odd$NAME", f"{tmp_path}/blank ", "~/${odd}", "/~x")
+    inside = ("", "/b", "/pics/c", "/pics/d", "/odd$NAME", "/blank ", "/${odd}")
+    assert roots_of(tmp_path, *given) == (*(f"{tmp_path}{each}" for each in inside), "/~x")

@@ -93,3 +93,21 @@ def test_a_failed_file_is_current_until_it_or_the_decoder_changes() -> None:
     assert library.is_current("/r1/a", Fingerprint(1, 0), "v1")
     assert not library.is_current("/r1/a", Fingerprint(1, 0), "v2")
     assert not library.is_current("/r1/a", Fingerprint(9, 0), "v1")
+
+
+def test_a_path_in_other_case_or_with_other_accents_finds_the_one_that_is_known() -> None:
+    known = ("/r1/\u00c9t\u00e9/Caf\u00e9.jpg", "/r1/a.jpg", "/r1/A.jpg", "/r1/b/Deep/x.jpg", "/r1/Stra\u00dfe.jpg")
+    library = Library(map(photo, known), [failure("/r1/Broken.JPG")])
+    spellings = {each: library.find_spelling(each) for each in (*known, "/r1/Broken.JPG")}
+    assert spellings == {each: each for each in spellings}
+    wanted = {
+        "/R1/e\u0301te\u0301/CAFE\u0301.JPG": known[0],
+        "/r1/strasse.jpg": known[4],
+        "/r1/broken.jpg": "/r1/Broken.JPG",
+        "/r1/B/deep": "/r1/b/Deep",
+        "/r1/B": "/r1/b",
+        "/r1/A.JPG": "/r1/A.jpg",
+        "/r1/cafe.jpg": None,
+        "/r1/De": None,
+    }
+    assert {each: library.find_spelling(each) for each in wanted} == wanted

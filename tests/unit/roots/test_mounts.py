@@ -64,3 +64,41 @@ def test_only_what_was_missing_before_is_let_go_and_only_by_a_pass_that_confirms
         assert bool(waiting) == MassDeletionGuard(0.3, 50).holds_back(len(missing - held), 200)
     else:
         assert waiting in (frozenset(), frozenset(missing))
+
+
+def bind(number: int, point: str, device: str, within: str) -> Mount:
+    return Mount(number, point, "ext4", device, remote=False, device=device, within=within)
+
+
+BINDS = Mounts(
+    (
+        bind(1, "/", "8:1", "/"),
+        bind(2, "/data", "8:2", "/"),
+        bind(3, "/home/u/trip", "8:2", "/pics/trip"),
+        bind(4, "/srv", "8:1", "/home/u"),
+        bind(5, "/covered", "8:2", "/"),
+        mount(6, "/covered", "another disk"),
+        mount(7, "/proc", "proc"),
+    )
+)
+
+
+def test_a_folder_is_seen_wherever_its_file_system_is_mounted_and_not_covered() -> None:
+    assert BINDS.aliases("/data/pics/trip/deep") == ["/home/u/trip/deep"]
+    assert BINDS.aliases("/data/pics/trip") == ["/home/u/trip"]
+    assert BINDS.aliases("/data/pics/triple") == []
+    assert BINDS.aliases("/home/u/trip/deep") == ["/data/pics/trip/deep"]
+    assert BINDS.aliases("/home/u") == ["/srv"]
+    assert BINDS.aliases("/home/u/a") == ["/srv/a"]
+    assert BINDS.aliases("/srv") == ["/home/u"]
+    assert BINDS.aliases("/home") == []
+    assert BINDS.aliases("/proc/1") == []
+    assert Mounts().aliases("/x") == []
+
+
+def test_only_a_file_system_that_is_mounted_twice_can_repeat_a_folder() -> None:
+    assert BINDS.repeated_under("/home/u")
+    assert BINDS.repeated_under("/")
+    assert not BINDS.repeated_under("/data")
+    one_disk_each = Mounts((bind(1, "/", "8:1", "/"), bind(2, "/home/u/usb", "8:2", "/")))
+    assert not one_disk_each.repeated_under("/home/u")

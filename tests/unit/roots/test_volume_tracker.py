@@ -31,7 +31,7 @@ def a_volume_tracker(notes: Any, *known: Volume, mounts: Mounts = MOUNTS) -> Vol
         root="/r",
         roots=Roots(["/r"]),
         mounts=lambda: mounts,
-        check_path=lambda _: None,
+        path_checker=lambda: lambda _: None,
         known=known,
         writer=notes,
     )

@@ -98,3 +98,9 @@ def test_names_that_begin_so_are_listed_by_name(kind: str, prefix: str, names: l
 def test_very_many_names_are_not_all_listed() -> None:
     columns = Columns([photo(f"/home/me/Pictures/{number}/a.jpg") for number in range(300)])
     assert len(names_beginning("folder", "", columns, ROOTS)) == 100
+
+
+def test_names_begin_alike_in_any_case_and_form_of_accented_letters() -> None:
+    columns = Columns([photo("/home/me/Pictures/\u00c9t\u00e9/a.jpg", camera="Caf\u00e9 One")])
+    assert names_beginning("folder", "e\u0301T", columns, ROOTS) == ["\u00c9t\u00e9"]
+    assert names_beginning("camera", "CAFE\u0301", columns, ROOTS) == ["Caf\u00e9 One"]

@@ -25,6 +25,8 @@ _UNSUPPORTED = re.compile(
     r"unsupported|not supported|not implemented|not been built in|unknown compression|unknown pixel mode", re.IGNORECASE
 )
 _MEMORY = re.compile(r"memory", re.IGNORECASE)
+_COMPRESSION = 259
+"""The TIFF tag."""
 _TIFF_DATA = ((273, 279), (324, 325))
 """TIFF tags with the offsets and lengths of the pixel data, in strips or in tiles."""
 
@@ -37,7 +39,11 @@ def decode_error(error: Exception, image_format: str, data: bytes) -> Unreadable
         return UnreadableImageError(f"the {name} decoder ran out of memory")
     if isinstance(error, EOFError) or _TRUNCATED.search(text) or _is_truncated(data, image_format):
         return TruncatedImageError(f"truncated {name}: the file ends before the picture does")
-    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
+    if (
+        isinstance(error, NotImplementedError)
+        or _UNSUPPORTED.search(text)
+        or _is_unknown_compression(data, image_format)
+    ):
         return UnreadableImageError(f"this kind of {name} is not supported")
     return UnreadableImageError(f"damaged {name} data")
 
@@ -50,13 +56,25 @@ def too_many_pixels(size: tuple[int, int], max_pixels: int) -> UnreadableImageEr
     )
 
 
+def _is_unknown_compression(data: bytes, image_format: str) -> bool:
+    if image_format == "TIFF":
+        with contextlib.suppress(Exception):
+            return _tiff_tags(data).get(_COMPRESSION, 1) not in TiffImagePlugin.COMPRESSION_INFO
+    return False
+
+
+def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
+
+
 def _is_truncated(data: bytes, image_format: str) -> bool:
     if image_format == "TIFF":
         with contextlib.suppress(Exception):
-            tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-            file = io.BytesIO(data)
-            file.seek(tags.next)
-            tags.load(file)
+            tags = _tiff_tags(data)
             starts, lengths = next((tags[at], tags[count]) for at, count in _TIFF_DATA if at in tags)
             return any(start + length > len(data) for start, length in zip(starts, lengths, strict=False))
     return file_type.is_truncated(data, image_format)

@@ -52,7 +52,7 @@ class MountTable:
         return self.read().remote(os.path.realpath(path))
 
 
-class RemoteMountPoints:
+class MountPoints:
     """Maps mount points to remote file systems. It keeps the table in memory, since it is asked for every folder.
 
     The kernel signals POLLPRI on an open mountinfo after each mount and unmount; only then is the table read again.
@@ -60,6 +60,7 @@ class RemoteMountPoints:
 
     def __init__(self, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
         self._types: dict[str, str] = {}
+        self._points: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._poller = select.poll()
         try:
@@ -72,10 +73,13 @@ class RemoteMountPoints:
 
     def __call__(self, path: str) -> str | None:
         """Return the type of the remote file system mounted at exactly the absolute, resolved `path`, if any."""
-        with self._lock:
-            if self._file is not None and self._poller.poll(0):
-                self._read(self._file)
+        self._update()
         return self._types.get(path)
+
+    def holds(self, path: str) -> bool:
+        """Whether anything is mounted at exactly the absolute, resolved `path`."""
+        self._update()
+        return path in self._points
 
     def close(self) -> None:
         """Close the table."""
@@ -84,10 +88,16 @@ class RemoteMountPoints:
                 self._file.close()
             self._file = None
 
+    def _update(self) -> None:
+        with self._lock:
+            if self._file is not None and self._poller.poll(0):
+                self._read(self._file)
+
     def _read(self, file: BinaryIO) -> None:
         file.seek(0)
         # A later mount at the same point covers the earlier one.
         latest = {mount.point: mount for mount in parse_mountinfo(file.read(), {})}
+        self._points = frozenset(latest)
         self._types = {point: mount.kind for point, mount in latest.items() if mount.remote}
 
 
@@ -108,7 +118,8 @@ def parse_mountinfo(table: bytes, uuid_of: dict[str, str]) -> Mounts:
             part for part in (kind, uuid_of.get(source, source), within if within != "/" else "") if part
         )
         remote = kind in _REMOTE_TYPES or kind.startswith("fuse.")
-        found.append(Mount(int(fields[0]), _unescape(fields[4]), kind, identity, remote))
+        point = _unescape(fields[4])
+        found.append(Mount(int(fields[0]), point, kind, identity, remote, fields[2].decode(), within))
     return Mounts(tuple(found))
 
 

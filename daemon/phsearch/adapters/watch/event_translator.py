@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from watchdog.observers.inotify_c import InotifyConstants
 
 from phsearch.domain.roots.roots import dir_prefix
-from phsearch.domain.types import Changed, Deleted, FolderAppeared, FolderMoved, Moved
+from phsearch.domain.watch_events import Changed, Deleted, FolderAppeared, FolderMoved, Moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phsearch.adapters.watch.tree import FolderNode, FolderTree
     from phsearch.adapters.watch.watched_roots import WatchedRoots
     from phsearch.domain.roots.ignore_rules import IgnoreRules
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.watch_events import FsEvent
 
 _IN = InotifyConstants
 _PAIRING_SECONDS = 0.5

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.adapters.watch.watcher import FolderWatcher
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.watch_events import FsEvent
 
 _CLOSE_TIMEOUT = 5.0
 

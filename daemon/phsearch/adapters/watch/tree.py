@@ -105,6 +105,7 @@ class FolderTree:
         callback: WatchCallback,
         lock: threading.RLock,
         remote_type: Callable[[str], str | None],
+        is_mount_point: Callable[[str], bool],
         wake: Callable[[], None],
     ) -> None:
         self._roots = roots
@@ -113,6 +114,7 @@ class FolderTree:
         self._callback = callback
         self._lock = lock
         self._remote_type = remote_type
+        self._is_mount_point = is_mount_point
         self._wake = wake
         self._mask = FOLDER_MASK if follow else FOLDER_MASK | InotifyConstants.IN_DONT_FOLLOW
         self._ids = itertools.count(1)
@@ -169,24 +171,25 @@ class FolderTree:
         The lock is held for one folder at a time. If the reader had to wait for all of them, the queue would overflow.
         """
         folders: list[FolderNode] = [top]
-        links: list[tuple[str, str, FolderNode]] = []  # a heap by path
+        later: list[tuple[bool, str, str, FolderNode]] = []  # a heap of mounts and links
         for turn in itertools.count(1):
             with self._lock:
-                if not (folders or links) or self.inotify is None:
+                if not (folders or later) or self.inotify is None:
                     break
-                # Real folders first, then links in the order of their paths, as in a scan.
-                folder = folders.pop() if folders else self._watch_link(links)
+                # First other folders, then mounts, then links, in the order of their paths, as in a scan.
+                folder = folders.pop() if folders else self._watch_later(later)
                 if folder is None or not folder.alive or folder.detached_ancestor() is not None:
                     continue
                 real, linked = self._list_subfolders(folder)
                 for name in set(folder.children) - {*real, *linked}:
                     self.remove_node(folder.children[name])
                 for name in real:
-                    child = self.watch_child(folder, name)
-                    if child is not None:
+                    if self._is_mount_point(self._real_path(folder, name)):
+                        heapq.heappush(later, (False, folder.path, name, folder))
+                    elif (child := self.watch_child(folder, name)) is not None:
                         folders.append(child)
                 for name in linked:
-                    heapq.heappush(links, (folder.path, name, folder))
+                    heapq.heappush(later, (True, folder.path, name, folder))
             if turn % _YIELD_EVERY == 0:
                 time.sleep(0)  # locks are not fair: without this the reader would hardly ever get the lock
 
@@ -341,8 +344,8 @@ class FolderTree:
             self._set_degraded(folder, None)
         return real, linked
 
-    def _watch_link(self, links: list[tuple[str, str, FolderNode]]) -> FolderNode | None:
-        _, name, parent = heapq.heappop(links)
+    def _watch_later(self, later: list[tuple[bool, str, str, FolderNode]]) -> FolderNode | None:
+        *_, name, parent = heapq.heappop(later)
         return self.watch_child(parent, name) if parent.alive and parent.detached_ancestor() is None else None
 
     def _set_degraded(self, folder: FolderNode, error: OSError | None) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from phsearch.adapters.watch.inotify_errors import common_reason
 from phsearch.domain.roots.roots import dir_prefix
-from phsearch.domain.types import RootLost, WatchDegraded
+from phsearch.domain.watch_events import RootLost, WatchDegraded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from phsearch.adapters.watch.tree import FolderNode, FolderTree
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.watch_events import FsEvent
 
 _REPORT_AGAIN = -1
 

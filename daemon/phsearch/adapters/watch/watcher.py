@@ -16,7 +16,7 @@ from phsearch.adapters.watch.inotify_errors import FULL, explain_error
 from phsearch.adapters.watch.inotify_reader import Inotify, NullInotify
 from phsearch.adapters.watch.tree import FolderTree
 from phsearch.adapters.watch.watched_roots import WatchedRoots
-from phsearch.domain.types import MountsChanged, Overflowed, SyncMark
+from phsearch.domain.watch_events import MountsChanged, Overflowed, SyncMark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from phsearch.adapters.watch.tree import FolderNode
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import FsEvent
+    from phsearch.domain.watch_events import FsEvent
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class FolderWatcher:
     There are two threads for any number of roots: watchdog's reader, and a maintenance thread for the work that no
     event triggers (expire a move, recover from an overflow, remove watches). Each check whether a root still exists has
     its own thread, since it may hang. `remote_type` returns the type of a network file system that is mounted at
-    exactly a path, `timeout` is that of the checks in seconds.
+    exactly a path, `is_mount_point` whether anything is, and `timeout` is that of the checks in seconds.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class FolderWatcher:
         follow_symlinks: bool = False,
         inotify: type[Inotify] = Inotify,
         remote_type: Callable[[str], str | None] = lambda _path: None,
+        is_mount_point: Callable[[str], bool] = lambda _path: False,
         timeout: float = 20.0,
     ) -> None:
         self._make_inotify = inotify
@@ -65,6 +66,7 @@ class FolderWatcher:
             callback=self,
             lock=self._lock,
             remote_type=remote_type,
+            is_mount_point=is_mount_point,
             wake=self._wake_maintenance,
         )
         self._watched_roots = WatchedRoots(self._tree, self._emit_event)

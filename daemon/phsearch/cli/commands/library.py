@@ -77,7 +77,10 @@ def confirm_deletions(client: Client, root: str, *, yes: bool) -> int:
 )
 @with_client
 def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
-    """List the photos that could not be read, and why. They are tried again when they change, or with --retry."""
+    """List the photos that could not be read, and why. They are tried again when they change, or with --retry.
+
+    A damaged photo has to come from a backup. One that cannot be decoded here may be whole.
+    """
     console, notes = Console.stdout(), Console.stderr()
     if retry is not None:
         return _retry(client, retry, console, as_json=as_json)
@@ -115,5 +118,9 @@ def _fetch_errors(client: Client) -> Iterator[tuple[tuple[PhotoError, ...], Any]
 
 def _format_errors(page: Sequence[PhotoError], console: Console) -> str | bytes:
     if not console.terminal:
-        return b"".join(table.tsv((str(error.attempts), error.reason, error.path)) for error in page)
-    return table.table([((f"{error.attempts}x", error.reason), error.path) for error in page], console, copyable=True)
+        return b"".join(table.tsv((str(error.attempts), _reason(error), error.path)) for error in page)
+    return table.table([((f"{error.attempts}x", _reason(error)), error.path) for error in page], console, copyable=True)
+
+
+def _reason(error: PhotoError) -> str:
+    return f"cannot be decoded here: {error.reason}" if error.kind == "unsupported" else error.reason

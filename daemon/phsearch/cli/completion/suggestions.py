@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from phsearch.cli.query_args import quoted
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
+from phsearch.text import fold_name
 from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def file_names(start: str, *, folders: bool = False) -> list[CompletionItem]:
     return [
         CompletionItem(above + slash + each + ("/" if is_folder else ""), type=PART if is_folder else "plain")
         for each, is_folder in entries
-        if each.startswith(name)
+        if fold_name(each).startswith(fold_name(name))
         and (is_folder or not folders)
         and (name or not each.startswith("."))
         and _is_text(each)
@@ -99,11 +100,12 @@ def _values(ctx: click.Context, key: str, start: str) -> list[str]:
             known = ["raw", *(kind.words[0] for kind in FORMATS)]
         case _:
             known = TERMS[key].values if key in TERMS else ()
-    return [value for value in known if value.lower().startswith(start.lower())]
+    return [value for value in known if fold_name(value).startswith(fold_name(start))]
 
 
 def _items(values: Iterable[str], start: str) -> list[CompletionItem]:
-    return [CompletionItem(value) for value in values if value.startswith(start) and _is_text(value)]
+    begins = fold_name(start)
+    return [CompletionItem(value) for value in values if fold_name(value).startswith(begins) and _is_text(value)]
 
 
 def _is_text(name: str) -> bool:

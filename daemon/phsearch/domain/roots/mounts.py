@@ -22,13 +22,18 @@ _AT = " at "
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mounted file system. The kernel gives each mount another `number`; `identity` outlives a reboot."""
+    """One mounted file system. The kernel gives each mount another `number`; `identity` outlives a reboot.
+
+    `within` is the folder of the file system `device` that is mounted: a bind mount shows a part of one.
+    """
 
     number: int
     point: str
     kind: str
     identity: str
     remote: bool
+    device: str = ""
+    within: str = "/"
 
 
 class Mounts:
@@ -58,6 +63,34 @@ class Mounts:
     def around(self, real: str) -> tuple[Mount | None, ...]:
         """Return the mounts that a folder lies on and that lie below it; a disk mounted again is another mount."""
         return (self.over(real), *(mount for mount in self._mounts if mount.point.startswith(dir_prefix(real))))
+
+    def aliases(self, real: str) -> list[str]:
+        """Return the other paths under which a folder can be seen, because its file system is mounted several times.
+
+        `real` is an absolute, resolved path.
+        """
+        own = self.over(real)
+        if own is None or not own.device:
+            return []
+        inside = dir_prefix(own.within) + real[len(dir_prefix(own.point)) :] if real != own.point else own.within
+        found = []
+        for mount in self._mounts:
+            if mount is own or mount.device != own.device:
+                continue
+            if inside == mount.within:
+                path = mount.point
+            elif inside.startswith(dir_prefix(mount.within)):
+                path = dir_prefix(mount.point) + inside[len(dir_prefix(mount.within)) :]
+            else:
+                continue
+            if self.over(path) is mount:
+                found.append(path)
+        return found
+
+    def repeated_under(self, real: str) -> bool:
+        """Whether what is mounted below a folder may be a part of what is mounted elsewhere, too."""
+        below = [mount for mount in self._mounts if mount.device and mount.point.startswith(dir_prefix(real))]
+        return any(other.device == mount.device and other is not mount for mount in below for other in self._mounts)
 
     def under(self, root: str, real: str) -> dict[str, str]:
         """Return the identities of the file system that holds `root` and of those mounted below it, by path.

@@ -62,7 +62,8 @@ def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[st
         below = [folder[len(top) :] for folder in columns.folders.listed() for top in tops if folder.startswith(top)]
         depth = prefix.count("/") + 1
         names = {"/".join(path.split("/")[:depth]) for path in below}
-    return sorted(name for name in names if name and name.lower().startswith(prefix.lower()))[:_SUGGESTED]
+    begins = fold_name(prefix)
+    return sorted(name for name in names if name and fold_name(name).startswith(begins))[:_SUGGESTED]
 
 
 def _path_parts(folders: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import ContentDigest, NotAFile, PhotoFile
+from phsearch.domain.types import ContentDigest, NotAFile, OtherPath, PhotoFile
 from phsearch.errors import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from phsearch.service.threads import TimeoutExecutor
 
-Seen = PhotoFile | NotAFile | OSError | None
+Seen = PhotoFile | NotAFile | OtherPath | OSError | None
 """The result of a stat: None where there is nothing, an OSError where nothing can be said."""
 
 Content = ContentDigest | UnreadableImageError | OSError | None

@@ -227,17 +227,36 @@ class PhotoIndex:
         )
         return outside
 
-    def restore(self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure]) -> None:
-        """Add what the store kept while it was in no root. The roots are those of now, the vectors are [dim]."""
+    def restore(
+        self, photos: Iterable[tuple[Photo, Vectors]], failures: Iterable[Failure], paths: Mapping[str, str]
+    ) -> None:
+        """Add what the store has of photos that were in no root, or under another path. The vectors are [dim].
+
+        The roots are those of now. `paths` maps the path that the store has to the path of now.
+        """
+        renamed = {now for before, now in paths.items() if before != now}
+        for before, now in paths.items():
+            if before != now:
+                self._drop_path(before)
         back = [(photo, vector) for photo, vector in photos if photo.path not in self.library]
         for failure in failures:
             if failure.path not in self.library:
                 self.library.put_failure(failure)
-        for photo, _ in back:
+                if failure.path in renamed:
+                    self._writer.put_failure(failure)
+        for photo, vector in back:
             self.library.put_photo(photo)
+            if photo.path in renamed:
+                self._writer.put_photo(photo, vector)
         self._rank_executor.submit_logged(
             self._index.put_vectors, [photo for photo, _ in back], [vector for _, vector in back]
         )
+
+    def _drop_path(self, path: str) -> None:
+        """Forget a path whose photo has another one now."""
+        self._writer.delete_photo(path)
+        if self.library.remove_photo(path) is not None:
+            self._rank_executor.submit_logged(self._index.remove_path, path)
 
     def failure_of_digest(self, digest: bytes, decoder: str) -> Failure | None:
         """Return a failure of this content with this decoder, even of a file that is gone."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, EmbedJob, Unreadable
 from phsearch.domain.throughput import StageTotals
-from phsearch.domain.types import ContentDigest, NotAFile, PhotoFile
+from phsearch.domain.types import ContentDigest, NotAFile, OtherPath, PhotoFile
 from phsearch.errors import UnreadableImageError
 from phsearch.service.throttle import DutyCycle
 
@@ -225,6 +225,9 @@ class RootPipeline:
                 if path in self._active:
                     self._dirty.add(path)
                 self._photo_index.remove_photo(path)
+            case OtherPath(other):
+                self._on_stat(path, None)
+                self.check_now(other)
             case OSError():
                 # The disk does not answer. The next scan of the root shows whether the file is there.
                 self._debouncer.drop_path(path)

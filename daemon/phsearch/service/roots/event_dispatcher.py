@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import (
+from phsearch.domain.watch_events import (
     Changed,
     Deleted,
     FolderAppeared,
@@ -104,6 +104,8 @@ class FsEventDispatcher:
         # Not a known file, so it may have been a folder. Every file in it is checked.
         for inside in [*library.under(path), *self._router.under(path)]:
             self._check_now(inside)
+        if (root := self._roots.root_of(path)) is not None:
+            self._monitors[root].folder_gone(path)
 
     def _moved(self, source: str, target: str) -> None:
         before, after = self._router.pipeline_of(source), self._router.pipeline_of(target)

@@ -11,11 +11,15 @@ Everything that others see (the roots, the monitors, the library) changes at one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.domain.roots.roots import Roots
+from phsearch.domain.roots.same_folder import RealFolder, Respelling
+from phsearch.errors import StoreError
 from phsearch.service.roots.root import WatchedRoot
 from phsearch.service.threads import TimeoutExecutor
 
@@ -24,12 +28,16 @@ if TYPE_CHECKING:
 
     from phsearch.config import WatchConfig
     from phsearch.domain.ports import Scanner
+    from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.types import Volume
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.roots.root_monitors import RootMonitors
     from phsearch.service.roots.shared import SharedParts
 
 log = logging.getLogger("phsearch.watch")
+
+_RESOLVE_SECONDS = 5.0
+"""How long the comparison of roots may take: a disk that hangs must not hold up the others."""
 
 
 class RootManager:
@@ -58,6 +66,7 @@ class RootManager:
         self._rewatch = rewatch
         self._volumes = {volume.path: volume for volume in volumes}
         self._unwatching = TimeoutExecutor("ends watches", watch.disk_seconds, max_concurrent=1)
+        self._resolving = TimeoutExecutor("finds folders", _RESOLVE_SECONDS, max_concurrent=1)
         self._group: asyncio.TaskGroup | None = None
         self._watched: dict[str, WatchedRoot] = {}
         self._replace_watched({root: self._build_root(root) for root in self._roots})
@@ -67,6 +76,7 @@ class RootManager:
         async with asyncio.TaskGroup() as self._group:
             # A change under way may have stopped some of them.
             async with self._removed.lock:
+                await self._restore_respelled()
                 self._start_new()
             await asyncio.Event().wait()
 
@@ -84,19 +94,59 @@ class RootManager:
         async with self._removed.lock:
             new = Roots(paths)
             ruled = rules != self.rules or watch.follow_symlinks != self.watch.follow_symlinks
-            returning = self._removed.covered_by(new)
+            respelling = await self._respelling(new)
+            returning = self._returning(new, respelling)
             photos, failures = await self._removed.rows(returning, new)
-            moving = [root for root in self._roots if ruled or not self._unchanged(root, new)]
+            respelled = frozenset(respelling.folders)
+            moving = [root for root in self._roots if ruled or root in respelled or not self._unchanged(root, new)]
             for root in moving:
                 await self._watched[root].stop()
             await self._photo_index.drain_renames()
             self._swap(new, watch, moving, keep=keep)
-            self._photo_index.restore(photos, failures)
+            self._photo_index.restore(photos, failures, returning)
             self._removed.restore(returning)
             await self._rewatch_roots(watch, moving, ruled=ruled)
             if ruled or returning:
                 await self._drop_excluded()
             self._start_new()
+
+    async def returning(self, new: Roots) -> dict[str, str]:
+        """Return the known paths that get into one of these roots, each with what it is called there.
+
+        They are photos of removed roots, and those of a root that is the same folder under another name now.
+        """
+        return self._returning(new, await self._respelling(new))
+
+    def _returning(self, new: Roots, respelling: Respelling) -> dict[str, str]:
+        returning = {path: path for path in self._removed.covered_by(new)}
+        known = [path for root in self._removed for path in self._removed.paths(root)]
+        known += [path for folder in respelling.folders for path in self._photo_index.library.under(folder)]
+        for path in known:
+            now = respelling.path_now(path)
+            if now != path and new.root_of(now) is not None:
+                returning[path] = now
+        return returning
+
+    async def _restore_respelled(self) -> None:
+        """Restore photos of roots that got another name while the daemon did not run."""
+        try:
+            returning = await self.returning(self._roots)
+            photos, failures = await self._removed.rows(returning, self._roots)
+        except StoreError as error:
+            log.warning("%s", error.sentence())
+            return
+        self._photo_index.restore(photos, failures, returning)
+        self._removed.restore(returning)
+
+    async def _respelling(self, new: Roots) -> Respelling:
+        roots = {*self._removed, *self._roots, *new}
+        if len(roots) == 1:
+            return Respelling(new, {})
+        try:
+            return Respelling(new, await self._resolving.run(lambda _tick: _real_folders(roots, self._shared.mounts())))
+        except OSError as error:
+            log.warning("roots cannot be compared, their photos are read again: %s", error.strerror)
+            return Respelling(new, {})
 
     def _start_new(self) -> None:
         for watched in self._watched.values():
@@ -104,7 +154,8 @@ class RootManager:
                 watched.start(self._group)
 
     def _unchanged(self, root: str, new: Roots) -> bool:
-        return root in new and self._roots.nested(root) == new.nested(root)
+        same = self.monitors[root].same_as_other  # the other one may be gone
+        return root in new and self._roots.nested(root) == new.nested(root) and not same
 
     def _swap(self, new: Roots, watch: WatchConfig, moving: Iterable[str], *, keep: bool) -> None:
         """Change everything that others see, at one moment."""
@@ -184,6 +235,17 @@ class RootManager:
 def ignore_rules_of(watch: WatchConfig) -> IgnoreRules:
     """Return the rules that the settings ask for. Raises ConfigError."""
     return IgnoreRules(watch.ignore, watch.hidden, watch.min_bytes)
+
+
+def _real_folders(roots: Iterable[str], mounts: Mounts) -> dict[str, RealFolder]:
+    found = {}
+    for root in roots:
+        real, identity = os.path.realpath(root), None
+        with contextlib.suppress(OSError):
+            status = os.stat(root)  # noqa: PTH116 - a str stays a str
+            identity = status.st_dev, status.st_ino
+        found[root] = RealFolder(real, tuple(mounts.aliases(real)), identity)
+    return found
 
 
 def _is_allowed(path: str, size: int, roots: Roots, rules: IgnoreRules, folders: dict[str, bool]) -> bool:

@@ -48,6 +48,8 @@ class RootMonitor:
         self.overflows = 0
         self.passes = 0
         """How often everything that was wanted had been scanned."""
+        self.same_as_other = False
+        """Whether it is offline because an earlier root is the same folder."""
         self._shared = shared
         self._watcher = shared.watcher
         self._disk = disk
@@ -97,6 +99,8 @@ class RootMonitor:
     @property
     def hint(self) -> str:
         """What the user can do about it, where only the user can."""
+        if self.state == "offline" and self.same_as_other:
+            return "take one of the two out of the settings"
         if self.state == "offline" or self._reconciler.detail:
             return f"if they are gone for good: phsearch-client confirm-deletions {shlex.quote(self.root)}"
         return ""
@@ -124,6 +128,11 @@ class RootMonitor:
         """Scan `folder` of this root soon."""
         self._wanted[folder] = None
         self._wake.set()
+
+    def folder_gone(self, folder: str) -> None:
+        """Scan if photos of a folder that is gone may still be reached by another path."""
+        if self._reconciler.has_duplicates(folder):
+            self.scan(self.root)
 
     def confirm_deletions(self) -> int:
         """Treat what is missing as deleted, as the user says; return how many photos that are, as of now."""
@@ -226,6 +235,7 @@ class RootMonitor:
                 # A folder may vanish between its event and its scan. A root that cannot be listed is offline.
                 fault = error if folder == self.root else await self._reconciler.list_error()
                 if fault is not None:
+                    self.same_as_other = fault.errno == errno.EEXIST
                     await self._handle_loss(_reason(fault))
                     return
                 self._reconciler.offer_missing(folder)
@@ -246,14 +256,14 @@ class RootMonitor:
         if not offline:
             self.state = "scanning"
         if folder == self.root:
+            filesystem = await self._disk.run(self._volume_tracker.resolve)
             # Watch before scanning, so that no change falls between. In a watched root this repairs what broke.
             await self._disk.run(self._watch)
-            filesystem = await self._disk.run(self._volume_tracker.resolve)
             self._remote = f"{filesystem} tells of no changes made elsewhere; scanned on a timer" if filesystem else ""
-        whole = await self._reconciler.scan(folder, doubtful=offline)
-        if not whole:
-            self._wanted[folder] = None
-        return whole
+        again = await self._reconciler.scan(folder, doubtful=offline)
+        if again is not None:
+            self._wanted[again] = None
+        return again is None
 
     def _watch(self, _tick: Callable[[], None]) -> None:
         self._watcher.add_root(self.root)

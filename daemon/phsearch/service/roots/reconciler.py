@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.roots.deletion_policy import MassDeletionGuard, deletions_to_hold
 from phsearch.domain.roots.roots import dir_prefix
-from phsearch.domain.types import UnreadableDir
+from phsearch.domain.types import DeferredDir, DuplicateDir, NotAFile, PhotoFile, UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,9 @@ class ScanResult:
     """Changed files that the pipeline does not have yet."""
     unlisted: list[str] = field(default_factory=list)
     """Prefixes of the paths that could not be seen."""
+    duplicates: list[DuplicateDir] = field(default_factory=list)
+    deferred: bool = False
+    """Whether all of the root has to be scanned to know what is behind a link or a mount."""
 
 
 class Reconciler:
@@ -81,6 +84,7 @@ class Reconciler:
         self.confirms = False
         self.held_deletions: frozenset[str] = frozenset()
         self.away: tuple[str, ...] = ()
+        self._duplicates: list[DuplicateDir] = []
 
     @property
     def remounted(self) -> bool:
@@ -109,6 +113,11 @@ class Reconciler:
         """Copy what the former reconciler of the same root knew."""
         self.suspect_empty, self.confirmed = former.suspect_empty, former.confirmed
 
+    def has_duplicates(self, folder: str) -> bool:
+        """Whether the last scan left out another path of a folder at or below `folder`, or of one above it."""
+        kept = (each.kept for each in self._duplicates if each.kept is not None)
+        return any(each == folder or each.startswith(dir_prefix(folder)) for each in kept)
+
     def all_paths(self) -> list[str]:
         """Return the paths of all photos and failures of the root."""
         return self._missing(self._root, set(), [])
@@ -126,11 +135,11 @@ class Reconciler:
         """Send all known files in a folder that cannot be listed to the pipeline."""
         self._offer(self._missing(folder, set(), []))
 
-    async def scan(self, folder: str, *, doubtful: bool) -> bool:
+    async def scan(self, folder: str, *, doubtful: bool) -> str | None:
         """Compare a folder with the library. Raises OSError when it cannot be listed or is not what it was.
 
-        Of a `doubtful` root nothing is indexed before it is clear that it is the right one. Return False where the scan
-        says nothing of the root as a whole, because something was mounted meanwhile. Then it has to be scanned again.
+        Of a `doubtful` root nothing is indexed before it is clear that it is the right one. Return what has to be
+        scanned now: the same root where something was mounted meanwhile, and the whole root to see behind a link.
         """
         whole = folder == self._root
         before = self._volume_tracker.mounted()
@@ -149,18 +158,28 @@ class Reconciler:
             if after.get(self._root) != before.get(self._root):
                 raise OSError(None, "its disk was just mounted or unmounted")
             if after != before:
-                return False
+                return folder
             self._mounted = after
+            self._duplicates = result.duplicates
             missing = self._confirm_missing(result, missing)
         self._offer(result.changed)
         self._offer(missing)
-        return True
+        return self._root if result.deferred else None
 
     def _classify(self, item: ScanItem, result: ScanResult) -> None:
-        if isinstance(item, UnreadableDir):
-            result.unlisted.append(dir_prefix(item.path))
-            log.warning("%s: cannot be listed: %s", item.path, item.reason)
-            return
+        match item:
+            case UnreadableDir(path, reason):
+                result.unlisted.append(dir_prefix(path))
+                log.warning("%s: cannot be listed: %s", path, reason)
+            case DeferredDir(path):
+                result.unlisted.append(dir_prefix(path))
+                result.deferred = True
+            case DuplicateDir():
+                result.duplicates.append(item)
+            case PhotoFile() | NotAFile():
+                self._classify_file(item, result)
+
+    def _classify_file(self, item: PhotoFile | NotAFile, result: ScanResult) -> None:
         result.paths.add(item.path)
         if self._pipeline.current(item.path, item.fingerprint):
             return
@@ -181,8 +200,9 @@ class Reconciler:
         self.away = tuple(path for path in unmounted if any(self._library.under(path)))
         self._volume_tracker.forget(path for path in unmounted if path not in self.away)
         missing = [path for path in missing if not self._is_away(path)]
-        # A new file of the same size and time shows that the photo was renamed.
-        lost = [path for path in missing if self._fingerprint(path) not in result.new]
+        # A new file of the same size and time shows that the photo was renamed. Another path of its folder counts now.
+        duplicates = tuple(dir_prefix(each.path) for each in result.duplicates)
+        lost = [path for path in missing if not (self._fingerprint(path) in result.new or path.startswith(duplicates))]
         known = self._library.count(self._root)
         held = deletions_to_hold(lost, known, self.deletion_guard, self.held_deletions, confirms=self.confirms)
         self.held_deletions = frozenset() if self.confirmed else held
@@ -198,6 +218,7 @@ class Reconciler:
         if (
             not result.paths
             and not result.unlisted
+            and not result.duplicates
             and known >= (1 if self.suspect_empty else self.deletion_guard.least)
         ):
             raise OSError(None, "it is empty, as when its disk is not mounted")

@@ -15,7 +15,7 @@ from phsearch.errors import StoreError
 from phsearch.wire.results.daemon import RemovedRootStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from phsearch.config import WatchConfig
     from phsearch.domain.ports import Store
@@ -130,8 +130,8 @@ class RemovedRoots:
         self._records = recorded(self._photos, self._records, self._clock())
         self._changed.set()
 
-    async def rows(self, paths: Collection[str], roots: Roots) -> Rows:
-        """Return what the store has of these paths, as photos of these roots. Raises StoreError."""
+    async def rows(self, paths: Mapping[str, str], roots: Roots) -> Rows:
+        """Return what the store has of these paths, as photos of these roots under other paths. Raises StoreError."""
         if not paths:
             return [], []
         with contextlib.suppress(StoreError):
@@ -142,9 +142,10 @@ class RemovedRoots:
             for photo, vector in zip(*chunk, strict=True):
                 known = found.get(photo.path)
                 if photo.path in paths and (known is None or known[0].indexed_at <= photo.indexed_at):
-                    found[photo.path] = (replace(photo, root=roots.root_of(photo.path) or photo.root), vector.copy())
+                    now = paths[photo.path]
+                    found[photo.path] = (replace(photo, path=now, root=roots.root_of(now) or photo.root), vector.copy())
         failures = await self._executor.submit(self._store.load_failures)
-        return list(found.values()), [failure for failure in failures if failure.path in paths]
+        return list(found.values()), [replace(each, path=paths[each.path]) for each in failures if each.path in paths]
 
     async def forget(self, root: str) -> int:
         """Delete the photos of a removed root now; return how many. Raises StoreError; then the rest is tried again."""

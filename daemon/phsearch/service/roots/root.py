@@ -54,7 +54,7 @@ class WatchedRoot:
             root=root,
             roots=shared.roots,
             mounts=shared.mounts,
-            check_path=scanner.check_path,
+            path_checker=scanner.path_checker,
             known=volumes,
             writer=shared.writer,
         )

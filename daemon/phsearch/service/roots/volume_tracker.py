@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import NotAFile, PhotoFile
+    from phsearch.domain.types import NotAFile, OtherPath, PhotoFile
     from phsearch.service.indexing.store_writer import StoreWriter
+
+    Checked = PhotoFile | NotAFile | OtherPath | None
 
 
 _WRITE_SECONDS = 86_400.0
@@ -38,14 +41,14 @@ class VolumeTracker:
         root: str,
         roots: Roots,
         mounts: Callable[[], Mounts],
-        check_path: Callable[[str], PhotoFile | NotAFile | None],
+        path_checker: Callable[[], Callable[[str], Checked]],
         known: Collection[Volume],
         writer: StoreWriter,
     ) -> None:
         self.root = root
         self._roots = roots
         self._mounts = mounts
-        self._check_path = check_path
+        self._path_checker = path_checker
         self._writer = writer
         self._real = root
         self._known = {volume.path: volume for volume in of_root(root, roots, known)}
@@ -57,19 +60,38 @@ class VolumeTracker:
         return list(self._known.values())
 
     def resolve(self, tick: Callable[[], None]) -> str:
-        """Resolve the links in the root's path. Return the type of its file system where that is remote, else ""."""
+        """Resolve the links in the root's path. Return the type of its file system where that is remote, else "".
+
+        Raises OSError (EEXIST) where an earlier root is the same folder.
+        """
         self._real = os.path.realpath(self.root)
         tick()
-        return self._mounts().remote(self._real) or ""
+        mounts = self._mounts()
+        for other in itertools.takewhile(lambda each: each != self.root, self._roots):
+            if self._is_same(other, mounts):
+                raise OSError(errno.EEXIST, f"it is the same folder as the root {other}, which is used")
+            tick()
+        return mounts.remote(self._real) or ""
 
-    def stat_all(
-        self, tick: Callable[[], None], paths: list[str]
-    ) -> list[tuple[str, PhotoFile | NotAFile | OSError | None]]:
+    def _is_same(self, other: str, mounts: Mounts) -> bool:
+        mount, own = mounts.over(other), mounts.over(self._real)
+        if mount is not None and mount.remote and mount is not own:
+            return False  # it may hang, and so would this root
+        real = os.path.realpath(other)
+        if self._real in (real, *mounts.aliases(real)):
+            return True
+        try:
+            return mounts.over(real) is own and os.path.samefile(real, self._real)  # noqa: PTH121 - a str stays a str
+        except OSError:
+            return False
+
+    def stat_all(self, tick: Callable[[], None], paths: list[str]) -> list[tuple[str, Checked | OSError]]:
         """Stat files. The result is None, for a file that is gone, only where its disk is there."""
         before = self._mounts()
-        results: list[tuple[str, PhotoFile | NotAFile | OSError | None]] = []
+        check = self._path_checker()
+        results: list[tuple[str, Checked | OSError]] = []
         for path in paths:
-            results.append((path, self._stat(path)))
+            results.append((path, _check(check, path)))
             tick()
         if all(seen is not None for _, seen in results):
             return results
@@ -132,8 +154,9 @@ class VolumeTracker:
         inside = (each for each in self._known if path == each or path.startswith(dir_prefix(each)))
         return max(inside, key=len, default=self.root)
 
-    def _stat(self, path: str) -> PhotoFile | NotAFile | OSError | None:
-        try:
-            return self._check_path(path)
-        except OSError as error:
-            return error
+
+def _check(check: Callable[[str], Checked], path: str) -> Checked | OSError:
+    try:
+        return check(path)
+    except OSError as error:
+        return error

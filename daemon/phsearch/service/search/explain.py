@@ -46,6 +46,8 @@ _DATE_SOURCES: Mapping[DateSource, str] = {
     "name": "its file name",
 }
 """What to call the place of a date."""
+_UNKNOWN = frozenset({"outside", "missing"})
+"""Verdicts of a path that may be another spelling of a known one."""
 _USUAL_LIMIT = next(param.default for param in METHODS["search"].params if param.name == "limit")
 
 
@@ -94,6 +96,9 @@ class PathExplainer:
         """
         root = self._roots.root_of(path)
         verdict = await self._outside(path) if root is None else await self._inside(path, root)
+        known = self._library.find_spelling(path) if verdict.kind in _UNKNOWN else None
+        if known is not None and known != path:
+            verdict = await self._renamed(known)
         path = str(verdict.facts.get("real_path", path))
         rank = None
         if query is not None and path in self._library:
@@ -120,9 +125,13 @@ class PathExplainer:
             real = (await self._on_disk("", lambda: self._stat_path(path, None))).real
         except (OSError, ValueError):
             real = path
-        if real == path or (root := self._roots.root_of(real)) is None:
+        if real == path or self._roots.root_of(real) is None:
             return Verdict(kind="outside", text=watched)
-        verdict = await self._inside(real, root)
+        return await self._renamed(real)
+
+    async def _renamed(self, real: str) -> Verdict:
+        """Explain a path of a root for someone who named it otherwise."""
+        verdict = await self._inside(real, self._roots.root_of(real) or "")
         return replace(
             verdict, text=f"its real name is {real}: {verdict.text}", facts={**verdict.facts, "real_path": real}
         )

@@ -143,7 +143,10 @@ class QueryEmbedder:
                 return await self._text_vectors.text_vector(text, templates)
             case Like():
                 path = resolve_like_path(aim, cwd, self._home)
-                return path if path in self._library else await self._image_embedder.image_vector(path)
+                known = self._library.find_spelling(path)
+                if known is not None and known in self._library:
+                    return known
+                return await self._image_embedder.image_vector(path)
 
     def _has_left(self, embedded: EmbeddedAim) -> TypeGuard[str]:
         return isinstance(embedded, str) and embedded not in self._library

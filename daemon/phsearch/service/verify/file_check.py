@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from phsearch.domain.types import PhotoFile
+from phsearch.domain.types import OtherPath, PhotoFile
 from phsearch.domain.verification import Mismatch
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def _mismatch(photo: Photo, seen: Seen) -> Mismatch | None:
             return None
         case None:
             return Mismatch(photo.path, "file missing", "the file is gone and nothing has noticed")
+        case OtherPath(other):
+            return Mismatch(photo.path, "other name", f"its folder lists it as {other} and nothing has noticed")
         case OSError():
             return Mismatch(photo.path, "unreadable", f"cannot be looked at: {seen.strerror}")
         case _:

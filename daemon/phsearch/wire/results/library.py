@@ -38,6 +38,9 @@ class PhotoError(Record):
     reason: str
     attempts: int
     failed_at: Annotated[float, "seconds since the epoch"]
+    kind: Annotated[
+        Literal["damaged", "unsupported", "other"], "unsupported: it may be whole, and cannot be decoded here"
+    ] = "other"
 
 
 class PhotoErrors(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from phsearch.domain.indexing.failure_kind import failure_kind
 from phsearch.domain.query import describe
 from phsearch.domain.query.ast import Phrase
 from phsearch.service.search.searcher import SearchRequest
@@ -113,6 +114,7 @@ class SearchMethods:
                 reason=failure.reason,
                 attempts=failure.attempts,
                 failed_at=round(failure.failed_at, 3),
+                kind=failure_kind(failure.reason),
             )
             for failure in failures[offset : offset + limit]
         )
