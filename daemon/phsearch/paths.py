@@ -1,6 +1,8 @@
-"""Where files are: the XDG base directories, and what the state folder holds.
+"""Where files are: the XDG base directories, what the state folder holds, and what a typed path means.
 
-The environment is an argument everywhere, so that a test or `make try` can use another one.
+The environment is an argument everywhere, so that a test or `make try` can use another one. A typed path is made
+absolute and never resolved: the owner knows the library by the names in the settings. The kernel knows the current
+folder only without links, so a shell's $PWD says by which name the owner entered it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 APP = "phsearch"
+_URL = "file:"
 
 
 class StateFolder:
@@ -123,3 +126,35 @@ def expand(path: str, env: Mapping[str, str]) -> Path:
         path = str(home(env)) + path[1:]
     path = re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda m: env.get(m[1] or m[2], m[0]), path)
     return Path(os.path.abspath(path))  # noqa: PTH100 - abspath keeps the name as the user wrote it; resolve() would not
+
+
+def working_folder(env: Mapping[str, str]) -> str:
+    """Return the current folder, by the shell's name for it. Raises OSError if it was removed."""
+    here = os.getcwd()  # noqa: PTH109 - pathlib costs a query more than its round trip
+    named = env.get("PWD", "")
+    if named == here or not named.startswith("/"):
+        return here
+    try:
+        return os.path.normpath(named) if os.path.samefile(named, here) else here  # noqa: PTH121 - as above
+    except OSError:
+        return here
+
+
+def absolute_path(typed: str, env: Mapping[str, str]) -> str:
+    """Return a typed path as an absolute one. Raises OSError for a relative one in a folder that was removed."""
+    path = expand_typed(typed, env.get("HOME", ""))
+    return os.path.normpath(path if path.startswith("/") else f"{working_folder(env)}/{path}")
+
+
+def expand_typed(typed: str, home: str) -> str:
+    """Return a typed path without `file:` and with `~` and `~user` replaced; it may still be relative."""
+    if typed.startswith(_URL):
+        from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - only for a URL
+
+        path = typed.removeprefix(_URL)
+        if path.startswith("//"):  # a host may follow: none, or this one
+            path = "/" + path.removeprefix("//").partition("/")[2]
+        return os.fsdecode(unquote_to_bytes(os.fsencode(path))) if path.startswith("/") else typed
+    if home and (typed == "~" or typed.startswith("~/")):
+        return home.rstrip("/") + typed[1:]
+    return os.path.expanduser(typed) if typed.startswith("~") else typed  # noqa: PTH111 - as above

@@ -47,7 +47,7 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     index.load([_photo(number, rng) for number in range(count)], _unit(rng, count))
     took = time.perf_counter() - begun
     yield Measurement(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
-    filter_compiler = FilterCompiler(Roots(["/photos"]).root_of, "/home/me")
+    filter_compiler = FilterCompiler(Roots(["/photos"]), "/home/me")
     reference = _unit(rng, 1_000)
     curve = Curve(base=-5, own=1.4, below=0.15)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)

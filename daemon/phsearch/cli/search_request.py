@@ -13,7 +13,7 @@ from phsearch.cli.render.table import json_line
 from phsearch.cli.terminal import Console
 from phsearch.client import Client, parse_answer
 from phsearch.errors import RemoteError
-from phsearch.typed_paths import working_folder
+from phsearch.paths import working_folder
 from phsearch.wire.results.search import SearchResult
 
 if TYPE_CHECKING:

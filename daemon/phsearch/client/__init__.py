@@ -19,7 +19,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from phsearch.client.connection import RESTART_HINT, START_HINT, STARTING, TIMEOUT, Connection, parse_answer
-from phsearch.typed_paths import absolute_path, working_folder
+from phsearch.paths import absolute_path, working_folder
 
 if TYPE_CHECKING:
     from typing import Literal, TypeVar

@@ -253,7 +253,9 @@ def build_api(
         ),
     )
     server: Server = Server(
-        dispatcher=Dispatcher(groups), events=parts.events, descriptors=process_limits.raise_open_files_limit()
+        dispatcher=Dispatcher(groups, parts.roots.library_name),
+        events=parts.events,
+        descriptors=process_limits.raise_open_files_limit(),
     )
     return ApiParts(
         text_worker=text_worker, status=status, reload=reload, server=server, albums=albums, on_demand=on_demand
@@ -286,10 +288,11 @@ def _searcher(
         library=parts.library,
         index=parts.index,
         home=home,
+        library_name=parts.roots.library_name,
     )
     return Searcher(
         query_embedder=query_embedder,
-        filter_compiler=FilterCompiler(parts.roots.root_of, home),
+        filter_compiler=FilterCompiler(parts.roots, home),
         library=parts.library,
         index=parts.index,
         rank_executor=parts.executors.rank,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.typed_paths import absolute_path, expand_typed, working_folder
+from phsearch.paths import absolute_path, expand_typed, working_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

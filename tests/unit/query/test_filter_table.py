@@ -18,6 +18,7 @@ from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, terms_of
 from phsearch.domain.query import describe, parse
 from phsearch.domain.query.parser import value_parsers
+from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
 from phsearch.domain.search.filters import FilterCompiler
 from phsearch.errors import QueryError
@@ -43,7 +44,7 @@ def test_each_filter_has_a_parser_of_its_values() -> None:
 def test_each_filter_has_a_mask_and_a_text(term: QueryTerm) -> None:
     for value in (term.example, term.full_example or term.example):
         query = parse(f"{term.key}:{value}", TODAY)
-        mask = FilterCompiler(lambda _folder: "/p", "/home/me").compile(query.filters)(Columns([photo("/p/a.jpg")]))
+        mask = FilterCompiler(Roots(["/p"]), "/home/me").compile(query.filters)(Columns([photo("/p/a.jpg")]))
         assert mask.shape == (1,)
         (text,) = describe(query)
         assert text.key == (term.label or term.key)

@@ -46,3 +46,16 @@ def test_the_whole_file_system_can_be_a_root() -> None:
     assert roots.rel_path("/x/y.jpg") == "x/y.jpg"
     assert roots.root_of("/data/y.jpg") == "/data"
     assert roots.nested("/") == {"/data"}
+
+
+def test_a_path_by_another_name_of_a_root_has_its_name_in_the_library() -> None:
+    roots = Roots(["/home/me/Pictures", "/disk/Work"])
+    assert roots.library_name("/mnt/data/Pictures/a.jpg") == "/mnt/data/Pictures/a.jpg"
+    roots.learn_aliases({"/mnt/data/Pictures": "/home/me/Pictures", "/mnt/data/Pictures/w": "/disk/Work"})
+    assert roots.library_name("/mnt/data/Pictures") == "/home/me/Pictures"
+    assert roots.library_name("/mnt/data/Pictures/x/a.jpg") == "/home/me/Pictures/x/a.jpg"
+    assert roots.library_name("/mnt/data/Pictures/w/a.jpg") == "/disk/Work/a.jpg"
+    for path in ("/home/me/Pictures/a.jpg", "/mnt/data", "/mnt/data/PicturesOld/a.jpg", "/", "relative", ""):
+        assert roots.library_name(path) == path
+    roots.learn_aliases({})
+    assert roots.library_name("/mnt/data/Pictures/x") == "/mnt/data/Pictures/x"

@@ -28,7 +28,7 @@ TODAY = dt.date(2024, 6, 15)
 HOME = "/home/me"
 FIRST, LAST = dt.datetime(1990, 1, 1), dt.datetime(2030, 1, 1)  # noqa: DTZ001 - cameras know no zone
 ROOTS = Roots(["/home/me/Pictures", "/home/me/Pictures/Work", "/mnt/disk"])
-COMPILER = FilterCompiler(ROOTS.root_of, HOME)
+COMPILER = FilterCompiler(ROOTS, HOME)
 
 
 def found(query: str, *photos: Photo) -> list[str]:

@@ -90,7 +90,7 @@ class Rig:
                 index=self.index,
                 home="/home/me",
             ),
-            filter_compiler=FilterCompiler(roots.root_of, "/home/me"),
+            filter_compiler=FilterCompiler(roots, "/home/me"),
             library=self.library,
             index=self.index,
             rank_executor=self.executor,

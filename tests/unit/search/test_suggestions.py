@@ -26,9 +26,7 @@ COLUMNS = Columns(
 
 def error_of(query: str, columns: Columns = COLUMNS) -> QueryError:
     with pytest.raises(QueryError) as caught:
-        check_names(
-            parse(query, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
-        )
+        check_names(parse(query, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS, "/home/me"), ROOTS)
     return caught.value
 
 
@@ -57,13 +55,11 @@ def test_the_nearest_name_is_suggested(query: str, message: str, hint: str) -> N
 def test_names_that_match_something_are_accepted() -> None:
     query = 'camera:pixel in:holidays root:pictures -in:"wedding of ann" camera:canon,leica type:nef date:1990'
     with pytest.raises(QueryError, match="leica"):
-        check_names(
-            parse(query, dt.date(2024, 1, 1)).filters, COLUMNS, FilterCompiler(ROOTS.root_of, "/home/me"), ROOTS
-        )
+        check_names(parse(query, dt.date(2024, 1, 1)).filters, COLUMNS, FilterCompiler(ROOTS, "/home/me"), ROOTS)
     check_names(
         parse(query.replace(",leica", ""), dt.date(2024, 1, 1)).filters,
         COLUMNS,
-        FilterCompiler(ROOTS.root_of, "/home/me"),
+        FilterCompiler(ROOTS, "/home/me"),
         ROOTS,
     )
 
@@ -72,7 +68,7 @@ def test_in_an_empty_library_every_name_is_fine() -> None:
     check_names(
         parse("camera:x in:y root:z", dt.date(2024, 1, 1)).filters,
         Columns(),
-        FilterCompiler(ROOTS.root_of, "/home/me"),
+        FilterCompiler(ROOTS, "/home/me"),
         ROOTS,
     )
 

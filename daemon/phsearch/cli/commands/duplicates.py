@@ -14,7 +14,7 @@ from phsearch.cli.render import table
 from phsearch.cli.render.table import format_bytes, plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
-from phsearch.typed_paths import absolute_path
+from phsearch.paths import absolute_path
 from phsearch.wire.results.library import Duplicates
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
-from phsearch.typed_paths import absolute_path
+from phsearch.paths import absolute_path
 from phsearch.wire.results.library import PhotoErrors, StartedRetries
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
 from phsearch.cli.search_request import CUTOFF_PARAMS, LIMIT, run_search, search_params, validate_query
-from phsearch.typed_paths import absolute_path
+from phsearch.paths import absolute_path
 from phsearch.wire.methods import METHODS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal
 from phsearch.cli.render.images.layout import print_photo
 from phsearch.cli.render.images.protocols import PROTOCOLS
 from phsearch.cli.terminal import Console
-from phsearch.typed_paths import absolute_path
+from phsearch.paths import absolute_path
 
 if TYPE_CHECKING:
     from phsearch.client import Client

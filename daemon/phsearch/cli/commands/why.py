@@ -16,7 +16,7 @@ from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
-from phsearch.typed_paths import absolute_path
+from phsearch.paths import absolute_path
 from phsearch.wire.results.why import Explanation
 
 if TYPE_CHECKING:

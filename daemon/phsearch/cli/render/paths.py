@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from phsearch.typed_paths import working_folder
+from phsearch.paths import working_folder
 
 _PLAIN = frozenset("%+,-./:@_")
 

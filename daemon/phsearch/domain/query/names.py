@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -108,11 +109,18 @@ def _orientation(text: str, place: Place) -> Orientation:
 
 NameTest = Folder | Root | Camera | Format | Orientation
 
-PARSERS: dict[str, Callable[[str, Place], NameTest]] = {
-    "in": lambda text, _place: Folder(text),
-    "root": lambda text, _place: Root(text),
-    "camera": lambda text, _place: Camera(" ".join(text.split())),
-    "type": _format,
-    "orientation": _orientation,
-}
-"""Key -> the parser of one value and its place."""
+
+def parsers(cwd: str | None) -> dict[str, Callable[[str, Place], NameTest]]:
+    """Return the parser of one value and its place for each filter, by key. ".", ".." and "./" begin at `cwd`."""
+    return {
+        "in": lambda text, _place: Folder(_absolute(text, cwd)),
+        "root": lambda text, _place: Root(text),
+        "camera": lambda text, _place: Camera(" ".join(text.split())),
+        "type": _format,
+        "orientation": _orientation,
+    }
+
+
+def _absolute(folder: str, cwd: str | None) -> str:
+    is_relative = folder in (".", "..") or folder.startswith(("./", "../"))
+    return posixpath.normpath(f"{cwd}/{folder}") if is_relative and cwd else folder

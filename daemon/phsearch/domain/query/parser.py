@@ -32,13 +32,13 @@ class FilterText:
     negated: bool
 
 
-def value_parsers(today: dt.date) -> Mapping[str, ValueParser]:
+def value_parsers(today: dt.date, cwd: str | None = None) -> Mapping[str, ValueParser]:
     """Return the parser of a value and its place for each filter, by key."""
-    return {**dates.parsers(today), **measures.PARSERS, **names.PARSERS}
+    return {**dates.parsers(today), **measures.PARSERS, **names.parsers(cwd)}
 
 
-def parse(text: str, today: dt.date) -> Query:
-    """Parse a query; `today` is what that word means in dates.
+def parse(text: str, today: dt.date, cwd: str | None = None) -> Query:
+    """Parse a query; `today` is what that word means in dates, and a folder that begins with "./" begins at `cwd`.
 
     Raises QueryError for the first mistake, with its place in characters of `text`.
     """
@@ -50,7 +50,7 @@ def parse(text: str, today: dt.date) -> Query:
             case Word():
                 words.append(token)
             case Term():
-                filters.append(_filter(token, value_parsers(today)))
+                filters.append(_filter(token, value_parsers(today, cwd)))
             case Phrase() | Like():
                 aims += _phrase(words)
                 words.clear()

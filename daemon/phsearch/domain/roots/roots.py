@@ -2,7 +2,8 @@
 
 Roots may lie inside one another, say ~/Pictures and ~/Pictures/Work: a path belongs to the innermost root that holds
 it, and to no other, so that every photo is counted once and goes offline with its own root. The scan and the watch of
-the outer root skip its `nested` roots. All of this is about names: nothing here reads the disk.
+the outer root skip its `nested` roots. A root may be reached by other names, too: through links above it, or where its
+disk is mounted twice. All of this is about names: nothing here reads the disk.
 
 There is one `Roots` object in a daemon, which all parts share. `replace` adds and removes roots.
 """
@@ -13,7 +14,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class Roots:
@@ -22,6 +23,7 @@ class Roots:
     def __init__(self, paths: Iterable[str] = ()) -> None:
         self._paths: tuple[str, ...] = ()
         self._known: frozenset[str] = frozenset()
+        self._aliases: dict[str, str] = {}
         self.replace(paths)
 
     def replace(self, paths: Iterable[str]) -> None:
@@ -50,6 +52,23 @@ class Roots:
                 return None
             path = parent
         return path
+
+    def learn_aliases(self, aliases: Mapping[str, str]) -> None:
+        """Know other names of the roots' folders from now on, and no earlier ones."""
+        self._aliases = {_normal(alias): root for alias, root in aliases.items()}
+
+    def library_name(self, path: str) -> str:
+        """Return a path as the library knows it: below a root if it leads there by another name, else as it is."""
+        aliases = self._aliases
+        if not aliases or not path.startswith("/") or self.root_of(path) is not None:
+            return path
+        folder = path
+        while folder not in aliases:
+            parent = folder.rpartition("/")[0]
+            if not parent:
+                return path
+            folder = parent
+        return aliases[folder] + path[len(folder) :]
 
     def rel_path(self, path: str) -> str:
         """Return `path` relative to its root, "" for the root itself. Raises ValueError outside every root."""

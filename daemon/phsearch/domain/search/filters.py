@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from phsearch.domain.query.ast import Filter, Test
+    from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.columns import Column, Columns, StringDictionary
 
     Mask = npt.NDArray[np.bool_]
@@ -34,10 +35,10 @@ _PANORAMA = 2
 
 
 class FilterCompiler:
-    """Compiles filters to masks; `root_of` returns the root of a folder, and "~" is `home`."""
+    """Compiles filters to masks; "~" is `home`."""
 
-    def __init__(self, root_of: Callable[[str], str | None], home: str) -> None:
-        self._root_of = root_of
+    def __init__(self, roots: Roots, home: str) -> None:
+        self._roots = roots
         self._home = home
 
     def compile(
@@ -95,9 +96,9 @@ class FilterCompiler:
     def _name_test(self, test: Folder | Root | Camera | Format) -> Callable[[str], bool]:
         match test:
             case Folder(pattern):
-                return folder_matcher(pattern, self._root_of, self._home)
+                return folder_matcher(pattern, self._roots, self._home)
             case Root(root):
-                return lambda folder: is_root(self._root_of(folder), root, self._home)
+                return lambda folder: is_root(self._roots.root_of(folder), self._roots.library_name(root), self._home)
             case Camera(words):
                 return lambda camera: is_camera(camera, words)
             case Format(formats=formats):

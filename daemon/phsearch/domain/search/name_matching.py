@@ -13,32 +13,34 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
+from phsearch.paths import expand_typed
 from phsearch.text import fold_name
-from phsearch.typed_paths import expand_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from phsearch.domain.roots.roots import Roots
 
 _GLOB = frozenset("*?[")
 _WORD = re.compile(r"[^\W_]+")
 
 
-def folder_matcher(pattern: str, root_of: Callable[[str], str | None], home: str) -> Callable[[str], bool]:
+def folder_matcher(pattern: str, roots: Roots, home: str) -> Callable[[str], bool]:
     """Return a test of a folder's whole path: whether the pattern means it or a folder above it.
 
-    The pattern is a part of a path, a whole path, or a glob. `root_of` returns a folder's root; "~" is `home`.
+    The pattern is a part of a path, a whole path, or a glob. "~" is `home`.
     """
     pattern = expand_typed(pattern, home)
     if pattern.startswith("/") and not _GLOB & set(pattern):
-        whole = fold_name(posixpath.normpath(pattern)).rstrip("/")
+        whole = fold_name(roots.library_name(posixpath.normpath(pattern))).rstrip("/")
         return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
     part = fold_name(pattern).strip("/")
     if _GLOB & set(pattern):
         spec = GitIgnoreSpec.from_lines([f"/{part}/" if pattern.startswith("/") else f"**/{part}/"])
         # A pattern for folders matches only paths that end with a slash.
-        return lambda folder: spec.match_file(f"{_path_from_root(folder, root_of)}/")
+        return lambda folder: spec.match_file(f"{_path_from_root(folder, roots)}/")
     inside = f"/{part}/"
-    return lambda folder: inside in f"/{_path_from_root(folder, root_of)}/"
+    return lambda folder: inside in f"/{_path_from_root(folder, roots)}/"
 
 
 def is_root(root: str | None, name: str, home: str) -> bool:
@@ -71,9 +73,9 @@ def _begins(word: str, beginning: str) -> bool:
     )
 
 
-def _path_from_root(folder: str, root_of: Callable[[str], str | None]) -> str:
+def _path_from_root(folder: str, roots: Roots) -> str:
     """Return a folder's path, beginning with the name of its root."""
-    root = root_of(folder)
+    root = roots.root_of(folder)
     if root is None:
         return fold_name(folder).lstrip("/")
     return fold_name(folder[len(root.rpartition("/")[0]) :]).lstrip("/")

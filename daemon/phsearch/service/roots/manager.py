@@ -78,6 +78,7 @@ class RootManager:
             async with self._removed.lock:
                 await self._restore_respelled()
                 self._start_new()
+            await self._learn_aliases()
             await asyncio.Event().wait()
 
     def close(self) -> None:
@@ -109,6 +110,16 @@ class RootManager:
             if ruled or returning:
                 await self._drop_excluded()
             self._start_new()
+        await self._learn_aliases()
+
+    async def _learn_aliases(self) -> None:
+        """Find out by which other names the roots can be reached, so that the owner may use any."""
+        with contextlib.suppress(OSError):
+            roots, mounts = list(self._roots), self._shared.mounts()
+            places = await self._resolving.run(lambda _tick: _real_folders(roots, mounts))
+            self._roots.learn_aliases(
+                {path: root for root, place in places.items() for path in (*place.aliases, place.path) if path != root}
+            )
 
     async def returning(self, new: Roots) -> dict[str, str]:
         """Return the known paths that get into one of these roots, each with what it is called there.

@@ -35,6 +35,9 @@ Handlers = Mapping[str, Callable[..., Awaitable["Record"]]]
 
 _MCP = ("initialize", "server/discover")
 
+_PATHS = frozenset({"path", "root"})
+"""Parameters that name a photo or folder of the library."""
+
 _PROTOCOL = {"protocol": PROTOCOL}
 """Part of every result except the OpenRPC document, which names the protocol in its own way."""
 
@@ -55,7 +58,9 @@ _KINDS: dict[type[PhsearchError], str] = {
 class Dispatcher:
     """Answers the requests of all connections."""
 
-    def __init__(self, groups: Iterable[Handlers]) -> None:
+    def __init__(self, groups: Iterable[Handlers], library_name: Callable[[str], str] = lambda path: path) -> None:
+        """`library_name` returns a path as the library knows it, which may have other names on this machine."""
+        self._library_name = library_name
         self._handlers = {name: handler for group in groups for name, handler in group.items()}
         assert self._handlers.keys() == METHODS.keys()
 
@@ -83,6 +88,9 @@ class Dispatcher:
             hint = "for MCP start `phsearch-client mcp`" if name in _MCP else f"methods: {', '.join(METHODS)}"
             raise RpcError("MethodNotFound", f'there is no method "{name}"', hint)
         checked = method.check(params)
+        for key in _PATHS & checked.keys():
+            if checked[key] is not None:
+                checked[key] = self._library_name(checked[key])
         try:
             result = await self._handlers[name](**checked)
         except PhsearchError as error:

@@ -18,10 +18,10 @@ from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.search.relevance import SHORT, score_std
 from phsearch.domain.search.search import combine_vectors
 from phsearch.errors import QueryError, UnsupportedQueryError
-from phsearch.typed_paths import expand_typed
+from phsearch.paths import expand_typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from phsearch.domain.library import Library
     from phsearch.domain.query.ast import Aim
@@ -89,13 +89,16 @@ class QueryEmbedder:
         library: Library,
         index: VectorIndex,
         home: str,
+        library_name: Callable[[str], str] = lambda path: path,
     ) -> None:
+        """`library_name` returns a path as the library knows it, which may have other names on this machine."""
         self._text_vectors = text_vectors
         self._image_embedder = image_embedder
         self._model = model
         self._library = library
         self._index = index
         self._home = home
+        self._library_name = library_name
 
     def check_aims(self, aims: Sequence[Aim]) -> None:
         """Raise the reason why these aims cannot be embedded, as far as it is known at once."""
@@ -142,7 +145,7 @@ class QueryEmbedder:
             case Phrase(text):
                 return await self._text_vectors.text_vector(text, templates)
             case Like():
-                path = resolve_like_path(aim, cwd, self._home)
+                path = self._library_name(resolve_like_path(aim, cwd, self._home))
                 known = self._library.find_spelling(path)
                 if known is not None and known in self._library:
                     return known

@@ -167,7 +167,7 @@ class Searcher:
         return found, _band(found.photo, calibration)
 
     async def _search(self, request: SearchRequest) -> SearchResults:
-        query = parse(request.query, self._today())
+        query = parse(request.query, self._today(), request.cwd)
         calibration = self.calibration()
         embedded = await self._embed(query, request.cwd, calibration)
         # Nothing is awaited in between: the rank thread sees the library as it is now.
