@@ -54,13 +54,14 @@ class Overflowed:
 class WatchDegraded:
     """So many `folders` of this root cannot be watched, for `reason`; 0 when all can be again.
 
-    `watched` is the number of the others.
+    `beyond_limit` of them lack a watch since there are no more, and `watched` is the number of the others.
     """
 
     root: str
     folders: int
     reason: str
     watched: int = field(default=0, compare=False)
+    beyond_limit: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

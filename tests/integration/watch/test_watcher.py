@@ -274,6 +274,17 @@ def test_a_folder_renamed_keeps_its_watches_under_the_new_name(root: Path, recor
     assert watched(recorder) == {".", "new", "new/sub"}
 
 
+def test_times_and_permissions_of_folders_that_can_be_read_are_no_news(root: Path, recorder: WatcherRecorder) -> None:
+    for number in range(5):
+        (root / f"folder{number}").mkdir()
+        recorder.wait_for(FolderAppeared(str(root / f"folder{number}")))
+    recorder.drain()
+    for folder in (root, *root.glob("folder*")):
+        os.utime(folder)
+        folder.chmod(0o750)
+    assert recorder.drain() == []
+
+
 def test_a_folder_moved_out_is_gone_and_leaves_no_ghosts(root: Path, tmp_path: Path, recorder: WatcherRecorder) -> None:
     (root / "a" / "b").mkdir(parents=True)
     recorder.wait_for(FolderAppeared(str(root / "a")))
@@ -473,7 +484,7 @@ def test_a_folder_that_may_not_be_read_is_counted(root: Path, recorders: list[Wa
         refuse = {b"locked": errno.EACCES}  # noqa: RUF012
 
     recorders.append(recorder := WatcherRecorder(root, inotify=Locked))
-    recorder.wait_for(WatchDegraded(str(root), 1, "permission denied"))
+    recorder.wait_for(WatchDegraded(str(root), 1, f"permission denied: {root}/locked"))
     (root / "locked").rmdir()
     recorder.wait_for(WatchDegraded(str(root), 0, ""))
 

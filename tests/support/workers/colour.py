@@ -134,6 +134,11 @@ def _embed(channel: WorkerChannel, reader: PhotoReader, path: str, expected: Fin
     try:
         with watch.timed("decoding"), watch.timed("waiting"):
             decoded = reader.read(path, expected)
+    except PermissionError:
+        if not reader.root_replaced(path):
+            raise
+        channel.send_message({"op": "outdated"})
+        return
     except OSError:
         decoded = None
     except UnreadableImageError as error:

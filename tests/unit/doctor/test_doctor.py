@@ -304,7 +304,16 @@ def test_a_queue_that_overflowed_or_is_short_wants_to_be_longer() -> None:
 
 
 ROOT = RootReport(
-    path="/my p", state="watching", photos=12, missing=0, watched=3, unwatched=0, detail="", hint="", remote=False
+    path="/my p",
+    state="watching",
+    photos=12,
+    missing=0,
+    watched=3,
+    unwatched=0,
+    beyond_limit=0,
+    detail="",
+    hint="",
+    remote=False,
 )
 CONFIRM = "if they are gone for good: phsearch-client confirm-deletions '/my p'"
 
@@ -321,7 +330,18 @@ CONFIRM = "if they are gone for good: phsearch-client confirm-deletions '/my p'"
             "nfs4 tells",
             "phsearch-client rescan '/my p'",
         ),
-        ({"state": "polling", "unwatched": 9, "detail": "x"}, "warn", "3 folders watched, 9 not", "rescan"),
+        (
+            {"state": "polling", "unwatched": 9, "beyond_limit": 9, "detail": "x"},
+            "warn",
+            "3 folders watched, 9 not",
+            "rescan",
+        ),
+        (
+            {"state": "polling", "unwatched": 9, "detail": "permission denied: /a"},
+            "warn",
+            "permission denied: /a",
+            "rescan",
+        ),
         ({"missing": 4, "detail": "4 photos are missing", "hint": CONFIRM}, "warn", "missing", CONFIRM),
     ],
 )

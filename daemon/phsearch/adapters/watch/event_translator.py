@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from watchdog.observers.inotify_c import InotifyConstants
 
+from phsearch.adapters.watch.tree import is_open
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.watch_events import Changed, Deleted, FolderAppeared, FolderMoved, Moved
 
@@ -73,7 +75,12 @@ class EventTranslator:
         rel = f"{rel}/{name}" if rel else name
         path = dir_prefix(top.name) + rel
         if self._concerns_folder(event, folder, name, path):
-            self._on_folder(event, folder, name, path, wanted=self._tree.wants_folder(path, rel))
+            wanted = self._tree.wants_folder(path, rel)
+            if event.is_attrib and wanted:
+                watch = partial(self._tree.watch_child, folder, name)
+                self._on_permissions(folder.children.get(name), path, watch)
+            else:
+                self._on_folder(event, folder, name, path, wanted=wanted)
             self._watched_roots.report_degraded()
         else:
             self._on_file(event, path, wanted=self._rules.allows_file_name(rel))
@@ -109,6 +116,8 @@ class EventTranslator:
             self._watched_roots.lose_root(folder, "its folder was renamed")
         elif mask & _IN.IN_DELETE_SELF:
             self._watched_roots.lose_root(folder, "its folder was deleted")
+        elif mask & _IN.IN_ATTRIB:
+            self._on_permissions(folder, folder.name, lambda: folder)
 
     def _concerns_folder(self, event: InotifyEvent, folder: FolderNode, name: str, path: str) -> bool:
         if event.mask & _IN.IN_ISDIR or name in folder.children:
@@ -177,6 +186,16 @@ class EventTranslator:
         self._emit(FolderMoved(source.path, path))
         # The move may also have been faster than the scan after an earlier FolderAppeared: its photos are here now.
         self._emit(FolderAppeared(path))
+
+    def _on_permissions(self, folder: FolderNode | None, path: str, watch: Callable[[], FolderNode | None]) -> None:
+        """Read a folder that could not be read until now. Any change of its times and owner comes here, too."""
+        if folder is None or not (folder.closed or folder.wd is None):
+            if folder is not None and not is_open(path):
+                folder.closed = True
+            return
+        if is_open(path) and (folder := watch()) is not None and folder.wd is not None:
+            self._tree.sync_subtree(folder)
+            self._emit(FolderAppeared(path))
 
     def _on_folder_created(self, parent: FolderNode, name: str, path: str) -> None:
         known = parent.children.get(name)

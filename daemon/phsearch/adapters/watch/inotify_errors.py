@@ -10,13 +10,16 @@ FULL = frozenset({errno.ENOSPC, errno.EMFILE})
 """Errors of inotify when one of its limits is reached; there is nothing wrong with the folder."""
 
 
-def common_reason(errors: list[OSError]) -> str:
-    """Return one reason for many folders: a limit, which the owner can raise, before any other."""
+def common_reason(errors: list[tuple[str, OSError]]) -> str:
+    """Return one reason for many folders: a limit, which the owner can raise, or else the first folder's."""
     if not errors:
         return ""
-    full = [error for error in errors if error.errno in FULL]
-    error = (full or errors)[0]
-    return explain_error(error, "", missing=len(full)).strerror or str(error)
+    full = [error for _, error in errors if error.errno in FULL]
+    folder, error = errors[0]
+    if full:
+        return explain_error(full[0], "", missing=len(full)).strerror or str(full[0])
+    reason = explain_error(error, "").strerror or str(error)
+    return reason if error.errno == errno.EREMOTE else f"{reason}: {folder}"
 
 
 def explain_error(error: OSError, path: str, missing: int = 1) -> OSError:

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class FolderNode:
-    """A folder that is watched, or should be (then `wd` is None). `parent` is None for a root."""
+    """A folder that is watched, or should be (then `wd` is None). `parent` is None for a root.
+
+    It is `closed` while we may not read what is in it.
+    """
 
     parent: FolderNode | None
     name: str
@@ -46,6 +49,7 @@ class FolderNode:
     callback: CallbackId = CallbackId(0)  # noqa: RUF009 - an int
     children: dict[str, FolderNode] = field(default_factory=dict)
     alive: bool = True
+    closed: bool = False
     identity: tuple[int, int] = (0, 0)  # of a root: device and inode
 
     @property
@@ -326,6 +330,7 @@ class FolderTree:
         top, rel = folder.location()
         path = dir_prefix(top.name) + rel if rel else top.name
         prefix = f"{rel}/" if rel else ""
+        folder.closed = not is_open(path)
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -374,6 +379,11 @@ class FolderTree:
             self._wake()
         elif self.inotify is not None:
             self.inotify.remove_callbacks(watches)
+
+
+def is_open(folder: str) -> bool:
+    """Whether we may read the names in a folder, and what they stand for."""
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _leads_to_folder(link: os.DirEntry[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.watch.inotify_errors import common_reason
+from phsearch.adapters.watch.inotify_errors import FULL, common_reason
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.watch_events import RootLost, WatchDegraded
 
@@ -80,11 +80,12 @@ class WatchedRoots:
         if not self._tree.degraded_changed:
             return
         self._tree.degraded_changed = False
-        errors: dict[str, list[OSError]] = {}
+        errors: dict[str, list[tuple[str, OSError]]] = {}
         for folder, error in self._tree.degraded.items():
-            errors.setdefault(folder.location()[0].name, []).append(error)
+            errors.setdefault(folder.location()[0].name, []).append((folder.path, error))
         for root, top in self._roots.items():
             mine = errors.get(root, [])
             if len(mine) != self._reported.get(root, 0):
                 self._reported[root] = len(mine)
-                self._emit(WatchDegraded(root, len(mine), common_reason(mine), self._tree.watch_counts(top)[0]))
+                watched, beyond = self._tree.watch_counts(top)[0], sum(error.errno in FULL for _, error in mine)
+                self._emit(WatchDegraded(root, len(mine), common_reason(mine), watched, beyond))

@@ -46,6 +46,7 @@ class RootReport:
     missing: int
     watched: int
     unwatched: int
+    beyond_limit: int
     detail: str
     hint: str
     remote: bool
@@ -64,7 +65,7 @@ class WorkerReport:
 
 
 def watches(use: InotifyUse, unwatched: int) -> Check:
-    """Judge the number of watches; `unwatched` folders got none."""
+    """Judge the number of watches; `unwatched` folders got none since there were no more."""
     name, limit = "inotify watches", _lowest(use.limits, "watches")
     text = f"{use.watches:,} here, {use.user_watches:,} of all your programs"
     if limit is None:
@@ -130,7 +131,8 @@ def root(root: RootReport) -> Check:
     if root.remote:
         return warn(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
     if root.unwatched:
-        return warn(name, f"{text}; {plural(root.watched, 'folder')} watched, {root.unwatched:,} not", rescan)
+        counts = f"{plural(root.watched, 'folder')} watched, {root.unwatched:,} not"
+        return warn(name, f"{text}; {counts if root.unwatched == root.beyond_limit else root.detail}", rescan)
     return ok(name, f"{text}, {plural(root.watched, 'folder')} watched" if root.watched else text)
 
 

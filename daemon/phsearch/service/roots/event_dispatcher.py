@@ -84,8 +84,8 @@ class FsEventDispatcher:
                 pass  # the last events of a root that was removed
             case Overflowed(root):
                 self._monitors[root].overflowed()
-            case WatchDegraded(root, folders, reason, watched):
-                self._monitors[root].watch_degraded(folders, reason, watched)
+            case WatchDegraded(root=root):
+                self._monitors[root].watch_degraded(event)
             case RootLost(root, reason):
                 self._monitors[root].watch_lost(reason)
             case MountsChanged():

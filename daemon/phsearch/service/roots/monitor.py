@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from phsearch.config import WatchConfig
     from phsearch.domain.types import RootState
+    from phsearch.domain.watch_events import WatchDegraded
     from phsearch.service.roots.reconciler import Reconciler
     from phsearch.service.roots.shared import SharedParts
     from phsearch.service.roots.volume_tracker import VolumeTracker
@@ -65,6 +66,8 @@ class RootMonitor:
         self._fault = ""
         self._remote = ""
         self._unwatched = ""
+        self.beyond_limit = 0
+        """How many folders lack a watch since there are no more."""
         self._folders = (0, 0)
 
     @property
@@ -177,9 +180,11 @@ class RootMonitor:
         if self.state != "offline" and (timer is not None or self.unwatched_reason or everything):
             self.scan(self.root)
 
-    def watch_degraded(self, folders: int, reason: str, watched: int) -> None:
+    def watch_degraded(self, event: WatchDegraded) -> None:
         """Note that some folders cannot be watched, so that they are scanned on a timer; 0 when all can be again."""
-        self._unwatched = f"watching {watched:,} of {watched + folders:,} folders: {reason}" if folders else ""
+        folders, watched = event.folders, event.watched
+        self._unwatched = f"watching {watched:,} of {watched + folders:,} folders: {event.reason}" if folders else ""
+        self.beyond_limit = event.beyond_limit
         if folders:
             log.warning("%s: %s", self.root, self._unwatched)
         self._wake.set()

@@ -84,7 +84,7 @@ class DoctorMethods:
         )
 
     async def _inotify(self) -> Iterable[Check]:
-        unwatched = sum(monitor.folders[1] for monitor in self._components.monitors.values())
+        unwatched = sum(monitor.beyond_limit for monitor in self._components.monitors.values())
         overflows = sum(monitor.overflows for monitor in self._components.monitors.values())
         use = await asyncio.to_thread(self._probes.inotify)
         queue = daemon_checks.queue(use, overflows)
@@ -101,6 +101,7 @@ class DoctorMethods:
                 missing=monitor.missing,
                 watched=watched,
                 unwatched=unwatched,
+                beyond_limit=monitor.beyond_limit,
                 detail=monitor.detail,
                 hint=monitor.hint,
                 remote=monitor.remote,
