@@ -114,11 +114,12 @@ def _import_for_daemons() -> None:
     """Import what daemons import, and leave no thread: a fork has only the one that forks."""
     # As the daemon sets them before these imports.
     os.environ |= {"LANCEDB_LOG": "error", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    import phsearch.adapters.store.lance  # noqa: F401, PLC0415 - only here, not in the tests
-    import phsearch.daemon.run  # noqa: F401, PLC0415
-    import phsearch.daemon.start  # noqa: F401, PLC0415
-    import support.machine.fake_power  # noqa: F401, PLC0415
     from lancedb.background_loop import LOOP  # noqa: PLC0415
+
+    import phsearch.adapters.store.lance  # noqa: F401, PLC0415 - only here, not in the tests
+    import phsearch.daemon.run  # noqa: PLC0415
+    import phsearch.daemon.start  # noqa: PLC0415
+    import support.machine.fake_power  # noqa: PLC0415
 
     LOOP.loop.call_soon_threadsafe(LOOP.loop.stop)  # each fork starts its own
     LOOP.thread.join()
