@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import runpy
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if __name__ == "__main__":
     # Replace this folder in the path: its modules must not be imported by their bare names.
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import IO
 
+_IMPORTS = (
+    "phsearch.daemon.start",
+    "phsearch.daemon.run",
+    "phsearch.adapters.store.lance",
+    "support.machine.fake_power",
+)
 _MAX_REQUEST = 1 << 16
 _PADDING = "-" * (1 << 14)
 """Space for the arguments and the environment of a fork, where /proc shows them."""
@@ -114,16 +121,12 @@ def _import_for_daemons() -> None:
     """Import what daemons import, and leave no thread: a fork has only the one that forks."""
     # As the daemon sets them before these imports.
     os.environ |= {"LANCEDB_LOG": "error", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    from lancedb.background_loop import LOOP  # noqa: PLC0415
-
-    import phsearch.adapters.store.lance  # noqa: F401, PLC0415 - only here, not in the tests
-    import phsearch.daemon.run  # noqa: PLC0415
-    import phsearch.daemon.start  # noqa: PLC0415
-    import support.machine.fake_power  # noqa: PLC0415
-
-    LOOP.loop.call_soon_threadsafe(LOOP.loop.stop)  # each fork starts its own
-    LOOP.thread.join()
-    LOOP.loop.close()
+    for name in _IMPORTS:
+        importlib.import_module(name)
+    background: Any = importlib.import_module("lancedb.background_loop").LOOP
+    background.loop.call_soon_threadsafe(background.loop.stop)  # each fork starts its own
+    background.thread.join()
+    background.loop.close()
 
 
 class _Server:
