@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import math
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from array import array
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
-from phsearch.service.workers.frames import WorkerChannel, vectors_to_bytes
+from phsearch.service.workers.frames import WorkerChannel
 from phsearch.worker.stage_timer import StageTimer
 
 if TYPE_CHECKING:
     from phsearch.adapters.images import PillowDecoder
+    from phsearch.domain.types import Pixels
 
 PREPROCESS = Preprocess(32, 32, "squash", "bilinear")
 COLOURS = {
@@ -38,20 +39,21 @@ COLOURS = {
 }
 
 
-def text_vector(text: str) -> np.ndarray:
+def text_vector(text: str) -> array[float]:
     """Return the sum of the colours a text names, plus a constant so that "grey" has a direction, too."""
-    colour = np.sum([COLOURS.get(word, (0, 0, 0)) for word in text.lower().split()], axis=0)
-    return _unit(np.array([*colour, 0.1], np.float32))
+    named = [COLOURS[word] for word in text.lower().split() if word in COLOURS]
+    return _unit(*(sum(channel) for channel in zip(*named, strict=True)) if named else (0, 0, 0))
 
 
-def photo_vector(pixels: np.ndarray) -> np.ndarray:
+def photo_vector(pixels: Pixels) -> array[float]:
     """Return the mean colour of [height, width, 3] uint8."""
-    return _unit(np.array([*(pixels.mean(axis=(0, 1)) / 127.5 - 1), 0.1], np.float32))
+    return _unit(*(pixels.mean(axis=(0, 1)) / 127.5 - 1))
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = vector / np.linalg.norm(vector)
-    return unit
+def _unit(*colour: float) -> array[float]:
+    """Return four float32. An array of the standard library: a query worker starts in a third of the time."""
+    length = math.hypot(*colour, 0.1)
+    return array("f", [value / length for value in (*colour, 0.1)])
 
 
 def main() -> None:
@@ -75,8 +77,8 @@ def main() -> None:
     channel.send_message({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
     if decoder is None:
         while (frame := channel.receive_message()) is not None:
-            vectors = np.stack([text_vector(text) for text in frame[0]["texts"]])
-            channel.send_message({"op": "embedded"}, vectors_to_bytes(vectors))
+            vectors = b"".join(text_vector(text).tobytes() for text in frame[0]["texts"])
+            channel.send_message({"op": "embedded"}, vectors)
         return
     watch = StageTimer()
     while (frame := channel.receive_message()) is not None:
@@ -97,7 +99,7 @@ def _answer_one(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str
     try:
         if header["op"] == "look":
             pixels = decoder.decode_bytes(data, header["path"], PREPROCESS).pixels
-            channel.send_message({"op": "looked"}, vectors_to_bytes(photo_vector(pixels)[None]))
+            channel.send_message({"op": "looked"}, photo_vector(pixels).tobytes())
             return
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
@@ -142,7 +144,7 @@ def _embed(channel: WorkerChannel, decoder: PillowDecoder, path: str, expected: 
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
     with watch.timed("model"):
-        vectors = vectors_to_bytes(photo_vector(decoded.pixels)[None])
+        vectors = photo_vector(decoded.pixels).tobytes()
     watch.add_amount("decoded", 1)
     watch.add_amount("embedded", 1)
     channel.send_message({"op": "embedded", "photos": photos}, vectors)
