@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -127,6 +128,7 @@ def _import_for_daemons() -> None:
     background.loop.call_soon_threadsafe(background.loop.stop)  # each fork starts its own
     background.thread.join()
     background.loop.close()
+    gc.freeze()  # no fork collects what is here, at its end above all
 
 
 class _Server:
