@@ -7,10 +7,12 @@ from typing import Any
 
 
 class LazyModule:
-    """A module that is imported when it is first asked for an attribute."""
+    """A module that is imported when it is first asked for a public attribute."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest asks all that a file of tests defines for "_mock_name" and the like
+            raise AttributeError(name)
         return getattr(importlib.import_module(self._name), name)

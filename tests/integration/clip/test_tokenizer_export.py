@@ -27,7 +27,6 @@ byte_pairs = LazyModule("phsearch.adapters.clip.byte_pairs")
 exact_scores = LazyModule("phsearch.adapters.clip.exact_scores")
 loader = LazyModule("phsearch.adapters.clip.loader")
 tokenizer_export = LazyModule("phsearch.adapters.clip.tokenizer_export")
-tokenizer_phrases = LazyModule("phsearch.adapters.clip.tokenizer_phrases")
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 MINI = Path(str(files(phsearch))) / "models" / "mini"
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "huggingface_hub"}
@@ -155,6 +154,8 @@ def word_pieces() -> Tokenizer:
 
 
 def trained(tokenizer: Tokenizer, trainer: Any, begin: str, end: str) -> Tokenizer:
+    from phsearch.adapters.clip import tokenizer_phrases  # noqa: PLC0415 - see LazyModule
+
     trainer.show_progress = False
     tokenizer.train_from_iterator(tokenizer_phrases._SENTENCES * 3, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
