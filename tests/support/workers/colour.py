@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import gc
 import math
 import os
 import signal
@@ -69,8 +70,10 @@ def main() -> None:
     setup = frame[0]
     decoder = None
     if setup["tower"] != "text":
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads take a fifth of the start
         from phsearch.adapters.images import PillowDecoder  # noqa: PLC0415 - half of the start of a query worker
 
+        gc.freeze()  # nothing of this is collected at the end
         decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
     identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
