@@ -43,7 +43,8 @@ def search(image_worker: Embedder) -> Callable[[str], str]:
 
     def first(query: str) -> str:
         similarity = (image_worker.texts([query]) @ gallery.T)[0]
-        return list(photos)[int(similarity.argmax())]
+        names: list[str] = list(photos)
+        return names[int(similarity.argmax())]
 
     return first
 
