@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from support import leftovers, time_limits
+from support import harness, leftovers, time_limits
+from support.fork_server import ForkServer
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         if isinstance(folder, Path):
             leftovers.kill_leftovers(folder)
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def daemons_are_forked() -> Iterator[None]:
+    """Start daemons as forks of one process with their imports done."""
+    with ForkServer() as harness.Daemon.forks:
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

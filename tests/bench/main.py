@@ -11,7 +11,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import (
+from bench import machine, table
+from bench.context import BenchContext, say
+from bench.measures import (
     clients,
     courtesy,
     filters,
@@ -19,14 +21,11 @@ from bench import (
     hostile,
     idle,
     indexing,
-    machine,
     memory,
     queries,
     runtime,
     startup,
-    table,
 )
-from bench.context import BenchContext, say
 from bench.photos import Photos
 
 if TYPE_CHECKING:

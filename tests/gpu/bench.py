@@ -19,7 +19,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.context import BenchContext, idle, running, warm
-from bench.indexing import measured
+from bench.measures.indexing import measured
 from bench.photos import Photos, linked
 from phsearch.adapters.images import PillowDecoder
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from bench.context import LONG
-from bench.queries import distinct_texts
+from bench.measures.queries import distinct_texts
 from phsearch.client import Client
 
 if TYPE_CHECKING:

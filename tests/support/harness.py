@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
@@ -21,6 +21,8 @@ from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.fork_server import ForkedProcess, ForkServer
 
 TESTS = Path(__file__).parents[1]
 SHARED = TESTS.parent.parent / "shared" / "data"
@@ -33,6 +35,10 @@ def daemon_program(name: str) -> tuple[str, str]:
 
 COLOUR_DAEMON = daemon_program("colour")
 NO_POWER_DAEMON = daemon_program("no_power")
+FORKED_DAEMONS = {daemon_program(path.stem) for path in (TESTS / "support" / "daemons").glob("*.py")} - {
+    daemon_program("traced"),  # notes what is imported
+    daemon_program("other_user"),  # takes a user from its start
+}
 PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.main")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
@@ -52,6 +58,9 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> 
 class Daemon:
     """One daemon for the photos in `home/photos`, unless other roots are given."""
 
+    forks: ClassVar[ForkServer | None] = None
+    """What starts the daemons of tests/support/daemons, while tests run; otherwise they are executed."""
+
     def __init__(self, home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> None:
         self.home = home
         self.photos = home / "photos"
@@ -67,7 +76,7 @@ class Daemon:
             **{name: os.environ[name] for name in (leftovers.VARIABLE, time_limits.VARIABLE) if name in os.environ},
         }
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.log = home / "log"
         self.photos.mkdir(parents=True, exist_ok=True)
         (home / "run").mkdir(exist_ok=True)
@@ -85,9 +94,11 @@ class Daemon:
         """Start, and wait until it answers; with `from_file` the roots of the config file are used."""
         chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._program, *chosen, "--log-level", "debug", *options], env=self.env, stderr=log
-            )
+            command = [*self._program, *chosen, "--log-level", "debug", *options]
+            if self.forks and self._program in FORKED_DAEMONS:
+                self._process = self.forks.start(command, self.env, log)
+            else:
+                self._process = subprocess.Popen(command, env=self.env, stderr=log)
         try:
             wait_until(self._answers, "the daemon answers")
         except BaseException:

@@ -6,6 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from phsearch.adapters.images import PillowDecoder
 from phsearch.adapters.linux.mounts import MountTable
 from phsearch.adapters.state.json_files import RemovedFile
@@ -141,7 +143,7 @@ class ScriptedImageWorker:
         if not _unchanged(photo):
             return ChangedMeanwhile(photo)
         self._forward_passes[photo.digest] += 1
-        return Embedded(photo, decoded.info, photo_vector(decoded.pixels))
+        return Embedded(photo, decoded.info, np.array(photo_vector(decoded.pixels)))
 
 
 def _unchanged(photo: EmbedJob) -> bool:

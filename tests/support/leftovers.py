@@ -38,6 +38,6 @@ def _running(folder: Path, *, marked: bool) -> dict[int, str]:
         with contextlib.suppress(OSError):
             environment = b"\0" + (process / "environ").read_bytes()
             if process.name != str(os.getpid()) and any(sign in environment for sign in signs):
-                command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                command = (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
                 found[int(process.name)] = command.decode(errors="replace")
     return found

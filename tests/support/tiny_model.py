@@ -1,6 +1,7 @@
 """A tiny open_clip model with random weights, saved as a `local-dir`: it runs the real loading code in a second.
 
-Run it in a separate process (`python tests/support/tiny_model.py DIR`): the tests themselves import no torch.
+Run it in a separate process (`python tests/support/tiny_model.py DIR...`): most tests import no torch. Each folder
+gets other weights.
 """
 
 from __future__ import annotations
@@ -46,4 +47,5 @@ def save(folder: Path, seed: int = 0, *, custom: bool = False, **text: Any) -> N
 
 
 if __name__ == "__main__":
-    save(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    for number, name in enumerate(sys.argv[1:]):
+        save(Path(name), number)

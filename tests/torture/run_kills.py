@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
 from support.harness import wait_until
-from torture import private, table
-from torture.actions import Filler, Pauser
-from torture.changes import FolderChanges
-from torture.daemon import TestedDaemon
-from torture.expected import ClipModel, ColourModel, Verdict, compare_index, photos_on_disk
-from torture.kill_moments import KillMoments
+from torture.daemons.daemon import TestedDaemon
+from torture.disturbances import private
+from torture.disturbances.actions import Filler, Pauser
+from torture.disturbances.changes import FolderChanges
+from torture.disturbances.kill_moments import KillMoments
+from torture.index import table
+from torture.index.expected import ClipModel, ColourModel, Verdict, compare_index, photos_on_disk
 from torture.photos import digest, photographs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torture.actions import BackgroundAction
+    from torture.disturbances.actions import BackgroundAction
 
 _PATIENCE = 5.0
 _FLIGHT = 2.0

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
 from support.harness import wait_until
-from torture import table
-from torture.daemon import TestedDaemon
-from torture.disks import Disk, Mounted, Renamed
-from torture.expected import ColourModel, Verdict, compare_index
+from torture.daemons.daemon import TestedDaemon
+from torture.disturbances.disks import Disk, Mounted, Renamed
+from torture.index import table
+from torture.index.expected import ColourModel, Verdict, compare_index
 from torture.photos import photographs
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if __name__ == "__main__":
     # Replace this folder in the path: its modules must not be imported by their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from torture import private
+from torture.disturbances import private
 from torture.unplug_run import UnplugRun
 
 

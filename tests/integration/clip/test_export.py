@@ -6,24 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
-from phsearch.adapters import clip, openvino
-from phsearch.adapters.clip import export
+from phsearch.adapters import openvino
 from phsearch.domain.types import RuntimePlan
 from support import tiny_model
+from support.lazy import LazyModule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phsearch.adapters.clip import LoadedTower
+
+torch = LazyModule("torch")
+clip, export = LazyModule("phsearch.adapters.clip"), LazyModule("phsearch.adapters.clip.export")
 TEXTS = ["a dog", "the old man and the sea", "one two three four five six seven eight nine ten eleven twelve"]
 ANY = {8, 12, 16, 24, 32}
 
 
-def loaded(folder: Path, *, custom: bool, **text: Any) -> clip.LoadedTower:
+def loaded(folder: Path, *, custom: bool, **text: Any) -> LoadedTower:
     """Return a tiny model with random weights whose texts may have 40 tokens."""
     tiny_model.save(folder, custom=custom, context_length=40, layers=2, **text)
-    return clip.load_tower(f"local-dir:{folder}", "", "both")
+    tower: LoadedTower = clip.load_tower(f"local-dir:{folder}", "", "both")
+    return tower
 
 
 @pytest.mark.parametrize(

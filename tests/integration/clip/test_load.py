@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.adapters import clip
 from phsearch.errors import ModelUnavailableError
 from support import tiny_model
+from support.lazy import LazyModule
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+clip = LazyModule("phsearch.adapters.clip")
 
 
 @pytest.fixture(scope="module")

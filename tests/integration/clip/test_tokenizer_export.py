@@ -16,18 +16,17 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 import phsearch
-from phsearch.adapters.clip import tokenizer_phrases
-from phsearch.adapters.clip.byte_pairs import convert_byte_pairs
-from phsearch.adapters.clip.exact_scores import exact_decimal, write_exactly
-from phsearch.adapters.clip.tokenizer_export import ExportedTokenizer, export_tokenizer
 from phsearch.adapters.openvino.tokenizer import GraphTokenizer
-
-import open_clip.tokenizer  # isort: skip - the package above makes it importable
+from support.lazy import LazyModule
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+byte_pairs = LazyModule("phsearch.adapters.clip.byte_pairs")
+exact_scores = LazyModule("phsearch.adapters.clip.exact_scores")
+loader = LazyModule("phsearch.adapters.clip.loader")
+tokenizer_export = LazyModule("phsearch.adapters.clip.tokenizer_export")
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 MINI = Path(str(files(phsearch))) / "models" / "mini"
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "huggingface_hub"}
@@ -94,8 +93,8 @@ def captions() -> list[str]:
 @cache
 def exported(tokenizer: Any) -> GraphTokenizer:
     """Return what a process without torch has of a tokenizer."""
-    export = export_tokenizer(tokenizer)
-    assert isinstance(export, ExportedTokenizer), export
+    export = tokenizer_export.export_tokenizer(tokenizer)
+    assert isinstance(export, tokenizer_export.ExportedTokenizer), export
     return GraphTokenizer(export.json, json.loads(json.dumps(export.settings)))
 
 
@@ -106,12 +105,12 @@ def assert_equal(tokenizer: Any, texts: list[str]) -> None:
 
 @cache
 def mini() -> Any:
-    return open_clip.get_tokenizer(f"local-dir:{MINI}")
+    return loader.open_clip.get_tokenizer(f"local-dir:{MINI}")
 
 
 @cache
 def clip() -> Any:
-    return open_clip.get_tokenizer("ViT-B-32")
+    return loader.open_clip.get_tokenizer("ViT-B-32")
 
 
 # One for each form of tokenizer.json that open_clip's models use: T5 (SigLIP), XLM-R, Gemma (SigLIP 2), RoBERTa, BERT.
@@ -155,6 +154,8 @@ def word_pieces() -> Tokenizer:
 
 
 def trained(tokenizer: Tokenizer, trainer: Any, begin: str, end: str) -> Tokenizer:
+    from phsearch.adapters.clip import tokenizer_phrases  # noqa: PLC0415 - see LazyModule
+
     trainer.show_progress = False
     tokenizer.train_from_iterator(tokenizer_phrases._SENTENCES * 3, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -199,7 +200,7 @@ def from_hub(folder: Path, tokenizer: Tokenizer, config: dict[str, Any], **optio
     """Return open_clip's tokenizer of a folder with the files of a repository of the hub."""
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 512, **config}))
-    return open_clip.tokenizer.HFTokenizer(str(folder), **options)
+    return loader.open_clip.tokenizer.HFTokenizer(str(folder), **options)
 
 
 @pytest.mark.parametrize("tokenizer", [clip, mini])
@@ -215,7 +216,7 @@ def test_captions_have_the_ids_of_open_clip(tokenizer: Callable[[], Any]) -> Non
 
 @pytest.mark.parametrize("clean", ["lower", "whitespace", "canonicalize"])
 def test_every_cleaning_of_open_clip_is_known(clean: str) -> None:
-    assert_equal(open_clip.get_tokenizer(f"local-dir:{MINI}", clean=clean), phrases()[:1000])
+    assert_equal(loader.open_clip.get_tokenizer(f"local-dir:{MINI}", clean=clean), phrases()[:1000])
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_a_special_token_typed_into_a_query_of_clip_is_what_open_clip_makes_of_i
 
 def test_every_character_is_split_as_open_clip_splits_it() -> None:
     planes = [*range(0xD800), *range(0xE000, 0x20000), *range(0x2A6D0, 0x34000), *range(0xE0000, 0xE0200)]
-    fast = Tokenizer.from_str(convert_byte_pairs(clip()).to_str())
+    fast = Tokenizer.from_str(byte_pairs.convert_byte_pairs(clip()).to_str())
     byte_encoder = clip().byte_encoder
     for start in range(0, len(planes), 100):
         # Cleaning would change some of them, so the split is tested alone.
@@ -282,47 +283,47 @@ def test_padding_on_the_left_is_kept(tmp_path: Path) -> None:
     ("tokenizer", "why"),
     [
         (object, "unknown"),
-        (lambda: open_clip.tokenizer.SimpleTokenizer(reduction_mask="random"), "reduction mask"),
-        (lambda: open_clip.tokenizer.SimpleTokenizer(clean="whitespace"), "makes other tokens of '<"),
+        (lambda: loader.open_clip.tokenizer.SimpleTokenizer(reduction_mask="random"), "reduction mask"),
+        (lambda: loader.open_clip.tokenizer.SimpleTokenizer(clean="whitespace"), "makes other tokens of '<"),
     ],
 )
 def test_what_cannot_be_exported_is_said(tokenizer: Callable[[], Any], why: str) -> None:
-    reason = export_tokenizer(tokenizer())
+    reason = tokenizer_export.export_tokenizer(tokenizer())
     assert isinstance(reason, str)
     assert why in reason
 
 
 def test_a_tokenizer_of_the_hub_that_cannot_be_exported_is_said(tmp_path: Path) -> None:
     without_padding = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"}
-    assert "padding token" in str(export_tokenizer(from_hub(tmp_path, byte_level(), without_padding)))
-    with_mode = open_clip.get_tokenizer(f"local-dir:{MINI}")
+    assert "padding token" in str(tokenizer_export.export_tokenizer(from_hub(tmp_path, byte_level(), without_padding)))
+    with_mode = loader.open_clip.get_tokenizer(f"local-dir:{MINI}")
     with_mode.tokenizer_mode = "clips"
-    assert export_tokenizer(with_mode) == 'the tokenizer has the mode "clips"'
-    slow = open_clip.get_tokenizer(f"local-dir:{MINI}")
+    assert tokenizer_export.export_tokenizer(with_mode) == 'the tokenizer has the mode "clips"'
+    slow = loader.open_clip.get_tokenizer(f"local-dir:{MINI}")
     slow.tokenizer = __import__("transformers").ByT5Tokenizer()
-    assert export_tokenizer(slow) == "the tokenizer ByT5Tokenizer has no fast form"
+    assert tokenizer_export.export_tokenizer(slow) == "the tokenizer ByT5Tokenizer has no fast form"
 
 
 def test_a_tokenizer_that_splits_otherwise_is_not_replaced() -> None:
-    odd = open_clip.tokenizer.SimpleTokenizer()
-    odd.pat = open_clip.tokenizer.re.compile(odd.pat.pattern.replace(r"[\p{N}]", r"[\p{N}]+"))
-    assert "makes other tokens" in str(export_tokenizer(odd))
+    odd = loader.open_clip.tokenizer.SimpleTokenizer()
+    odd.pat = loader.open_clip.tokenizer.re.compile(odd.pat.pattern.replace(r"[\p{N}]", r"[\p{N}]+"))
+    assert "makes other tokens" in str(tokenizer_export.export_tokenizer(odd))
 
 
 def test_scores_come_back_to_the_last_bit() -> None:
     rng = np.random.default_rng(4)
     scores = [float(score) for score in rng.uniform(-20, -2, 5000).astype(np.float32)]
-    assert [float(exact_decimal(score)) for score in scores] == scores
+    assert [float(exact_scores.exact_decimal(score)) for score in scores] == scores
     pieces = [(f"é{number}", score) for number, score in enumerate(scores)]
-    read = Tokenizer.from_str(write_exactly(Tokenizer(models.Unigram(pieces, unk_id=0))))
+    read = Tokenizer.from_str(exact_scores.write_exactly(Tokenizer(models.Unigram(pieces, unk_id=0))))
     back = json.loads(read.to_str())["model"]["vocab"]
     assert [piece for piece, _ in back] == [piece for piece, _ in pieces]
     assert sum(a != b for a, (_, b) in zip(scores, back, strict=True)) < 10
 
 
 def test_a_damaged_tokenizer_is_a_value_error(tmp_path: Path) -> None:
-    export = export_tokenizer(mini())
-    assert isinstance(export, ExportedTokenizer)
+    export = tokenizer_export.export_tokenizer(mini())
+    assert isinstance(export, tokenizer_export.ExportedTokenizer)
     file = tmp_path / "tokenizer.json"
     file.write_text(export.json[: len(export.json) // 2])
     with pytest.raises(ValueError, match=r"not a tokenizer\.json"):
@@ -333,8 +334,8 @@ def test_a_damaged_tokenizer_is_a_value_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tokenizer", [clip, mini])
 def test_a_process_that_tokenizes_imports_no_machine_learning(tokenizer: Callable[[], Any], tmp_path: Path) -> None:
-    export = export_tokenizer(tokenizer())
-    assert isinstance(export, ExportedTokenizer)
+    export = tokenizer_export.export_tokenizer(tokenizer())
+    assert isinstance(export, tokenizer_export.ExportedTokenizer)
     (tmp_path / "tokenizer.json").write_text(export.json)
     texts = ["a dog", "cafe\u0301 &amp; 犬 🐶"]
     code = f"""if True:

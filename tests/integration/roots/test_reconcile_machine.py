@@ -517,7 +517,9 @@ class ReconcileMachine(RuleBasedStateMachine):
             end.write(bytes(256 * number))
         taken = read_digest(str(file), lambda: None)
         assert taken is not None
-        self._vectors[taken.digest] = photo_vector(PillowDecoder(1_000_000).decode(str(file), PREPROCESS).pixels)
+        self._vectors[taken.digest] = np.array(
+            photo_vector(PillowDecoder(1_000_000).decode(str(file), PREPROCESS).pixels)
+        )
         return file.read_bytes()
 
     def _write(self, path: str, data: bytes) -> None:

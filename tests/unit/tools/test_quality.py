@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,18 +16,27 @@ sys.path.append(str(Path(__file__).parents[3] / "daemon"))
 
 from phsearch.domain.search.relevance import Curve
 from quality import figures, libraries, truth
-from quality.fitting import curve, logistic
 from quality.truth import NO, UNKNOWN, YES
-from training.data import CaptionedPhoto
+from support.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from training.data import CaptionedPhoto
+
+fitting, data = LazyModule("quality.fitting"), LazyModule("training.data")
 
 DOG = ("A brown dog runs on the beach", "The brown dog is running", "dogs at the sea", "A pet plays", "Something")
 CAT = ("A cat sleeps", "The cat lies on a sofa", "cats indoors", "A cat", "A red sofa")
 SEA = ("A dog swims", "The sea is blue", "The blue sea", "Waves", "The sea")
-PHOTOS = [CaptionedPhoto(Path(f"{number}.jpg"), captions) for number, captions in enumerate((DOG, CAT, SEA) * 3)]
+
+
+@cache
+def photos() -> list[CaptionedPhoto]:
+    """Return three photos of each."""
+    return [data.CaptionedPhoto(Path(f"{number}.jpg"), captions) for number, captions in enumerate((DOG, CAT, SEA) * 3)]
 
 
 def test_a_word_is_shown_where_two_captions_agree_and_unknown_where_one_says_it() -> None:
-    cases = {case.text: case.meant.tolist()[:3] for case in truth.words(PHOTOS)}
+    cases = {case.text: case.meant.tolist()[:3] for case in truth.words(photos())}
     assert cases["dog"] == [YES, NO, UNKNOWN]
     assert cases["cat"] == [NO, YES, NO]
     assert cases["brown dog"] == [YES, NO, NO]
@@ -34,20 +45,20 @@ def test_a_word_is_shown_where_two_captions_agree_and_unknown_where_one_says_it(
 
 
 def test_a_caption_means_its_own_photo_and_says_nothing_of_those_that_share_a_word() -> None:
-    case = next(case for case in truth.captions(PHOTOS) if case.text == "The blue sea")
+    case = next(case for case in truth.captions(photos()) if case.text == "The blue sea")
     assert case.photo == 2
     assert case.meant.tolist()[:3] == [UNKNOWN, NO, YES], "a dog at the sea may be meant, a cat is not"
 
 
 def test_photos_are_alike_whose_captions_agree() -> None:
-    pairs = truth.pairs(PHOTOS)
+    pairs = truth.pairs(photos())
     assert pairs[0, 3] == YES
     assert pairs[0, 1] == NO
     assert pairs[0, 0] == UNKNOWN
 
 
 def test_what_no_caption_names_is_absent() -> None:
-    assert truth.absent(["shark", "cat", "brown bear", "beach"], PHOTOS) == ["shark"]
+    assert truth.absent(["shark", "cat", "brown bear", "beach"], photos()) == ["shark"]
 
 
 @given(st.lists(st.sampled_from([YES, NO, UNKNOWN]), min_size=40, max_size=120), st.integers(0, 100))
@@ -66,7 +77,7 @@ def test_a_logistic_regression_finds_the_curve_that_made_the_labels() -> None:
     rng = np.random.default_rng(0)
     features = np.stack([np.ones(20_000), rng.normal(size=20_000)], axis=1)
     labels = (rng.random(20_000) < 1 / (1 + np.exp(-(features @ (-1, 2))))).astype(float)
-    np.testing.assert_allclose(logistic(features, labels, np.ones(20_000)), (-1, 2), atol=0.1)
+    np.testing.assert_allclose(fitting.logistic(features, labels, np.ones(20_000)), (-1, 2), atol=0.1)
 
 
 def test_a_curve_grows_with_the_score_where_the_score_is_worth_something() -> None:
@@ -76,7 +87,7 @@ def test_a_curve_grows_with_the_score_where_the_score_is_worth_something() -> No
     photos = np.concatenate([queries[at % 30] + rng.normal(size=(1, 16)) / 4 for at in range(300)]).astype(np.float32)
     photos /= np.linalg.norm(photos, axis=1, keepdims=True)
     meant = [np.array([YES if at % 30 == row else NO for at in range(300)], np.int8) for row in range(30)]
-    found = curve(queries, photos, meant, photos.mean(axis=0), np.cov(photos.T).astype(np.float32))
+    found = fitting.curve(queries, photos, meant, photos.mean(axis=0), np.cov(photos.T).astype(np.float32))
     assert isinstance(found, Curve)
     assert found.own + found.below > 0
 

@@ -11,8 +11,6 @@ import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import socket
 
@@ -90,9 +88,11 @@ class WorkerChannel:
 
 def vectors_to_bytes(vectors: Vectors) -> bytes:
     """Return [n, dim] float32 as raw bytes."""
-    return np.ascontiguousarray(vectors, np.float32).tobytes()
+    return vectors.astype("float32", copy=False).tobytes()
 
 
 def vectors_from_bytes(payload: bytes, rows: int) -> Vectors:
     """Return raw bytes as [rows, dim] float32."""
+    import numpy as np  # noqa: PLC0415 - the daemon has it; a worker that only sends may do without
+
     return np.frombuffer(payload, np.float32).reshape(rows, -1)

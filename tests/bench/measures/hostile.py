@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.context import LONG, idle, running, warm
-from bench.queries import distinct_texts
+from bench.measures.queries import distinct_texts
 from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.harness import TESTS

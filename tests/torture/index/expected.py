@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from phsearch.domain.types import Pixels, Vectors
-    from torture.table import Row
+    from torture.index.table import Row
 
 SUFFIXES = (".jpg", ".png", ".webp")
 _SAME = 0.99

@@ -15,8 +15,8 @@ import psutil
 
 from bench import library
 from bench.context import INDEX, LONG, MAIN, QUERY, idle, processes, running, say, warm
+from bench.measures.queries import distinct_texts
 from bench.photos import linked
-from bench.queries import distinct_texts
 from bench.table import Measurement, Target
 from phsearch.client import Client
 

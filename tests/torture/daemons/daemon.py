@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from phsearch.errors import PhsearchError
 from support.harness import Daemon
-from torture.costs import EmbeddingCosts
-from torture.counted_worker import COSTS_FILE, MODEL
+from torture.daemons.costs import EmbeddingCosts
+from torture.daemons.counted_worker import COSTS_FILE, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

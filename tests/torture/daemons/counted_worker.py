@@ -1,7 +1,7 @@
-"""A tower worker that notes every photo it embeds in a costs, the moment before it tells the daemon.
+"""A worker that records each photo it embeds, the moment before it tells the daemon.
 
 The worker is the real one or, with PHSEARCH_TORTURE_MODEL=colour, the colour worker. A written line survives
-kill -9, and so the costs counts forward passes over all lives, whatever the daemon itself could remember.
+kill -9, and so the record counts forward passes over all lives, whatever the daemon itself could remember.
 """
 
 from __future__ import annotations

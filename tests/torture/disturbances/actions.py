@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torture.daemon import TestedDaemon
+    from torture.daemons.daemon import TestedDaemon
 
 _PAGE = 4096
 

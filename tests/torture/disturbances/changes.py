@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from torture.expected import photos_on_disk
+from torture.index.expected import photos_on_disk
 from torture.photos import with_other_content
 
 if TYPE_CHECKING:

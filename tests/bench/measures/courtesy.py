@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.context import INDEX, LONG, processes, running, say, warm
-from bench.indexing import cpu
+from bench.measures.indexing import cpu
+from bench.measures.queries import distinct_texts
 from bench.photos import PhotoFeed
-from bench.queries import distinct_texts
 from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.harness import wait_until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
-from torture import private
+from torture.disturbances import private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`phsearchd` with workers that keep a costs; with PHSEARCH_TORTURE_TIDY=1 its housekeeping comes every few seconds.
+"""`phsearchd` whose workers record each photo they embed; with PHSEARCH_TORTURE_TIDY=1 it optimizes every few seconds.
 
 Everything else is the real daemon. Optimizing is rare in a run of seconds, and kills must hit it, too.
 """

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.context import LONG, QUERY, first_answer, idle, processes, running, warm
-from bench.memory import MemorySampler, usage
+from bench.measures.memory import MemorySampler, usage
+from bench.measures.queries import distinct_texts
 from bench.photos import linked
-from bench.queries import distinct_texts
 from bench.table import Measurement, Target
 from phsearch.client import Client
 from support.harness import wait_until

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from torture.daemon import TestedDaemon
+    from torture.daemons.daemon import TestedDaemon
 
 _POLL = 0.005
 
