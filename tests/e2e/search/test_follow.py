@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,12 +44,17 @@ class Follower:
         return self.process.wait(scaled(20))
 
 
+def has_begun(daemon: Daemon) -> bool:
+    text = daemon.call("metrics")["text"]
+    searched = re.search(r"\nphsearch_query_duration_seconds_count ([\d.]+)", text)
+    return "\nphsearch_connections 2" in text and searched is not None and float(searched[1]) > 0
+
+
 @contextlib.contextmanager
 def following(daemon: Daemon, *words: str | bytes) -> Iterator[Follower]:
     follower = Follower(daemon, *words)
     try:
-        # Until it has subscribed nothing tells that it has begun.
-        wait_until(lambda: daemon.call("metrics")["text"].count("\nphsearch_connections 2") == 1, "it is connected")
+        wait_until(lambda: has_begun(daemon), "it is connected, and has made its first search")
         yield follower
     finally:
         follower.end()
