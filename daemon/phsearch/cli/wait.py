@@ -54,11 +54,14 @@ def wait_until_indexed(client: Client, timeout: float | None, notes: Console) ->
 
 
 def _progress_bar(done: int, status: Status) -> str:
-    total = done + status.pending
+    # A photo that is not on disk yet is done, and counts once.
+    total = done + status.pending - status.unwritten
     if not total:
         return "looking for photos"
     filled = _BAR * done // total
     parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {done:,}/{total:,} photos"]
+    if status.model.state == "loading":
+        parts.append("loading the model")
     if status.rate:
         parts.append(f"{status.rate:.1f}/s")
     if status.eta is not None:

@@ -18,6 +18,7 @@ from phsearch.domain.doctor.file_checks import Space
 from phsearch.domain.histogram import Histogram
 from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.throughput import Capacity
+from phsearch.model_files import BUNDLED
 from phsearch.service.config_reload import ConfigReloader
 from phsearch.service.health.components import Components
 from phsearch.service.health.status import StatusReporter
@@ -360,4 +361,10 @@ def _health_methods(
 def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:
     processors = os.cpu_count() or 1
     device = model.image_worker_info.device if model.image_worker_info else "cpu"
-    return Capacity(processors, 2 * roots, index.decode_threads or processors, device)
+    return Capacity(
+        processors=processors,
+        readers=2 * roots,
+        decode_threads=index.decode_threads or processors,
+        device=device,
+        smallest=model.name in BUNDLED,
+    )

@@ -20,6 +20,7 @@ _FEW = 8
 _WRITES_LAG = 512
 """Pending changes above which writing lags behind; the writer gathers 256 of them on purpose."""
 _MOSTLY = 0.5
+_REPORTED = ("decoding", "decoded", "waiting", "model", "embedded", "processor")
 _MIN_SECONDS = 0.001
 """Less work makes a rate that is noise."""
 
@@ -28,7 +29,8 @@ _MIN_SECONDS = 0.001
 class StageCounts:
     """Seconds and photos so far. `reading` and `decoding` are sums over threads; the worker reports its own by batch.
 
-    `waiting` is the time in which the thread of the model waited for photos to be decoded.
+    `waiting` is the time in which the thread of the model waited for photos to be decoded, `processor` the part
+    of `decoding` in which a thread had a processor.
     """
 
     reading: float = 0.0
@@ -38,6 +40,7 @@ class StageCounts:
     waiting: float = 0.0
     model: float = 0.0
     embedded: int = 0
+    processor: float = 0.0
     writing: float = 0.0
     written: int = 0
 
@@ -60,6 +63,8 @@ class Capacity:
     readers: int
     decode_threads: int
     device: str
+    smallest: bool = False
+    """Whether there is no smaller model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ def bottleneck(work: StageCounts, seconds: float, backlog: Backlog, capacity: Ca
     )
     stage = _stage(work, seconds, backlog)
     text, remedy = _describe(stage, rates, backlog, capacity)
+    if stage in ("decode", "model") and (share := _share_of_processors(work)) is not None:
+        remedy = f"other programs keep the processor busy: indexing gets {share:.0%} of it"
     return Bottleneck(stage, text, remedy, rates)
 
 
@@ -148,6 +155,14 @@ def _stage(work: StageCounts, seconds: float, backlog: Backlog) -> Stage:
     return "model" if work.model >= work.waiting else "decode"
 
 
+def _share_of_processors(work: StageCounts) -> float | None:
+    """Return the share of their time in which the decoding threads had a processor, if others had most of it."""
+    if not work.processor or work.decoding < _MIN_SECONDS:
+        return None
+    share = work.processor / work.decoding
+    return share if share < _MOSTLY else None
+
+
 def _rate(photos: int, seconds: float) -> float | None:
     return round(photos / seconds, 1) if photos >= _FEW and seconds > _MIN_SECONDS else None
 
@@ -171,8 +186,8 @@ def _more_decoding(capacity: Capacity) -> str:
 
 def _faster_model(capacity: Capacity) -> str:
     if capacity.device.startswith("cuda"):
-        return f"{capacity.device} does what it can: a smaller model would help"
-    return "a GPU or a smaller model would help"
+        return "" if capacity.smallest else f"{capacity.device} does what it can: a smaller model would help"
+    return "a GPU would help" if capacity.smallest else "a GPU or a smaller model would help"
 
 
 class StageTotals:
@@ -187,6 +202,4 @@ class StageTotals:
 
     def add_times(self, times: dict[str, Any]) -> None:
         """Add the times that the index worker reports with a batch."""
-        self.add_stage(
-            **{name: max(times.get(name, 0), 0) for name in ("decoding", "decoded", "waiting", "model", "embedded")}
-        )
+        self.add_stage(**{name: max(times.get(name, 0), 0) for name in _REPORTED})

@@ -56,7 +56,7 @@ def serve(channel: WorkerChannel, setup: WorkerSetup, tower: ImageTower) -> None
     timer = StageTimer()
 
     def decode(photo: _Photo) -> Decoded | None:
-        with timer.timed("decoding"):
+        with timer.timed_thread("decoding", "processor"):
             decoded = _decode(channel, reader, photo)
         timer.add_amount("decoded", 1)
         return decoded

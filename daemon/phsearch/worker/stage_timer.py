@@ -25,6 +25,14 @@ class StageTimer:
             self._sums[name] += amount  # type: ignore[assignment] # a Counter of floats adds as well
 
     @contextlib.contextmanager
+    def timed_thread(self, name: str, processor: str) -> Iterator[None]:
+        """Add the seconds that the body takes to `name`, and those in which this thread had a processor to another."""
+        start = time.thread_time()
+        with self.timed(name):
+            yield
+        self.add_amount(processor, time.thread_time() - start)
+
+    @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Add the seconds that the body of the `with` takes."""
         start = time.perf_counter()

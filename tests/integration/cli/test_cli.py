@@ -592,6 +592,21 @@ def test_waiting_shows_progress_on_a_terminal(socket_path: Path, env: dict[str, 
     assert f"\r{'█' * 12}{'░' * 12} 50/100 photos  12.5/s  4 s left\x1b[K\r\x1b[K\x1b[1mphsearchd" in ran.out
 
 
+def test_the_total_of_a_wait_stays_the_same_while_the_index_is_written(socket_path: Path, env: dict[str, str]) -> None:
+    steps = [status(100), status(66, embedded=50) | {"unwritten": 16}, status(1, embedded=100) | {"unwritten": 1}]
+    with ScriptedDaemon(socket_path, {"status": [*steps, status(embedded=100)]}):
+        ran = run_on_terminal(env, "status", "--wait", columns=100)
+    assert [f"{done}/100 photos" in ran.out for done in (0, 50, 100)] == [True] * 3
+
+
+def test_a_wait_says_that_the_model_is_loading(socket_path: Path, env: dict[str, str]) -> None:
+    loading = status(5)
+    loading["model"] = {**loading["model"], "state": "loading"}
+    with ScriptedDaemon(socket_path, {"status": [loading, status(embedded=5)]}):
+        ran = run_on_terminal(env, "status", "--wait", columns=100)
+    assert "0/5 photos  loading the model" in ran.out
+
+
 def test_waiting_is_bounded_by_the_timeout(socket_path: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(socket_path, {"status": status(7)}):
         ran = run(env, "status", "--wait", "--timeout", "0.5")

@@ -41,6 +41,21 @@ def test_a_model_that_never_waits_is_model_bound(device: str, said: str) -> None
     assert said in found.remedy
 
 
+@pytest.mark.parametrize(("device", "said"), [("cpu", "a GPU would help"), ("cuda", "")])
+def test_no_smaller_model_than_the_smallest_is_recommended(device: str, said: str) -> None:
+    work = StageCounts(reading=0.2, read=160, decoding=1, decoded=128, waiting=0.1, model=9.8, embedded=120)
+    assert bottleneck(work, 10, BUSY, dataclasses.replace(SIXTEEN, device=device, smallest=True)).remedy == said
+
+
+def test_other_programs_that_take_the_processor_are_named_as_the_cause() -> None:
+    starved = dataclasses.replace(DECODING, processor=DECODING.decoding / 5)
+    assert bottleneck(starved, 10, BUSY, SIXTEEN).remedy == (
+        "other programs keep the processor busy: indexing gets 20% of it"
+    )
+    fine = dataclasses.replace(DECODING, processor=DECODING.decoding * 0.9)
+    assert bottleneck(fine, 10, BUSY, SIXTEEN).remedy == "raise index.decode_threads (now 2 of 16 processors)"
+
+
 def test_a_worker_without_photos_while_some_are_unread_is_reading_bound() -> None:
     work = StageCounts(reading=19, read=40, decoding=0.4, decoded=32, waiting=0.3, model=0.4, embedded=32)
     found = bottleneck(work, 10, Backlog(unread=900, unembedded=4, unwritten=0), SIXTEEN)

@@ -63,6 +63,8 @@ def _pending(status: Status) -> str:
     if not status.pending:
         return "looking for more" if status.scanning else "nothing pending"
     text = f"{status.pending:,} pending"
+    if status.model.state == "loading":
+        return f"{text}, loading the model"
     if status.rate:
         text += f", {status.rate:.1f} a second"
     if status.eta is not None:

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
 
-_WINDOW = 10.0
+_WINDOW = 60.0
 _STEP = 0.5
 
 
 class RateMeter:
-    """Photos a second over the last ten seconds of work."""
+    """Photos a second over the last minute of work: shorter times say more about batches than about the work."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -105,7 +105,8 @@ class StatusReporter:
         """Return the whole status."""
         rate = self.sample()
         failure = self._photo_index.last_failure
-        eta = round(self.pending / rate) if rate > 0 and self.pending and not self._throttle.pause_reason else None
+        left = self._router.pending
+        eta = round(left / rate) if rate > 0 and self.pending and not self._throttle.pause_reason else None
         return Status(
             version=__version__,
             protocol=PROTOCOL,
@@ -114,6 +115,7 @@ class StatusReporter:
             model=self._model.status(worker_running=self._image_worker.running),
             photos=len(self._photo_index.library),
             pending=self.pending,
+            unwritten=self._writer.pending,
             scanning=self.scanning,
             errors=self._photo_index.library.failed,
             counters=Counters(**dataclasses.asdict(self._photo_index.counters)),
@@ -133,7 +135,9 @@ class StatusReporter:
         if self.pending:
             rate = self._rate.last
             left = (
-                timedelta(seconds=round(self.pending / rate)) if rate > 0 and not self._throttle.pause_reason else None
+                timedelta(seconds=round(self._router.pending / rate))
+                if rate > 0 and not self._throttle.pause_reason
+                else None
             )
             speed = f" ({rate:.1f}/s, {left} left)" if left is not None else ""
             parts.append(f"{self.pending:,} pending{speed}")
