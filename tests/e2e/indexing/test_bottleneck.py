@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BAD_DECODER_DAEMON = daemon_program("bad_decoder")
 _COUNT = 96
 
+OTHERS = "other programs keep the processor busy"
+"""May be true on any machine."""
+
 
 def fill(folder: Path, size: tuple[int, int]) -> None:
     """Write JPEGs of one picture, each with bytes of its own behind its end."""
@@ -53,7 +56,7 @@ def test_twelve_megapixels_before_a_quick_model_are_decode_bound(tmp_path: Path)
         assert rates["model"] > 2 * rates["reached"]
         assert rates["reached"] <= 1.5 * rates["decode"]
         wanted = f"raise index.decode_threads (now 1 of {os.cpu_count()} processors)"
-        assert found["remedy"] == wanted or os.cpu_count() == 1
+        assert found["remedy"] == wanted or OTHERS in found["remedy"] or os.cpu_count() == 1
         said = daemon.cli("status").stdout
         assert "slowest   decode-bound: " in said
         lines = [line for line in daemon.cli("doctor", check=False).stdout.splitlines() if "\tbottleneck\t" in line]
@@ -71,7 +74,9 @@ def test_tiny_photos_before_mini_are_model_bound(tmp_path: Path) -> None:
         status = bound(daemon)
         found = status["bottleneck"]
         assert found["stage"] == "model"
-        assert found["remedy"] == "a GPU or a smaller model would help" or status["model"]["device"] != "cpu"
+        assert (found["remedy"] == "a GPU would help" or OTHERS in found["remedy"]) or status["model"][
+            "device"
+        ] != "cpu"
         rates = found["rates"]
         assert rates["decode"] > 2 * rates["model"]
     finally:
