@@ -11,6 +11,7 @@ from phsearch import paths
 from phsearch.cli.query_args import quoted
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
+from phsearch.text import drives_terminal
 from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _items(values: Iterable[str], start: str) -> list[CompletionItem]:
 
 def _is_text(name: str) -> bool:
     """Whether a shell can show and take it: a name with a newline would be two."""
-    return name.isprintable()
+    return not drives_terminal(name)
 
 
 def _call(ctx: click.Context, method: str, **params: Any) -> dict[str, Any]:

@@ -11,11 +11,13 @@ The necessary cosine depends on the model: it is counted in standard deviations 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from phsearch.domain.edited_names import COPY, COPY_OF, EDITED
 from phsearch.domain.search.columns import UNDATED, seconds
 
 if TYPE_CHECKING:
@@ -40,16 +42,16 @@ _STRICT = (0.8, 0.9)
 """Cosines for a few photos and a model without a calibration: those of photos in general are unknown."""
 _MIN_PHOTOS, _SAMPLE = 30, 200
 _ADDED = re.compile(
-    r"""( [ _-]* (?: \(\d{1,3}\) | ~\d{1,3} | copy(?:[ _-]?\d{1,3})? | kopie | edit(?:ed)? | bearbeitet | crop(?:ped)?
-        | final | hdr | bw | small | large | burst\d* | cover | collage | enhanced | effects ) )+ $""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"((?:[ _–—-]*(?:\(\d{{1,3}}\)|~\d{{1,3}}|(?:{COPY})(?:[ _-]?\d{{1,3}})?|{EDITED}|crop(?:ped)?"  # noqa: RUF001
+    r"|final|hdr|bw|small|large|burst\d*|cover|collage|enhanced|effects)))+$",
+    re.IGNORECASE,
 )
 _COPIES = re.compile(
     r"(?:^|[/ _.-])(?:backups?|cop(?:y|ies)|duplicates?|downloads?|te?mp|old|kopien?|sicherung(?:en)?)(?=$|[/ _.-])",
     re.IGNORECASE,
 )
 """In the path of a folder that holds copies rather than originals."""
-_BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
+_BEFORE = re.compile(rf"^(?:(?:{COPY_OF})[ _-]+)+", re.IGNORECASE)
 _IPHONE = re.compile(r"^img_e(?=\d{4}$)")
 _COUNTER = re.compile(r"\(\d{1,3}\)")
 _MIN_STEM = 3
@@ -243,4 +245,5 @@ def _time_keys(photo: Photo, taken: int) -> Iterator[Hashable]:
 
 
 def _bare(name: str) -> str:
-    return name.rpartition(".")[0] or name
+    bare = name.rpartition(".")[0] or name
+    return bare if bare.isascii() else unicodedata.normalize("NFC", bare)
