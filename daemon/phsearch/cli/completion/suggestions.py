@@ -66,7 +66,12 @@ def complete_term(ctx: click.Context, _param: click.Parameter | None, start: str
     done, comma, last = value.rpartition(",")
     head = f"{sign}{key}:{done}{comma}"
     found = [name for name in _values(ctx, key.lower(), last.lstrip('"')) if _is_text(name)]
-    return [CompletionItem(head + (quoted(name) if set(name) & set(' ,"') else name)) for name in found]
+    return [CompletionItem(head + (quoted(name) if _needs_quotes(name) else name)) for name in found]
+
+
+def _needs_quotes(name: str) -> bool:
+    """Whether a value would mean something else without quotes: it has a blank, a comma or a quote of any script."""
+    return any(char.isspace() or char in ',"“”„«»「」『』＂〝' for char in name)  # noqa: RUF001
 
 
 def file_names(start: str, *, folders: bool = False) -> list[CompletionItem]:
