@@ -29,11 +29,11 @@ def leave_foreign_modules() -> None:
     foreign = [os.path.abspath(folder) for folder in given.split(os.pathsep)] if given else []  # noqa: PTH100
     if _OWN_FOLDER in foreign:
         return
-    warns = "PYTHONWARNINGS" in os.environ
+    in_force = not {"PYTHONINSPECT", "PYTHONWARNINGS"}.isdisjoint(os.environ)
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
-    # What is loaded already cannot be taken back. And a folder of the interpreter itself must stay in the path.
-    if warns or _has_loaded(foreign) or any(_is_below(folder, (sys.prefix, sys.base_prefix)) for folder in foreign):
+    # What is loaded or set already cannot be taken back. And a folder of the interpreter itself must stay in the path.
+    if in_force or _has_loaded(foreign) or any(_is_below(folder, (sys.prefix, sys.base_prefix)) for folder in foreign):
         _restart()
     if not sys.flags.safe_path and os.path.abspath(sys.path[0]) != _OWN_FOLDER:  # noqa: PTH100
         del sys.path[0]

@@ -18,7 +18,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _VALUE = rf'(?:{_QUOTED}|[^\s",]+)'
 _SIGN = f"+{PLUSES}{MINUSES}-"
 _TERM = re.compile(
-    rf"((?:[{_SIGN}](?=[^\s{_SIGN}]))?)((?:[A-Za-z]+:(?=\S)(?!//)|[A-Za-zＡ-Ｚａ-ｚ]+[:{COLONS}](?=\S))?)(.*)",  # noqa: RUF001
+    rf"((?:[{_SIGN}](?=[^\s{_SIGN}]))?)((?:[A-Za-zＡ-Ｚａ-ｚ]+[:{COLONS}](?=\S)(?!//))?)(.*)",  # noqa: RUF001
     re.DOTALL,
 )
 _PHRASE = re.compile(rf"{_QUOTED}(?:\^\S*)?", re.DOTALL)
