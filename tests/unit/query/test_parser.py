@@ -302,7 +302,7 @@ def test_commas_outside_quotes_separate_alternatives(text: str, tests: tuple[Tes
         ("near:48.85,2.35,10km", Near(lat=48.85, lon=2.35, metres=10_000)),
         ("near:48.85,2.35", Near(lat=48.85, lon=2.35, metres=5_000)),
         ("near:-33.9,+151.2,500m", Near(lat=-33.9, lon=151.2, metres=500)),
-        ("near:−33.9,151.2,500M", Near(lat=-33.9, lon=151.2, metres=500)),  # noqa: RUF001 - a minus sign
+        ("near:−33.9,151.2,500M", Near(lat=-33.9, lon=151.2, metres=500)),  # a minus sign
         ("near:90,-180,1mi", Near(lat=90, lon=-180, metres=1609.344)),
         ('near:"48.85, 2.35, 10 km"', Near(lat=48.85, lon=2.35, metres=10_000)),
     ],
