@@ -36,7 +36,7 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("locales")
     for name in LOCALES:
         language, _, encoding = name.partition(".")
-        command = ["localedef", "-i", language, "-f", encoding, folder / name]
+        command = ["localedef", "-i", language, "-f", encoding, str(folder / name)]
         if shutil.which("localedef") is None or subprocess.run(command, capture_output=True, check=False).returncode:
             pytest.skip("localedef cannot make these locales")
     return folder
@@ -77,11 +77,8 @@ def test_a_query_may_be_typed_in_the_encoding_of_the_terminal(daemon: Daemon) ->
             typed = name.partition("/")[0].encode(LOCALES[locale])
         except UnicodeEncodeError:
             continue
-        for args in (
-            [b"in:" + typed, "red"],
-            ["--under", typed, "red"],
-            ["why", str(daemon.photos / name), b"in:" + typed],
-        ):
+        of_why: tuple[str | bytes, ...] = ("why", str(daemon.photos / name), b"in:" + typed)
+        for args in ((b"in:" + typed, "red"), ("--under", typed, "red"), of_why):
             assert os.fsencode(daemon.photos / name) in ask(daemon, *args).stdout, (name, args)
 
 

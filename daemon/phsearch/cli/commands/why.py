@@ -10,8 +10,9 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.completion.suggestions import complete_term
 from phsearch.cli.names import PROGRAM
-from phsearch.cli.options import json_option, with_client
+from phsearch.cli.options import QueryCommand, json_option, with_client
 from phsearch.cli.program import PathName
+from phsearch.cli.query_args import query_of
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 
-@click.command(short_help="Say where a photo is, and why a search finds it or not.")
+@click.command(cls=QueryCommand, short_help="Say where a photo is, and why a search finds it or not.")
 @click.argument("path", type=PathName())
 @click.argument("query", nargs=-1, shell_complete=complete_term)
 @json_option
@@ -36,7 +37,7 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
     # Absolute, but not resolved: the daemon knows its folders by the names in its settings.
     params = {"path": os.path.abspath(path)}  # noqa: PTH100
     if query:
-        params["query"] = " ".join(query)
+        params["query"] = query_of(query, os.path.exists)
         if wrong := validate_query(params["query"]):
             raise click.UsageError(wrong)
     answer = client.call("library.why", **params)
