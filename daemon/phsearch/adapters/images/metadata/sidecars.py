@@ -23,7 +23,7 @@ MAX_SIDECAR_BYTES = MAX_BYTES
 _TAKEOUT_NAME = 46
 """Takeout cuts the names of its .json files after so many characters."""
 _NUMBERED = re.compile(r"(.+)(\(\d+\))(\.[^.]+)")
-_EDITED = re.compile(rf"-(?:{EDITED})(?=\.[^.]+$)", re.IGNORECASE)
+_EDITED = re.compile(rf"-(?:{'|'.join(EDITED)})(?=\.[^.]+$)", re.IGNORECASE)
 
 
 def sidecar_paths(path: str) -> Iterator[str]:
