@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.query.measures import NUMBER
 from phsearch.domain.query.mistakes import Place, error_at, quoted_excerpt
-from phsearch.domain.query.quotes import QUOTES, opens_quote, unquoted
+from phsearch.domain.query.quotes import OPENING, QUOTES, opens_quote, unquoted
 from phsearch.text import COLONS, MINUSES, PLUSES
 from phsearch.wire.filters import FILTERS, LIKE
 
@@ -114,7 +114,7 @@ def _after_sign(text: str, start: int) -> int:
 
 
 def _phrase(text: str, start: int, at: int) -> Word | Phrase:
-    if opens_quote(text, at, "^"):
+    if _is_quoted(text, at, "^"):
         words, end = _quoted(text, at)
         weight, end = _weight(text, end)
     else:
@@ -131,7 +131,7 @@ def _phrase(text: str, start: int, at: int) -> Word | Phrase:
 def _like(text: str, start: int, at: int, *, negated: bool) -> Like:
     if _blank(text, at):
         raise _empty(text, start, at, LIKE.key, LIKE.example)
-    if opens_quote(text, at, "^"):
+    if _is_quoted(text, at, "^"):
         path, end = _quoted(text, at)
     else:
         end = _end(_UNWEIGHTED, text, at)
@@ -172,7 +172,7 @@ def _is_comma(text: str, at: int, key: str) -> bool:
 
 
 def _value(text: str, start: int, key: str) -> Value:
-    if opens_quote(text, start, _COMMAS):
+    if _is_quoted(text, start, _COMMAS):
         inside, end = _quoted(text, start)
         return Value(inside, Place(start, end))
     end = _end(_ITEM if key in NAMES_OF_LIBRARY else _PLAIN_ITEM, text, start)
@@ -181,6 +181,10 @@ def _value(text: str, start: int, key: str) -> Value:
     place = Place(start - 1, start + _is_comma(text, start, key))
     hint = f"write no blanks between values, as in {key}:a,b; one that has a comma or a blank in it wants quotes"
     raise error_at(place, "a value is missing at the comma", hint)
+
+
+def _is_quoted(text: str, start: int, after: str) -> bool:
+    return start < len(text) and text[start] in OPENING and opens_quote(text, start, after)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:

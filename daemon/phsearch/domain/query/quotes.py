@@ -12,6 +12,8 @@ QUOTES = "".join(CLOSING)
 _BRACKETS = {"「": "」", "『": "』", "＂": "＂", "〝": "〞〟"}  # noqa: RUF001 - as they are typed
 """Quotes of scripts without blanks, in which they also stand inside a text. So they are quotes around a whole term."""
 
+OPENING = QUOTES + "".join(_BRACKETS)
+
 _ESCAPED = re.compile(rf"\\([\\{QUOTES}])")
 _INSIDE = {
     opening: re.compile(rf"((?:[^{closing}\\]|\\.)*+)[{closing}]", re.DOTALL)
@@ -26,11 +28,9 @@ def quoted(text: str) -> str:
 
 
 def opens_quote(text: str, start: int, after: str) -> bool:
-    """Whether a quote opens at `start`; a bracket does if a blank, the end or one of `after` follows it, closed."""
-    if start >= len(text):
-        return False
-    if text[start] not in _BRACKETS:
-        return text[start] in CLOSING
+    """Whether one of OPENING opens a quote; a bracket does if a blank, the end or one of `after` follows it, closed."""
+    if text[start] in CLOSING:
+        return True
     match = _INSIDE[text[start]].match(text, start + 1)
     if match is None or not match[1].strip():
         return False
