@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_HEAD_BYTES = 1000
 _DEVICES = ("auto", "cpu", "cuda", "intel-gpu", "npu")
 
 
@@ -210,7 +209,8 @@ def load(file: Path, *, required: bool = False) -> Config:
 
 def _decode(data: bytes) -> str:
     """Return the text of a file, without the mark that editors of Windows begin it with. Raise UnicodeDecodeError."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:_HEAD_BYTES]:
+    # With its mark, or without one before a first character of ASCII.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:2].count(0) == 1:
         raise UnicodeDecodeError("utf-8", data, 0, 1, "it is UTF-16 text, and TOML is UTF-8")
     try:
         return data.decode("utf-8-sig")

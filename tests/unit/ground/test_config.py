@@ -62,6 +62,13 @@ def test_utf_16_is_named_with_the_remedy(tmp_path: Path, encoding: str) -> None:
     assert caught.value.hint == "save it as UTF-8"
 
 
+def test_a_file_that_a_power_failure_left_full_of_nulls_is_not_called_utf_16(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(bytes(100))
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        config.load(file)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "mac-roman", "cp437"])
 def test_another_encoding_is_named_with_its_line(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "config.toml"
