@@ -180,6 +180,15 @@ def test_no_folder_is_made_where_the_daemon_was_started(tmp_path: Path, home: st
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("args", [("--version",), ("help",), ("completion", "bash"), ("x", "--help")])
+def test_what_needs_no_home_works_without_one(args: tuple[str, ...]) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": "~", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([*PHSEARCH_CLIENT, *args], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([*PHSEARCH_CLIENT, "x"], env=env, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith('phsearch-client: HOME is "~", which is no absolute path: set HOME')
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user whom the system does not know")
 def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path) -> None:
     code = "from phsearch import paths; import os; os.setuid(4711); paths.home({})"
