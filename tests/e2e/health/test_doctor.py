@@ -69,7 +69,7 @@ def test_a_healthy_daemon_has_nothing_but_ok(daemon: Daemon) -> None:
     assert doctor["daemon"]["text"].startswith(f"pid {daemon.pid} answers in ")
     assert doctor["lock"]["text"] == f"{daemon.state} is held by pid {daemon.pid}"
     assert doctor["root"]["text"] == f"{daemon.photos}: watching, 1 photo, 1 folder watched"
-    assert re.search(r"photos_mini_[0-9a-f]{8} \(schema 2\): 1 row in 1 fragment", doctor["index"]["text"])
+    assert re.search(r"photos_mini_[0-9a-f]{8} \(schema 3\): 1 row in 1 fragment", doctor["index"]["text"])
     assert doctor["model"]["text"] == "mini, 4 dimensions, sha256 colours"
     assert doctor["index worker"]["text"] == "running, started once"
     assert "Python 3." in doctor["versions"]["text"]
