@@ -12,7 +12,6 @@ from phsearch.cli.completion.suggestions import complete_term
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import QueryCommand, json_option, with_client
 from phsearch.cli.program import PathName
-from phsearch.cli.query_args import query_of
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
 from phsearch.cli.terminal import Console
@@ -37,7 +36,7 @@ def why(client: Client, path: str, query: tuple[str, ...], *, as_json: bool) -> 
     # Absolute, but not resolved: the daemon knows its folders by the names in its settings.
     params = {"path": os.path.abspath(path)}  # noqa: PTH100
     if query:
-        params["query"] = query_of(query, os.path.exists)
+        params["query"] = " ".join(query)
         if wrong := validate_query(params["query"]):
             raise click.UsageError(wrong)
     answer = client.call("library.why", **params)
