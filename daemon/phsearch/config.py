@@ -7,6 +7,7 @@ again while the daemon runs; the options stay.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import difflib
 import os
@@ -186,15 +187,17 @@ def load(file: Path, *, required: bool = False) -> Config:
     Raise ConfigError that names file, key and remedy.
     """
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = _decode(file.read_bytes())
     except FileNotFoundError:
+        if lost := paths.describe_dangling_link(file):
+            raise ConfigError(f"{file}: {lost}", "mount what it leads to, or make it a file") from None
         if required:
             raise ConfigError(
                 f"{file}: no such file", "give an existing file to --config, or leave the option out"
             ) from None
         return Config()
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: not UTF-8 text", "save it as UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: {error.reason}", "save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}", "make it a readable file") from None
     try:
@@ -203,6 +206,19 @@ def load(file: Path, *, required: bool = False) -> Config:
         raise ConfigError(f"{file}: not valid TOML: {error}", "see config.example.toml for the form") from None
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}", error.hint) from None
+
+
+def _decode(data: bytes) -> str:
+    """Return the text of a file, without the mark that editors of Windows begin it with. Raise UnicodeDecodeError."""
+    # With its mark, or without one before a first character of ASCII.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:2].count(0) == 1:
+        raise UnicodeDecodeError("utf-8", data, 0, 1, "it is UTF-16 text, and TOML is UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        error.reason = f"not UTF-8 text (line {line})"
+        raise
 
 
 def parse(data: Mapping[str, Any]) -> Config:

@@ -25,6 +25,10 @@ class ConfigError(PhsearchError):
     """The configuration cannot be used: it names file, key and remedy. Exit status 78 (EX_CONFIG)."""
 
 
+class NoHomeError(PhsearchError):
+    """There is no home directory, and a path in it is needed."""
+
+
 class AlreadyRunningError(PhsearchError):
     """Another daemon holds this state directory or this socket."""
 

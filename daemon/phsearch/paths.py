@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phsearch.errors import NoHomeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -62,8 +64,24 @@ def _base(env: Mapping[str, str], variable: str, default: str) -> Path:
 
 
 def home(env: Mapping[str, str]) -> Path:
-    """Return the user's home directory."""
-    return Path(env.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - works without HOME too
+    """Return the user's home directory: HOME, else what the system has for the user. Raise NoHomeError.
+
+    A path that is not absolute would mean another folder for each program.
+    """
+    hint = "set HOME to the absolute path of a folder that is yours"
+    if value := env.get("HOME", ""):
+        if not value.startswith("/"):
+            raise NoHomeError(f'HOME is "{value}", which is no absolute path', hint)
+        return Path(value)
+    import pwd  # noqa: PLC0415 - rarely needed, and this module costs every query
+
+    try:
+        value = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        raise NoHomeError(f"HOME is not set, and the system knows no user {os.getuid()}", hint) from None
+    if not value.startswith("/"):
+        raise NoHomeError(f"HOME is not set, and the system knows no home of user {os.getuid()}", hint)
+    return Path(value)
 
 
 def config_file(env: Mapping[str, str]) -> Path:
@@ -74,6 +92,12 @@ def config_file(env: Mapping[str, str]) -> Path:
 def state_dir(env: Mapping[str, str]) -> Path:
     """Return the path of the state folder, which need not exist."""
     return _base(env, "XDG_STATE_HOME", ".local/state") / APP
+
+
+def model_cache(env: Mapping[str, str]) -> Path:
+    """Return the folder of downloaded models, which need not exist."""
+    own = env.get("HF_HOME", "")
+    return Path(own) if own.startswith("/") else _base(env, "XDG_CACHE_HOME", ".cache") / "huggingface"
 
 
 def socket_path(env: Mapping[str, str]) -> Path:
@@ -108,7 +132,7 @@ def pictures_dir(env: Mapping[str, str]) -> Path:
         return Path(override)
     dirs = _base(env, "XDG_CONFIG_HOME", ".config") / "user-dirs.dirs"
     try:
-        text = dirs.read_text(encoding="utf-8", errors="surrogateescape")
+        text = dirs.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError:
         text = ""
     found = re.search(r'^\s*XDG_PICTURES_DIR="([^"]+)"', text, re.MULTILINE)
@@ -118,6 +142,14 @@ def pictures_dir(env: Mapping[str, str]) -> Path:
         if value.startswith("/") and Path(value) != home(env):
             return Path(value)
     return home(env) / "Pictures"
+
+
+def describe_dangling_link(path: Path) -> str:
+    """Return which link on the way to a path leads nowhere, as a clause; "" if none does."""
+    for each in (path, *path.parents):
+        if each.is_symlink() and not each.exists():
+            return f"{each} is a link to {each.readlink()}, which is not there"
+    return ""
 
 
 def expand(path: str, env: Mapping[str, str]) -> Path:

@@ -5,14 +5,39 @@ from __future__ import annotations
 import re
 import unicodedata
 
+MINUSES = "－﹣–—―−‐‑‒"  # noqa: RUF001 - what keyboards and text fields make of "-"
+PLUSES = "＋﹢"  # noqa: RUF001
+COLONS = "：﹕"  # noqa: RUF001
+
 # Bytes that were not UTF-8, as surrogateescape carries them.
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 _URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 
 
+_CONTROL = re.compile(
+    "[\0-\x1f\x7f-\x9f"  # C0 and C1
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # the order of text: a name could be shown as another one
+    "\u2028\u2029\ud800-\udfff]"  # the ends of lines and paragraphs; bytes that are no text
+)
+_CONTROL_IN_LINES = re.compile(f"(?!\n){_CONTROL.pattern}")
+
+
+def drives_terminal(text: str) -> bool:
+    """Whether a terminal would do something else than show the text.
+
+    Every blank, joiner and variation selector is only shown, also one that this Python's Unicode does not know yet.
+    """
+    return _CONTROL.search(text) is not None
+
+
 def escape_control_chars(text: str) -> str:
     """Return text with control characters and undecodable bytes escaped. Readable characters and newlines stay."""
-    return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
+    return _CONTROL_IN_LINES.sub(lambda found: _escape(found[0]), text)
+
+
+def escape_invisible(text: str) -> str:
+    """Return one line in which every character can be seen: for readers that also take what is not shown for text."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import unicodedata
 from typing import TYPE_CHECKING
 
 from support.time_limits import scaled
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLI = [sys.executable, "-m", "phsearch.cli"]
+
+
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def driving_chars(text: str) -> list[str]:
+    """Return the characters of a text that a terminal would obey instead of showing them."""
+    return [c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in BIDI_CONTROLS]
 
 
 class Ran:

@@ -123,7 +123,7 @@ class DoctorRun:
     def _check_config(self) -> Check:
         file = paths.config_file(self._env)
         info = self._file_info(str(file))
-        if info.kind == "absent" or info.problem:
+        if info.problem:
             return file_checks.config(info, self._uid)
         loaded = probes.with_timeout(_TIMEOUT_SECONDS, lambda: settings.load(file))
         match loaded:

@@ -104,11 +104,11 @@ def _print_versions() -> int:
     from phsearch import __version__  # noqa: PLC0415 - used only here
 
     click.echo(f"{PROGRAM} {__version__}")
-    with make_client() as client:
-        client.timeout, client.starting = min(client.timeout, _VERSION_SECONDS), 0.0
-        try:
+    try:
+        with make_client() as client:
+            client.timeout, client.starting = min(client.timeout, _VERSION_SECONDS), 0.0
             status = client.call("status")
             click.echo(one_line(f"phsearchd {status['version']} (protocol {status['protocol']})"))
-        except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
-            pass
+    except Exception:  # noqa: BLE001, S110 - the client's version is the answer; the daemon's is a bonus
+        pass
     return exit_status.DONE

@@ -63,6 +63,19 @@ def split_args(command: click.Command, args: list[str], bare: Iterable[str] = ()
     return query_args.split(args, known | dict.fromkeys(bare, False) | {"-h": False})
 
 
+class QueryCommand(click.Command):
+    """A command with one argument before its query, whose terms may begin with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options and the first argument. All other words are terms."""
+        options, terms = split_args(self, args)
+        if len(terms) < 2:  # noqa: PLR2004 - the first argument and a term
+            return super().parse_args(ctx, [*options, *terms])
+        super().parse_args(ctx, [*options, "--", terms[0], "query"])
+        ctx.params["query"] = tuple(terms[1:])
+        return []
+
+
 class NoArgumentsCommand(click.Command):
     """A command without arguments. Words after it are probably a query that begins with the command's name."""
 

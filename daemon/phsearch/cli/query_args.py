@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from phsearch.text import COLONS, MINUSES, PLUSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _VALUE = rf'(?:{_QUOTED}|[^\s",]+)'
-_TERM = re.compile(r"((?:[+-](?=[^\s+-]))?)((?:[A-Za-z]+:(?=\S)(?!//))?)(.*)", re.DOTALL)
+_SIGN = f"+{PLUSES}{MINUSES}-"
+_TERM = re.compile(
+    rf"((?:[{_SIGN}](?=[^\s{_SIGN}]))?)((?:[A-Za-zＡ-Ｚａ-ｚ]+[:{COLONS}](?=\S)(?!//))?)(.*)",  # noqa: RUF001
+    re.DOTALL,
+)
 _PHRASE = re.compile(rf"{_QUOTED}(?:\^\S*)?", re.DOTALL)
 _VALUES = re.compile(rf"{_VALUE}(?:,{_VALUE})*", re.DOTALL)
 _WEIGHTED = re.compile(r"(.*\S)(\^(?:\d+\.?\d*|\.\d+))", re.DOTALL)
@@ -91,7 +97,7 @@ def _camera_quoted(query: str) -> str:
     words = rest.split()
     if key.lower() != "camera:" or '"' in rest:
         return query
-    end = next((at for at, word in enumerate(words) if at and (word[0] in "+-" or _parts(word)[1])), len(words))
+    end = next((at for at, word in enumerate(words) if at and (word[0] in _SIGN or _parts(word)[1])), len(words))
     numbered = [at for at, word in enumerate(words[:end]) if at and any(map(str.isdigit, word))]
     if not numbered:
         return query
@@ -110,10 +116,25 @@ def _signed_words(term: str) -> bool:
     if not early or '"' in term or any("^" in word for word in early):
         return False
     sign, key, _ = _parts(term)
-    return bool(sign and not key) and not any(word[0] in "+-" or _parts(word)[1] for word in (*early[1:], last))
+    return bool(sign and not key) and not any(word[0] in _SIGN or _parts(word)[1] for word in (*early[1:], last))
 
 
 def _parts(term: str) -> tuple[str, str, str]:
+    """Return the sign, the key and the rest of a term. A wide key counts if it is known: a text may have a colon."""
     match = _TERM.fullmatch(term)
     assert match is not None
-    return match[1], match[2], match[3]
+    sign, key, rest = match.groups()
+    if key.isascii():
+        return sign, key, rest
+    known = _known_key(key)
+    return (sign, known, rest) if known else (sign, "", key + rest)
+
+
+def _known_key(key: str) -> str:
+    """Return a key in plain letters, "" for one that no filter has."""
+    import unicodedata  # noqa: PLC0415 - rarely needed
+
+    from phsearch.wire.filters import TERMS  # noqa: PLC0415 - its dataclasses would cost every query
+
+    name = unicodedata.normalize("NFKC", key)[:-1].lower()
+    return f"{name}:" if name in TERMS else ""

@@ -86,12 +86,11 @@ def run_search(
         console.write(b"".join(map(json_line, answer["hits"])))
     else:
         console.write(format_hits(found.hits, form, console, shares=shares))
-    if opened:
-        from phsearch.cli.render.viewer import open_photo  # noqa: PLC0415 - only here
-
-        for hit in found.hits[:opened]:
-            open_photo(hit.path)
     print_notes(params["query"], found, Console.stderr(), bounded="min_score" in params)
+    if opened and found.hits:
+        from phsearch.cli.render.viewer import open_photos  # noqa: PLC0415 - only here
+
+        open_photos(hit.path for hit in found.hits[:opened])
     if sync is not None and not found.synced:
         if found.held:
             exit_status.print_error(f"the index does not catch up: indexing is {found.held}; photos may be missing")

@@ -220,6 +220,7 @@ class Connection:
             except OSError:
                 chunk = b""
             if not chunk:
+                self._check_owner()
                 what = "closed the connection" if deadline is None else "closed the connection before answering"
                 hint = f"look why with `journalctl --user -u phsearch`; {START_HINT}"
                 raise DaemonUnreachableError(f"the daemon {what}", hint)
@@ -227,6 +228,13 @@ class Connection:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
+
+    def _check_owner(self) -> None:
+        """Raise DaemonUnreachableError if the daemon runs as another user: it closes our connection at once."""
+        assert self._socket is not None
+        _pid, uid = _peer(self._socket)
+        if uid != os.getuid():
+            raise _other_user_error(f"the daemon at {escape_control_chars(self._path)} is that of another user ({uid})")
 
     def _remaining(self, deadline: float) -> float:
         if (left := deadline - time.monotonic()) <= 0:
@@ -266,8 +274,7 @@ class Connection:
             case ConnectionRefusedError():
                 return DaemonUnreachableError(f"phsearchd is not running (nothing listens on {path})", START_HINT)
             case PermissionError():
-                hint = "ask as the user whose daemon it is, or give your own with --socket"
-                return DaemonUnreachableError(f"the socket {path} belongs to another user", hint)
+                return _other_user_error(f"the socket {path} belongs to another user")
             case _:
                 return DaemonUnreachableError(f"cannot connect to {path}: {problem.strerror or problem}", START_HINT)
 
@@ -306,14 +313,23 @@ def _error_position(given: Any) -> tuple[int, int] | None:
             return None
 
 
+def _other_user_error(message: str) -> DaemonUnreachableError:
+    return DaemonUnreachableError(message, "ask as the user whose daemon it is, or give your own with --socket")
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """Return pid and uid of the process at the other end."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED_SIZE)
+    return int.from_bytes(peer[:4], sys.byteorder), int.from_bytes(peer[4:8], sys.byteorder)
+
+
 def _only_systemd_listens(connection: socket.socket) -> bool:
     """Whether only systemd listens yet.
 
     The peer's process is the last one that called listen(): systemd until the daemon takes over the socket. After a
     daemon was stopped it is still that daemon, which no longer runs.
     """
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED_SIZE)
-    pid = int.from_bytes(peer[:4], sys.byteorder)
+    pid, _uid = _peer(connection)
     try:
         with open(f"/proc/{pid}/comm", "rb") as name:  # noqa: PTH123 - pathlib costs a query more than its round trip
             return name.read() == b"systemd\n"

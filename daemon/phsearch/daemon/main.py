@@ -12,6 +12,7 @@ from phsearch import __version__, logs
 from phsearch.cli import exit_status
 from phsearch.cli.names import DAEMON
 from phsearch.cli.program import PathName, Program, run_program
+from phsearch.interpreter import use_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ def main(
     `argv` is the command line, by default that of this process. `worker` is the program of a worker process, for tests;
     it runs the model by the daemon's plan only if it `has_model`.
     """
+    use_utf8()
     program = {"worker": worker, "has_model": has_model}
     try:
         status = run_program(commands, sys.argv[1:] if argv is None else argv, DAEMON, program)

@@ -5,6 +5,8 @@ Heavy modules are imported only when the daemon can start.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import faulthandler
 import fcntl
 import logging
@@ -13,7 +15,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phsearch import logs, state_lock
+from phsearch import logs, paths, state_lock
 from phsearch.adapters.linux import systemd
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from phsearch.paths import StateFolder
 
 log = logging.getLogger("phsearch")
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What flock() says on NFS without a lock daemon, and on file systems of FUSE without locks."""
 
 
 def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str, ...] | None, has_model: bool) -> int:
@@ -93,16 +98,41 @@ def _lock(state: StateFolder) -> int:
         state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        reason = paths.describe_dangling_link(state.path) or _other_owner(state.path, error) or error.strerror
         raise PhsearchError(
-            f"cannot use the state directory {state.path}: {error.strerror}",
+            f"cannot use the state directory {state.path}: {reason}",
             "make it writable, or choose another with --state-dir",
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(lock)
         raise _already_running(state) from None
+    except OSError as error:
+        os.close(lock)
+        raise PhsearchError(
+            f"cannot lock {state.lock}: {_describe_lock_error(error)}",
+            "keep the state on a local disk with --state-dir, for all commands with XDG_STATE_HOME",
+        ) from error
     return lock
+
+
+def _describe_lock_error(error: OSError) -> str:
+    """Return why a file cannot be locked, other than by another daemon."""
+    if error.errno in _NO_LOCKS:
+        return f"its file system offers no locks ({error.strerror}), as some network disks do"
+    return error.strerror or str(error)
+
+
+def _other_owner(path: Path, error: OSError) -> str:
+    """Return a clause on whose folder it is that we may not use; "" if it is ours."""
+    if not isinstance(error, PermissionError):
+        return ""
+    for folder in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            owner = folder.stat().st_uid
+            return "" if owner == os.geteuid() else f"{folder} belongs to another user (uid {owner})"
+    return ""
 
 
 def _already_running(state: StateFolder) -> AlreadyRunningError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import logging
@@ -14,6 +15,8 @@ from phsearch import __version__
 from phsearch.adapters.linux import processes
 from phsearch.adapters.linux.accelerators import find_hardware
 from phsearch.adapters.linux.systemd import SYSTEMD_VARIABLES
+from phsearch.errors import NoHomeError
+from phsearch.paths import home
 from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
 from phsearch.service.workers.process import WorkerProcess
@@ -41,6 +44,7 @@ photo would take longer than `index.photo_seconds`, and be blamed for it.
 _INDEX_OOM_SCORE_ADJ = 800
 _LONGEST_NAME = 40
 
+_FOLDER_VARIABLES = ("HOME", "XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME")
 _WORKER_ENV = {
     # An OpenMP thread that spins takes the processor from the decoders: without, 17 photos/s instead of 7 beside one
     # busy process.
@@ -58,6 +62,12 @@ _WORKER_ENV = {
 def worker_env(env: Mapping[str, str], torch_cache: Path) -> dict[str, str]:
     """Return the environment of workers."""
     own = {name: value for name, value in env.items() if name not in SYSTEMD_VARIABLES}
+    # A "~" or a relative path would make a folder where the daemon was started.
+    for name in _FOLDER_VARIABLES:
+        if not own.get(name, "/").startswith("/"):
+            del own[name]
+    with contextlib.suppress(NoHomeError):
+        own["HOME"] = str(home(env))
     # torch creates a folder for compiled code when it is imported, by default in /tmp.
     return {**own, **_WORKER_ENV, "TORCHINDUCTOR_CACHE_DIR": str(torch_cache)}
 

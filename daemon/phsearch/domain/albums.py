@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phsearch.errors import AlbumError
+from phsearch.text import drives_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +39,7 @@ def check_name(name: str) -> None:
     """Raise AlbumError for a name that no folder can have everywhere."""
     if not name or _bytes(name) > _MAX_NAME_BYTES:
         raise AlbumError(f"an album's name has 1 to {_MAX_NAME_BYTES} bytes", "choose a shorter one")
-    if name.startswith(".") or "/" in name or not name.isprintable() or name != name.strip():
+    if name.startswith(".") or "/" in name or drives_terminal(name) or name != name.strip():
         raise AlbumError(
             f'"{name}" cannot be the name of an album',
             'leave out "/", a dot in front, blanks around it and control characters',

@@ -26,10 +26,10 @@ def ensure_config(file: Path, roots: Sequence[str], env: Mapping[str, str]) -> t
     An existing file is the user's: for other `roots` than its own, raise ConfigError and change nothing.
     """
     wanted = tuple(str(paths.expand(root, env)) for root in roots)
+    settings = config.load(file)
     if not file.exists():
         write(file, example(wanted), 0o600)
         return config.load(file, required=True), True
-    settings = config.load(file, required=True)
     have = tuple(str(paths.expand(root, env)) for root in settings.roots)
     if wanted and set(wanted) != set(have):
         watched = ", ".join(have) or f"{paths.pictures_dir(env)}, the default"

@@ -46,14 +46,13 @@ class InstallPaths:
     def of(cls, env: Mapping[str, str]) -> InstallPaths:
         """Return the paths for the XDG directories of this user."""
         file = paths.config_file(env)
-        cache = Path(env.get("XDG_CACHE_HOME") or paths.home(env) / ".cache")
         return cls(
             config=file,
             # Not below XDG_DATA_HOME: man finds this folder by ~/.local/bin in PATH.
             man=paths.home(env) / ".local" / "share" / "man",
             units=file.parents[1] / "systemd" / "user",
             state=paths.state_dir(env),
-            downloads=Path(env.get("HF_HOME") or cache / "huggingface"),
+            downloads=paths.model_cache(env),
             socket=paths.socket_path({"XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}", **env}),
         )
 

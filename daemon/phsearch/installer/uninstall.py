@@ -99,9 +99,11 @@ def _lock(state: StateFolder) -> int:
     lock = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(lock)
         raise PhsearchError(f"a phsearchd uses {state.path}", "stop it first") from None
+    except OSError:  # where the file system has no locks, no daemon could start
+        return lock
     return lock
 
 

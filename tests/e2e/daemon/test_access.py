@@ -99,6 +99,9 @@ def test_root_is_another_user_too(tmp_path: Path) -> None:
             wait_until(daemon.socket.exists, "it listens")
             wait_until(lambda: _refuses(daemon), "it refuses")
             assert "refused a connection of another user" in daemon.log.read_text()
+            done = daemon.cli("status", check=False)
+            assert (done.returncode, done.stdout) == (69, "")
+            assert "is that of another user (65534): ask as the user whose daemon it is" in done.stderr
         finally:
             process.terminate()
             process.wait(scaled(20))
@@ -108,7 +111,7 @@ def _refuses(daemon: Daemon) -> bool:
     try:
         Client(daemon.socket, 5).call("status")
     except DaemonUnreachableError as error:
-        return "closed the connection" in str(error)
+        return "is that of another user" in str(error)
     raise AssertionError("root was answered")
 
 

@@ -286,6 +286,18 @@ def test_places_of_another_user_are_not_ours(daemon: Daemon) -> None:
     }
 
 
+def test_settings_that_are_a_link_to_nowhere_are_not_the_defaults(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "phsearch").mkdir()
+    (tmp_path / "phsearch" / "config.toml").symlink_to("/mnt/usb/config.toml")
+    with Client(daemon.socket) as client:
+        env = daemon.env | {"XDG_CONFIG_HOME": str(tmp_path)}
+        check = next(
+            each for each in DoctorRun(client=client, env=env, uid=os.getuid()).checks() if each.name == "config"
+        )
+    assert check.state == "fail"
+    assert "is a link to /mnt/usb/config.toml, which is not there" in check.text
+
+
 # --- systemd, by what its programs print ---------------------------------------------------------------------------
 
 

@@ -178,6 +178,19 @@ def test_with_a_query_it_says_the_rank_and_what_would_hide_the_photo(daemon: Dae
     assert why(daemon, daemon.photos / "nowhere.png", "yellow")["match"] is None
 
 
+def test_with_filters_alone_it_says_whether_they_let_the_photo_pass(daemon: Daemon) -> None:
+    kept = photo(daemon.photos / "filtered" / "2021-05-01 12.00.00.png", "red")
+    daemon.call("search", query="red", sync=20)
+    for query in ("date:1999", "-in:filtered", "type:raw", "in:filtered size:>100MP date:2021-05"):
+        match = why(daemon, kept, query)["match"]
+        assert (match["passes"], match["text"]) == (False, f'a filter of "{query}" leaves it out')
+    match = why(daemon, kept, "in:filtered type:png")["match"]
+    assert (match["passes"], match["rank"], match["photos"], match["score"]) == (True, 1, 1, 0.0)
+    assert match["text"] == 'it passes every filter of "in:filtered type:png": by date it is number 1 of 1'
+    done = daemon.cli("why", str(kept), "date:1999")
+    assert done.stdout.endswith('a filter of "date:1999" leaves it out\n')
+
+
 def test_on_its_way_a_photo_settles_waits_in_the_queue_and_is_indexed(tmp_path: Path) -> None:
     with running(tmp_path, settings=SETTINGS.replace("0.2", str(scaled(1)))) as daemon:
         blocker = photo(daemon.photos / "never-ends.png", "red")

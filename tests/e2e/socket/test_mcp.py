@@ -274,6 +274,13 @@ def test_requests_in_a_pipe_are_all_answered_before_the_end(daemon: Daemon) -> N
     assert all("red.png" in answer["result"]["content"][0]["text"] for answer in answers[1:])
 
 
+def test_a_byte_order_mark_before_the_first_request_is_skipped(daemon: Daemon) -> None:
+    hello, initialized = handshake()
+    first = b"\xef\xbb\xbf" + json.dumps({"jsonrpc": "2.0"} | hello).encode()
+    answers = exchange(daemon.env, first, initialized, tool_call(1, "search", {"query": "red", "limit": 1}))
+    assert [answer["id"] for answer in answers] == ["hello", 1]
+
+
 def test_a_call_that_was_given_up_does_not_hold_up_the_end(daemon: Daemon) -> None:
     os.kill(daemon.pid, signal.SIGSTOP)
     try:

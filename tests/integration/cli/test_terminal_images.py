@@ -154,6 +154,26 @@ def test_where_no_pictures_can_be_shown_there_is_the_table_and_a_sentence(daemon
     assert b"\x1bP" not in written
 
 
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"TMUX": "/tmp/tmux-1000/default,1,0", "TERM": "screen-256color"}, "tmux"),
+        ({"TERM": "tmux-256color"}, "tmux"),
+        ({"TERM": "screen.xterm-256color"}, "screen"),
+        ({"STY": "123.pts-0.host"}, "screen"),
+        ({"TMUX": "x", "KITTY_WINDOW_ID": "1"}, "tmux"),
+        ({"STY": "x", "TERM_PROGRAM": "WezTerm"}, "screen"),
+    ],
+)
+def test_a_multiplexer_is_named_as_the_reason_and_not_the_terminal(
+    daemon: Daemon, variables: dict[str, str], name: str
+) -> None:
+    written = shown([*PHSEARCH_CLIENT, "--grid", "-n1", "red"], env(daemon, **variables))
+    assert b"red.png" in written
+    assert f"{name} passes no pictures on to the terminal: ask outside of it".encode() in written
+    assert b"this terminal shows no pictures" not in written
+
+
 def test_a_pipe_gets_lines_whatever_is_asked_of_a_terminal(daemon: Daemon) -> None:
     done = daemon.cli("--grid", "-n1", "red")
     assert done.stdout.count("\t") == 2

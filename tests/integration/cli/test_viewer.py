@@ -55,18 +55,34 @@ def test_as_many_are_opened_as_asked_for(daemon: Daemon, viewer: Path) -> None:
     wait_until(lambda: viewer.exists() and viewer.read_text().count("\n") == 2, "both are opened")
 
 
-def test_without_a_desktop_it_says_so_and_prints_all_the_same(daemon: Daemon, viewer: Path) -> None:
-    del daemon.env["DISPLAY"]
-    done = daemon.cli("--open", "red")
-    assert done.stdout.count("\n") == 2
-    assert "there is no desktop to open a photo on" in done.stderr
+@pytest.mark.parametrize("opener", ["xdg-open", "gio", "open"])
+def test_without_a_desktop_it_prints_all_the_same_and_fails_with_a_sentence(
+    daemon: Daemon, viewer: Path, opener: str
+) -> None:
+    (viewer.parent / "xdg-open").rename(viewer.parent / opener)
+    daemon.env["DISPLAY"] = ""
+    done = daemon.cli("--open=2", "red", check=False)
+    assert (done.returncode, done.stdout.count("\n")) == (1, 2)
+    assert done.stderr == (
+        "phsearch-client: there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set): "
+        "leave --open out, or ask in a terminal of the desktop\n"
+    )
+    assert not viewer.exists()
+
+
+def test_where_nothing_is_found_nothing_has_to_be_opened(daemon: Daemon, viewer: Path) -> None:
+    daemon.env["DISPLAY"] = ""
+    done = daemon.cli("--open", "red", "date:1999")
+    assert (done.returncode, done.stdout) == (0, "")
     assert not viewer.exists()
 
 
 def test_without_a_viewer_it_says_what_to_install(daemon: Daemon, tmp_path: Path) -> None:
-    before, daemon.env = daemon.env, daemon.env | {"PATH": str(tmp_path)}
+    before, daemon.env = daemon.env, daemon.env | {"PATH": str(tmp_path), "WAYLAND_DISPLAY": "wayland-0"}
     try:
-        assert "install xdg-utils" in daemon.cli("--open", "red").stderr
+        done = daemon.cli("--open", "red", check=False)
+        assert "install xdg-utils" in done.stderr
+        assert done.returncode == 1
     finally:
         daemon.env = before
     assert os.path.isdir(tmp_path)

@@ -110,6 +110,17 @@ def test_a_refused_permission_has_its_own_message(socket_path: Path) -> None:
     assert "belongs to another user" in str(problem)
 
 
+def test_a_daemon_of_another_user_that_hangs_up_is_told_so(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = os.getuid()
+    with ScriptedDaemon(socket_path, {"status": HANG_UP}):
+        with pytest.raises(DaemonUnreachableError, match="closed the connection before answering"):
+            Client(socket_path).call("status")
+        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+        with pytest.raises(DaemonUnreachableError, match=rf"is that of another user \({uid}\)") as caught:
+            Client(socket_path).call("status")
+        assert "ask as the user whose daemon it is" in caught.value.hint
+
+
 def test_a_path_no_socket_can_have_says_so(tmp_path: Path) -> None:
     with pytest.raises(DaemonUnreachableError, match="too long"):
         Client(tmp_path / ("x" * 120)).call("status")

@@ -260,9 +260,22 @@ def test_a_sidecar_is_looked_for_under_the_names_that_programs_give_it() -> None
 
     assert {"a.jpg.xmp", "a.xmp", "a.jpg.json", "a.jpg.supplemental-metadata.json"} <= names("a.jpg")
     assert "a.jpg(2).json" in names("a(2).jpg")
-    assert "a.jpg.json" in names("a-edited.jpg")
+    for word in ("edited", "bearbeitet", "modifié", "edytowane", "редактирано", "編集済み", "已编辑", "수정됨"):
+        assert "a.jpg.json" in names(f"a-{word}.jpg")
     long = "x" * 60 + ".jpg"
     assert "x" * 46 + ".json" in names(long)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_sidecar_may_begin_with_a_byte_order_mark(encoding: str) -> None:
+    takeout = '{"photoTakenTime": {"timestamp": "1400000000"}}'.encode(encoding)
+    assert metadata.read_sidecar("/p/a.jpg.json", takeout).dates == {"sidecar": "2014-05-13T16:53:20+00:00"}
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:DateTimeOriginal="2014-05-13T16:53:20"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    assert metadata.read_sidecar("/p/a.xmp", xmp.encode(encoding)).dates == {"sidecar": "2014-05-13T16:53:20"}
 
 
 def test_a_sidecar_fills_what_the_photo_does_not_state() -> None:

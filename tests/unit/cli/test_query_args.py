@@ -37,6 +37,23 @@ def meant(*terms: str) -> Query:
     return language.parse(query(*terms), TODAY)
 
 
+@pytest.mark.parametrize(
+    ("terms", "meant"),
+    [
+        (["–people in suits", "beach"], '–"people in suits" beach'),  # noqa: RUF001
+        (["－people in suits"], '－"people in suits"'),  # noqa: RUF001
+        (["camera：Pixel 8"], 'camera:"Pixel 8"'),  # noqa: RUF001
+        (["in：My Photos", "dog"], 'in:"My Photos" dog'),  # noqa: RUF001
+        (["ｄａｔｅ：2024", "dog"], "ｄａｔｅ：2024 dog"),  # noqa: RUF001
+        (["photo：my dog", "x"], '"photo：my dog" x'),  # noqa: RUF001
+        (["标题：海 滩", "x"], '"标题：海 滩" x'),  # noqa: RUF001
+        (["beach – sunset"], "beach – sunset"),  # noqa: RUF001
+    ],
+)
+def test_arguments_with_signs_of_other_keyboards_keep_their_meaning(terms: list[str], meant: str) -> None:
+    assert query(*terms) == meant
+
+
 # --- options and terms --------------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,7 @@ FILE = FileInfo("/c/my config.toml", "file", ME, 0o644)
         (dataclasses.replace(FILE, uid=7), "", ("warn", "sudo chown 1000 '/c/my config.toml'")),
         (dataclasses.replace(FILE, problem="permission denied"), "", ("fail", "ls -ld '/c/my config.toml'")),
         (FILE, 'unknown key "rots"', ("fail", 'did you mean "roots"?')),
+        (FileInfo("/c/link.toml"), "a link to /x, which is not there", ("fail", 'did you mean "roots"?')),
     ],
 )
 def test_the_settings(entry: FileInfo, problem: str, wanted: tuple[str, str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from phsearch import config, paths
 from phsearch.errors import ConfigError
+from phsearch.installer.config_file import ensure_config
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 
@@ -40,6 +41,57 @@ def test_every_key_of_the_example_has_one_comment_above_it() -> None:
 
 def test_a_missing_file_gives_the_defaults(tmp_path: Path) -> None:
     assert config.load(tmp_path / "none.toml") == config.Config()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_mark_with_which_editors_of_windows_begin_a_file_is_skipped(tmp_path: Path, newline: str) -> None:
+    file = tmp_path / "config.toml"
+    text = newline.join(('roots = ["~/Fotos/Übung"]', "[watch]", "hidden = true", ""))
+    file.write_bytes(text.encode("utf-8-sig"))
+    settings = config.load(file)
+    assert (settings.roots, settings.watch.hidden) == (("~/Fotos/Übung",), True)
+    file.write_bytes(b"\xef\xbb\xbf")
+    assert config.load(file) == config.Config()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_named_with_the_remedy(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes("[watch]\nhidden = true\n".encode(encoding))
+    with pytest.raises(ConfigError, match="it is UTF-16 text, and TOML is UTF-8") as caught:
+        config.load(file)
+    assert caught.value.hint == "save it as UTF-8"
+
+
+def test_a_file_that_a_power_failure_left_full_of_nulls_is_not_called_utf_16(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(bytes(100))
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        config.load(file)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "mac-roman", "cp437"])
+def test_another_encoding_is_named_with_its_line(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes('# mine\nroots = ["~/Übung"]\n'.encode(encoding))
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(line 2\)") as caught:
+        config.load(file)
+    assert caught.value.hint == "save it as UTF-8"
+
+
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize("link", ["config.toml", "phsearch", "above"])
+def test_a_link_to_nowhere_is_no_missing_file(tmp_path: Path, link: str, *, required: bool) -> None:
+    file = tmp_path / "above" / "phsearch" / "config.toml"
+    at = next(path for path in (file, *file.parents) if path.name == link)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to("/mnt/usb/dotfiles")
+    with pytest.raises(ConfigError, match=f"{at} is a link to /mnt/usb/dotfiles, which is not there") as caught:
+        config.load(file, required=required)
+    assert caught.value.hint
+    with pytest.raises(ConfigError, match="is a link to"):
+        ensure_config(file, (), {"HOME": str(tmp_path)})
+    assert at.is_symlink(), "nothing takes its place"
 
 
 def test_numbers_without_a_point_are_fine_where_a_number_is_wanted() -> None:

@@ -54,6 +54,12 @@ def test_the_client_imports_nothing_heavy(code: str) -> None:
     assert not loaded_by(code).intersection(FORBIDDEN)
 
 
+def test_nothing_is_imported_before_modules_of_other_programs_are_left_out() -> None:
+    ours = {name for name in loaded_by("import phsearch.entry") if name.startswith("phsearch")}
+    assert ours == {"phsearch", "phsearch.entry", "phsearch.interpreter"}
+    assert not {"click", "json", "re", "socket", "typing"} & loaded_by("import phsearch.entry")
+
+
 def test_the_package_itself_costs_nothing() -> None:
     assert not {"click", "json", "socket", "typing", "phsearch.client"} & loaded_by("import phsearch.cli")
 

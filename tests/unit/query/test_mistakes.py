@@ -88,7 +88,8 @@ def mistake(text: str) -> QueryError:
         ("date:yestreday", "yestreday", "no date", "write date:yesterday"),
         ("date:June", "June", "no date", "date:2024-06"),
         ("date:2024-06-01T12:00", "2024-06-01T12:00", "no date", "date:2024-06-01"),
-        ("date:２０２４", "２０２４", "no date", "date:2024"),  # noqa: RUF001
+        ("date:2023～2024", "2023～2024", "no date", "write date:2023..2024"),  # noqa: RUF001
+        ("year：2024 date：snow", "snow", "no date", "date:2024"),  # noqa: RUF001
         ("date:2024,2023-13", "2023-13", "no such month", "01 to 12"),
         ("before:2022..2023", "2022..2023", "not a range", "date:2023-06..2023-09"),
         ("after:none", "none", "no date", "after:2024"),

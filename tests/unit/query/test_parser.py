@@ -1,5 +1,7 @@
 """Parsing a query: phrases, signs, weights, photos to be like, and filters."""
 
+# ruff: noqa: RUF001 - as people type
+
 from __future__ import annotations
 
 from datetime import date, datetime
@@ -14,6 +16,7 @@ from phsearch.domain.query.dates import TakenBetween, Undated
 from phsearch.domain.query.measures import Near, Size
 from phsearch.domain.query.mistakes import Place
 from phsearch.domain.query.names import FORMATS, RAW, Camera, Folder, Format, Orientation, Root
+from phsearch.errors import QueryError
 from phsearch.wire.filters import FILTERS
 
 if TYPE_CHECKING:
@@ -111,7 +114,7 @@ def test_a_path_stays_as_it_was_written() -> None:
         ":-)",
         "NOT a cat OR a dog AND a bird",
         "yesterday",
-        "l’été",  # noqa: RUF001 - as autocorrect writes it
+        "l’été",  # as autocorrect writes it
         "50% off, (really) #1 @home a/b é:x",
         "海滩",
     ],
@@ -124,6 +127,81 @@ def test_typographic_quotes_are_quotes_and_apostrophes_are_not() -> None:
     phrases = ("people in suits", "rotes Auto", "deux mots", "zwei Worte", "svenska", "l'été")
     text = "“people in suits” „rotes Auto“ «deux mots» »zwei Worte« ”svenska” „l'été”"
     assert aims(text) == tuple(map(Phrase, phrases))
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [
+        ("date：2024 snow", "date:2024 snow"),
+        ("date:２０２４", "date:2024"),
+        ("ｄａｔｅ：２０２３－０６．．２０２３－０９", "date:2023-06..2023-09"),
+        ("date:2023…2024", "date:2023..2024"),
+        ("date:2024–06", "date:2024-06"),
+        ("after：2024／06／01", "after:2024/06/01"),
+        ("date:۲۰۲۴ before:२०२५", "date:2024 before:2025"),
+        ("size：＞１２ＭＰ", "size:>12MP"),
+        ("size：≥2MB", "size:>=2MB"),
+        ("near：–33.8，151.2，10km", "near:-33.8,151.2,10km"),
+        ("type：ｒａｗ，jpeg、heic", "type:raw,jpeg,heic"),
+        ("–type：raw", "-type:raw"),
+        ("－orientation：square", "-orientation:square"),
+        ("in：Übung", "in:Übung"),
+        ("beach –people", "beach -people"),
+        ("beach —people −“in suits” ‑snow ‐rain", 'beach -people -"in suits" -snow -rain'),
+        ("＋snow ﹣people^2", "+snow -people^2"),
+        ("like：beach.jpg －like：“a b.jpg”", 'like:beach.jpg -like:"a b.jpg"'),
+        ("「夏祭り」^2 花火", '"夏祭り"^2 花火'),
+        ("『夏 祭り』 ＂red car＂ 〝a b〟", '"夏 祭り" "red car" "a b"'),
+        ("in：「My Photos」", 'in:"My Photos"'),
+        ("in:「A B」,C", 'in:"A B",C'),
+        ("camera：“Pixel 8”", 'camera:"Pixel 8"'),
+        ("snow\u3000date：2024", "snow date:2024"),
+    ],
+)
+def test_signs_digits_and_quotes_of_other_keyboards_mean_what_they_look_like(typed: str, plain: str) -> None:
+    assert parse(typed, TODAY) == parse(plain, TODAY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "東京「タワー」の夜",
+        "「未完の引用",
+        "彼は「はい」と言った、そして",
+        "标题：海滩",
+        "iPhone：写真",
+        "note：milk",
+        "海灘，日落。",
+        "——你好",
+        "beach – sunset",
+        "–",
+        "a–b",
+        "ラーメン",
+        "（＾▽＾）",
+        "「」",
+        "１２：３０",
+        "『源氏物語』絵巻",
+        "a＂b",
+        "3−2",
+    ],
+)
+def test_text_of_other_scripts_stays_text(text: str) -> None:
+    assert aims(text) == (Phrase(text),)
+
+
+def test_names_of_the_library_keep_their_characters() -> None:
+    found = parse("in:旅行２０２４，夏 camera:“ＧＲ－３” root:写真、音楽", TODAY).filters
+    assert [term.tests for term in found] == [
+        (Folder("旅行２０２４，夏"),),
+        (Camera("ＧＲ－３"),),
+        (Root("写真、音楽"),),
+    ]
+
+
+def test_the_place_of_a_mistake_is_that_of_the_text_as_typed() -> None:
+    with pytest.raises(QueryError, match="no such month") as caught:
+        parse("雪 date：２０２４－１３", TODAY)
+    assert (caught.value.start, caught.value.end) == (7, 14)
 
 
 def test_a_backslash_makes_a_quote_plain_text() -> None:
@@ -224,7 +302,7 @@ def test_commas_outside_quotes_separate_alternatives(text: str, tests: tuple[Tes
         ("near:48.85,2.35,10km", Near(lat=48.85, lon=2.35, metres=10_000)),
         ("near:48.85,2.35", Near(lat=48.85, lon=2.35, metres=5_000)),
         ("near:-33.9,+151.2,500m", Near(lat=-33.9, lon=151.2, metres=500)),
-        ("near:−33.9,151.2,500M", Near(lat=-33.9, lon=151.2, metres=500)),  # noqa: RUF001 - a minus sign
+        ("near:−33.9,151.2,500M", Near(lat=-33.9, lon=151.2, metres=500)),  # a minus sign
         ("near:90,-180,1mi", Near(lat=90, lon=-180, metres=1609.344)),
         ('near:"48.85, 2.35, 10 km"', Near(lat=48.85, lon=2.35, metres=10_000)),
     ],

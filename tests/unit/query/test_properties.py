@@ -1,5 +1,7 @@
 """Properties of every query."""
 
+# ruff: noqa: RUF001 - as people type
+
 from __future__ import annotations
 
 import unicodedata
@@ -18,7 +20,18 @@ TODAY = date(2024, 3, 1)
 
 TRICKY = st.lists(
     st.sampled_from(
-        [*'ab 1290.,:^+-"“”«»\\/<>=…', "date:", "in:", "near:", "size:", "type:", "like:", "..", "2024", "km"]
+        [
+            *'ab 1290.,:^+-"“”«»\\/<>=…：–—－＋「」＂２，、',
+            "date:",
+            "in:",
+            "near:",
+            "size:",
+            "type:",
+            "like:",
+            "..",
+            "2024",
+            "km",
+        ]
     )
 ).map("".join)
 BLANKS = st.sampled_from([" ", "  ", "\t", "\u3000"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phsearch.domain.search import near_duplicates
-from phsearch.domain.search.near_duplicates import MAX_GROUP, SimilarityThresholds, related, stem
+from phsearch.domain.search.near_duplicates import MAX_GROUP, SimilarityThresholds, is_named_as_copy, related, stem
 from phsearch.domain.search.relevance import UNCALIBRATED
 from support.photos import photo
 
@@ -82,6 +83,19 @@ def test_a_photo_between_two_of_a_group_is_near_in_time_to_one_of_them() -> None
     assert collapse([photos[at] for at in (0, 2, 1, 3)], vectors(1, 0.9, 0.9, 0.9), CLOSE) == [[0, 1, 2], [3]]
 
 
+# As Google Photos and the file managers of Windows, macOS, GNOME and KDE name them.
+EDITED = [
+    "edited", "bearbeitet", "modifié", "editado", "modificato", "bewerkt", "edytowane", "redigerad", "redigeret",
+    "redigert", "muokattu", "upravené", "szerkesztett", "editat", "επεξεργασμένο", "изменено", "отредактировано",
+    "відредаговано", "düzenlendi", "編集済み", "已编辑", "已編輯", "편집됨", "diedit", "แก้ไขแล้ว", "संपादित",
+]  # fmt: skip
+COPIES = [
+    "Copy", "Kopie", "copie", "copia", "cópia", "kopia", "kopi", "kopio", "kópia", "Kopya", "másolat", "αντίγραφο",
+    "копия", "копія", "コピー", "副本", "複製", "복사본", "สำเนา", "نسخة",
+]  # fmt: skip
+COPIES_OF = ["Kopie von", "Kopie van", "Copie de", "Copia de", "Copia di", "Cópia de", "Kopi av", "Kopia", "копия"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -93,12 +107,34 @@ def test_a_photo_between_two_of_a_group_is_near_in_time_to_one_of_them() -> None
         "img_1234_copy.JPG",
         "IMG_1234~2.jpg",
         "Copy of IMG_1234.jpg",
+        *(f"IMG_1234-{word}.jpg" for word in EDITED),
+        *(f"IMG_1234 - {word}.jpg" for word in COPIES),
+        *(f"IMG_1234 — {word}.jpg" for word in COPIES),
+        *(f"{words} IMG_1234.jpg" for words in COPIES_OF),
+        "IMG_1234編集済み.jpg",
+        "IMG_1234のコピー.jpg",
+        unicodedata.normalize("NFD", "IMG_1234-modifié.jpg"),
+        unicodedata.normalize("NFD", "cópia de IMG_1234.jpg"),
     ],
 )
 def test_a_raw_file_an_edit_and_a_copy_belong_to_their_photo(name: str) -> None:
     photos = [photo("/p/IMG_1234.jpg", taken_at=None), photo(f"/p/{name}", taken_at=None)]
     assert collapse(photos, vectors(1, 0.6), CLOSE) == [[0, 1]]
     assert collapse(photos, vectors(1, 0.3), CLOSE) == [[0], [1]], "a name alone says too little"
+
+
+@pytest.mark.parametrize("word", [*EDITED, *COPIES])
+def test_a_number_may_follow_such_a_word(word: str) -> None:
+    assert stem(f"IMG_1234 – {word} (2).jpg") == stem(f"IMG_1234-{word}(1).jpg") == "img_1234"  # noqa: RUF001
+    assert is_named_as_copy(f"/p/IMG_1234 - {word}.jpg")
+
+
+@pytest.mark.parametrize(
+    "name", ["Kopenhagen 2024.jpg", "copious 12.jpg", "12 editor.jpg", "Edith 12.jpg", "副本町12.jpg"]
+)
+def test_words_that_only_begin_so_are_names(name: str) -> None:
+    assert stem(name) == name.removesuffix(".jpg").casefold()
+    assert not is_named_as_copy(f"/p/{name}")
 
 
 def named(*names: str, taken: Sequence[str | None] = (None, None)) -> list[Photo]:

@@ -170,6 +170,32 @@ def test_the_rank_of_one_photo_takes_one_turn_too() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("query", "name", "rank"),
+    [
+        ("date:2021..", "blue", (1, 2, True)),
+        ("date:2021..", "green", (2, 2, True)),
+        ("date:2021..", "red", (3, 2, False)),
+        ("-date:2021", "green", (2, 2, False)),
+        ("in:p", "red", (3, 3, True)),
+        ("in:p date:1999", "red", (1, 0, False)),
+    ],
+)
+def test_without_words_the_rank_is_the_place_by_date(query: str, name: str, rank: tuple[int, int, bool]) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.model.problem = NotReadyError("the model is loading")
+        answer = await rig.searcher.rank_of(query, f"/p/{name}.jpg")
+        assert answer is not None
+        found, band = answer
+        assert (found.rank, found.total, found.passes) == rank
+        assert (found.by_date, found.photo.score, band) == (True, 0.0, None)
+        assert rig.executor.turns == 1
+        if found.passes:
+            assert paths(await rig.search(query))[found.rank - 1] == f"{name}.jpg"
+
+    run(scenario)
+
+
 def test_near_duplicates_are_collapsed_in_the_same_turn() -> None:
     async def scenario(rig: Rig) -> None:
         red = rig.library.photos()[0]

@@ -15,13 +15,12 @@ from phsearch.errors import QueryError
 from support.photos import photo
 
 ROOTS = Roots(["/home/me/Pictures"])
-COLUMNS = Columns(
-    [
-        photo("/home/me/Pictures/Holidays/2023/a.jpg", camera="Google Pixel 8"),
-        photo("/home/me/Pictures/Wedding of Ann/b.jpg", camera="Canon EOS 6D"),
-        photo("/home/me/Pictures/c.jpg"),
-    ]
-)
+COLUMNS_OF = [
+    photo("/home/me/Pictures/Holidays/2023/a.jpg", camera="Google Pixel 8"),
+    photo("/home/me/Pictures/Wedding of Ann/b.jpg", camera="Canon EOS 6D"),
+    photo("/home/me/Pictures/c.jpg"),
+]
+COLUMNS = Columns(COLUMNS_OF)
 
 
 def error_of(query: str, columns: Columns = COLUMNS) -> QueryError:
@@ -50,6 +49,38 @@ def test_the_nearest_name_is_suggested(query: str, message: str, hint: str) -> N
     error = error_of(f"beach {query}")
     assert (str(error), error.hint) == (message, hint)
     assert (error.start, error.end) == (6, 6 + len(query)), "the place is that of the term"
+
+
+@pytest.mark.parametrize("name", ["home", "me", "HOME", "home/me", "/home/me/Music", "leica"])
+def test_a_name_above_the_watched_folders_is_not_suggested(name: str) -> None:
+    for key in ("in", "root"):
+        assert error_of(f"{key}:{name}").hint == "leave it out"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "in:Holidays/2032",
+        "in:/x/holidays",
+        "in:pictures/x",
+        "in:weddin",
+        "root:Picture",
+        "root:/x/pictures",
+        "in:Tom,s",
+        'in:"say hi"',
+        "camera:cannon",
+        'camera:"pixel 9"',
+    ],
+)
+def test_what_is_suggested_differs_from_what_was_typed_and_leads_on(query: str) -> None:
+    names = ["Tom, Sue", 'say "hi"', "「夏」", "12", "a：b", "-x-"]  # noqa: RUF001
+    photos = [*COLUMNS_OF, *(photo(f"/home/me/Pictures/{name}/d.jpg") for name in names)]
+    columns = Columns(photos)
+    hint = error_of(query, columns).hint
+    assert hint.startswith("did you mean ")
+    meant = hint.removeprefix("did you mean ").removesuffix("?")
+    assert meant != query
+    check_names(parse(meant, dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS, "/home/me"), ROOTS)
 
 
 def test_names_that_match_something_are_accepted() -> None:

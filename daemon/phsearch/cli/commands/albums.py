@@ -9,7 +9,7 @@ import click
 
 from phsearch.cli import exit_status, query_args
 from phsearch.cli.completion.suggestions import complete_term, daemon_names
-from phsearch.cli.options import json_lines_option, split_args, with_client
+from phsearch.cli.options import QueryCommand, json_lines_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.hits import JSON, NULL, TABLE
 from phsearch.cli.search_request import run_search, search_params, show_position, validate_query
@@ -63,19 +63,7 @@ def list_albums(client: Client, *, as_json: bool = False) -> int:
     return exit_status.DONE
 
 
-class _QueryCommand(click.Command):
-    """A command whose query may have terms that begin with a dash."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options, terms = split_args(self, args)
-        if len(terms) < 2:  # noqa: PLR2004 - a name and a term
-            return super().parse_args(ctx, [*options, *terms])
-        super().parse_args(ctx, [*options, terms[0], "query"])
-        ctx.params["query"] = tuple(terms[1:])
-        return []
-
-
-@albums.command("save", cls=_QueryCommand, short_help="Save a query.")
+@albums.command("save", cls=QueryCommand, short_help="Save a query.")
 @click.argument("name", shell_complete=daemon_names("albums.list", "albums", "name"))
 @click.argument("query", nargs=-1, required=True, shell_complete=complete_term)
 @click.option("--folder", is_flag=True, help="Also keep a folder of links to its photos.")

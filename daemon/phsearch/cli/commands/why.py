@@ -10,7 +10,7 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.completion.suggestions import complete_term
 from phsearch.cli.names import PROGRAM
-from phsearch.cli.options import json_option, with_client
+from phsearch.cli.options import QueryCommand, json_option, with_client
 from phsearch.cli.program import PathName
 from phsearch.cli.render import table
 from phsearch.cli.search_request import validate_query
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phsearch.client import Client
 
 
-@click.command(short_help="Say where a photo is, and why a search finds it or not.")
+@click.command(cls=QueryCommand, short_help="Say where a photo is, and why a search finds it or not.")
 @click.argument("path", type=PathName())
 @click.argument("query", nargs=-1, shell_complete=complete_term)
 @json_option

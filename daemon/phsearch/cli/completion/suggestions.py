@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from phsearch.cli.query_args import quoted
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
-from phsearch.text import fold_name
+from phsearch.text import drives_terminal, fold_name
 from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
@@ -65,7 +65,12 @@ def complete_term(ctx: click.Context, _param: click.Parameter | None, start: str
     done, comma, last = value.rpartition(",")
     head = f"{sign}{key}:{done}{comma}"
     found = [name for name in _values(ctx, key.lower(), last.lstrip('"')) if _is_text(name)]
-    return [CompletionItem(head + (quoted(name) if set(name) & set(' ,"') else name)) for name in found]
+    return [CompletionItem(head + (quoted(name) if _needs_quotes(name) else name)) for name in found]
+
+
+def _needs_quotes(name: str) -> bool:
+    """Whether a value would mean something else without quotes: it has a blank, a comma or a quote of any script."""
+    return any(char.isspace() or char in ',"“”„«»「」『』＂〝' for char in name)  # noqa: RUF001
 
 
 def file_names(start: str, *, folders: bool = False) -> list[CompletionItem]:
@@ -110,7 +115,7 @@ def _items(values: Iterable[str], start: str) -> list[CompletionItem]:
 
 def _is_text(name: str) -> bool:
     """Whether a shell can show and take it: a name with a newline would be two."""
-    return name.isprintable()
+    return not drives_terminal(name)
 
 
 def _call(ctx: click.Context, method: str, **params: Any) -> dict[str, Any]:

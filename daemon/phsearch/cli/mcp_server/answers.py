@@ -1,7 +1,7 @@
 """The answers of tools: in words, as data, and as links to photos.
 
 Names of files, and what is read from photos, were written by strangers, and an assistant must not take them for
-instructions. In words each is on one line, with control characters escaped, between two fixed lines that call it data.
+instructions. In words each is on one line, with invisible characters escaped, between two lines that call it data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phsearch.text import file_uri, one_line, replace_surrogates
+from phsearch.text import escape_invisible, file_uri, replace_surrogates
 from phsearch.wire import framing
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def answer_search(given: Mapping[str, Any], found: dict[str, Any]) -> Answer:
     lines, links, rows = [], [], []
     room = framing.MAX_LINE - _ENVELOPE
     for number, hit in enumerate(found["hits"], 1):
-        line, link = one_line(_format_hit(number, hit)), _link(hit["path"], hit["format"])
+        line, link = escape_invisible(_format_hit(number, hit)), _link(hit["path"], hit["format"])
         row = _strip_surrogates(hit | {"uri": link.uri})
         room -= sum(len(framing.encode(each)) for each in (line, [link.uri, link.name, link.media_type], row))
         if room < 0:
@@ -99,13 +99,13 @@ def _format_hit(number: int, hit: dict[str, Any]) -> str:
 
 def _frame(head: str, lines: Iterable[str]) -> str:
     """Return a sentence of ours, and lines between the marks of data. No line can look like a mark: none is alone."""
-    rows = [one_line(line) for line in lines]
-    return "\n".join([one_line(head), *([DATA_BEGIN, *rows, DATA_END] if rows else [])])
+    rows = [escape_invisible(line) for line in lines]
+    return "\n".join([escape_invisible(head), *([DATA_BEGIN, *rows, DATA_END] if rows else [])])
 
 
 def _link(path: str, kind: str = "") -> Link:
     """Return a link to a photo; `kind` is its format as in a hit."""
-    name = one_line(path.rpartition("/")[2] or path)
+    name = escape_invisible(path.rpartition("/")[2] or path)
     return Link(uri=file_uri(path), name=name, media_type=f"image/{kind.lower()}" if kind in _IMAGE_TYPES else None)
 
 

@@ -52,7 +52,7 @@ async def open_streams() -> AsyncIterator[Streams]:
     """Open the stream of messages from stdin, and the one of messages to stdout."""
     unanswered = _Unanswered()
     # Neither `sys.stdin` nor closed here: both would wait for the lock of a stream that a thread reads.
-    stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: ASYNC230, SIM115
+    stdin = open(0, encoding="utf-8-sig", errors="replace", closefd=False)  # noqa: ASYNC230, SIM115
     async with stdio_server(_Stdin(stdin)) as (read_stream, write_stream), anyio.create_task_group() as group:
         to_server, incoming = anyio.create_memory_object_stream["Received"]()
         outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()

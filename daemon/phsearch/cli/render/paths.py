@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from phsearch.paths import working_folder
+from phsearch.text import drives_terminal
 
 _PLAIN = frozenset("%+,-./:@_")
 
@@ -36,7 +37,7 @@ def shell_word(text: str) -> str:
     """Return `text` as one word of a shell, safe for a terminal."""
     if all(char.isalnum() or char in _PLAIN for char in text):
         return text
-    if not text.isprintable():
+    if drives_terminal(text):
         return "$'" + "".join(map(_escape, text)) + "'"
     return "'" + text.replace("'", "'\\''") + "'"
 
@@ -49,6 +50,6 @@ def _below(folder: str, path: str) -> str | None:
 def _escape(char: str) -> str:
     if char in "'\\":
         return f"\\{char}"
-    if char.isprintable():
+    if not drives_terminal(char):
         return char
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.cli.render.paths import short_path
 from phsearch.cli.terminal import DIM
-from phsearch.text import file_uri, one_line
+from phsearch.text import drives_terminal, file_uri, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,6 +56,7 @@ def format_duration(seconds: float) -> str:
 
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # terminals show it
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
@@ -82,7 +83,7 @@ def escaped(text: str) -> str:
 def json_line(value: Any) -> bytes:
     """Return one line of JSON. Control characters and undecodable bytes are escaped, as JSON allows."""
     text = json.dumps(value, ensure_ascii=False)
-    return (text if text.isprintable() else json.dumps(value)).encode() + b"\n"
+    return (json.dumps(value) if drives_terminal(text) else text).encode() + b"\n"
 
 
 def cell(text: str) -> str:
@@ -173,8 +174,13 @@ def _joined(texts: Sequence[str], styles: Sequence[str], console: Console) -> st
     return "".join(console.styled_as("".join(text for _, text in run), style) for style, run in runs)
 
 
+def _is_inner_jamo(char: str) -> bool:
+    """Whether it is a vowel or an end of a Korean syllable that is written in parts, as macOS names files."""
+    return "\u1160" <= char <= "\u11ff"
+
+
 def _columns(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+    if (unicodedata.category(char) in ("Mn", "Me", "Cf") and char != _SOFT_HYPHEN) or _is_inner_jamo(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 

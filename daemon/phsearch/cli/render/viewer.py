@@ -5,21 +5,31 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
-from phsearch.cli import exit_status
+from phsearch.errors import PhsearchError
 
-_OPENERS = ("xdg-open", "gio", "open")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OPENERS = ("xdg-open", "gio")
 
 
-def open_photo(path: str) -> None:
-    """Open a photo, or print why it cannot be opened."""
+def open_photos(paths: Iterable[str]) -> None:
+    """Open photos. Raise PhsearchError if they cannot be opened."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise PhsearchError(
+            "there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)",
+            "leave --open out, or ask in a terminal of the desktop",
+        )
     opener = next(filter(None, map(shutil.which, _OPENERS)), None)
     if opener is None:
-        exit_status.print_error("there is no xdg-open here: install xdg-utils, or open the path with a viewer of yours")
-        return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and opener.endswith("xdg-open"):
-        exit_status.print_error("there is no desktop to open a photo on (neither DISPLAY nor WAYLAND_DISPLAY is set)")
-        return
+        raise PhsearchError("there is no xdg-open here", "install xdg-utils, or open the path with a viewer of yours")
+    for path in paths:
+        _open(opener, path)
+
+
+def _open(opener: str, path: str) -> None:
     command = [opener, "open"] if opener.endswith("gio") else [opener]
     try:
         # The viewer outlives this process, and its output is not part of the answer.
@@ -31,4 +41,4 @@ def open_photo(path: str) -> None:
             start_new_session=True,
         )
     except OSError as problem:
-        exit_status.print_error(f"cannot open {path}: {problem.strerror}")
+        raise PhsearchError(f"cannot open {path} with {opener}: {problem.strerror}", "choose another viewer") from None

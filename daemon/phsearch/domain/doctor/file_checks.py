@@ -56,8 +56,8 @@ def config(entry: FileInfo, uid: int, problem: str = "", hint: str = "") -> Chec
     name, file, path = "config", entry.path, shlex.quote(entry.path)
     faults = (
         (entry.problem, fail(name, f"{file}: {entry.problem}", f"ls -ld {path}")),
-        (entry.kind == "absent", ok(name, f"{file} is not there: every setting has its default")),
         (problem, fail(name, problem, hint or f"correct {path}")),
+        (entry.kind == "absent", ok(name, f"{file} is not there: every setting has its default")),
         (
             entry.uid not in {uid, 0},
             warn(name, f"{file} belongs to user {entry.uid}, who may change it", f"sudo chown {uid} {path}"),

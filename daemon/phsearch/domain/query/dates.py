@@ -26,7 +26,7 @@ _NONE = "none"
 # Not dates here, but what they mean can be guessed.
 _BACKWARDS = re.compile(r"(?:(\d{1,2})[-/.])?(\d{1,2})[-/.](\d{4})", re.ASCII)
 _SOLID = re.compile(r"(\d{4})(\d\d)(\d\d)?", re.ASCII)
-_DASHED = re.compile(r"(\d{4}(?:-\d\d)?)[-–—](\d{4}(?:-\d\d)?)", re.ASCII)  # noqa: RUF001 - as they are typed
+_DASHED = re.compile(r"(\d{4}(?:-\d\d)?)[-–—~〜](\d{4}(?:-\d\d)?)", re.ASCII)  # noqa: RUF001 - as they are typed
 
 
 _DAY = dt.timedelta(days=1)

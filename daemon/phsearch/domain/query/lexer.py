@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.query.measures import NUMBER
 from phsearch.domain.query.mistakes import Place, error_at, quoted_excerpt
-from phsearch.domain.query.quotes import QUOTES, unquoted
+from phsearch.domain.query.quotes import OPENING, QUOTES, opens_quote, unquoted
+from phsearch.text import COLONS, MINUSES, PLUSES
 from phsearch.wire.filters import FILTERS, LIKE
 
 if TYPE_CHECKING:
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
     from phsearch.errors import QueryError
 
+NAMES_OF_LIBRARY = frozenset({"in", "root", "camera"})
+"""Keys whose values are names as the library has them: no character in them stands for another."""
+
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 10.0
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
 _BLANKS = re.compile(r"\s*")
-_KEY = re.compile(r"([A-Za-z]+):")
+_KEY = re.compile(rf"([A-Za-zＡ-Ｚａ-ｚ]+)([:{COLONS}])")  # noqa: RUF001 - keyboards of East Asia have wide letters
 _WORD = re.compile(rf"[^\s{QUOTES}]*")
 _ITEM = re.compile(rf"[^\s,{QUOTES}]*")
+_COMMAS = ",，、"  # noqa: RUF001
+_PLAIN_ITEM = re.compile(rf"[^\s{_COMMAS}{QUOTES}]*")
+_SIGNS = f"+-{PLUSES}{MINUSES}"
+_DASH = re.compile(rf"[{MINUSES}](?=\d{{1,3}}(?!\d))")  # not that of 2023–2024, which is no date  # noqa: RUF003
 _UNWEIGHTED = re.compile(rf"[^\s^{QUOTES}]*")
 
 
@@ -80,18 +88,22 @@ def tokens(text: str) -> Iterator[Word | Phrase | Like | Term]:
 def _token(text: str, start: int) -> Word | Phrase | Like | Term:
     at = _after_sign(text, start)
     if match := _KEY.match(text, at):
-        key = match[1].lower()
+        key = unicodedata.normalize("NFKC", match[1]).lower()
         if key == LIKE.key:
-            return _like(text, start, match.end())
-        if key in FILTERS or not (_blank(text, match.end()) or text.startswith("//", match.end())):
-            return _term(text, start, Place(at, match.end()), key)
+            return _like(text, start, match.end(), negated=_is_negated(text, start, at))
+        # Only the plain colon makes a mistake of an unknown key: the wide one belongs to texts, too.
+        plain = match[0].isascii() and not (_blank(text, match.end()) or text.startswith("//", match.end()))
+        if key in FILTERS or plain:
+            return _term(text, Place(at, match.end()), key, start=start)
     return _phrase(text, start, at)
 
 
 def _after_sign(text: str, start: int) -> int:
     sign = text[start]
     if sign not in "+-":
-        return start
+        # A dash that stands alone belongs to a text.
+        signs = sign in _SIGNS and not _blank(text, start + 1) and text[start + 1] not in _SIGNS
+        return start + signs
     if _blank(text, start + 1):
         hint = f"write {sign}word without a blank; to search for the sign itself, put it in quotes"
         raise error_at(Place(start, start + 1), f'nothing follows the "{sign}"', hint)
@@ -102,7 +114,7 @@ def _after_sign(text: str, start: int) -> int:
 
 
 def _phrase(text: str, start: int, at: int) -> Word | Phrase:
-    if text[at] in QUOTES:
+    if _is_quoted(text, at, "^"):
         words, end = _quoted(text, at)
         weight, end = _weight(text, end)
     else:
@@ -113,13 +125,13 @@ def _phrase(text: str, start: int, at: int) -> Word | Phrase:
             return Word(words, Place(start, end))
         if not words:
             raise error_at(Place(at, end), 'nothing stands before the "^"', "write the word first, as in beach^2")
-    return Phrase(clean(words), _signed(text, start, weight), place=Place(start, end))
+    return Phrase(clean(words), _signed(weight, negated=_is_negated(text, start, at)), place=Place(start, end))
 
 
-def _like(text: str, start: int, at: int) -> Like:
+def _like(text: str, start: int, at: int, *, negated: bool) -> Like:
     if _blank(text, at):
         raise _empty(text, start, at, LIKE.key, LIKE.example)
-    if text[at] in QUOTES:
+    if _is_quoted(text, at, "^"):
         path, end = _quoted(text, at)
     else:
         end = _end(_UNWEIGHTED, text, at)
@@ -127,19 +139,19 @@ def _like(text: str, start: int, at: int) -> Like:
     weight, end = _weight(text, end)
     if not path:
         raise error_at(Place(start, end), '"like:" names no photo', "write its path, as in like:beach.jpg")
-    return Like(path, _signed(text, start, weight), place=Place(start, end))
+    return Like(path, _signed(weight, negated=negated), place=Place(start, end))
 
 
-def _term(text: str, start: int, key_place: Place, key: str) -> Term:
+def _term(text: str, key_place: Place, key: str, *, start: int) -> Term:
     at = key_place.end
     if _blank(text, at):
         raise _empty(text, start, at, key, FILTERS[key].example)
     values, end = [], at
     while True:
         value = _value(text, end, key)
-        values.append(value)
         end = value.place.end
-        if not text.startswith(",", end):
+        values.append(value if key in NAMES_OF_LIBRARY else Value(plain(value.text), value.place))
+        if not _is_comma(text, end, key):
             break
         end += 1
     if text.startswith("^", end):
@@ -148,23 +160,31 @@ def _term(text: str, start: int, key_place: Place, key: str) -> Term:
     return Term(
         key=key,
         values=tuple(values),
-        negated=text[start] == "-",
+        negated=_is_negated(text, start, key_place.start),
         written=text[at:end],
         place=Place(start, end),
         key_place=key_place,
     )
 
 
+def _is_comma(text: str, at: int, key: str) -> bool:
+    return at < len(text) and text[at] in ("," if key in NAMES_OF_LIBRARY else _COMMAS)
+
+
 def _value(text: str, start: int, key: str) -> Value:
-    if start < len(text) and text[start] in QUOTES:
+    if _is_quoted(text, start, _COMMAS):
         inside, end = _quoted(text, start)
         return Value(inside, Place(start, end))
-    end = _end(_ITEM, text, start)
+    end = _end(_ITEM if key in NAMES_OF_LIBRARY else _PLAIN_ITEM, text, start)
     if end > start:
         return Value(text[start:end], Place(start, end))
-    place = Place(start - 1, start + text.startswith(",", start))
+    place = Place(start - 1, start + _is_comma(text, start, key))
     hint = f"write no blanks between values, as in {key}:a,b; one that has a comma or a blank in it wants quotes"
     raise error_at(place, "a value is missing at the comma", hint)
+
+
+def _is_quoted(text: str, start: int, after: str) -> bool:
+    return start < len(text) and text[start] in OPENING and opens_quote(text, start, after)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
@@ -201,9 +221,14 @@ def _weight_value(text: str, place: Place) -> float:
     return float(text)
 
 
-def _signed(text: str, start: int, weight: float | None) -> float:
+def _is_negated(text: str, start: int, at: int) -> bool:
+    """Whether a sign stands before `at`, and is a minus."""
+    return at > start and text[start] in f"-{MINUSES}"
+
+
+def _signed(weight: float | None, *, negated: bool) -> float:
     size = 1.0 if weight is None else weight
-    return -size if text[start] == "-" else size
+    return -size if negated else size
 
 
 def _empty(text: str, start: int, at: int, key: str, example: str) -> QueryError:
@@ -231,6 +256,14 @@ def _blank(text: str, at: int) -> bool:
 def _end(run: re.Pattern[str], text: str, at: int) -> int:
     match = run.match(text, at)
     return match.end() if match else at
+
+
+def plain(value: str) -> str:
+    """Return a value that is no name with the digits and signs of ASCII: keyboards of other scripts type others."""
+    if value.isascii():
+        return value
+    digits = (str(unicodedata.decimal(char)) if char.isdecimal() else char for char in value)
+    return _DASH.sub("-", unicodedata.normalize("NFKC", "".join(digits)))
 
 
 def clean(query: str) -> str:

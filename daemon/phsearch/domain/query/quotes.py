@@ -9,9 +9,15 @@ CLOSING = {'"': '"', "“": "”", "”": "”", "„": "“”", "«": "»", "�
 
 QUOTES = "".join(CLOSING)
 
+_BRACKETS = {"「": "」", "『": "』", "＂": "＂", "〝": "〞〟"}  # noqa: RUF001 - as they are typed
+"""Quotes of scripts without blanks, in which they also stand inside a text. So they are quotes around a whole term."""
+
+OPENING = QUOTES + "".join(_BRACKETS)
+
 _ESCAPED = re.compile(rf"\\([\\{QUOTES}])")
 _INSIDE = {
-    opening: re.compile(rf"((?:[^{closing}\\]|\\.)*+)[{closing}]", re.DOTALL) for opening, closing in CLOSING.items()
+    opening: re.compile(rf"((?:[^{closing}\\]|\\.)*+)[{closing}]", re.DOTALL)
+    for opening, closing in (CLOSING | _BRACKETS).items()
 }
 
 
@@ -19,6 +25,17 @@ def quoted(text: str) -> str:
     """Return `text` in quotes, so that the parser reads it as one value or one phrase."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def opens_quote(text: str, start: int, after: str) -> bool:
+    """Whether one of OPENING opens a quote; a bracket does if a blank, the end or one of `after` follows it, closed."""
+    if text[start] in CLOSING:
+        return True
+    match = _INSIDE[text[start]].match(text, start + 1)
+    if match is None or not match[1].strip():
+        return False
+    end = match.end()
+    return end == len(text) or text[end].isspace() or text[end] in after
 
 
 def unquoted(text: str, start: int) -> tuple[str, int] | None:

@@ -11,11 +11,13 @@ The necessary cosine depends on the model: it is counted in standard deviations 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from phsearch.domain.edited_names import COPY, COPY_OF, EDITED
 from phsearch.domain.search.columns import UNDATED, seconds
 
 if TYPE_CHECKING:
@@ -39,17 +41,20 @@ _MAX_SHARE = 0.8
 _STRICT = (0.8, 0.9)
 """Cosines for a few photos and a model without a calibration: those of photos in general are unknown."""
 _MIN_PHOTOS, _SAMPLE = 30, 200
+_EDITS = (*EDITED, "crop", "cropped", "final", "hdr", "bw", "small", "large", "cover", "collage", "enhanced", "effects")
 _ADDED = re.compile(
-    r"""( [ _-]* (?: \(\d{1,3}\) | ~\d{1,3} | copy(?:[ _-]?\d{1,3})? | kopie | edit(?:ed)? | bearbeitet | crop(?:ped)?
-        | final | hdr | bw | small | large | burst\d* | cover | collage | enhanced | effects ) )+ $""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"(?:[ _–—-]*(?:\(\d{{1,3}}\)|~\d{{1,3}}|(?:{'|'.join(COPY)})(?:[ _-]?\d{{1,3}})?"  # noqa: RUF001
+    rf"|{'|'.join(_EDITS)}|burst\d*))+$",
+    re.IGNORECASE,
 )
+_ENDS = (*_EDITS, *COPY, "burst")
+_COUNTED = " _-~()0123456789"
 _COPIES = re.compile(
     r"(?:^|[/ _.-])(?:backups?|cop(?:y|ies)|duplicates?|downloads?|te?mp|old|kopien?|sicherung(?:en)?)(?=$|[/ _.-])",
     re.IGNORECASE,
 )
 """In the path of a folder that holds copies rather than originals."""
-_BEFORE = re.compile(r"^(?:(?:copy of|kopie von|edited)[ _-]+)+", re.IGNORECASE)
+_BEFORE = re.compile(rf"^(?:(?:{'|'.join(COPY_OF)})[ _-]+)+", re.IGNORECASE)
 _IPHONE = re.compile(r"^img_e(?=\d{4}$)")
 _COUNTER = re.compile(r"\(\d{1,3}\)")
 _MIN_STEM = 3
@@ -186,7 +191,7 @@ def stem(name: str) -> str:
     It is "img_1234" for "IMG_1234-edited (1).jpg", "Copy of IMG_1234.JPG", "IMG_E1234.HEIC" and "IMG_1234.CR2".
     """
     bare = _BEFORE.sub("", _bare(name))
-    bare = (_ADDED.sub("", bare) or bare).casefold().strip(" _-")
+    bare = (_without_additions(bare) or bare).casefold().strip(" _-")
     bare = _IPHONE.sub("img_", bare)
     return bare if len(bare) >= _MIN_STEM and any(map(str.isdigit, bare)) else ""
 
@@ -195,7 +200,15 @@ def is_named_as_copy(path: str) -> bool:
     """Whether a file or a folder above it is named as programs and people name copies: "Copy of x", "backup/x"."""
     folder, _, name = path.rpartition("/")
     bare = _bare(name)
-    return bool(_BEFORE.match(bare) or _ADDED.search(bare) or _COPIES.search(folder))
+    return bool(_BEFORE.match(bare) or _without_additions(bare) != bare or _COPIES.search(folder))
+
+
+def _without_additions(bare: str) -> str:
+    """Return a name without what copies and edits have at its end, "" if nothing else is in it."""
+    # Most names have nothing of it, and the expression is tried at each of their characters.
+    if bare[-1:] != ")" and "~" not in bare[-4:] and not bare.rstrip(_COUNTED).casefold().endswith(_ENDS):
+        return bare
+    return _ADDED.sub("", bare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,4 +256,5 @@ def _time_keys(photo: Photo, taken: int) -> Iterator[Hashable]:
 
 
 def _bare(name: str) -> str:
-    return name.rpartition(".")[0] or name
+    bare = name.rpartition(".")[0] or name
+    return bare if bare.isascii() else unicodedata.normalize("NFC", bare)

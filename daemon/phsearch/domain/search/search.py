@@ -67,12 +67,16 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """The rank of one photo, from 1, among the `total` that pass the filters; `passes`: whether it passes them."""
+    """The rank of one photo, from 1, among the `total` that pass the filters; `passes`: whether it passes them.
+
+    It is its place by date where nothing else ranks.
+    """
 
     rank: int
     total: int
     photo: RankedPhoto
     passes: bool
+    by_date: bool = False
 
 
 _NO_CUTOFF = Cutoff()
@@ -157,6 +161,19 @@ def rank_of(
         photo=_ranked(index, row, scores, probabilities(calibration, query, scores, kind)),
         passes=bool(passing[row]),
     )
+
+
+def rank_by_date(index: VectorIndex, path: str, where: Where) -> Rank | None:
+    """Return the place of one photo in `list_by_date`; None if it is not indexed."""
+    row = index.row(path)
+    if row is None:
+        return None
+    passing = _passing(index, where).copy()
+    total, passes = int(np.count_nonzero(passing)), bool(passing[row])
+    passing[row] = True
+    place = index.newest(passing, len(index)).index(row) + 1
+    photo = RankedPhoto(photo=index.photo(row), score=0.0, relevance=None)
+    return Rank(rank=place, total=total, photo=photo, passes=passes, by_date=True)
 
 
 def softmax_shares(scores: Sequence[float], scale: float) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from phsearch.domain.query import quoted
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from phsearch.domain.search.filters import FilterCompiler
     from phsearch.errors import QueryError
 
+_PLAIN = re.compile(r"[^\W_][\w./&'()+-]*")
+"""A value that needs no quotes."""
 _COMPARED = 5_000
 _SIMILAR = 0.5
 _SUGGESTED = 100
@@ -34,17 +37,18 @@ def check_names(
             match test:
                 case Camera(name):
                     message = f"no photo was taken with a camera called {quoted(name)}"
-                    names = [camera for camera in columns.cameras.listed() if camera]
+                    names = suggestions = [camera for camera in columns.cameras.listed() if camera]
                 case Folder(name):
                     message = f"there are no photos in a folder {quoted(name)}"
                     names = columns.folders.listed()
+                    suggestions = _folder_names(names, roots)
                 case Root(name):
                     message = f"no watched folder is called {quoted(name)}"
                     names = list(roots)
+                    suggestions = _root_names(names)
                 case _:
                     continue
             if not filter_compiler.fits_any(test, names):
-                suggestions = names if isinstance(test, Camera) else _path_parts(names)
                 raise _unknown(term, message, _nearest(name, suggestions))
 
 
@@ -66,9 +70,15 @@ def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[st
     return sorted(name for name in names if name and fold_name(name).startswith(begins))[:_SUGGESTED]
 
 
-def _path_parts(folders: Iterable[str]) -> list[str]:
-    """Return the names of folders, and of the folders above them, each without its path."""
-    return sorted({part for folder in folders for part in folder.split("/") if part})
+def _folder_names(folders: Iterable[str], roots: Iterable[str]) -> list[str]:
+    """Return the names of folders and of those above them up to their roots: `in:` counts none above."""
+    above = {f"{root.rstrip('/')}/": len(root.rstrip("/").rpartition("/")[0]) for root in roots}
+    below = (folder[start:] for folder in folders for top, start in above.items() if f"{folder}/".startswith(top))
+    return sorted({part for path in below for part in path.split("/") if part})
+
+
+def _root_names(roots: Iterable[str]) -> list[str]:
+    return sorted({name for root in roots if (name := root.rstrip("/").rpartition("/")[2])})
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
@@ -81,9 +91,10 @@ def _nearest(name: str, known: Sequence[str]) -> str:
         # One word of a camera's name may be right, or nearly.
         words = {word: each for each in by_fold for word in each.split()}
         near = [words[word] for word in difflib.get_close_matches(last, words, 1, _SIMILAR)]
-    return by_fold[near[0]] if near else ""
+    return by_fold[near[0]] if near and near[0] != fold_name(name) else ""
 
 
 def _unknown(term: Filter, message: str, nearest: str) -> QueryError:
-    hint = f"did you mean {term.key}:{quoted(nearest) if ' ' in nearest else nearest}?" if nearest else "leave it out"
+    meant = nearest if _PLAIN.fullmatch(nearest) else quoted(nearest)
+    hint = f"did you mean {term.key}:{meant}?" if nearest else "leave it out"
     return error_at(term.place, message, hint)

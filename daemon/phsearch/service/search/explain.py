@@ -302,6 +302,8 @@ def _match(query: str, found: Rank, band: Band | None) -> Match:
 
 def _match_text(query: str, found: Rank, band: Band | None) -> str:
     rank, photos, score, relevance = found.rank, found.total, found.photo.score, found.photo.relevance
+    if found.by_date:
+        return _filters_text(query, found)
     if not found.passes:
         return f'a filter of "{query}" leaves it out; its score is {score:.3f}'
     text = f'for "{query}" it has rank {rank:,} of {photos:,}, score {score:.3f}'
@@ -312,6 +314,15 @@ def _match_text(query: str, found: Rank, band: Band | None) -> str:
     if band == "none":
         text += "; a search leaves out what is so improbable unless it is asked with --all"
     return text + f"; a --min-score above {score:.3f} would hide it"
+
+
+def _filters_text(query: str, found: Rank) -> str:
+    if not found.passes:
+        return f'a filter of "{query}" leaves it out'
+    text = f'it passes every filter of "{query}": by date it is number {found.rank:,} of {found.total:,}'
+    if found.rank > _USUAL_LIMIT:
+        text += f"; a search shows the newest {_USUAL_LIMIT} unless it asks for more, here with --limit {found.rank}"
+    return text
 
 
 def _local_time(seconds: float) -> str:

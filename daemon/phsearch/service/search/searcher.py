@@ -12,7 +12,7 @@ from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 from phsearch.domain.search.relevance import UNCALIBRATED
-from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_of, softmax_shares
+from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_by_date, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names, names_beginning
 from phsearch.errors import PhsearchError
 
@@ -145,19 +145,16 @@ class Searcher:
         self._query_embedder.check_aims(parse(request.query, self._today()).aims)
 
     async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None] | None:
-        """Return the rank of one photo for a query, and its band; None if it is not indexed or nothing ranks.
-
-        Raises as `search`.
-        """
+        """Return the rank of one photo for a query, and its band; None if it is not indexed. Raises as `search`."""
         query = parse(text, self._today())
-        if not query.aims:
-            return None
         calibration = self.calibration()
         embedded = await self._embed(query, None, calibration)
         roots = tuple(self._roots)
 
         def rank_one() -> Rank | None:
             where = self._where(query, SearchRequest(query=text), roots)
+            if not query.aims:
+                return rank_by_date(self._index, path, where)
             vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
             return rank_of(self._index, path, vector, kind=_kind(query), calibration=calibration, where=where)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from phsearch.adapters.images.metadata.facts import Facts
 from phsearch.adapters.images.metadata.values import parse_number, parse_position
 from phsearch.adapters.images.metadata.xmp import MAX_BYTES, read_xmp
+from phsearch.domain.edited_names import EDITED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ MAX_SIDECAR_BYTES = MAX_BYTES
 _TAKEOUT_NAME = 46
 """Takeout cuts the names of its .json files after so many characters."""
 _NUMBERED = re.compile(r"(.+)(\(\d+\))(\.[^.]+)")
-_EDITED = re.compile(r"-(?:edited|bearbeitet|modifié|editado|modificato|bewerkt)(?=\.[^.]+$)", re.IGNORECASE)
+_EDITED = re.compile(rf"-(?:{'|'.join(EDITED)})(?=\.[^.]+$)", re.IGNORECASE)
 
 
 def sidecar_paths(path: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 
 from phsearch.cli import exit_status
 from phsearch.cli.render.hits import TABLE, format_hits
-from phsearch.cli.render.images.detect import CHOICES, detect_protocol, terminal_cells
+from phsearch.cli.render.images.detect import CHOICES, detect_protocol, multiplexer, terminal_cells
 from phsearch.cli.render.images.layout import print_grid, print_list
 from phsearch.cli.render.images.protocols import PROTOCOLS
 
@@ -38,7 +38,8 @@ def picture_printer(
         if found is None:
             console.write(format_hits(hits, TABLE, console, shares=shares))
             if console.terminal:
-                exit_status.print_error(NO_PICTURES)
+                between = multiplexer(os.environ) if how == "auto" else ""
+                exit_status.print_error(NOT_THROUGH.format(between) if between else NO_PICTURES)
             return
         draw: Draw = PROTOCOLS[found]
         print_pictures = print_grid if grid else print_list
@@ -48,3 +49,5 @@ def picture_printer(
 
 
 NO_PICTURES = "this terminal shows no pictures: kitty, WezTerm, Ghostty, iTerm2, foot and xterm -ti vt340 do"
+
+NOT_THROUGH = "{} passes no pictures on to the terminal: ask outside of it"

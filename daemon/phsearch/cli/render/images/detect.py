@@ -42,12 +42,20 @@ def detect_protocol(how: str, stream: TextIO, env: Mapping[str, str]) -> str | N
         return None if how == "none" else how
     if not stream.isatty() or env.get("TERM", "dumb") == "dumb":
         return None
+    # A multiplexer answers for itself, and draws over pictures that it does not know.
+    if multiplexer(env):
+        return None
     if found := _by_name(env):
         return found
-    # A multiplexer answers for itself, and draws over pictures that it does not know.
-    if env.get("TMUX") or env.get("TERM", "").startswith(("screen", "tmux")):
-        return None
     return "sixel" if _SIXEL in _device_attributes() else None
+
+
+def multiplexer(env: Mapping[str, str]) -> str:
+    """Return the name of the program between us and the terminal through which no pictures come; "" without one."""
+    term = env.get("TERM", "")
+    if env.get("TMUX") or term.startswith("tmux"):
+        return "tmux"
+    return "screen" if env.get("STY") or term.startswith("screen") else ""
 
 
 def terminal_cells(stream: TextIO) -> Cells:
@@ -62,7 +70,7 @@ def terminal_cells(stream: TextIO) -> Cells:
 
 def _by_name(env: Mapping[str, str]) -> str | None:
     program, term = env.get("TERM_PROGRAM", ""), env.get("TERM", "")
-    if env.get("TMUX") or term.startswith(("screen", "tmux")):
+    if env.get("ZELLIJ"):  # the variables of the terminal around it are still set
         return None
     if env.get("KITTY_WINDOW_ID") or "kitty" in term or "ghostty" in term or program == "ghostty":
         return "kitty"
