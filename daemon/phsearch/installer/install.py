@@ -16,6 +16,7 @@ from phsearch import paths
 from phsearch.client import Client
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.installer import files, units
+from phsearch.installer.bytecode import compile_libraries
 from phsearch.installer.config_file import ensure_config
 from phsearch.installer.files import make_folder, write
 from phsearch.installer.systemctl import NoManagerError, Systemctl, user
@@ -70,6 +71,7 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
     for root in watched:
         print_line(f"photos    {root}{'' if root.is_dir() else ' (not there yet; it is watched as soon as it is)'}")
     _write_man_pages(install_paths.man, print_line)
+    compile_libraries(print_line)
     try:
         manager = Systemctl.find(env)
     except NoManagerError as problem:
