@@ -33,6 +33,7 @@ class StateFolder:
         self.index = path / "index"
         self.removed_roots_file = self.index / "removed.json"
         self.pause_file = path / "pause.json"
+        self.sequence_file = path / "sequence.json"
         self.albums = path / "albums"
         self.albums_file = path / "albums.json"
         self.damaged_albums_file = path / "albums.damaged"
@@ -47,6 +48,7 @@ class StateFolder:
             self.lock,
             self.index,
             self.pause_file,
+            self.sequence_file,
             self.albums,
             self.albums_file,
             self.damaged_albums_file,

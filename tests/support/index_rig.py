@@ -21,7 +21,7 @@ from phsearch.errors import UnreadableImageError
 from phsearch.safe_open import read_digest
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
-from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.router import PipelineRouter
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.roots.event_dispatcher import FsEventDispatcher
@@ -182,6 +182,7 @@ class IndexRig:
             events=events,
             roots=self.roots,
             decoder="v1",
+            sequence=SequenceNumbers(saved=0, save=lambda _number: None),
         )
         in_flight = InFlightContents(photo_index.cache_vector)
         self.image_worker = ScriptedImageWorker(forward_passes, in_flight.on_embed_result)

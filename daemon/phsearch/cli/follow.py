@@ -72,8 +72,8 @@ class _Follower:
         self._params = {**params, "limit": _LIMIT, "collapse": False}
         self._form = form
         self._command = list(command)
-        self._since = time.time()
-        self._seen: dict[str, float] = {}
+        self._since: int | None = None
+        self._seen: dict[str, int] = {}
         self._printed: dict[Stamp, str] = {}
 
     def listen(self, events: EventStream) -> None:
@@ -91,30 +91,29 @@ class _Follower:
     def check_new(self) -> None:
         """Print what is new, oldest first."""
         with self._client:
+            if self._since is None:
+                self._since = int(self._client.call("status").get("sequence", 0))
             for hits in self._pages(self._since, None):
                 for hit, answer in hits:
                     self._print_if_new(hit, answer)
-                # A little before the newest: a photo indexed just before it may be searchable only now. The photos
-                # of that time that were printed are known.
-                self._since = max(self._since, hits[-1][0].indexed_at - _QUIET_SECONDS)
-                self._seen = {path: at for path, at in self._seen.items() if at >= self._since}
+                self._since = max(self._since, hits[-1][0].sequence)
 
-    def _pages(self, after: float, until: float | None) -> Iterator[list[tuple[Hit, Any]]]:
-        """Yield all hits that were indexed in this time, oldest first, each with what the answer has of it.
+    def _pages(self, after: int, until: int | None) -> Iterator[list[tuple[Hit, Any]]]:
+        """Yield all hits after one number and up to another, oldest first, each with what the answer has of it.
 
-        An answer holds only the best of them. Where some are missing, each half of the time is asked for.
+        An answer holds only the best of them. Where some are missing, each half of the numbers is asked for.
         """
-        times = {"indexed_after": after} | ({} if until is None else {"indexed_until": until})
-        answer = self._client.call("search", **self._params | times)
+        bounds = {"after_sequence": after} | ({} if until is None else {"until_sequence": until})
+        answer = self._client.call("search", **self._params | bounds)
         found = parse_answer(SearchResult, answer)
         pairs = zip(found.hits, answer["hits"], strict=True)
-        hits = sorted(pairs, key=lambda pair: (pair[0].indexed_at, pair[0].path))
-        stamps = sorted({hit.indexed_at for hit in found.hits})
-        if len(hits) >= found.matching - found.hidden or len(stamps) <= 1:
+        hits = sorted(pairs, key=lambda pair: (pair[0].sequence, pair[0].path))
+        numbers = sorted({hit.sequence for hit in found.hits})
+        if len(hits) >= found.matching - found.hidden or len(numbers) <= 1:
             if hits:
                 yield hits
             return
-        middle = stamps[(len(stamps) - 1) // 2]
+        middle = numbers[(len(numbers) - 1) // 2]
         yield from self._pages(after, middle)
         yield from self._pages(middle, until)
 
@@ -122,7 +121,10 @@ class _Follower:
         stamp = _stamp(hit)
         if not self._was_printed(hit, stamp):
             self._print(hit, answer)
-        self._seen[hit.path] = hit.indexed_at
+        self._seen.pop(hit.path, None)
+        self._seen[hit.path] = hit.sequence
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         if stamp is not None:
             self._printed.pop(stamp, None)
             self._printed[stamp] = hit.path
@@ -131,7 +133,7 @@ class _Follower:
 
     def _was_printed(self, hit: Hit, stamp: Stamp | None) -> bool:
         """Whether a photo was printed, perhaps under its former name or before it was indexed again."""
-        same = [path for path, at in self._seen.items() if at == hit.indexed_at]
+        same = [path for path, at in self._seen.items() if at == hit.sequence]
         if stamp in self._printed:
             same.append(self._printed[stamp])
         return hit.path in same or any(not os.path.lexists(path) for path in same)

@@ -73,6 +73,8 @@ class Client(Connection):
         collapse: bool = False,
         indexed_after: float | None = None,
         indexed_until: float | None = None,
+        after_sequence: int | None = None,
+        until_sequence: int | None = None,
         cwd: Path | None = None,
         sync: float | None = None,
     ) -> SearchResult:
@@ -94,6 +96,8 @@ class Client(Connection):
             "collapse": collapse,
             "indexed_after": indexed_after,
             "indexed_until": indexed_until,
+            "after_sequence": after_sequence,
+            "until_sequence": until_sequence,
             "cwd": _absolute(cwd),
             "sync": sync,
         }

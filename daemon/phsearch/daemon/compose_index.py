@@ -14,7 +14,7 @@ from phsearch.adapters.linux.mounts import MountPoints, MountTable
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
-from phsearch.adapters.state.json_files import PauseFile, RemovedFile
+from phsearch.adapters.state.json_files import PauseFile, RemovedFile, SequenceFile
 from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
 from phsearch.daemon import worker_commands
 from phsearch.domain.indexing.batching import Batcher
@@ -25,7 +25,7 @@ from phsearch.domain.throttle.policy import ThrottlePolicy
 from phsearch.safe_open import read_digest
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
-from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.router import PipelineRouter
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.indexing.workload import IndexingWorkload
@@ -121,6 +121,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         events=events,
         roots=roots,
         decoder=worker_commands.decoder_versions(),
+        sequence=_sequence(paths.state.sequence_file, library),
     )
 
     throttle = _throttle(config, paths, events)
@@ -241,6 +242,12 @@ def scanner_factory(roots: Roots, albums: Path, mounts: Callable[[], Mounts]) ->
     return lambda watch: FolderScanner(
         roots, ignore_rules_of(watch), follow_symlinks=watch.follow_symlinks, albums_dir=str(albums), mounts=mounts
     )
+
+
+def _sequence(path: Path, library: Library) -> SequenceNumbers:
+    file = SequenceFile(path)
+    known = max((photo.sequence for photo in library.photos()), default=0)
+    return SequenceNumbers(saved=file.load(known), save=file.save)
 
 
 def _throttle(config: Config, paths: Paths, events: EventBus) -> IndexingThrottle:

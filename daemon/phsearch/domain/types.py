@@ -112,7 +112,10 @@ def date_in_name(path: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One indexed file, with the digest of its content. `indexed_at` is in seconds since the epoch."""
+    """One indexed file, with the digest of its content. `indexed_at` is in seconds since the epoch.
+
+    Each new content has a higher `sequence` than all before it, whatever the clock does.
+    """
 
     path: str
     root: str
@@ -120,6 +123,7 @@ class Photo:
     digest: bytes
     info: PhotoInfo
     indexed_at: float
+    sequence: int = 0
 
     @property
     def taken_at(self) -> str | None:

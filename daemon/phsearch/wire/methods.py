@@ -15,6 +15,8 @@ from phsearch.wire.results.daemon import OpenRpcDocument
 from phsearch.wire.schema import Method, Param
 
 MAX_QUERY = 1000
+MAX_SEQUENCE = 2**53 - 1
+"""Larger whole numbers lose digits in many readers of JSON."""
 """The longest query in characters. Text models read only the first 20 to 60 words."""
 
 MAX_PAUSE = 366 * 86400
@@ -59,6 +61,14 @@ METHODS = {
                 Param("collapse", "boolean", "show one photo of each moment, the best", default=False),
                 Param("indexed_after", "number", "only photos indexed after this time, in seconds since the epoch"),
                 Param("indexed_until", "number", "only photos indexed then or before"),
+                Param(
+                    "after_sequence",
+                    "integer",
+                    "only photos that came after the one of this number, whatever the clock did",
+                    low=0,
+                    high=MAX_SEQUENCE,
+                ),
+                Param("until_sequence", "integer", "only that one and those before it", low=0, high=MAX_SEQUENCE),
                 Param("cwd", "string", "the folder that like:PATH begins at", low=1, high=4096, path=True),
                 Param(
                     "sync",

@@ -150,3 +150,22 @@ def test_a_missing_command_is_reported(daemon: Daemon) -> None:
     with following(daemon, "red", "--follow", "--exec", "no-such-program") as follower:
         photo(daemon.photos / "new.png", "red")
         wait_until(lambda: "cannot run no-such-program: No such file or directory" in follower.err, "it is said")
+
+
+def test_a_clock_that_is_set_back_hides_no_new_photo(daemon: Daemon) -> None:
+    newest = daemon.status()["sequence"]
+    (known,) = daemon.call("search", query="red")["hits"]
+    assert (known["sequence"], newest) == (newest, newest)
+    photo(daemon.photos / "after.png", "red")
+    daemon.becomes(photos=2, pending=0)
+    # What the clock says of it does not matter.
+    found = daemon.call("search", query="red", after_sequence=newest, indexed_after=0)["hits"]
+    assert [os.path.basename(hit["path"]) for hit in found] == ["after.png"]
+    before = daemon.call("search", query="red", until_sequence=newest)["hits"]
+    assert [os.path.basename(hit["path"]) for hit in before] == ["before.png"]
+    assert daemon.stop() == 0
+    daemon.start()
+    photo(daemon.photos / "restarted.png", "red")
+    daemon.becomes(photos=3, pending=0)
+    last = daemon.call("search", query="red", after_sequence=found[0]["sequence"])["hits"]
+    assert [os.path.basename(hit["path"]) for hit in last] == ["restarted.png"]

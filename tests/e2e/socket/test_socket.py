@@ -190,7 +190,8 @@ def test_a_second_daemon_on_the_same_state_refuses_with_a_clear_message(daemon: 
     done = daemon.run("--socket", str(daemon.home / "other.sock"))
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        f"phsearchd: another phsearchd uses {daemon.state}: stop it first, or choose another place with --state-dir"
+        f"phsearchd: another phsearchd (process {daemon.pid}, listening on {daemon.socket}) uses {daemon.state}: "
+        f"stop it first with `kill {daemon.pid}`, or choose another place with --state-dir"
     )
 
 

@@ -24,7 +24,15 @@ BELL = {"type": "indexed", "path": "/p/x.jpg"}
 
 
 def hit(path: str, at: float, score: float = 0.5) -> dict[str, Any]:
-    about = {"root": "/p", "taken_at": None, "width": 4, "height": 3, "format": "JPEG", "indexed_at": at}
+    about: dict[str, Any] = {
+        "root": "/p",
+        "taken_at": None,
+        "width": 4,
+        "height": 3,
+        "format": "JPEG",
+        "indexed_at": at,
+    }
+    about["sequence"] = int(at * 1000)
     return {"path": path, "score": score, "band": "strong", "relevance": 0.9} | about
 
 
@@ -36,8 +44,8 @@ class Library:
         self._most = most
 
     def __call__(self, params: dict[str, Any]) -> dict[str, Any]:
-        until = params.get("indexed_until", float("inf"))
-        found = [each for each in self.hits if params["indexed_after"] < each["indexed_at"] <= until]
+        until = params.get("until_sequence", float("inf"))
+        found = [each for each in self.hits if params["after_sequence"] < each["sequence"] <= until]
         best = sorted(found, key=lambda each: -each["score"])[: min(self._most, params["limit"])]
         return {"hits": best, "matching": len(found) + 7, "hidden": 7} | OTHERWISE
 
@@ -74,7 +82,7 @@ def following(folder: Path, *words: str) -> Iterator[Output]:
 
 
 def scripted(folder: Path, search: Any, *, hangs_up: bool = False) -> ScriptedDaemon:
-    script = {"events.subscribe": {"subscribed": True}, "search": search}
+    script = {"events.subscribe": {"subscribed": True}, "status": {"sequence": 0}, "search": search}
     return ScriptedDaemon(folder / "s", script, events=[BELL], hangs_up=hangs_up)
 
 

@@ -129,3 +129,11 @@ def test_many_paths_list_each_folder_once(disk: Path, monkeypatch: pytest.Monkey
     check = scanner(disk).path_checker()
     assert {type(check(f"{disk}/Trip/{number}.jpg")) for number in range(50)} == {PhotoFile}
     assert sorted(listed.count(each) for each in {str(disk), f"{disk}/Trip"}) == [1, 1]
+
+
+def test_the_root_itself_and_a_file_below_a_thousand_folders_are_looked_at(tmp_path: Path) -> None:
+    assert stat_path(str(tmp_path), str(tmp_path)).kind == "folder"
+    deep = "d/" * 900
+    (tmp_path / deep).mkdir(parents=True)
+    (tmp_path / deep / "a.jpg").touch()
+    assert stat_path(f"{tmp_path}/{deep}a.jpg", str(tmp_path)).kind == "file"

@@ -13,7 +13,7 @@ from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import Fingerprint, PhotoInfo
 from phsearch.service.events import EventBus
-from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from support.store.kit import NothingStored
@@ -47,6 +47,7 @@ def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
         events=EventBus(),
         roots=Roots(["/photos"]),
         decoder="v1",
+        sequence=SequenceNumbers(saved=0, save=lambda _number: None),
     )
 
 

@@ -19,7 +19,7 @@ from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.disk_reader import DiskReader
 from phsearch.service.indexing.in_flight import InFlightContents
-from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.pipeline import RootPipeline
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor, TimeoutExecutor
@@ -92,6 +92,7 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
             events=EventBus(),
             roots=Roots(["/photos"]),
             decoder="v1",
+            sequence=SequenceNumbers(saved=0, save=lambda _number: None),
         )
         photo_index.add_photo(PHOTO, OLD, bytes([1]) * 16, PhotoInfo(1, 1, "PNG"), np.ones(4, np.float32))
         queue = UnreadQueue()

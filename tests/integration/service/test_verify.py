@@ -16,7 +16,7 @@ from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo
 from phsearch.domain.verification import Report
 from phsearch.service.events import EventBus
-from phsearch.service.indexing.photo_index import PhotoIndex
+from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.store_writer import StoreWriter
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.verify import RowCheck, SampleCheck
@@ -87,6 +87,7 @@ class Scene:
             events=EventBus(),
             roots=roots,
             decoder="v1",
+            sequence=SequenceNumbers(saved=0, save=lambda _number: None),
         )
         for name in "abc":
             self.add(name)

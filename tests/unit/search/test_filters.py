@@ -18,7 +18,7 @@ from phsearch.domain.query.measures import Near, Size
 from phsearch.domain.query.names import Camera, Folder, Format, Orientation, Root
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.columns import Columns
-from phsearch.domain.search.filters import FilterCompiler
+from phsearch.domain.search.filters import FilterCompiler, IndexedSpan
 from support.photos import photo
 
 if TYPE_CHECKING:
@@ -249,10 +249,12 @@ def test_a_mask_equals_a_loop_over_all_photos(library: list[Photo], terms: list[
 
 @given(libraries, st.floats(0, 2), st.floats(0, 2))
 def test_only_photos_indexed_in_the_time_count(library: list[Photo], since: float, until: float) -> None:
-    mask = COMPILER.compile((), since)(Columns(library))
+    mask = COMPILER.compile((), IndexedSpan(times=(since, None)))(Columns(library))
     assert mask.tolist() == [each.indexed_at > since for each in library]
-    mask = COMPILER.compile((), since, until)(Columns(library))
+    mask = COMPILER.compile((), IndexedSpan(times=(since, until)))(Columns(library))
     assert mask.tolist() == [since < each.indexed_at <= until for each in library]
+    mask = COMPILER.compile((), IndexedSpan(sequence=(3, 7)))(Columns(library))
+    assert mask.tolist() == [3 < each.sequence <= 7 for each in library]
 
 
 def test_an_empty_library_has_an_empty_mask() -> None:

@@ -39,6 +39,8 @@ def test_defaults_are_filled_in() -> None:
         "collapse": False,
         "indexed_after": None,
         "indexed_until": None,
+        "after_sequence": None,
+        "until_sequence": None,
         "cwd": None,
         "sync": None,
     }
@@ -88,7 +90,7 @@ def test_bounds_are_inclusive(limit: int, score: float) -> None:
         (
             "search",
             {"query": "cat", "colour": 1},
-            'unknown parameter "colour": search takes collapse, cwd, indexed_after, indexed_until, limit, min_band,',
+            'unknown parameter "colour": search takes after_sequence, collapse, cwd, indexed_after,',
         ),
         ("search", {"query": "cat", "sync": -1}, '"sync" must be at least 0'),
         ("search", {"query": "cat", "sync": True}, '"sync" must be a number'),

@@ -31,6 +31,7 @@ HIT: dict[str, Any] = {
     "format": "JPEG",
     "camera": None,
     "indexed_at": 1.5,
+    "sequence": 3,
     "offline": False,
     "last_seen": None,
 }

@@ -250,16 +250,19 @@ class ListedNames:
 
     def spell(self, path: str, root: str) -> str | None:
         """Return the path as the folders below `root` list it, None where they do not. Raises OSError."""
-        parent, name = os.path.split(path)
-        folder = self._spell_folder(parent, root)
-        return None if folder is None else self._spell_name(folder, name)
-
-    def _spell_folder(self, folder: str, root: str) -> str | None:
-        if folder == root:
-            return folder
-        if folder not in self._spellings:
-            self._spellings[folder] = self.spell(folder, root)
-        return self._spellings[folder]
+        if path == root:
+            return root
+        *folders, last = path[len(dir_prefix(root)) :].split("/")
+        asked = spelled = root
+        for name in folders:
+            asked = dir_prefix(asked) + name
+            if asked not in self._spellings:
+                self._spellings[asked] = self._spell_name(spelled, name)
+            found = self._spellings[asked]
+            if found is None:
+                return None
+            spelled = found
+        return self._spell_name(spelled, last)
 
     def _spell_name(self, folder: str, name: str) -> str | None:
         prefix = dir_prefix(folder)

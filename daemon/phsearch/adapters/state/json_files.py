@@ -1,4 +1,4 @@
-"""Two small JSON files of the state folder: the user's pause, and the removed roots."""
+"""Small JSON files of the state folder: the user's pause, the removed roots, how far photos are numbered."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from phsearch.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_FAR = 1 << 32
+_HIGHEST = 1 << 53
+"""Larger whole numbers lose digits in many readers of JSON."""
 
 log = logging.getLogger("phsearch.store")
 
@@ -45,6 +49,29 @@ class PauseFile:
             atomic_write(self._path, json.dumps({"until": until}).encode("ascii"))
         else:
             self._path.unlink(missing_ok=True)
+
+
+class SequenceFile:
+    """Keeps the highest number that a photo may have: `{"reserved": number}`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self, known: int) -> int:
+        """Return the number, at least `known`; far above without a sound file, since others may have been given."""
+        try:
+            reserved = json.loads(self._path.read_bytes())["reserved"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            if not isinstance(error, FileNotFoundError):
+                log.warning("%s cannot be used (%s)", self._path, error)
+            reserved = None
+        if not isinstance(reserved, int) or not 0 <= reserved < _HIGHEST:
+            return known + _FAR if known else 0
+        return max(reserved, known)
+
+    def save(self, reserved: int) -> None:
+        """Write the number. Raise OSError; then the file is what it was."""
+        atomic_write(self._path, json.dumps({"reserved": reserved}).encode("ascii"))
 
 
 class RemovedFile:

@@ -46,9 +46,10 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("indexed_at", pa.float64()),
     ("ctime_ns", pa.int64()),
     ("date_source", pa.string()),
+    ("sequence", pa.int64()),
 )
 
-_FILE_COLUMNS = ("path", "root", "size", "mtime_ns", "ctime_ns", "digest", "indexed_at")
+_FILE_COLUMNS = ("path", "root", "size", "mtime_ns", "ctime_ns", "digest", "indexed_at", "sequence")
 
 FAILURES = pa.schema(
     [
@@ -136,6 +137,7 @@ def _photo_columns(upserts: Sequence[tuple[Photo, Vectors]]) -> _Columns:
         "mtime_ns": [photo.fingerprint.mtime_ns for photo in photos],
         "digest": [photo.digest for photo in photos],
         "indexed_at": [photo.indexed_at for photo in photos],
+        "sequence": [photo.sequence for photo in photos],
         "ctime_ns": [photo.fingerprint.ctime_ns for photo in photos],
         "vector": [vector for _, vector in upserts],
     }
@@ -197,8 +199,9 @@ def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
             digest=digest,
             info=PhotoInfo(*info),
             indexed_at=indexed_at,
+            sequence=sequence or 0,
         )
-        for (path, root, size, mtime_ns, ctime_ns, digest, indexed_at), info in zip(files, infos, strict=True)
+        for (path, root, size, mtime_ns, ctime_ns, digest, indexed_at, sequence), info in zip(files, infos, strict=True)
     ]
     dim = table.schema.field("vector").type.list_size
     vectors = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)

@@ -31,13 +31,15 @@ def _with_ctime(rows: pa.Table) -> pa.Table:
     return rows.append_column(pa.field("ctime_ns", pa.int64()), pa.nulls(rows.num_rows, pa.int64()))
 
 
-def _photos_with_date_source(rows: pa.Table) -> pa.Table:
-    """Version 3 has the place where the date of a photo stood, unknown of older ones."""
-    return rows.append_column(pa.field("date_source", pa.string()), pa.nulls(rows.num_rows, pa.string()))
+def _photos_with_source_and_sequence(rows: pa.Table) -> pa.Table:
+    """Version 3 has the place where the date of a photo stood, and its number in order; of older ones neither."""
+    for name, kind in (("date_source", pa.string()), ("sequence", pa.int64())):
+        rows = rows.append_column(pa.field(name, kind), pa.nulls(rows.num_rows, kind))
+    return rows
 
 
 STEPS: Mapping[str, tuple[Step, ...]] = {
-    "photos": (_with_ctime, _photos_with_date_source),
+    "photos": (_with_ctime, _photos_with_source_and_sequence),
     "errors": (_failures_with_digest, _with_ctime),
     "volumes": (),
 }

@@ -56,11 +56,12 @@ class StringDictionary:
         return numbers.astype(np.int32)
 
 
-Column = Literal["taken", "indexed", "lat", "lon", "bytes", "width", "height", "camera", "format", "folder"]
+Column = Literal["taken", "indexed", "sequence", "lat", "lon", "bytes", "width", "height", "camera", "format", "folder"]
 
 _DTYPES: dict[Column, type[np.generic]] = {
     "taken": np.int64,
     "indexed": np.float64,
+    "sequence": np.int64,
     "lat": np.float64,
     "lon": np.float64,
     "bytes": np.int64,
@@ -76,9 +77,9 @@ class Columns:
     """One value a photo in each column. The rows are those of the matrix, which owns the columns.
 
     `taken` is in seconds by the camera's clock, as if that were UTC, or UNDATED; `indexed` in seconds since the
-    epoch; `lat` and `lon` in degrees, NaN if unknown; `bytes` is the size of the file; `width` and `height` are in
-    pixels as shown; `camera`, `format` and `folder` are numbers in `cameras` ("" if unknown), `formats` and `folders`
-    (whole paths).
+    epoch, and `sequence` as a number in order; `lat` and `lon` in degrees, NaN if unknown; `bytes` is the size of
+    the file; `width` and `height` are in pixels as shown; `camera`, `format` and `folder` are numbers in `cameras`
+    ("" if unknown), `formats` and `folders` (whole paths).
     """
 
     def __init__(self, photos: Sequence[Photo] = ()) -> None:
@@ -128,6 +129,7 @@ class Columns:
         return (
             seconds(photo.taken_at),
             photo.indexed_at,
+            photo.sequence,
             np.nan if info.lat is None else info.lat,
             np.nan if info.lon is None else info.lon,
             photo.fingerprint.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from phsearch.domain.search.name_matching import folder_matcher, is_camera, is_r
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.columns import Column, Columns, StringDictionary
 
+    Bounds = tuple[float | None, float | None]
     Mask = npt.NDArray[np.bool_]
     """[n]."""
 
@@ -34,6 +36,22 @@ _MARGIN = 1e-6
 _PANORAMA = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedSpan:
+    """When photos were indexed: after and until a time in seconds, or a number of the sequence; None is no bound."""
+
+    times: Bounds = (None, None)
+    sequence: Bounds = (None, None)
+
+    @property
+    def bounds(self) -> Mapping[Column, Bounds]:
+        """The bounds of each column."""
+        return {"indexed": self.times, "sequence": self.sequence}
+
+
+ALWAYS = IndexedSpan()
+
+
 class FilterCompiler:
     """Compiles filters to masks; "~" is `home`."""
 
@@ -41,19 +59,18 @@ class FilterCompiler:
         self._roots = roots
         self._home = home
 
-    def compile(
-        self, filters: Sequence[Filter], indexed_after: float | None = None, indexed_until: float | None = None
-    ) -> Callable[[Columns], Mask]:
+    def compile(self, filters: Sequence[Filter], span: IndexedSpan = ALWAYS) -> Callable[[Columns], Mask]:
         """Return a function from columns to the mask, [n], of the photos for which every filter holds."""
 
         def where(columns: Columns) -> Mask:
             mask = np.ones(len(columns), np.bool_)
             for term in filters:
                 mask &= self._any(term.tests, columns) ^ term.negated
-            if indexed_after is not None:
-                mask &= columns["indexed"] > indexed_after
-            if indexed_until is not None:
-                mask &= columns["indexed"] <= indexed_until
+            for column, (after, until) in span.bounds.items():
+                if after is not None:
+                    mask &= columns[column] > after
+                if until is not None:
+                    mask &= columns[column] <= until
             return mask
 
         return where

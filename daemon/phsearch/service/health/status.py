@@ -116,6 +116,7 @@ class StatusReporter:
             photos=len(self._photo_index.library),
             pending=self.pending,
             unwritten=self._writer.pending,
+            sequence=self._photo_index.sequence.last,
             scanning=self.scanning,
             errors=self._photo_index.library.failed,
             counters=Counters(**dataclasses.asdict(self._photo_index.counters)),

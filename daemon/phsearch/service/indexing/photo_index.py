@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.index")
 
+SEQUENCE_BLOCK = 1 << 20
 _RECENT = 2_000
 """About 5 MB. They bridge the seconds until the store has them, and keep contents that were overwritten."""
 
@@ -46,6 +47,30 @@ class Counters:
     reused: int = 0
     removed: int = 0
     failed: int = 0
+
+
+class SequenceNumbers:
+    """Gives numbers in blocks: the end of a block is saved before its first number is given.
+
+    So no number is given twice, whatever was lost at a kill, and little is written.
+    """
+
+    def __init__(self, *, saved: int, save: Callable[[int], None]) -> None:
+        """Go on above `saved`, what `save` was last called with."""
+        self.last = saved
+        self._end = saved
+        self._save = save
+
+    def next_number(self) -> int:
+        """Return a number above all that were ever given."""
+        if self.last == self._end:
+            self._end += SEQUENCE_BLOCK
+            try:
+                self._save(self._end)
+            except OSError as error:
+                log.warning("cannot save how far photos are numbered: %s", error.strerror)
+        self.last += 1
+        return self.last
 
 
 class PhotoIndex:
@@ -64,10 +89,12 @@ class PhotoIndex:
         events: EventBus,
         roots: Roots,
         decoder: str,
+        sequence: SequenceNumbers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`unrooted` holds the contents of photos that the store has and no root holds, with the path of one each."""
         self.library = library
+        self.sequence = sequence
         self.counters = Counters()
         self.moved = 0
         """How many of the `reused` photos were renamed or moved."""
@@ -270,8 +297,10 @@ class PhotoIndex:
         self._cache_current_vector(path)
         known = self.library.get(path)
         # A file that was only touched is not new, and a search for new photos must not find it.
-        since = known.indexed_at if known is not None and known.digest == digest else self._clock()
-        photo = Photo(path, root, fingerprint, digest, info, since)
+        same = known if known is not None and known.digest == digest else None
+        since = self._clock() if same is None else same.indexed_at
+        number = self.sequence.next_number() if same is None else same.sequence
+        photo = Photo(path, root, fingerprint, digest, info, since, number)
         self.library.put_photo(photo)
         self._rank_executor.submit_logged(self._index.put_vector, photo, vector)
         self._writer.put_photo(photo, vector)

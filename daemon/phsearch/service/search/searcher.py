@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
+from phsearch.domain.search.filters import ALWAYS, IndexedSpan
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_by_date, rank_of, softmax_shares
@@ -70,7 +71,16 @@ class SearchRequest:
     collapse: bool = False
     indexed_after: float | None = None
     indexed_until: float | None = None
+    after_sequence: int | None = None
+    until_sequence: int | None = None
     cwd: str | None = None
+
+    @property
+    def span(self) -> IndexedSpan:
+        """When the photos that are wanted were indexed."""
+        return IndexedSpan(
+            times=(self.indexed_after, self.indexed_until), sequence=(self.after_sequence, self.until_sequence)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +237,10 @@ class Searcher:
         return ranking, collapse([each.photo for each in ranking.best], self._index.vectors, thresholds)
 
     def _where(self, query: Query, request: SearchRequest, roots: Sequence[str]) -> Where:
-        if not query.filters and request.indexed_after is None and request.indexed_until is None:
+        if not query.filters and request.span == ALWAYS:
             return None
         self._check_names(query, roots)
-        return self._filter_compiler.compile(query.filters, request.indexed_after, request.indexed_until)
+        return self._filter_compiler.compile(query.filters, request.span)
 
     def _check_names(self, query: Query, roots: Sequence[str]) -> None:
         check_names(query.filters, self._index.columns, self._filter_compiler, roots)

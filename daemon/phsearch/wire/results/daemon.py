@@ -117,6 +117,7 @@ class Status(Record):
     photos: Annotated[int, "how many are indexed"]
     pending: Annotated[int, "photos not yet searchable, and changes not yet on disk"]
     unwritten: Annotated[int, "how many of them are changes not yet on disk"] = 0
+    sequence: Annotated[int, "the number of the newest photo, for after_sequence"] = 0
     scanning: Annotated[bool, "whether a folder is being compared with the index"]
     errors: Annotated[int, "photos that could not be read"]
     counters: Counters

@@ -46,6 +46,7 @@ class Hit(Record):
     format: str
     camera: str | None
     indexed_at: Annotated[float, "seconds since the epoch"] = 0.0
+    sequence: Annotated[int, "higher for each new photo, whatever the clock does; 0 from an older version"] = 0
     offline: Annotated[bool, "whether its disk is not there now"] = False
     last_seen: Annotated[float | None, "when the disk of an offline photo was last there; null if unknown"]
 

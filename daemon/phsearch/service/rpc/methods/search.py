@@ -99,6 +99,7 @@ class SearchMethods:
             format=photo.info.format,
             camera=photo.info.camera,
             indexed_at=photo.indexed_at,
+            sequence=photo.sequence,
             offline=offline,
             last_seen=monitor.seen_at(photo.path) if offline else None,
         )
