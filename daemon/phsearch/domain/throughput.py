@@ -8,9 +8,12 @@ alone follows from the time it was busy and the number of its photos; for too fe
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.throttle.policy import FULL, ThrottleState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Stage = Literal["idle", "measuring", "slowed", "reading", "decode", "model", "store"]
 STAGES: tuple[Stage, ...] = ("idle", "measuring", "slowed", "reading", "decode", "model", "store")
@@ -200,6 +203,6 @@ class StageTotals:
         """Add to some of the fields of `StageCounts`."""
         self.work = self.work.plus(StageCounts(**more))  # type: ignore[arg-type]
 
-    def add_times(self, times: dict[str, Any]) -> None:
+    def add_times(self, times: Mapping[str, float]) -> None:
         """Add the times that the index worker reports with a batch."""
         self.add_stage(**{name: max(times.get(name, 0), 0) for name in _REPORTED})

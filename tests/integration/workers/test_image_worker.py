@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phsearch.domain.indexing.batching import EmbedResult
 
 BEGINS = """
-import os, signal, socket, sys, time
+import os, signal, socket, struct, sys, time
 from pathlib import Path
 from phsearch.service.workers.frames import WorkerChannel
 channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
@@ -36,17 +36,19 @@ identity = {"name": "x", "pretrained": "", "weights": "", "preprocess": "", "dim
 about = {"identity": identity, "device": "cpu", "precision": "fp32", "multilingual": False, "pid": os.getpid()}
 channel.send_message({"op": "ready", **about, "batch_size": 4})
 
+UNIT_VECTOR = struct.pack("<4f", 1, 0, 0, 0)
+
 def embedded(path, size):
     # The number of the process stands for the camera: a result tells which process it came from.
-    info = [size, 1, "PNG", None, str(life), None, None, None]
-    channel.send_message({"op": "embedded", "photos": [{"path": path, "info": info}]}, bytes(16))
+    info = [size, 1, "PNG", None, str(life), None, None, None, None]
+    channel.send_message({"op": "embedded", "photos": [{"path": path, "info": info}]}, UNIT_VECTOR)
 """
 EMBEDS = """
 while (frame := channel.receive_message()) is not None:
     for path, size, _ in frame[0]["photos"]:
         channel.send_message({"op": "begun", "path": path})
         embedded(path, size)
-    channel.send_message({"op": "done", "batch": frame[0]["batch"]})
+    channel.send_message({"op": "done", "batch": frame[0]["batch"], "times": {}})
 """
 
 

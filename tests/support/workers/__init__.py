@@ -16,5 +16,8 @@ BAD_DECODER_WORKER = (sys.executable, str(_FOLDER / "bad_decoder.py"))
 COMPROMISED_WORKER = (sys.executable, str(_FOLDER / "compromised.py"))
 """Answers as a worker that a photo has taken over."""
 
+LYING_WORKER = (sys.executable, str(_FOLDER / "lying.py"))
+"""Works as the colour worker until a photo takes it over."""
+
 TRACED_WORKER = (sys.executable, str(_FOLDER / "traced.py"))
 """Notes which files of the worker process are entered."""

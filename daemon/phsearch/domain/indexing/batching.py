@@ -103,8 +103,9 @@ class Batcher:
         return self._hold(batch) if batch else None
 
     def decode_started(self, path: str, now: float) -> None:
-        """Note that the worker has begun to decode a photo."""
-        self._decoding[path] = now
+        """Note that the worker has begun to decode a photo, if it has that."""
+        if any(path in batch for batch in self._held.values()):
+            self._decoding[path] = now
 
     def decode_finished(self, path: str) -> None:
         """Note that the worker has decoded a photo, so that the model has it now."""

@@ -47,6 +47,11 @@ def exited(status: int) -> WorkerExit:
     return WorkerExit("crash", f"its decoder ended the worker (exit status {status})")
 
 
+def nonsense(what: str) -> WorkerExit:
+    """Return the exit of a worker that was killed because it sent what no sound worker sends."""
+    return WorkerExit("crash", f"its decoder no longer made sense ({what})")
+
+
 def describe(status: int) -> str:
     """Return in words how a process exited that decodes nothing."""
     return f"killed ({_name(-status)})" if status < 0 else f"exit status {status}"

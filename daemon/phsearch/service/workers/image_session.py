@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
-from phsearch.domain.types import PhotoInfo
-from phsearch.service.workers import frames
 from phsearch.service.workers.limits import CHECK_SECONDS, LimitMonitor
+from phsearch.service.workers.messages import (
+    BatchDone,
+    DecodeFinished,
+    DecodeStarted,
+    NonsenseError,
+    PhotoChanged,
+    PhotoFailed,
+    PhotosEmbedded,
+    SandboxOutdated,
+    parse_message,
+)
 from phsearch.service.workers.process import WorkerDiedError
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from phsearch.domain.throughput import StageTotals
     from phsearch.service.throttle import DutyCycle, IndexingThrottle
     from phsearch.service.workers.limits import WorkerLimits
+    from phsearch.service.workers.messages import IndexMessage
     from phsearch.service.workers.process import WorkerProcess
 
 log = logging.getLogger("phsearch.index")
@@ -67,6 +77,7 @@ class ImageWorkerSession:
         self._monitor = LimitMonitor(pid=process.info.pid, limits=limits, batcher=batcher)
         self._withdrawn: list[str] = []
         self._sandbox_outdated = False
+        self._nonsense: WorkerExit | None = None
         batcher.size = process.info.batch_size
 
     @property
@@ -100,7 +111,7 @@ class ImageWorkerSession:
                     self._process.kill_nowait()
             # Results that it has sent count, whatever ended it.
             await asyncio.wait({listener}, timeout=_DRAIN_SECONDS)
-            return exit_ or worker_exit.exited(await self._process.wait() or 0)
+            return exit_ or self._nonsense or worker_exit.exited(await self._process.wait() or 0)
         finally:
             listener.cancel()
             await asyncio.wait({listener})
@@ -183,33 +194,42 @@ class ImageWorkerSession:
                 return
             self._monitor.message_seen()
             self._on_message()
-            self._handle_message(header, payload)
+            try:
+                self._handle_message(parse_message(header, payload, self._process.info.identity.dim))
+            except NonsenseError as error:
+                log.warning("the index worker is ended, since it sent %s", error)
+                self._nonsense = worker_exit.nonsense("see the log")
+                self._process.kill_nowait()
+                return
 
-    def _handle_message(self, header: frames.Header, payload: bytes) -> None:
-        match header["op"]:
-            case "begun":
-                self._batcher.decode_started(header["path"], self._monitor.now)
-            case "decoded":
-                self._batcher.decode_finished(header["path"])
-            case "embedded":
-                rows = header["photos"]
-                for row, vector in zip(rows, frames.vectors_from_bytes(payload, len(rows)), strict=True):
-                    photo = self._batcher.job_finished(row["path"])
-                    if photo is not None:
-                        self._on_result(Embedded(photo, PhotoInfo(*row["info"]), vector))
-            case "failed" | "changed":
-                photo = self._batcher.job_finished(header["path"])
-                if photo is not None:
-                    failed = header["op"] == "failed"
-                    self._on_result(
-                        Unreadable(photo, header["reason"], header["truncated"]) if failed else ChangedMeanwhile(photo)
-                    )
-            case "outdated":
+    def _handle_message(self, message: IndexMessage) -> None:
+        match message:
+            case DecodeStarted(path):
+                self._batcher.decode_started(path, self._monitor.now)
+            case DecodeFinished(path):
+                self._batcher.decode_finished(path)
+            case PhotosEmbedded(photos, vectors):
+                for (path, info), vector in zip(photos, vectors, strict=True):
+                    if (photo := self._batcher.job_finished(path)) is not None:
+                        self._on_result(Embedded(photo, info, vector))
+            case PhotoFailed() | PhotoChanged():
+                self._photo_not_embedded(message)
+            case SandboxOutdated():
                 self._sandbox_outdated = True
                 self._work_added.set()
-            case _:
-                self._stage_totals.add_times(header.get("times", {}))
-                self._batch_done(header["batch"])
+            case BatchDone(number, times):
+                self._stage_totals.add_times(times)
+                self._batch_done(number)
+
+    def _photo_not_embedded(self, message: PhotoFailed | PhotoChanged) -> None:
+        photo = self._batcher.job_finished(message.path)
+        if photo is None:
+            return
+        match message:
+            case PhotoFailed(reason=reason, truncated=truncated):
+                self._on_result(Unreadable(photo, reason, truncated))
+            case PhotoChanged():
+                self._on_result(ChangedMeanwhile(photo))
 
     def _batch_done(self, number: int) -> None:
         self._batcher.batch_done(number)
