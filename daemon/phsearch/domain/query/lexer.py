@@ -45,6 +45,7 @@ class Value:
 
     text: str
     place: Place
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ def _term(text: str, start: int, key_place: Place, key: str) -> Term:
 def _value(text: str, start: int, key: str) -> Value:
     if start < len(text) and text[start] in QUOTES:
         inside, end = _quoted(text, start)
-        return Value(inside, Place(start, end))
+        return Value(inside, Place(start, end), quoted=True)
     end = _end(_ITEM, text, start)
     if end > start:
         return Value(text[start:end], Place(start, end))
