@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store
+    from phsearch.domain.problems import Problems
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.paths import StateFolder
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
@@ -199,7 +201,7 @@ def build_api(
     thumbnails = Thumbnails(
         worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
     )
-    albums = Albums(storage=AlbumLinks(settings.paths.state), searcher=searcher, events=parts.events)
+    albums = Albums(storage=AlbumLinks(settings.paths.state, parts.problems), searcher=searcher, events=parts.events)
     components = Components(
         photo_index=parts.photo_index,
         router=parts.router,
@@ -250,6 +252,8 @@ def build_api(
             status=status,
             state=settings.paths.state,
             connections=lambda: server.connections,
+            problems=parts.problems,
+            rules=lambda: manager.rules,
         ),
     )
     server: Server = Server(
@@ -332,7 +336,13 @@ def _verifier(parts: IndexParts, store: Store) -> Verifier:
 
 
 def _health_methods(
-    *, components: Components, status: StatusReporter, state: StateFolder, connections: Callable[[], int]
+    *,
+    components: Components,
+    status: StatusReporter,
+    state: StateFolder,
+    connections: Callable[[], int],
+    problems: Problems,
+    rules: Callable[[], IgnoreRules],
 ) -> list[Handlers]:
     """Return the methods by which the daemon is diagnosed and monitored."""
     doctor = DoctorMethods(
@@ -347,6 +357,8 @@ def _health_methods(
             machine=processes.total_bytes,
         ),
         calibration_path=str(calibration_file.places(*components.model.named, state)[0]),
+        problems=problems,
+        rules=rules,
     )
     metrics = MetricsMethods(
         components=components,

@@ -153,6 +153,11 @@ async def _serve(
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
+    side_tasks = {
+        "albums": front.albums.run(),
+        "socket": guard.run(),
+        "status for systemd": _status_loop(notifier, front.status, parts.activity),
+    }
     try:
         async with asyncio.TaskGroup() as group:
             running = (
@@ -163,12 +168,10 @@ async def _serve(
                 parts.photo_index,
                 parts.removed,
                 front.reload,
-                front.albums,
-                guard,
             )
             tasks = [group.create_task(part.run()) for part in running]
             tasks.append(group.create_task(parts.throttle.run(parts.workload)))
-            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.activity)))
+            tasks += [group.create_task(parts.problems.contain(part, work)) for part, work in side_tasks.items()]
             await stopping.wait()
             log.info("stopping")
             notifier.notify_stopping()

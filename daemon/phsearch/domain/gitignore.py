@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from phsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _ANY = "[^/]"
 _STAR = "*"
@@ -45,6 +45,11 @@ class Rule:
     """Whether it matches a folded path, or its last component."""
     fault: str
     """What is wrong with it, as a clause; "" where nothing is."""
+
+    @property
+    def matches_nothing(self) -> bool:
+        """Whether no path matches, whatever it is."""
+        return self.matches is _never
 
 
 class RuleList:
@@ -85,14 +90,6 @@ def parse_line(line: str) -> Rule | None:
         matches=regex.match if regex else _never,
         fault=fault,
     )
-
-
-def faults(lines: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence for each rule that means nothing, or not what its author probably wants."""
-    for line in lines:
-        if (rule := parse_line(line)) and rule.fault:
-            brackets = ', and "\\[" for a bracket in a name' if "[" in line else ""
-            yield f'the ignore rule "{line}": {rule.fault}; write it as a line of a .gitignore file{brackets}'
 
 
 def below_folder(pattern: str, *, anchored: bool) -> Callable[[str], bool]:

@@ -73,9 +73,7 @@ def _filter(term: Term, today: dt.date, cwd: str | None) -> Filter:
     if term.key not in FILTERS:
         raise _unknown(term)
     values = (_joined(term.values),) if FILTERS[term.key].single else term.values
-    tests = tuple(
-        value_parsers(today, cwd, quoted=value.quoted)[term.key](value.text, value.place) for value in values
-    )
+    tests = tuple(value_parsers(today, cwd, quoted=value.quoted)[term.key](value.text, value.place) for value in values)
     return Filter(term.key, tests, negated=term.negated, value=term.written, place=term.place)
 
 

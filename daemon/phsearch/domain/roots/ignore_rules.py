@@ -15,7 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from phsearch.domain.formats import PHOTO_SUFFIXES
-from phsearch.domain.gitignore import RuleList, faults
+from phsearch.domain.gitignore import RuleList, parse_line
+from phsearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,9 @@ NOT_PHOTOS = (
     "lost+found/", "System Volume Information/",
 )  # fmt: skip
 """Folders that hold no photos of the owner's. The rules of `watch.ignore` come after them, so "!name/" includes one."""
+
+
+IGNORE_REMEDY = 'write it as a line of a .gitignore file, and "\\[" for a bracket in a name'
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,15 @@ class IgnoreRules:
 
     @cached_property
     def faults(self) -> Sequence[str]:
-        """What is wrong with the rules of the user, one sentence each."""
-        return tuple(faults(self.ignore))
+        """What is wrong with the rules of the user, one clause each."""
+        rules = filter(None, map(parse_line, self.ignore))
+        return tuple(f'the rule "{rule.line}" in "watch.ignore": {rule.fault}' for rule in rules if rule.fault)
+
+    def check(self) -> None:
+        """Raise ConfigError for the first rule that can match nothing."""
+        for rule in filter(None, map(parse_line, self.ignore)):
+            if rule.matches_nothing:
+                raise ConfigError(f'bad ignore rule "{rule.line}" in "watch.ignore": {rule.fault}', IGNORE_REMEDY)
 
     def allows_folder_name(self, rel: str) -> bool:
         """Whether the last component of a folder is allowed; its parents are."""

@@ -34,10 +34,10 @@ def check_names(
             match test:
                 case Camera(name):
                     message = f"no photo was taken with a camera called {quoted(name)}"
-                    names = [camera for camera in columns.cameras.listed() if camera]
+                    names = [camera for camera in columns.used_names("camera") if camera]
                 case Folder(name):
                     message = f"there are no photos in a folder {quoted(name)}"
-                    names = columns.folders.listed()
+                    names = columns.used_names("folder")
                 case Root(name):
                     message = f"no watched folder is called {quoted(name)}"
                     names = list(roots)
@@ -55,11 +55,11 @@ def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[st
     Only the part after the last "/" of the prefix is completed.
     """
     if kind == "camera":
-        starts = [name.split() for name in columns.cameras.listed()]
+        starts = [name.split() for name in columns.used_names("camera")]
         names = {" ".join(words[at:]) for words in starts for at in (range(len(words)) if prefix else (0,))}
     else:
         tops = [f"{root.rstrip('/')}/" for root in roots]
-        below = [folder[len(top) :] for folder in columns.folders.listed() for top in tops if folder.startswith(top)]
+        below = [folder[len(top) :] for folder in columns.used_names("folder") for top in tops if folder.startswith(top)]
         depth = prefix.count("/") + 1
         names = {"/".join(path.split("/")[:depth]) for path in below}
     begins = fold_name(prefix)
