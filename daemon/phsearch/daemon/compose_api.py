@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch import logs, paths
 from phsearch.adapters.files.path_status import stat_path
 from phsearch.adapters.linux import process_limits, processes
+from phsearch.adapters.images import file_type
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
@@ -138,7 +139,12 @@ def build_api(
         keep_alive=settings.config.query.keep_alive_seconds,
     )
     on_demand = _on_demand_workers(settings.config, commands)
-    image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
+    image_embedder = ImageQueryEmbedder(
+        worker=on_demand["like"],
+        bound=lambda: parts.model.bound,
+        in_library=lambda path: parts.roots.root_of(path) is not None,
+        is_picture=lambda data: file_type.detect(data) is not None,
+    )
     query_durations = Histogram(QUERY_SECONDS)
     searcher = _searcher(
         parts=parts,

@@ -77,7 +77,11 @@ def test_a_folder_matches_any_part_of_its_path_below_the_root_and_the_name_of_th
 
 
 def test_a_folder_in_quotes_is_no_glob() -> None:
-    photos = (at("a", "/home/me/Pictures/[2024-01] Trip/x"), at("b", "/home/me/Pictures/2 Trip"), at("c", "/mnt/disk/*"))
+    photos = (
+        at("a", "/home/me/Pictures/[2024-01] Trip/x"),
+        at("b", "/home/me/Pictures/2 Trip"),
+        at("c", "/mnt/disk/*"),
+    )
     assert found('in:"[2024-01] trip"', *photos) == ["a"]
     assert found('in:"/home/me/Pictures/[2024-01] Trip"', *photos) == ["a"]
     assert found("in:[2024-01]?Trip", *photos) == ["b"]
