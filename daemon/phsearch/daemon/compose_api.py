@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import logs, paths
 from phsearch.adapters.files.path_status import stat_path
-from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.images import file_type
+from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
