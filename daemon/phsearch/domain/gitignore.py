@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from phsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 _ANY = "[^/]"
 _STAR = "*"
@@ -50,26 +50,6 @@ class Rule:
     def matches_nothing(self) -> bool:
         """Whether no path matches, whatever it is."""
         return self.matches is _never
-
-
-class RuleList:
-    """Lines of a .gitignore file, compiled once, for folders or for files: the last that matches decides."""
-
-    def __init__(self, lines: Iterable[str], *, folders: bool) -> None:
-        rules = [rule for line in lines if (rule := parse_line(line)) and (folders or not rule.folders_only)]
-        # Few rules are asked for every file of a scan: no attribute is looked up there.
-        self._rules = [(rule.name_only, rule.matches, rule) for rule in reversed(rules)]
-
-    def match(self, rel: str) -> str | None:
-        """Return the line that leaves out a path, None where none does."""
-        if not self._rules:
-            return None
-        path = fold_name(rel)
-        name = path[path.rfind("/") + 1 :]
-        for name_only, matches, rule in self._rules:
-            if matches(name if name_only else path):
-                return None if rule.negated else rule.line
-        return None
 
 
 def parse_line(line: str) -> Rule | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    import asyncio
+    from collections.abc import Iterator
 
 log = logging.getLogger("phsearch")
 
@@ -30,20 +32,22 @@ class Problems:
     def __iter__(self) -> Iterator[Problem]:
         return iter(tuple(self._by_part.values()))
 
-    def report(self, part: str, text: str, remedy: str, *, error: Exception | None = None) -> None:
+    def report(self, part: str, text: str, remedy: str, *, error: BaseException | None = None) -> None:
         """Add a problem in place of an earlier one of that part; log it, with the traceback of a bug."""
         problem = Problem(part, text, remedy)
         if self._by_part.get(part) != problem:
             log.warning("%s: %s: %s", part, text, remedy, exc_info=error)
         self._by_part[part] = problem
 
-    async def contain(self, part: str, work: Awaitable[None]) -> None:
-        """Wait for a task that the daemon can do without: an error ends it alone, and is a problem of `part`."""
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and named
-            text = f"stopped by a bug in phsearch ({type(error).__name__}: {error})"
-            self.report(part, text, "report the lines of the log, and restart the daemon", error=error)
+    def watch_task(self, part: str, task: asyncio.Task[None]) -> None:
+        """Take the end of a task that the daemon can do without as a problem of `part`, unless it was cancelled."""
+        task.add_done_callback(functools.partial(self._on_end, part))
+
+    def _on_end(self, part: str, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        text = f"stopped by a bug in phsearch ({type(error).__name__}: {error})"
+        self.report(part, text, "report the lines of the log, and restart the daemon", error=error)
 
     def resolve(self, part: str) -> None:
         """Remove the problem of a part, if there is one."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phsearch.domain.gitignore import RuleList
+from phsearch.domain.roots.ignore_rules import RuleList
 
 if TYPE_CHECKING:
     from pathlib import Path

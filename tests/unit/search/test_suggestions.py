@@ -102,7 +102,7 @@ def test_names_begin_alike_in_any_case_and_form_of_accented_letters() -> None:
     assert names_beginning("camera", "CAFE\u0301", columns, ROOTS) == ["Caf\u00e9 One"]
 
 
-def test_names_of_photos_that_are_gone_are_mistakes_and_take_no_memory() -> None:
+def test_names_of_photos_that_are_gone_are_not_suggested_and_take_no_memory() -> None:
     columns = Columns([photo("/home/me/Pictures/a/x.jpg", camera="Canon"), photo("/home/me/Pictures/b.jpg")])
     for number in range(5_000):
         columns.put_row(0, photo(f"/home/me/Pictures/{number}/x.jpg", camera=f"Model {number}"))
@@ -110,5 +110,4 @@ def test_names_of_photos_that_are_gone_are_mistakes_and_take_no_memory() -> None
     assert len(columns.folders) <= 1_001
     assert names_beginning("camera", "", columns, ROOTS) == ["Model 4999"]
     assert "Canon" in str(error_of("camera:Canon", columns))
-    assert "folder" in str(error_of("in:a", columns))
     check_names(parse("camera:4999 in:4999", dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS, "/"), ROOTS)

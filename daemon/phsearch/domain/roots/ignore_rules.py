@@ -15,11 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from phsearch.domain.formats import PHOTO_SUFFIXES
-from phsearch.domain.gitignore import RuleList, parse_line
+from phsearch.domain.gitignore import parse_line
 from phsearch.errors import ConfigError
+from phsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 NOT_PHOTOS = (
     # trash of NAS systems, Windows and desktops
@@ -120,6 +121,26 @@ class IgnoreRules:
             return "hidden: its name starts with a dot"
         rule = self._folder_rules.match(rel)
         return None if rule is None else _reason(rule)
+
+
+class RuleList:
+    """Lines of a .gitignore file, compiled once, for folders or for files: the last that matches decides."""
+
+    def __init__(self, lines: Iterable[str], *, folders: bool) -> None:
+        rules = [rule for line in lines if (rule := parse_line(line)) and (folders or not rule.folders_only)]
+        # Few rules are asked for every file of a scan: no attribute is looked up there.
+        self._rules = [(rule.name_only, rule.matches, rule) for rule in reversed(rules)]
+
+    def match(self, rel: str) -> str | None:
+        """Return the line that leaves out a path, None where none does."""
+        if not self._rules:
+            return None
+        path = fold_name(rel)
+        name = path[path.rfind("/") + 1 :]
+        for name_only, matches, rule in self._rules:
+            if matches(name if name_only else path):
+                return None if rule.negated else rule.line
+        return None
 
 
 def _reason(rule: str) -> str:

@@ -34,10 +34,10 @@ def check_names(
             match test:
                 case Camera(name):
                     message = f"no photo was taken with a camera called {quoted(name)}"
-                    names = [camera for camera in columns.used_names("camera") if camera]
+                    names = [camera for camera in columns.cameras.listed() if camera]
                 case Folder(name):
                     message = f"there are no photos in a folder {quoted(name)}"
-                    names = columns.used_names("folder")
+                    names = columns.folders.listed()
                 case Root(name):
                     message = f"no watched folder is called {quoted(name)}"
                     names = list(roots)
