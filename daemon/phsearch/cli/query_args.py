@@ -24,6 +24,7 @@ _TERM = re.compile(
 _PHRASE = re.compile(rf"{_QUOTED}(?:\^\S*)?", re.DOTALL)
 _VALUES = re.compile(rf"{_VALUE}(?:,{_VALUE})*", re.DOTALL)
 _WEIGHTED = re.compile(r"(.*\S)(\^(?:\d+\.?\d*|\.\d+))", re.DOTALL)
+_GLOB = re.compile(r"[^\s,\"“”„«»*?]*[*?][^\s,\"“”„«»]*")
 _SEPARATOR = re.compile(r",(?!\s)")
 
 
@@ -72,6 +73,11 @@ def alternatives(text: str) -> str:
     if _VALUES.fullmatch(text):
         return text
     return ",".join(quoted(value) for value in _SEPARATOR.split(text))  # a comma before a blank belongs to a name
+
+
+def path_value(key: str, path: str) -> str:
+    """Return a path as the value of a key: in quotes, unless it is a glob for folders that needs none."""
+    return path if key == "in" and _GLOB.fullmatch(path) else quoted(path)
 
 
 def _requoted(term: str, exists: Callable[[str], bool]) -> str:

@@ -10,7 +10,7 @@ import click
 
 from phsearch.cli.completion.suggestions import term_values
 from phsearch.cli.program import PathName
-from phsearch.cli.query_args import alternatives, quoted
+from phsearch.cli.query_args import alternatives, path_value
 from phsearch.wire.filters import LIKE, TERMS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def query_options(command: _Command) -> _Command:
 def terms_of(values: Mapping[str, str | Iterable[str] | None]) -> list[str]:
     """Return the terms that the values of options stand for; an option has any number of values, or None."""
     return [
-        f"{key}:{quoted(value) if option.is_path else alternatives(value)}"
+        f"{key}:{path_value(key, value) if option.is_path else alternatives(value)}"
         for name, (key, option) in OPTIONS.items()
         for value in _each(values.get(name))
     ]

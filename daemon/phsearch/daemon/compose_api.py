@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import logs, paths
 from phsearch.adapters.files.path_status import stat_path
+from phsearch.adapters.images import file_type
 from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from phsearch.daemon.compose_index import IndexParts
     from phsearch.daemon.worker_commands import WorkerCommands
     from phsearch.domain.ports import Store
+    from phsearch.domain.problems import Problems
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.paths import StateFolder
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.rpc.dispatcher import Handlers
@@ -137,7 +140,12 @@ def build_api(
         keep_alive=settings.config.query.keep_alive_seconds,
     )
     on_demand = _on_demand_workers(settings.config, commands)
-    image_embedder = ImageQueryEmbedder(worker=on_demand["like"], bound=lambda: parts.model.bound)
+    image_embedder = ImageQueryEmbedder(
+        worker=on_demand["like"],
+        bound=lambda: parts.model.bound,
+        in_library=lambda path: parts.roots.root_of(path) is not None,
+        is_picture=lambda data: file_type.detect(data) is not None,
+    )
     query_durations = Histogram(QUERY_SECONDS)
     searcher = _searcher(
         parts=parts,
@@ -200,7 +208,7 @@ def build_api(
     thumbnails = Thumbnails(
         worker=on_demand["picture"], library=parts.library, follow=lambda: manager.watch.follow_symlinks
     )
-    albums = Albums(storage=AlbumLinks(settings.paths.state), searcher=searcher, events=parts.events)
+    albums = Albums(storage=AlbumLinks(settings.paths.state, parts.problems), searcher=searcher, events=parts.events)
     components = Components(
         photo_index=parts.photo_index,
         router=parts.router,
@@ -251,6 +259,8 @@ def build_api(
             status=status,
             state=settings.paths.state,
             connections=lambda: server.connections,
+            problems=parts.problems,
+            rules=lambda: manager.rules,
         ),
     )
     server: Server = Server(
@@ -333,7 +343,13 @@ def _verifier(parts: IndexParts, store: Store) -> Verifier:
 
 
 def _health_methods(
-    *, components: Components, status: StatusReporter, state: StateFolder, connections: Callable[[], int]
+    *,
+    components: Components,
+    status: StatusReporter,
+    state: StateFolder,
+    connections: Callable[[], int],
+    problems: Problems,
+    rules: Callable[[], IgnoreRules],
 ) -> list[Handlers]:
     """Return the methods by which the daemon is diagnosed and monitored."""
     doctor = DoctorMethods(
@@ -348,6 +364,8 @@ def _health_methods(
             machine=processes.total_bytes,
         ),
         calibration_path=str(calibration_file.places(*components.model.named, state)[0]),
+        problems=problems,
+        rules=rules,
     )
     metrics = MetricsMethods(
         components=components,

@@ -19,6 +19,7 @@ from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
 from phsearch.daemon import worker_commands
 from phsearch.domain.indexing.batching import Batcher
 from phsearch.domain.library import Library
+from phsearch.domain.problems import Problems
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.throttle.policy import ThrottlePolicy
@@ -83,6 +84,7 @@ class IndexParts:
     executors: Executors
     activity: asyncio.Event
     events: EventBus
+    problems: Problems
     model: ModelState
     throttle: IndexingThrottle
     worker_command: Callable[[Config], WorkerCommand]
@@ -108,6 +110,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     )
     activity = asyncio.Event()
     events = EventBus(activity)
+    problems = Problems()
     router = PipelineRouter(roots)
     writer = StoreWriter(store=store, executor=executors.store, idle=router.idle, release_memory=processes.malloc_trim)
     photo_index = PhotoIndex(
@@ -124,7 +127,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         sequence=_sequence(paths.state.sequence_file, library),
     )
 
-    throttle = _throttle(config, paths, events)
+    throttle = _throttle(config, paths, events, problems)
     monitors = RootMonitors()
     worker_command = functools.partial(commands.index_worker, roots=monitors.online_roots)
     model = ModelState(
@@ -144,7 +147,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     mounts = MountTable().read
     watcher, rewatch = _watcher(config.watch, roots)
     removed = RemovedRoots(
-        records=RemovedFile(paths.state.removed_roots_file),
+        records=RemovedFile(paths.state.removed_roots_file, problems),
         settings=config.watch,
         outside=loaded.outside,
         store=store,
@@ -186,6 +189,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         executors=executors,
         activity=activity,
         events=events,
+        problems=problems,
         model=model,
         throttle=throttle,
         worker_command=worker_command,
@@ -250,9 +254,9 @@ def _sequence(path: Path, library: Library) -> SequenceNumbers:
     return SequenceNumbers(saved=file.load(known), save=file.save)
 
 
-def _throttle(config: Config, paths: Paths, events: EventBus) -> IndexingThrottle:
+def _throttle(config: Config, paths: Paths, events: EventBus, problems: Problems) -> IndexingThrottle:
     """Build the throttle. A pause from before the last end goes on."""
-    policy, file = ThrottlePolicy(config.courtesy), PauseFile(paths.state.pause_file)
+    policy, file = ThrottlePolicy(config.courtesy), PauseFile(paths.state.pause_file, problems)
     paused, until = file.load()
     if paused:
         policy.pause(until)

@@ -153,6 +153,14 @@ async def _serve(
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
+    # The daemon can do without these: one that fails ends alone.
+    side_tasks = {
+        "albums": asyncio.create_task(front.albums.run()),
+        "socket": asyncio.create_task(guard.run()),
+        "status for systemd": asyncio.create_task(_status_loop(notifier, front.status, parts.activity)),
+    }
+    for part, task in side_tasks.items():
+        parts.problems.watch_task(part, task)
     try:
         async with asyncio.TaskGroup() as group:
             running = (
@@ -163,22 +171,22 @@ async def _serve(
                 parts.photo_index,
                 parts.removed,
                 front.reload,
-                front.albums,
-                guard,
             )
             tasks = [group.create_task(part.run()) for part in running]
             tasks.append(group.create_task(parts.throttle.run(parts.workload)))
-            tasks.append(group.create_task(_status_loop(notifier, front.status, parts.activity)))
             await stopping.wait()
             log.info("stopping")
             notifier.notify_stopping()
             await front.server.stop()
             await asyncio.to_thread(parts.watcher.close)
-            for task in tasks:
+            for task in (*tasks, *side_tasks.values()):
                 task.cancel()
             for each in front.on_demand.values():
                 await each.stop_now()
     finally:
+        for task in side_tasks.values():
+            task.cancel()
+        await asyncio.gather(*side_tasks.values(), return_exceptions=True)
         guard.bound.close()
         parts.manager.close()
         await _final_flush(parts.writer)

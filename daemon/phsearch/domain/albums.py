@@ -11,6 +11,9 @@ from phsearch.text import drives_terminal
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+MAX_HITS = 1000
+"""The most photos of an album."""
+
 _MAX_NAME_BYTES = 100
 _MAX_LINK_BYTES = 255
 """The longest file name that every common file system on Linux allows."""

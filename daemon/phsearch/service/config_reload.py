@@ -130,7 +130,7 @@ class ConfigReloader:
             new = await self._executor.run(lambda _progress: self._read())
         except OSError as error:
             raise ConfigError(f"the settings cannot be read: {error.strerror}", "try again later") from None
-        ignore_rules_of(new.config.watch)
+        ignore_rules_of(new.config.watch).check()
         return new
 
     async def _compare(self, new: Settings, policy: RemovedPolicy) -> tuple[Config, ConfigChanges]:

@@ -22,6 +22,9 @@ MAX_SEQUENCE = 2**53 - 1
 MAX_PAUSE = 366 * 86400
 """The longest pause in seconds; a pause without an end is possible, too."""
 
+MAX_TIME = 2**53
+"""The latest time in seconds since the epoch, and the earliest before it: JSON numbers are exact up to there."""
+
 MAX_OFFSET = 2**53
 """Above it JSON numbers are not exact everywhere, and stores count in 64 bits."""
 
@@ -59,8 +62,14 @@ METHODS = {
                 ),
                 Param("min_relevance", "number", "leave out hits that are less probable", low=0, high=1),
                 Param("collapse", "boolean", "show one photo of each moment, the best", default=False),
-                Param("indexed_after", "number", "only photos indexed after this time, in seconds since the epoch"),
-                Param("indexed_until", "number", "only photos indexed then or before"),
+                Param(
+                    "indexed_after",
+                    "number",
+                    "only photos indexed after this time, in seconds since the epoch",
+                    low=-MAX_TIME,
+                    high=MAX_TIME,
+                ),
+                Param("indexed_until", "number", "only photos indexed then or before", low=-MAX_TIME, high=MAX_TIME),
                 Param(
                     "after_sequence",
                     "integer",

@@ -119,17 +119,21 @@ def test_files_of_the_state_are_their_owners_alone_also_those_from_a_time_with_a
     daemon = Daemon(tmp_path, settings=QUICK)
     old = daemon.state / "index" / "old"
     old.mkdir(parents=True)
-    for path in (old / "file", daemon.state / "lock"):
-        path.write_text("x")
+    albums = daemon.state / "albums"
+    (albums / "dogs").mkdir(parents=True)
+    (daemon.state / "run").mkdir()
+    files = ("pause.json", "albums.json", "albums.damaged", "calibrations", "albums/.dogs", "albums/dogs/mine.txt")
+    for path in (old / "file", daemon.state / "lock", *(daemon.state / name for name in files)):
+        path.write_text("[]")
         path.chmod(0o644)
-    for folder in (daemon.state, daemon.state / "index", old):
+    for folder in (daemon.state, daemon.state / "index", old, daemon.state / "run", albums, albums / "dogs"):
         folder.chmod(0o755)
     daemon.start()
     try:
         photo(daemon.photos / "red.png", "red")
         daemon.becomes(photos=1, pending=0)
         loose = [path for path in (daemon.state, *daemon.state.rglob("*")) if path.lstat().st_mode & 0o077]
-        assert not loose
+        assert loose == [albums / "dogs" / "mine.txt"], "a file of the user's stays as it is"
     finally:
         assert daemon.stop() == 0
 

@@ -61,6 +61,40 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
+def test_what_is_persisted_and_makes_no_sense_is_named_and_stops_no_start(tmp_path: Path) -> None:
+    photo(tmp_path / "photos" / "[2024-01] Trip" / "a.png", "red")
+    photo(tmp_path / "photos" / "noise" / "b.png", "red")
+    rules = ["[2024-01] Trip/", "Trip\\\\", "!", "noise/"]
+    daemon = Daemon(tmp_path, settings=f"[watch]\nsettle_seconds = 0.2\nignore = {json.dumps(rules)}\n")
+    (daemon.state / "index").mkdir(parents=True)
+    (daemon.state / "pause.json").write_text(f'{{"until": {10**400}}}')
+    (daemon.state / "index" / "removed.json").write_text('[{"path": "/x", "since": "x", "keep": false}]')
+    bad = {"name": "bad", "query": 'in:"Trip*\\\\"', "limit": 10**400, "band": "", "folder": True}
+    (daemon.state / "albums.json").write_text(json.dumps([bad, bad | {"name": "fine", "query": "in:Trip*\\"}, 7]))
+    daemon.start()
+    try:
+        daemon.becomes(photos=1, pending=0, errors=0)
+        named = {(check["name"], check["text"]) for check in Doctor(daemon).checks if check["state"] == "warn"}
+        for part, text in (
+            ("ignore rules", 'the rule "[2024-01] Trip/" in "watch.ignore": the range "4-0" is empty'),
+            ("ignore rules", 'the rule "!" in "watch.ignore": there is nothing to match'),
+            ("pause", "indexing is not paused"),
+            ("removed folders", "the grace days of removed folders begin again"),
+            ("albums", "was set aside as"),
+        ):
+            assert any(name == part and text in said for name, said in named), (part, named)
+        assert [album["name"] for album in daemon.call("albums.list")["albums"]] == ["bad", "fine"]
+        for query in ('in:"[2024-01] Trip"', "in:?2024-01]*"):
+            assert len(daemon.call("search", query=query)["hits"]) == 1
+        assert daemon.cli("--under", "[2024-01] Trip", "red").stdout
+        daemon.stop()
+        daemon.start()
+        daemon.becomes(photos=1, pending=0)
+        assert "Traceback" not in daemon.log.read_text()
+    finally:
+        daemon.stop()
+
+
 def test_a_healthy_daemon_has_nothing_but_ok(daemon: Daemon) -> None:
     doctor = Doctor(daemon)
     of_the_machine = {"unit", "linger", "disk", "inotify instances"}

@@ -77,3 +77,18 @@ def test_names_without_the_right_to_look_at_them_are_read_when_it_comes(daemon: 
     folder.chmod(0o700)
     photo(folder / "f.jpg", "red")
     daemon.becomes(photos=4, pending=0)
+
+
+def test_a_photo_that_may_not_be_read_is_said_and_written_once(daemon: Daemon) -> None:
+    secret = photo(daemon.photos / "secret.jpg", "blue")
+    secret.chmod(0)
+    daemon.becomes(photos=1, errors=1, pending=0)
+    for _ in range(4):
+        daemon.call("library.rescan")
+        daemon.becomes(pending=0, scanning=False)
+    assert daemon.log.read_text().count(f"{secret}: cannot be read") == 1
+    assert daemon.status()["counters"]["failed"] == 1
+    (failure,) = daemon.call("library.errors")["errors"]
+    assert (failure["path"], failure["attempts"]) == (str(secret), 1)
+    secret.chmod(0o600)
+    daemon.becomes(photos=2, errors=0, pending=0)

@@ -18,6 +18,7 @@ from phsearch.adapters.linux import process_limits
 from phsearch.adapters.linux.power import PowerSupplyReader
 from phsearch.adapters.linux.pressure import PressureReader
 from phsearch.adapters.state.json_files import PauseFile
+from phsearch.domain.problems import Problems
 from phsearch.domain.throttle.policy import Power, Pressure
 from phsearch.service.threads import TimeoutExecutor
 from support.machine.fake_power import psi
@@ -187,6 +188,9 @@ def test_a_saved_pause_is_read_as_it_was_written(tmp_path: Path) -> None:
         '{"until": "soon"}',
         '{"until": NaN}',
         '{"until": 1e999}',
+        f'{{"until": {10**400}}}',
+        '{"until": -1}',
+        '{"until": true}',
         '{"until": 1',
         "\xff",
         "[" * 99_999,
@@ -194,7 +198,12 @@ def test_a_saved_pause_is_read_as_it_was_written(tmp_path: Path) -> None:
 )
 def test_a_saved_pause_that_makes_no_sense_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "pause.json").write_text(content, "latin-1")
-    assert PauseFile(tmp_path / "pause.json").load() == (False, None)
+    problems = Problems()
+    file = PauseFile(tmp_path / "pause.json", problems)
+    assert file.load() == (False, None)
+    assert [each.part for each in problems] == ["pause"], "the doctor names it"
+    file.save(paused=True, until=None)
+    assert not list(problems)
 
 
 def test_a_pause_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

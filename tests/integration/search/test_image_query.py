@@ -38,7 +38,13 @@ def run_with_embedder(
     async def within_a_loop() -> None:
         on_demand_worker = worker()
         try:
-            embedder = ImageQueryEmbedder(worker=on_demand_worker, bound=bound, disk_timeout=disk_timeout)
+            embedder = ImageQueryEmbedder(
+                worker=on_demand_worker,
+                bound=bound,
+                in_library=lambda path: "/outside" not in path,
+                is_picture=lambda data: data.startswith(b"\x89PNG"),
+                disk_timeout=disk_timeout,
+            )
             await scenario(embedder, on_demand_worker)
         finally:
             await on_demand_worker.stop_now()
@@ -100,6 +106,34 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, nam
         assert str(caught.value).startswith(f"{tmp_path}/{name} ")
         assert caught.value.hint
         assert worker.worker_stats.starts == 0, "no worker is needed for that"
+
+    run_with_embedder(scenario)
+
+
+def test_outside_the_library_one_answer_for_all_that_is_no_picture(tmp_path: Path) -> None:
+    folder = tmp_path / "outside"
+    (folder / "folder").mkdir(parents=True)
+    os.mkfifo(folder / "fifo")
+    (folder / "empty").touch()
+    (folder / "text").write_text("words")
+    (folder / "key").write_text("secret")
+    (folder / "key").chmod(0)
+    (folder / "loop").symlink_to("loop")
+    damaged = photo(folder / "damaged.png", "red")
+    damaged.write_bytes(damaged.read_bytes()[:40])
+
+    async def answer(image_embedder: ImageQueryEmbedder, name: str) -> str:
+        with pytest.raises(UnreadableImageError) as caught:
+            await image_embedder.image_vector(f"{folder}/{name}")
+        return caught.value.sentence().replace(f"{folder}/{name} ", "")
+
+    async def scenario(image_embedder: ImageQueryEmbedder, _worker: OnDemandWorker) -> None:
+        names = ["folder", "fifo", "empty", "text", "key", "loop", "nowhere", "text/x", "nul\0", "x" * 300]
+        answers = {await answer(image_embedder, name) for name in names}
+        assert len(answers) == 1, answers
+        assert "is of no use for like:" in await answer(image_embedder, "damaged.png"), (
+            "of a picture the reason is told"
+        )
 
     run_with_embedder(scenario)
 

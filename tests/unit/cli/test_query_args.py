@@ -137,7 +137,7 @@ def test_options_are_terms() -> None:
             "like": ("a b.jpg", 'c,"d".jpg'),
             "after": "2023",
             "before": None,
-            "under": "My Photos, old",
+            "under": ("My Photos, old", "[2024-01]", "20*"),
             "near": "48.85, 2.35",
             "camera": "Pixel 8,Canon",
             "type": "raw,heic",
@@ -150,7 +150,9 @@ def test_options_are_terms() -> None:
     tests = {term.key: term.tests for term in parsed.filters}
     assert list(tests) == ["after", "in", "camera", "type", "near", "size"]
     assert isinstance(tests["after"][0], TakenBetween)
-    assert tests["in"] == (Folder("My Photos, old"),)
+    under = [test for term in parsed.filters for test in term.tests if isinstance(test, Folder)]
+    assert [test.pattern for test in under] == ["My Photos, old", "[2024-01]", "20*"]
+    assert [test.literal for test in under] == [True, True, False]
     assert tests["camera"] == (Camera("Pixel 8"), Camera("Canon"))
     assert tests["near"] == (Near(lat=48.85, lon=2.35, metres=5000),)
     assert len(tests["type"]) == 2

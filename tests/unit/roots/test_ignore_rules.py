@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phsearch.config import WatchConfig
 from phsearch.domain.formats import PHOTO_SUFFIXES
+from phsearch.domain.gitignore import below_folder
 from phsearch.domain.roots.ignore_rules import IgnoreRules
 from phsearch.errors import ConfigError
 
@@ -123,9 +128,54 @@ def test_the_smallest_size_counts_bytes() -> None:
     assert IgnoreRules(min_bytes=10).allows_size(10)
 
 
-def test_an_ignore_rule_that_cannot_be_understood_is_named() -> None:
-    with pytest.raises(ConfigError, match=r'bad ignore rule "!"'):
-        IgnoreRules(("*.png", "!"))
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ("!", "there is nothing to match"),
+        ("Trip\\", "the backslash at its end has nothing after it"),
+        ("[2024", 'its "[" is never closed'),
+        ("a//b", "it has two slashes side by side"),
+        ("[[:letter:]]", 'there is no class "[:letter:]"'),
+    ],
+)
+def test_a_rule_that_can_match_nothing_is_named_and_the_others_hold(rule: str, fault: str) -> None:
+    rules = IgnoreRules(("*.png", rule))
+    assert rules.faults == (f'the rule "{rule}" in "watch.ignore": {fault}',)
+    assert not rules.allows_file_path("a.png")
+    assert rules.allows_file_path("Trip/2024/a/b.jpg")
+    with pytest.raises(ConfigError) as bad:
+        rules.check()
+    assert str(bad.value) == f'bad ignore rule "{rule}" in "watch.ignore": {fault}'
+
+
+def test_a_folder_in_brackets_is_left_out_by_an_escaped_bracket() -> None:
+    doubtful = IgnoreRules(("[2024-01] Trip/",))
+    assert doubtful.faults == ('the rule "[2024-01] Trip/" in "watch.ignore": the range "4-0" is empty',)
+    doubtful.check()
+    assert doubtful.allows_file_path("[2024-01] Trip/a.jpg"), "git takes it for one of 2, 0, 4, 1"
+    assert not doubtful.allows_file_path("2 Trip/a.jpg")
+    escaped = IgnoreRules((r"\[2024-01] Trip/",))
+    assert not escaped.faults
+    assert not escaped.allows_file_path("x/[2024-01] trip/a.jpg")
+
+
+@given(st.lists(st.text(), max_size=4), st.text())
+def test_every_text_is_a_rule(lines: list[str], path: str) -> None:
+    rules = IgnoreRules(tuple(lines))
+    rules.allows_file_path(f"{path}.jpg")
+    rules.why_not(path)
+    for line in lines:
+        below_folder(line, anchored=False)(path)
+
+
+@pytest.mark.parametrize("below", ["_" * 250, "_/" * 2_000])
+@pytest.mark.parametrize("star", ["*_", "**/_", "**/*_/", "*_*/", "**/a*_*_/**/"])
+def test_many_stars_against_a_long_name_take_no_time(star: str, below: str) -> None:
+    start = time.process_time()
+    for pattern in (f"{star * 200}x", f"/{star * 200}x", f"{star * 200}/**/x*"):
+        assert IgnoreRules((pattern,)).allows_file_name(f"{below}a.jpg")
+        assert not below_folder(pattern, anchored=False)(below)
+    assert time.process_time() - start < 2
 
 
 def test_raw_files_of_all_makers_are_photos() -> None:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 
+from phsearch.adapters.state.json_files import RemovedFile
+from phsearch.domain.problems import Problems
 from phsearch.domain.roots.deletion_policy import RemovedRoot, RetentionPolicy, grouped, recorded
 from phsearch.domain.roots.mounts import of_root
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DAY = 86_400
 
@@ -75,3 +83,30 @@ def test_roots_are_replaced_for_all_that_hold_them() -> None:
     assert list(roots) == ["/b", "/a/c"]
     assert roots.root_of("/a/x") is None
     assert roots.root_of("/a/c/x") == "/a/c"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "/gone", "since": "x", "keep": False},
+        {"path": "/gone", "since": 10**400, "keep": False},
+        {"path": "/gone", "since": 1.0, "keep": 0},
+        {"path": 5, "since": 1.0, "keep": False},
+        {"since": 1.0},
+        7,
+    ],
+)
+def test_a_record_that_makes_no_sense_costs_no_other(tmp_path: Path, wrong: object) -> None:
+    file, problems = tmp_path / "removed.json", Problems()
+    file.write_text(json.dumps([wrong, {"path": "/old", "since": 5.0, "keep": True}]))
+    records = RemovedFile(file, problems)
+    assert records.load() == [RemovedRoot("/old", 5.0, keep=True)]
+    assert [each.part for each in problems] == ["removed folders"]
+    records.save([])
+    assert not list(problems)
+
+
+@pytest.mark.parametrize("content", ["", "7", "null", "{", "[" * 99_999, "\xff", '{"a": 1}'])
+def test_a_list_of_removed_folders_that_is_damaged_counts_as_empty(tmp_path: Path, content: str) -> None:
+    (tmp_path / "removed.json").write_text(content, "latin-1")
+    assert RemovedFile(tmp_path / "removed.json").load() == []

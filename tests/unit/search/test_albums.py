@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -12,11 +14,16 @@ from hypothesis import strategies as st
 
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.domain.albums import Album, changes, check_name, links
+from phsearch.domain.problems import Problems
 from phsearch.errors import AlbumError, StoreError
 from phsearch.paths import StateFolder
+from phsearch.service.events import EventBus
+from phsearch.service.search.albums import Albums
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from phsearch.service.search.searcher import Searcher, SearchRequest
 
 paths = st.lists(st.sampled_from([f"/{folder}/{name}" for folder in "abc" for name in ("x.jpg", "y.jpg", "z", ".h")]))
 
@@ -78,6 +85,19 @@ def test_the_daemon_starts_whatever_the_list_contains(tmp_path: Path, content: s
     (tmp_path / "albums.json").write_text(content)
     assert AlbumLinks(StateFolder(tmp_path)).load_albums() == []
     assert (tmp_path / "albums.damaged").exists()
+
+
+def test_an_album_that_makes_no_sense_costs_no_other(tmp_path: Path) -> None:
+    state, problems = StateFolder(tmp_path), Problems()
+    state.albums_file.write_text(json.dumps([VALID, {"name": 1}, VALID | {"name": "z", "limit": 10**400}]))
+    kept = AlbumLinks(state, problems).load_albums()
+    assert [(album.name, album.limit) for album in kept] == [("x", 1), ("z", 1000)]
+    assert str(state.damaged_albums_file) in next(iter(problems)).text
+    assert AlbumLinks(state).load_albums() == kept, "at the next start, too"
+    state.damaged_albums_file.unlink()
+    again = Problems()
+    AlbumLinks(state, again).load_albums()
+    assert not list(again)
 
 
 def test_unknown_fields_in_a_list_of_a_later_version_are_ignored(tmp_path: Path) -> None:
@@ -161,3 +181,23 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "albums").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write"):
         AlbumLinks(StateFolder(tmp_path)).link_photos("x", ["/p/a.jpg"])
+
+
+def test_a_bug_in_one_album_costs_no_other_and_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class BrokenSearcher:
+        async def search(self, request: SearchRequest) -> SimpleNamespace:
+            if request.query == "broken":
+                raise ValueError("odd")
+            return SimpleNamespace(hits=[SimpleNamespace(photo=SimpleNamespace(path="/p/a.jpg"))])
+
+    async def scenario() -> list[str | None]:
+        storage = AlbumLinks(StateFolder(tmp_path))
+        storage.save_albums(Album(name=name, query=name, folder=True) for name in ("broken", "fine"))
+        albums = Albums(storage=storage, searcher=cast("Searcher", BrokenSearcher()), events=EventBus())
+        for _ in range(3):
+            assert await albums.refresh()
+        return [album.problem for album in albums.list_albums()]
+
+    assert asyncio.run(scenario()) == ["a bug in phsearch (ValueError: odd): report it", None]
+    assert (tmp_path / "albums" / "fine" / "a.jpg").is_symlink()
+    assert caplog.text.count("Traceback") == 1

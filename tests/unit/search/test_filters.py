@@ -76,6 +76,33 @@ def test_a_folder_matches_any_part_of_its_path_below_the_root_and_the_name_of_th
     assert found("-in:Holidays/2023", *photos) == ["c", "d"]
 
 
+def test_a_folder_in_quotes_is_no_glob() -> None:
+    photos = (
+        at("a", "/home/me/Pictures/[2024-01] Trip/x"),
+        at("b", "/home/me/Pictures/2 Trip"),
+        at("c", "/mnt/disk/*"),
+    )
+    assert found('in:"[2024-01] trip"', *photos) == ["a"]
+    assert found('in:"/home/me/Pictures/[2024-01] Trip"', *photos) == ["a"]
+    assert found("in:[2024-01]?Trip", *photos) == ["b"]
+    assert found('in:"*"', *photos) == ["c"]
+    assert found('in:"* Trip"', *photos) == []
+    assert found('in:"Trip*\\\\"', *photos) == []
+
+
+def test_a_folder_that_is_called_like_a_glob_is_found_by_its_name() -> None:
+    photos = (at("a", "/home/me/Pictures/[2024-01]/x"), at("b", "/home/me/Pictures/4"), at("c", "/mnt/disk/[x"))
+    assert found("in:[2024-01]", *photos) == ["a", "b"]
+    assert found("in:[x", *photos) == ["c"]
+
+
+def test_a_glob_may_be_a_whole_path() -> None:
+    photos = (at("a", "/home/me/Pictures/2023/x"), at("b", "/home/me/Pictures/x/2023"), at("c", "/mnt/disk/2023"))
+    assert found("in:~/Pictures/20*", *photos) == ["a"]
+    assert found("in:/mnt/*/2023", *photos) == ["c"]
+    assert found("in:/Pictures/20*", *photos) == ["a"]
+
+
 def test_accents_may_be_written_either_way() -> None:
     photos = (at("a", "/home/me/Pictures/Caf\u00e9"), at("b", "/home/me/Pictures/Cafe\u0301"))
     assert found("in:cafe\u0301", *photos) == ["a", "b"]

@@ -131,3 +131,14 @@ def test_names_begin_alike_in_any_case_and_form_of_accented_letters() -> None:
     columns = Columns([photo("/home/me/Pictures/\u00c9t\u00e9/a.jpg", camera="Caf\u00e9 One")])
     assert names_beginning("folder", "e\u0301T", columns, ROOTS) == ["\u00c9t\u00e9"]
     assert names_beginning("camera", "CAFE\u0301", columns, ROOTS) == ["Caf\u00e9 One"]
+
+
+def test_names_of_photos_that_are_gone_are_not_suggested_and_take_no_memory() -> None:
+    columns = Columns([photo("/home/me/Pictures/a/x.jpg", camera="Canon"), photo("/home/me/Pictures/b.jpg")])
+    for number in range(5_000):
+        columns.put_row(0, photo(f"/home/me/Pictures/{number}/x.jpg", camera=f"Model {number}"))
+    assert len(columns.cameras) <= 1_001
+    assert len(columns.folders) <= 1_001
+    assert names_beginning("camera", "", columns, ROOTS) == ["Model 4999"]
+    assert "Canon" in str(error_of("camera:Canon", columns))
+    check_names(parse("camera:4999 in:4999", dt.date(2024, 1, 1)).filters, columns, FilterCompiler(ROOTS, "/"), ROOTS)

@@ -108,6 +108,25 @@ def test_what_does_not_fit_is_refused_in_a_sentence(method: str, params: dict[st
     assert said in refusal(method, **params)
 
 
+@pytest.mark.parametrize(
+    ("method", "param"),
+    [
+        (name, param)
+        for name, method in METHODS.items()
+        for param in method.params
+        if param.kind in ("integer", "number")
+    ],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_every_number_has_bounds(method: str, param: Param) -> None:
+    required = {each.name: "/x" for each in METHODS[method].params if each.required}
+    for wrong in (10**400, -(10**400)):
+        assert f'"{param.name}" must be at' in refusal(method, **required | {param.name: wrong})
+    assert param.low is not None
+    assert param.high is not None
+    assert float(param.low) < float(param.high) <= 2**53, "exact in every program's JSON"
+
+
 def test_a_path_may_hold_bytes_that_are_not_utf_8() -> None:
     assert check("library.rescan", path="/odd\udcff")["path"] == "/odd\udcff"
 

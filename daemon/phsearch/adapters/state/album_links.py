@@ -16,7 +16,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from phsearch.atomic_write import atomic_write
-from phsearch.domain.albums import Album, changes, check_name, links
+from phsearch.domain.albums import MAX_HITS, Album, changes, check_name, links
+from phsearch.domain.problems import Problems
 from phsearch.errors import AlbumError, StoreError
 
 if TYPE_CHECKING:
@@ -37,22 +38,31 @@ _UNREADABLE = (OSError, ValueError, TypeError, RecursionError, AlbumError)
 class AlbumLinks:
     """The albums of a state folder. Their list and their folder need not exist."""
 
-    def __init__(self, state: StateFolder) -> None:
+    def __init__(self, state: StateFolder, problems: Problems | None = None) -> None:
+        self._problems = problems or Problems()
         self._list = state.albums_file
         self._damaged = state.damaged_albums_file
         self._folder = state.albums
 
     def load_albums(self) -> list[Album]:
-        """Return the albums. A damaged list is renamed and counts as empty."""
+        """Return the albums that can be understood. If there are others, the list is kept under another name, too."""
+        found: list[Album] = []
         try:
-            return [_album(each) for each in json.loads(self._list.read_bytes())]
+            problem = _read_albums(json.loads(self._list.read_bytes()), found)
         except FileNotFoundError:
-            return []
+            problem = None
         except _UNREADABLE as error:
-            with contextlib.suppress(OSError):
+            problem = error
+        if problem is not None:
+            log.warning("the list of albums cannot be read (%s) and was set aside as %s", problem, self._damaged)
+            with contextlib.suppress(OSError, StoreError):
                 self._list.replace(self._damaged)
-            log.warning("the list of albums cannot be read (%s) and was set aside as %s", error, self._damaged)
-            return []
+                if found:
+                    self.save_albums(found)
+        if self._damaged.exists():
+            text = f"a list of albums could not be read, and was set aside as {self._damaged}"
+            self._problems.report("albums", text, "save its albums again, and remove it")
+        return found
 
     def save_albums(self, albums: Iterable[Album]) -> None:
         """Replace the list; it is on the disk when this returns. Raise StoreError."""
@@ -125,11 +135,22 @@ class AlbumLinks:
             return set()
 
 
+def _read_albums(records: Any, found: list[Album]) -> Exception | None:
+    """Add the albums among the records to `found`; return what was wrong with the first other one."""
+    problem: Exception | None = None
+    for each in records:
+        try:
+            found.append(_album(each))
+        except _UNREADABLE as error:
+            problem = problem or error
+    return problem
+
+
 def _album(record: Any) -> Album:
     match record:
         case {"name": str(name), "query": str(query), "limit": int(limit), "band": str(band), "folder": bool(folder)}:
             check_name(name)
-            return Album(name=name, query=query, limit=max(limit, 1), band=band, folder=folder)
+            return Album(name=name, query=query, limit=min(max(limit, 1), MAX_HITS), band=band, folder=folder)
         case _:
             raise ValueError("it holds something that is no album")
 

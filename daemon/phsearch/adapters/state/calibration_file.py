@@ -77,7 +77,16 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
             mean=mean,
             covariance=covariance / len(mean),
         )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise CalibrationError(f"it is damaged ({type(error).__name__})") from error
     if header.get("weights") != weights:
         raise CalibrationError("it was made for other weights")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phsearch.atomic_write import atomic_write
+from phsearch.domain.problems import Problems
 from phsearch.domain.roots.deletion_policy import RemovedRoot
 from phsearch.errors import StoreError
 
@@ -16,32 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+_PAUSE, _REMOVED = "pause", "removed folders"
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError)
+_LATEST = 2**37
+"""The year 6325, within which every library can tell the date."""
 _FAR = 1 << 32
 _HIGHEST = 1 << 53
 """Larger whole numbers lose digits in many readers of JSON."""
-
-log = logging.getLogger("phsearch.store")
 
 
 class PauseFile:
     """Keeps a pause over a restart: `{"until": seconds since the epoch, or null}`; there is no file without a pause."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, problems: Problems | None = None) -> None:
         self._path = path
+        self._problems = problems or Problems()
 
     def load(self) -> tuple[bool, float | None]:
         """Return whether there is a pause, and until when. A file that makes no sense counts as no pause."""
         try:
             until = json.loads(self._path.read_bytes())["until"]
-            sound = until is None or math.isfinite(until)
+            return True, None if until is None else _time(until)
         except FileNotFoundError:
             return False, None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            log.warning("%s cannot be used (%s): indexing is not paused", self._path, error)
+        except _UNREADABLE as error:
+            text = f"{self._path} cannot be used ({_reason(error)}): indexing is not paused"
+            self._problems.report(_PAUSE, text, "pause again, or resume")
             return False, None
-        if not sound:
-            log.warning("%s cannot be used (%s): indexing is not paused", self._path, until)
-        return sound, until if sound else None
 
     def save(self, paused: bool, until: float | None) -> None:  # noqa: FBT001 - as `load` returns it
         """Write the pause, or remove the file where there is none. Raise OSError; then the file is what it was."""
@@ -49,6 +49,7 @@ class PauseFile:
             atomic_write(self._path, json.dumps({"until": until}).encode("ascii"))
         else:
             self._path.unlink(missing_ok=True)
+        self._problems.resolve(_PAUSE)
 
 
 class SequenceFile:
@@ -61,9 +62,7 @@ class SequenceFile:
         """Return the number, at least `known`; far above without a sound file, since others may have been given."""
         try:
             reserved = json.loads(self._path.read_bytes())["reserved"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            if not isinstance(error, FileNotFoundError):
-                log.warning("%s cannot be used (%s)", self._path, error)
+        except _UNREADABLE:  # it is made anew, and costs nothing but numbers
             reserved = None
         if not isinstance(reserved, int) or not 0 <= reserved < _HIGHEST:
             return known + _FAR if known else 0
@@ -77,18 +76,28 @@ class SequenceFile:
 class RemovedFile:
     """The list of removed roots. The file need not exist."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, problems: Problems | None = None) -> None:
         self._path = path
+        self._problems = problems or Problems()
 
     def load(self) -> list[RemovedRoot]:
-        """Return the removed roots. A damaged file counts as empty: then each root's grace days begin again."""
+        """Return the removed roots. Of those whose record makes no sense the grace days begin again."""
+        found: list[RemovedRoot] = []
         try:
-            return [RemovedRoot(**each) for each in json.loads(self._path.read_bytes())]
+            for each in json.loads(self._path.read_bytes()):
+                try:
+                    found.append(_removed_root(each))
+                except _UNREADABLE as error:
+                    self._report(error)
         except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("%s cannot be read (%s): the grace days of removed folders begin again", self._path, error)
-            return []
+            pass
+        except _UNREADABLE as error:
+            self._report(error)
+        return found
+
+    def _report(self, error: Exception) -> None:
+        text = f"{self._path} cannot be read ({_reason(error)}): the grace days of removed folders begin again"
+        self._problems.report(_REMOVED, text, "phsearch-client status lists them with their days")
 
     def save(self, records: Iterable[RemovedRoot]) -> None:
         """Replace the list; it is on the disk when this returns. Raise StoreError."""
@@ -97,3 +106,23 @@ class RemovedFile:
         except OSError as error:
             hint = "make room on its disk, or make it writable"
             raise StoreError(f"cannot write {self._path}: {(error.strerror or str(error)).lower()}", hint) from error
+        self._problems.resolve(_REMOVED)
+
+
+def _removed_root(record: Any) -> RemovedRoot:
+    match record:
+        case {"path": str(path), "since": since, "keep": bool(keep)} if path.startswith("/"):
+            return RemovedRoot(path, _time(since), keep)
+        case _:
+            raise ValueError("it holds something that is no removed folder")
+
+
+def _time(value: Any) -> float:
+    """Return a time in seconds since the epoch. Raise ValueError where it is none, or lies beyond all calendars."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST:
+        raise ValueError("it holds something that is no time")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

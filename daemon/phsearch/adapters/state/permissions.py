@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from phsearch.paths import StateFolder
 
@@ -18,12 +19,21 @@ _OTHERS = 0o077
 def restrict(state: StateFolder) -> None:
     """Remove all rights of other users to our files. Files in the folder that are not ours are not touched."""
     ours = set(state.entries())
-    # The folders of albums may hold files of the user's. The socket's folder is made when the daemon listens.
-    for path in ours - {state.albums, state.runtime}:
+    for path in ours - {state.albums}:
         for each in _below(str(path)):
             _restrict(each)
+    for album in _albums(state):
+        _restrict(str(album))
     if ours.issuperset(state.path.iterdir()):
         _restrict(str(state.path))
+
+
+def _albums(state: StateFolder) -> Iterator[Path]:
+    """Yield what is ours of the albums: their folders may hold files of the user's."""
+    yield state.albums
+    for record in state.albums.glob(".*"):
+        yield record
+        yield state.albums / record.name.removeprefix(".")
 
 
 def _below(path: str) -> Iterator[str]:

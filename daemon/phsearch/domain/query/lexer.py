@@ -53,6 +53,7 @@ class Value:
 
     text: str
     place: Place
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,7 @@ def _is_comma(text: str, at: int, key: str) -> bool:
 def _value(text: str, start: int, key: str) -> Value:
     if _is_quoted(text, start, _COMMAS):
         inside, end = _quoted(text, start)
-        return Value(inside, Place(start, end))
+        return Value(inside, Place(start, end), quoted=True)
     end = _end(_ITEM if key in NAMES_OF_LIBRARY else _PLAIN_ITEM, text, start)
     if end > start:
         return Value(text[start:end], Place(start, end))

@@ -34,9 +34,10 @@ _SHAPES: dict[str, _Shape] = {shape: shape for shape in get_args(_Shape)}
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Lies below a folder, as written: part of a path, a path from "/" or "~", or a glob."""
+    """Lies below a folder, as written: part of a path, a path from "/" or "~", or a glob if not `literal`."""
 
     pattern: str
+    literal: bool = field(default=False, compare=False)
 
     def text(self) -> str:
         """Return what it asks for, in words."""
@@ -110,10 +111,13 @@ def _orientation(text: str, place: Place) -> Orientation:
 NameTest = Folder | Root | Camera | Format | Orientation
 
 
-def parsers(cwd: str | None) -> dict[str, Callable[[str, Place], NameTest]]:
-    """Return the parser of one value and its place for each filter, by key. ".", ".." and "./" begin at `cwd`."""
+def parsers(cwd: str | None, *, quoted: bool) -> dict[str, Callable[[str, Place], NameTest]]:
+    """Return the parser of one value and its place for each filter, by key.
+
+    ".", ".." and "./" begin at `cwd`. A folder that was `quoted` is no glob.
+    """
     return {
-        "in": lambda text, _place: Folder(_absolute(text, cwd)),
+        "in": lambda text, _place: Folder(_absolute(text, cwd), literal=quoted),
         "root": lambda text, _place: Root(text),
         "camera": lambda text, _place: Camera(" ".join(text.split())),
         "type": _format,

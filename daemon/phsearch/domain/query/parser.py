@@ -32,9 +32,9 @@ class FilterText:
     negated: bool
 
 
-def value_parsers(today: dt.date, cwd: str | None = None) -> Mapping[str, ValueParser]:
-    """Return the parser of a value and its place for each filter, by key."""
-    return {**dates.parsers(today), **measures.PARSERS, **names.parsers(cwd)}
+def value_parsers(today: dt.date, cwd: str | None = None, *, quoted: bool = False) -> Mapping[str, ValueParser]:
+    """Return the parser of a value and its place for each filter, by key; `quoted` is whether it stood in quotes."""
+    return {**dates.parsers(today), **measures.PARSERS, **names.parsers(cwd, quoted=quoted)}
 
 
 def parse(text: str, today: dt.date, cwd: str | None = None) -> Query:
@@ -50,7 +50,7 @@ def parse(text: str, today: dt.date, cwd: str | None = None) -> Query:
             case Word():
                 words.append(token)
             case Term():
-                filters.append(_filter(token, value_parsers(today, cwd)))
+                filters.append(_filter(token, today, cwd))
             case Phrase() | Like():
                 aims += _phrase(words)
                 words.clear()
@@ -69,12 +69,11 @@ def _phrase(words: list[Word]) -> list[Phrase]:
     return [Phrase(clean(" ".join(word.text for word in words)), place=place)]
 
 
-def _filter(term: Term, parsers: Mapping[str, ValueParser]) -> Filter:
-    parser = parsers.get(term.key)
-    if parser is None:
+def _filter(term: Term, today: dt.date, cwd: str | None) -> Filter:
+    if term.key not in FILTERS:
         raise _unknown(term)
     values = (_joined(term.values),) if FILTERS[term.key].single else term.values
-    tests = tuple(parser(value.text, value.place) for value in values)
+    tests = tuple(value_parsers(today, cwd, quoted=value.quoted)[term.key](value.text, value.place) for value in values)
     return Filter(term.key, tests, negated=term.negated, value=term.written, place=term.place)
 
 

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
 from phsearch.domain.formats import PHOTO_SUFFIXES
+from phsearch.domain.gitignore import parse_line
 from phsearch.errors import ConfigError
 from phsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 NOT_PHOTOS = (
     # trash of NAS systems, Windows and desktops
@@ -39,12 +38,15 @@ NOT_PHOTOS = (
 """Folders that hold no photos of the owner's. The rules of `watch.ignore` come after them, so "!name/" includes one."""
 
 
+IGNORE_REMEDY = 'write it as a line of a .gitignore file, and "\\[" for a bracket in a name'
+
+
 @dataclass(frozen=True)
 class IgnoreRules:
     """The user's ignore rules (in .gitignore syntax), hidden files, the smallest size, and the photo suffixes.
 
-    Neither case nor the form of accented letters counts: a private folder stays out however its name is spelt. Raises
-    ConfigError for an ignore rule that cannot be understood.
+    Neither case nor the form of accented letters counts: a private folder stays out however its name is spelt. Every
+    text is a rule; `faults` names those that mean nothing, or not what their author probably wants.
     """
 
     ignore: tuple[str, ...] = ()
@@ -52,21 +54,25 @@ class IgnoreRules:
     min_bytes: int = 0
     suffixes: frozenset[str] = PHOTO_SUFFIXES
 
-    def __post_init__(self) -> None:
-        for rule in self.ignore:
-            try:
-                _compile((rule,))
-            except ValueError as error:
-                remedy = "write it as a line of a .gitignore file"
-                raise ConfigError(f'bad ignore rule "{rule}" in "watch.ignore": {error}', remedy) from None
+    @cached_property
+    def _folder_rules(self) -> RuleList:
+        return RuleList(NOT_PHOTOS + self.ignore, folders=True)
 
     @cached_property
-    def _folder_rules(self) -> _Rules:
-        return _Rules(NOT_PHOTOS + self.ignore)
+    def _file_rules(self) -> RuleList:
+        return RuleList(self.ignore, folders=False)
 
     @cached_property
-    def _file_rules(self) -> _Rules:
-        return _Rules(self.ignore)
+    def faults(self) -> Sequence[str]:
+        """What is wrong with the rules of the user, one clause each."""
+        rules = filter(None, map(parse_line, self.ignore))
+        return tuple(f'the rule "{rule.line}" in "watch.ignore": {rule.fault}' for rule in rules if rule.fault)
+
+    def check(self) -> None:
+        """Raise ConfigError for the first rule that can match nothing."""
+        for rule in filter(None, map(parse_line, self.ignore)):
+            if rule.matches_nothing:
+                raise ConfigError(f'bad ignore rule "{rule.line}" in "watch.ignore": {rule.fault}', IGNORE_REMEDY)
 
     def allows_folder_name(self, rel: str) -> bool:
         """Whether the last component of a folder is allowed; its parents are."""
@@ -113,25 +119,28 @@ class IgnoreRules:
     def _folder_fault(self, rel: str) -> str | None:
         if not self.hidden and rel.rpartition("/")[2].startswith("."):
             return "hidden: its name starts with a dot"
-        # The slash tells pathspec that it is a folder.
-        rule = self._folder_rules.match(f"{rel}/")
+        rule = self._folder_rules.match(rel)
         return None if rule is None else _reason(rule)
 
 
-class _Rules:
-    """Lines of a .gitignore file, compiled once: a scan asks for each file and folder."""
+class RuleList:
+    """Lines of a .gitignore file, compiled once, for folders or for files: the last that matches decides."""
 
-    def __init__(self, lines: tuple[str, ...]) -> None:
-        # Without blank lines and comments, because pathspec counts only the lines that are rules.
-        self._lines = [line for line in lines if _compile((line,)).patterns]
-        self._spec = _compile(self._lines)
+    def __init__(self, lines: Iterable[str], *, folders: bool) -> None:
+        rules = [rule for line in lines if (rule := parse_line(line)) and (folders or not rule.folders_only)]
+        # Few rules are asked for every file of a scan: no attribute is looked up there.
+        self._rules = [(rule.name_only, rule.matches, rule) for rule in reversed(rules)]
 
     def match(self, rel: str) -> str | None:
-        """Return the rule that leaves out a path, None where none does."""
-        if not self._lines:
+        """Return the line that leaves out a path, None where none does."""
+        if not self._rules:
             return None
-        verdict = self._spec.check_file(fold_name(rel))
-        return self._lines[verdict.index] if verdict.include and verdict.index is not None else None
+        path = fold_name(rel)
+        name = path[path.rfind("/") + 1 :]
+        for name_only, matches, rule in self._rules:
+            if matches(name if name_only else path):
+                return None if rule.negated else rule.line
+        return None
 
 
 def _reason(rule: str) -> str:
@@ -140,11 +149,6 @@ def _reason(rule: str) -> str:
         return f'ignored by the rule "{rule}"'
     shown = rule.removeprefix("\\")
     return f'left out as trash, a snapshot or a cache, unless "!{shown}" is in watch.ignore'
-
-
-def _compile(rules: Iterable[str]) -> GitIgnoreSpec:
-    # "simple" is the backend in plain Python. Others are used where installed, and fail on names that are not UTF-8.
-    return GitIgnoreSpec.from_lines(map(fold_name, rules), backend="simple")
 
 
 def _suffix(name: str) -> str:

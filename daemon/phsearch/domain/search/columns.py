@@ -105,8 +105,16 @@ class Columns:
         self._count = max(self._count, row + 1)
         for values, value in zip(self._values.values(), self._row_values(photo), strict=True):
             values[row] = value
-        if len(self.folders) > max(_MIN_NAMES, 2 * self._count):
+        most = max(_MIN_NAMES, 2 * self._count)
+        if len(self.folders) > most:
             self._compact("folder", self.folders)
+        if len(self.cameras) > most:
+            self._compact("camera", self.cameras)
+
+    def used_names(self, column: Literal["camera", "folder"]) -> list[str]:
+        """Return the cameras or the folders that photos have; unlike `listed`, none of photos that are gone."""
+        names = (self.cameras if column == "camera" else self.folders).listed()
+        return [names[number] for number in np.flatnonzero(np.bincount(self[column]))]
 
     def move_row(self, source: int, target: int) -> None:
         """Copy one row over another."""

@@ -112,8 +112,8 @@ class FilterCompiler:
 
     def _name_test(self, test: Folder | Root | Camera | Format) -> Callable[[str], bool]:
         match test:
-            case Folder(pattern):
-                return folder_matcher(pattern, self._roots, self._home)
+            case Folder(pattern, literal):
+                return folder_matcher(pattern, self._roots, self._home, literal=literal)
             case Root(root):
                 return lambda folder: is_root(self._roots.root_of(folder), self._roots.library_name(root), self._home)
             case Camera(words):

@@ -11,8 +11,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
+from phsearch.domain.gitignore import below_folder
 from phsearch.paths import expand_typed
 from phsearch.text import fold_name
 
@@ -25,22 +24,23 @@ _GLOB = frozenset("*?[")
 _WORD = re.compile(r"[^\W_]+")
 
 
-def folder_matcher(pattern: str, roots: Roots, home: str) -> Callable[[str], bool]:
+def folder_matcher(pattern: str, roots: Roots, home: str, *, literal: bool = False) -> Callable[[str], bool]:
     """Return a test of a folder's whole path: whether the pattern means it or a folder above it.
 
-    The pattern is a part of a path, a whole path, or a glob. "~" is `home`.
+    The pattern is a part of a path, a whole path, or a glob. "~" is `home`. A folder that is called like a glob is
+    meant by it, too; where `literal`, nothing else is.
     """
     pattern = expand_typed(pattern, home)
-    if pattern.startswith("/") and not _GLOB & set(pattern):
-        whole = fold_name(roots.library_name(posixpath.normpath(pattern))).rstrip("/")
-        return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
-    part = fold_name(pattern).strip("/")
-    if _GLOB & set(pattern):
-        spec = GitIgnoreSpec.from_lines([f"/{part}/" if pattern.startswith("/") else f"**/{part}/"])
-        # A pattern for folders matches only paths that end with a slash.
-        return lambda folder: spec.match_file(f"{_path_from_root(folder, roots)}/")
-    inside = f"/{part}/"
-    return lambda folder: inside in f"/{_path_from_root(folder, roots)}/"
+    by_name = _whole_path(pattern, roots) if pattern.startswith("/") else _part_of_path(pattern, roots)
+    if literal or not _GLOB & set(pattern):
+        return by_name
+    anchored = pattern.startswith("/")
+    matches = below_folder(pattern.strip("/"), anchored=anchored)
+    return lambda folder: (
+        by_name(folder)
+        or matches(_path_from_root(folder, roots))
+        or (anchored and matches(fold_name(folder).lstrip("/")))
+    )
 
 
 def is_root(root: str | None, name: str, home: str) -> bool:
@@ -71,6 +71,16 @@ def _begins(word: str, beginning: str) -> bool:
     return word == beginning or (
         word.startswith(beginning) and not (beginning[-1].isdigit() and word[len(beginning)].isdigit())
     )
+
+
+def _whole_path(path: str, roots: Roots) -> Callable[[str], bool]:
+    whole = fold_name(roots.library_name(posixpath.normpath(path))).rstrip("/")
+    return lambda folder: fold_name(folder) == whole or fold_name(folder).startswith(f"{whole}/")
+
+
+def _part_of_path(part: str, roots: Roots) -> Callable[[str], bool]:
+    inside = f"/{fold_name(part).strip('/')}/"
+    return lambda folder: inside in f"/{_path_from_root(folder, roots)}/"
 
 
 def _path_from_root(folder: str, roots: Roots) -> str:

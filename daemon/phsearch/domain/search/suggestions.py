@@ -59,11 +59,13 @@ def names_beginning(kind: str, prefix: str, columns: Columns, roots: Iterable[st
     Only the part after the last "/" of the prefix is completed.
     """
     if kind == "camera":
-        starts = [name.split() for name in columns.cameras.listed()]
+        starts = [name.split() for name in columns.used_names("camera")]
         names = {" ".join(words[at:]) for words in starts for at in (range(len(words)) if prefix else (0,))}
     else:
         tops = [f"{root.rstrip('/')}/" for root in roots]
-        below = [folder[len(top) :] for folder in columns.folders.listed() for top in tops if folder.startswith(top)]
+        below = [
+            folder[len(top) :] for folder in columns.used_names("folder") for top in tops if folder.startswith(top)
+        ]
         depth = prefix.count("/") + 1
         names = {"/".join(path.split("/")[:depth]) for path in below}
     begins = fold_name(prefix)

@@ -193,8 +193,15 @@ class PhotoIndex:
     def record_failure(
         self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None
     ) -> None:
-        """Record that a file cannot be indexed; `digest` is that of its content, where the content is the reason."""
+        """Record that a file cannot be indexed; `digest` is that of its content, where the content is the reason.
+
+        Without a `decoder` the content was not read, and each scan tries again: the same again is neither said nor
+        written.
+        """
         before = self.library.failure(path)
+        known = before is not None and (before.reason, before.decoder) == (reason, decoder)
+        if before is not None and known and not decoder and before.fingerprint.is_unchanged(fingerprint):
+            return
         attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
         self._cache_current_vector(path)
         failure = Failure(path, fingerprint, reason, decoder, attempts, self._clock(), digest)

@@ -16,7 +16,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.ignore_rules import IgnoreRules
+from phsearch.domain.roots.ignore_rules import IGNORE_REMEDY, IgnoreRules
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.roots.same_folder import RealFolder, Respelling
 from phsearch.errors import StoreError
@@ -56,6 +56,7 @@ class RootManager:
     ) -> None:
         self.watch = watch
         self.rules = ignore_rules_of(watch)
+        _log_faults(self.rules)
         self.monitors = monitors
         self._shared = shared
         self._roots = shared.roots
@@ -92,6 +93,7 @@ class RootManager:
         Raises ConfigError or StoreError; then nothing has changed.
         """
         rules = ignore_rules_of(watch)
+        rules.check()
         async with self._removed.lock:
             new = Roots(paths)
             ruled = rules != self.rules or watch.follow_symlinks != self.watch.follow_symlinks
@@ -173,7 +175,10 @@ class RootManager:
         old = Roots(self._roots)
         former = {root: self._detach(root) for root in moving}
         self._roots.replace(new)
-        self.watch, self.rules = watch, ignore_rules_of(watch)
+        rules = ignore_rules_of(watch)
+        if rules != self.rules:
+            _log_faults(rules)
+        self.watch, self.rules = watch, rules
         self._scanner = self._make_scanner(watch)
         outside = self._photo_index.reassign_roots()
         self._removed.add(
@@ -241,6 +246,11 @@ class RootManager:
             volumes=list(self._volumes.values()),
             former=former,
         )
+
+
+def _log_faults(rules: IgnoreRules) -> None:
+    for fault in rules.faults:
+        log.warning("%s: %s", fault, IGNORE_REMEDY)
 
 
 def ignore_rules_of(watch: WatchConfig) -> IgnoreRules:

@@ -148,6 +148,9 @@ class Albums:
             self._note(album, problem)
             # No event of the library reports that there is a model again.
             return not isinstance(problem, ModelUnavailableError)
+        except Exception as bug:  # noqa: BLE001 - an album must not cost the others, nor the search
+            self._note(album, PhsearchError(f"a bug in phsearch ({type(bug).__name__}: {bug})", "report it"), bug)
+            return True
         return await self._sync_links(album, paths)
 
     async def _paths(self, album: Album) -> list[str]:
@@ -171,9 +174,9 @@ class Albums:
         self._problems.pop(album.name, None)
         return True
 
-    def _note(self, album: Album, problem: PhsearchError) -> None:
+    def _note(self, album: Album, problem: PhsearchError, bug: Exception | None = None) -> None:
         if self._problems.get(album.name) != problem.sentence():
-            log.warning("the album %s keeps what it has: %s", album.name, problem.sentence())
+            log.warning("the album %s keeps what it has: %s", album.name, problem.sentence(), exc_info=bug)
         self._problems[album.name] = problem.sentence()
 
     async def _wait_for_change(self, subscription: Subscription, day: dt.date) -> None:

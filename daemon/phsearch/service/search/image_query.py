@@ -37,17 +37,31 @@ _MAX_BYTES = 256 << 20
 """The bytes of one photo that the daemon itself holds in memory; the index worker has safe_open.largest_photo."""
 _REMEMBERED = 100
 _LENGTH_TOLERANCE = 1e-2
+_NO_PICTURE = "cannot be used: there is no such file, it may not be read, or it is not a photo"
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 - where a service may have private folders
 
 
 class ImageQueryEmbedder:
-    """Path -> vector, remembered while the file stays the same; `bound` returns the model of the index."""
+    """Path -> vector, remembered while the file stays the same.
+
+    `bound` returns the model of the index. Whoever may ask must not learn which files there are and what is in them:
+    of a path outside the library (`in_library`) that leads to no picture (`is_picture`, by its bytes), all that is told
+    is that.
+    """
 
     def __init__(
-        self, *, worker: OnDemandWorker, bound: Callable[[], ModelIdentity | None], disk_timeout: float = _DISK_TIMEOUT
+        self,
+        *,
+        worker: OnDemandWorker,
+        bound: Callable[[], ModelIdentity | None],
+        in_library: Callable[[str], bool],
+        is_picture: Callable[[bytes], bool],
+        disk_timeout: float = _DISK_TIMEOUT,
     ) -> None:
         self._worker = worker
         self._bound = bound
+        self._in_library = in_library
+        self._is_picture = is_picture
         self._disk_timeout = disk_timeout
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._stalled_dirs: dict[str, TimeoutExecutor] = {}
@@ -55,6 +69,7 @@ class ImageQueryEmbedder:
 
     async def image_vector(self, path: str) -> Vectors:
         """Return the [dim] unit vector of the photo in a file. Raises UnreadableImageError with its path and why."""
+        data = b""
         try:
             async with self._slots:
                 fingerprint, data = await self._disk_of(path).run(read_regular_file, path)
@@ -63,10 +78,12 @@ class ImageQueryEmbedder:
                     return known
                 header = {"op": "look", "path": path}
                 vector = await self._worker.request(header, data, partial(_vector_of_answer, key[0]))
-        except OSError as error:
+        except (OSError, UnreadableImageError) as error:
+            if not (self._in_library(path) or self._is_picture(data)):
+                raise UnreadableImageError(f"{path} {_NO_PICTURE}", _hint(path)) from None
+            if isinstance(error, UnreadableImageError):
+                raise UnreadableImageError(f"{path} is of no use for like: {error}", "take another photo") from None
             raise UnreadableImageError(f"{path} cannot be read: {_reason(error)}", _hint(path)) from None
-        except UnreadableImageError as error:
-            raise UnreadableImageError(f"{path} is of no use for like: {error}", "take another photo") from None
         self._vectors[key] = vector
         return vector
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.domain.doctor import daemon_checks, file_checks, ok, warn
+from phsearch.domain.roots.ignore_rules import IGNORE_REMEDY
 from phsearch.domain.types import DeviceChoice
 from phsearch.wire.results.daemon import CheckResult, Diagnosis
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from phsearch.domain.doctor import Check
+    from phsearch.domain.problems import Problem
+    from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.paths import StateFolder
     from phsearch.service.health.components import Components
     from phsearch.service.health.status import StatusReporter
@@ -49,6 +52,8 @@ class DoctorMethods:
         state_executor: TimeoutExecutor,
         probes: SystemProbes,
         calibration_path: str,
+        problems: Iterable[Problem],
+        rules: Callable[[], IgnoreRules],
     ) -> None:
         self._state = str(state.path)
         self._index_folder = str(state.index)
@@ -57,6 +62,8 @@ class DoctorMethods:
         self._state_executor = state_executor
         self._probes = probes
         self._calibration_path = calibration_path
+        self._problems = problems
+        self._rules = rules
 
     @property
     def handlers(self) -> Handlers:
@@ -71,6 +78,8 @@ class DoctorMethods:
             *self._model_checks(report),
             *await self._index(),
             *self._workers(report),
+            *(warn(each.part, each.text, each.remedy) for each in self._problems),
+            *(warn("ignore rules", fault, IGNORE_REMEDY) for fault in self._rules().faults),
         ]
         return Diagnosis(
             version=__version__,
