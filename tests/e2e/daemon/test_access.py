@@ -121,6 +121,7 @@ def test_files_of_the_state_are_their_owners_alone_also_those_from_a_time_with_a
     old.mkdir(parents=True)
     albums = daemon.state / "albums"
     (albums / "dogs").mkdir(parents=True)
+    (albums / "empty").mkdir(mode=0o755)
     (daemon.state / "run").mkdir()
     files = ("pause.json", "albums.json", "albums.damaged", "calibrations", "albums/.dogs", "albums/dogs/mine.txt")
     for path in (old / "file", daemon.state / "lock", *(daemon.state / name for name in files)):

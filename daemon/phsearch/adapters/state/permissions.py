@@ -29,11 +29,10 @@ def restrict(state: StateFolder) -> None:
 
 
 def _albums(state: StateFolder) -> Iterator[Path]:
-    """Yield what is ours of the albums: their folders may hold files of the user's."""
+    """Yield the folders of albums and their records, but no files in them, which may be the user's."""
     yield state.albums
-    for record in state.albums.glob(".*"):
-        yield record
-        yield state.albums / record.name.removeprefix(".")
+    if state.albums.is_dir():
+        yield from (each for each in state.albums.iterdir() if each.name.startswith(".") or each.is_dir())
 
 
 def _below(path: str) -> Iterator[str]:
