@@ -73,6 +73,10 @@ class Library:
             return self._photos[path]
         return None
 
+    def copies(self, digest: bytes) -> frozenset[str]:
+        """Return the paths of all photos with this content."""
+        return frozenset(self._by_digest.get(digest, ()))
+
     def count(self, root: str) -> int:
         """Count the photos of `root`."""
         return self._count[root]

@@ -1,0 +1,132 @@
+"""Deletions of one root that were reported as they happened: a few are believed at once, many wait for a scan.
+
+Photos that vanish within a short time are one burst. If a scan would hold back so many (see `deletion_policy`), the
+burst is held, too: its photos stay in the index, and a scan says what is missing. A photo that is there again, or whose
+content is at another path, is not missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from phsearch.domain.library import Library
+    from phsearch.domain.roots.deletion_policy import MassDeletionGuard
+
+_QUIET_SECONDS = 0.1
+"""After so long without a deletion a burst is over: unnoticed by whoever deletes one photo."""
+_QUIET_SECONDS_OF_MANY = 0.3
+"""The same for a burst that may be held: a disk pauses while it deletes a tree."""
+_LAST_SECONDS = 10.0
+"""A burst that goes on is decided on after so long."""
+_WINDOW_SECONDS = 60.0
+"""Bursts that follow each other so closely are counted together, because a slow disk splits one deletion into many."""
+_REMOVED_AT_ONCE = 256
+
+
+class Deletions:
+    """The photos of one root that seem to be gone. `held` are those whose deletion waits for a scan or its user."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        guard: MassDeletionGuard,
+        library: Library,
+        remove: Callable[[str], None],
+        on_mass_deletion: Callable[[], None],
+    ) -> None:
+        """`remove` deletes a photo from the index; `on_mass_deletion` is called at the end of a burst that is held."""
+        self.guard = guard
+        self.held: set[str] = set()
+        self._root = root
+        self._library = library
+        self._remove = remove
+        self._on_mass_deletion = on_mass_deletion
+        self._burst: dict[str, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._known = 0
+        self._counted = 0
+        """Deletions of earlier bursts within the window."""
+        self._first = self._last = float("-inf")
+        self._held_some = False
+
+    def __len__(self) -> int:
+        return len(self._burst)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._burst
+
+    def paths(self) -> Iterable[str]:
+        """Return the paths of the burst that is under way."""
+        return self._burst
+
+    def add(self, path: str) -> None:
+        """Note that a file is gone. It is removed soon, unless too many are."""
+        photo = self._library.get(path)
+        if photo is None or any(self._is_kept(other) for other in self._library.copies(photo.digest) if other != path):
+            self._remove(path)
+            return
+        if path in self.held:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._last > _WINDOW_SECONDS:
+            self._known, self._counted = self._library.count(self._root), 0
+        if not self._burst:
+            self._first = now
+        self._last = now
+        self._burst[path] = None
+        if self._timer is None:
+            self._wait()
+
+    def discard(self, path: str) -> None:
+        """Note that a file is there, or is missed no longer."""
+        self._burst.pop(path, None)
+        self.held.discard(path)
+
+    def close(self) -> None:
+        """Leave what is under way to the next scan."""
+        self._burst.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _is_kept(self, path: str) -> bool:
+        return path not in self._burst and path not in self.held
+
+    def _wait(self) -> None:
+        quiet = _QUIET_SECONDS if len(self._burst) < self.guard.least else _QUIET_SECONDS_OF_MANY
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(max(self._last + quiet, loop.time()), self._decide)
+
+    def _decide(self) -> None:
+        """Hold the burst if it is too large, remove it if it is over, or wait on."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        quiet = _QUIET_SECONDS if len(self._burst) < self.guard.least else _QUIET_SECONDS_OF_MANY
+        over = loop.time() - self._last >= quiet
+        if self.guard.holds_back(self._counted + len(self._burst), self._known):
+            self._counted += len(self._burst)
+            self.held.update(self._burst)
+            self._burst.clear()
+            self._held_some = True
+        elif over or loop.time() - self._first >= _LAST_SECONDS:
+            self._remove_some()
+            return
+        if not over:
+            self._wait()
+        elif self._held_some:
+            self._held_some = False
+            self._on_mass_deletion()
+
+    def _remove_some(self) -> None:
+        """Remove what the burst has, in slices that do not hold up the event loop."""
+        self._timer = None
+        for path in list(self._burst)[:_REMOVED_AT_ONCE]:
+            del self._burst[path]
+            self._counted += 1
+            self._remove(path)
+        if self._burst:
+            self._timer = asyncio.get_running_loop().call_later(0, self._remove_some)
