@@ -18,6 +18,7 @@ from phsearch.adapters.linux import systemd
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
 from phsearch.config import ConfigSource, DaemonOptions
+from phsearch.daemon.hangup import HangupSignal
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 from phsearch.text import escape_control_chars, one_line
 
@@ -37,6 +38,7 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
 
     `given` has the values of DaemonOptions. `worker` is the program of a worker process, for tests.
     """
+    hangup = HangupSignal()
     # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
     if sys.stderr is not None:
         faulthandler.enable()
@@ -61,6 +63,7 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
             worker=worker,
             has_model=has_model or worker is None,
             announce=partial(_announce, lock),
+            hangup=hangup,
         )
         os.close(lock)
     except PhsearchError as error:
