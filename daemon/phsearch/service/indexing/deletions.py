@@ -42,6 +42,8 @@ class Deletions:
         """`remove` deletes a photo from the index; `on_mass_deletion` is called at the end of a burst that is held."""
         self.guard = guard
         self.held: set[str] = set()
+        self.unscanned = False
+        """Whether some are held that no scan has missed yet, so that none confirms them."""
         self._root = root
         self._library = library
         self._remove = remove
@@ -110,6 +112,7 @@ class Deletions:
         if self.guard.holds_back(self._counted + len(self._burst), self._known):
             self._counted += len(self._burst)
             self.held.update(self._burst)
+            self.unscanned = True
             self._burst.clear()
             self._held_some = True
         elif over or loop.time() - self._first >= _LAST_SECONDS:

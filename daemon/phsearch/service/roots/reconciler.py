@@ -223,8 +223,9 @@ class Reconciler:
         lost = [path for path in missing if not (self._fingerprint(path) in result.new or path.startswith(duplicates))]
         lost = [path for path in lost if path not in confirmed.paths]
         known = self._library.count(self._root)
-        held = deletions_to_hold(lost, known, self._deletions.guard, self.held_deletions, confirms=self.confirms)
-        self._deletions.held = set(held)
+        confirms = self.confirms and not self._deletions.unscanned
+        held = deletions_to_hold(lost, known, self._deletions.guard, self.held_deletions, confirms=confirms)
+        self._deletions.held, self._deletions.unscanned = set(held), False
         self.suspect_empty = self.confirms = False
         self.confirmed = None
         self._volume_tracker.seen(self.away, time.time())
