@@ -51,6 +51,7 @@ class RootStates(RuleBasedStateMachine):
         self._gone: set[str] = set()
         self._unmounted = False
         self._settings = 0
+        self._offline: set[str] = set()
         self._photos = {
             str(photo(Path(root) / f"{number}.png", (number, 0, 0), (8, 8)))
             for root in (self._disk, self._folder)
@@ -120,11 +121,12 @@ class RootStates(RuleBasedStateMachine):
 
     @rule(chosen=st.integers(0, len(SETTINGS) - 1))
     def reload(self, chosen: int) -> None:
-        before = self._states()
+        self._pass(0.02)
+        self.what_is_missing_stays_offline()
         self._settings = chosen
         self._run(self._rig.manager.apply([self._disk, self._folder], SETTINGS[chosen]))
-        for root in self._missing() & {root for root, state in before.items() if state == "offline"}:
-            assert self._states()[root] == "offline", "nobody has seen it since"
+        self.what_is_missing_stays_offline()
+        self._pass(0.01)
 
     @rule(which=st.booleans(), folders=st.integers(0, 1))
     def watch_degrades(self, *, which: bool, folders: int) -> None:
@@ -135,6 +137,7 @@ class RootStates(RuleBasedStateMachine):
     def end_and_start(self, *, flush: bool) -> None:
         self._run(self._rig.end(flush=flush))
         self._rig = self._call(self._new_rig)
+        self._offline.clear()
 
     @rule(seconds=st.sampled_from((0, 0.01, 0.05)))
     def time_passes(self, seconds: float) -> None:
@@ -144,6 +147,13 @@ class RootStates(RuleBasedStateMachine):
     def everything_is_seen(self) -> None:
         self._settle()
         assert {root for root, state in self._states().items() if state == "offline"} == self._missing()
+
+    @invariant()
+    def what_is_missing_stays_offline(self) -> None:
+        self._offline &= self._missing()
+        for root in self._offline:
+            assert self._states()[root] == "offline", f"nobody has seen {root} since it was found to be missing"
+        self._offline |= {root for root in self._missing() if self._states()[root] == "offline"}
 
     @invariant()
     def photos_of_an_offline_root_are_said_to_be_offline(self) -> None:
@@ -207,7 +217,7 @@ class RootStates(RuleBasedStateMachine):
 
 TestWhatARootIsCalled = RootStates.TestCase
 TestWhatARootIsCalled.settings = settings(
-    max_examples=30,
+    max_examples=40,
     stateful_step_count=15,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
