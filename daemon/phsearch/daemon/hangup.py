@@ -28,6 +28,10 @@ class HangupSignal:
         if self._received:
             self._act()
 
+    def ignore(self) -> None:
+        """Ignore it from now on: the interpreter would bring back the default before it ends."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     def _on_signal(self, _number: int, _frame: Any) -> None:
         self._received = True
         # Not by the loop's own handler: that is removed with the loop, and the default would end what is left to do.

@@ -71,6 +71,8 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
     except Exception:
         log.exception("stopped by a bug in phsearch: please report it with these lines")
         return exit_status.FAILED
+    finally:
+        hangup.ignore()
     return status
 
 
