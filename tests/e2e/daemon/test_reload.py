@@ -320,13 +320,14 @@ def test_a_client_that_hangs_up_during_a_reload_stops_nothing(daemon: Changing) 
     daemon.write("one")
     daemon.begin()
     daemon.becomes(photos=3, pending=0)
-    reload = b'{"jsonrpc":"2.0","id":1,"method":"config.reload"}\n'
+    # It leaves with an answer unread, so that the daemon notices at once.
+    reload = b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}\n{"jsonrpc":"2.0","id":2,"method":"config.reload"}\n'
     for number in range(8):
         daemon.write("one", ignore=[f"nothing{number}/"])
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(daemon.socket))
             client.sendall(reload)
-            time.sleep(0.004 * number)  # it is any of its steps that the client leaves in
+            time.sleep(0.003 * (number + 1))  # it is any of its steps that the client leaves in
         daemon.fill("one", 1, red=100 + number, first=3 + number)
         daemon.becomes(photos=4 + number, pending=0, scanning=False)
         assert daemon.status()["roots"][0]["state"] == "watching"

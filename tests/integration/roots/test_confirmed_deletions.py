@@ -121,16 +121,14 @@ def test_a_disk_that_is_mounted_during_the_scan_of_the_confirmation_is_kept(tmp_
         library.rig.monitors[library.root].scan(library.root)
         await library.until(lambda: library.state == "offline")
         os.mkdir(library.root)
-        left = 12
 
         def remounts() -> None:
-            nonlocal left
-            left -= 1
-            library.mount_number += left > 0
+            library.mount_number += 1
 
         library.on_read = remounts
         library.confirm()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
+        assert library.known == library.paths
         os.rmdir(library.root)
         library.back()
         library.on_read, library.mount_number = lambda: None, 1
