@@ -36,7 +36,7 @@ class Deletions:
         root: str,
         guard: MassDeletionGuard,
         library: Library,
-        remove: Callable[[str], None],
+        remove: Callable[[str], object],
         on_mass_deletion: Callable[[], None],
     ) -> None:
         """`remove` deletes a photo from the index; `on_mass_deletion` is called at the end of a burst that is held."""
