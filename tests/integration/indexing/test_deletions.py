@@ -58,15 +58,12 @@ class Rig:
 
 
 def test_an_album_of_a_large_library_is_removed_at_once() -> None:
-    async def scenario() -> float:
+    async def scenario() -> None:
         rig = Rig(10_000)
-        start = asyncio.get_running_loop().time()
         rig.delete(range(50))
-        await rig.over()
         assert (rig.left, rig.deletions.held, rig.scans) == (9_950, set(), 0)
-        return asyncio.get_running_loop().time() - start
 
-    assert asyncio.run(scenario()) < scaled(0.5)
+    asyncio.run(scenario())
 
 
 def test_a_few_photos_are_removed_at_once_even_if_they_are_all() -> None:
@@ -79,14 +76,14 @@ def test_a_few_photos_are_removed_at_once_even_if_they_are_all() -> None:
     asyncio.run(scenario())
 
 
-def test_most_of_a_library_is_held_whole_and_a_scan_is_asked_for_once() -> None:
+def test_most_of_a_library_is_held_except_for_the_first_few_and_a_scan_is_asked_for_once() -> None:
     async def scenario() -> None:
         rig = Rig(200)
         rig.delete(range(61))
         await rig.over()
-        assert (rig.left, len(rig.deletions.held), rig.scans) == (200, 61, 1)
+        assert (rig.left, len(rig.deletions.held), rig.scans) == (194, 55, 1)
         rig.delete(range(61))
-        assert (rig.left, len(rig.deletions)) == (200, 0), "what is held stays held, however often it is reported"
+        assert (rig.left, len(rig.deletions)) == (194, 0), "what is held stays held, however often it is reported"
 
     asyncio.run(scenario())
 
@@ -111,7 +108,7 @@ def test_files_that_return_are_held_no_longer() -> None:
         await rig.over()
         for number in range(100):
             rig.deletions.discard(rig.path(number))
-        assert (rig.left, rig.deletions.held) == (200, set())
+        assert (rig.left, rig.deletions.held) == (194, set())
 
     asyncio.run(scenario())
 

@@ -30,6 +30,10 @@ class MassDeletionGuard:
     share: float = 0.3
     least: int = 50
 
+    def limit(self, known: int) -> float:
+        """Return how many of `known` photos may be missing at once."""
+        return max(self.least, self.share * known)
+
     def holds_back(self, missing: int, known: int) -> bool:
         """Whether so many missing of `known` photos are too many at once."""
         return missing >= self.least and missing > self.share * known

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.roots.deletion_policy import MassDeletionGuard
 
+_AT_ONCE = 0.1
+"""The part of what is too many that is removed without waiting for more: one photo, or an album of a large library."""
 _QUIET_SECONDS = 0.1
-"""After so long without a deletion a burst is over: unnoticed by whoever deletes one photo."""
+"""After so long without a deletion a burst is over."""
 _QUIET_SECONDS_OF_MANY = 0.3
-"""The same for a burst that may be held: a disk pauses while it deletes a tree."""
+"""The same for a burst that is half of what is too many: a disk pauses while it deletes a tree."""
 _LAST_SECONDS = 10.0
 """A burst that goes on is decided on after so long."""
 _WINDOW_SECONDS = 60.0
@@ -77,9 +79,13 @@ class Deletions:
         now = asyncio.get_running_loop().time()
         if now - self._last > _WINDOW_SECONDS:
             self._known, self._counted = self._library.count(self._root), 0
+        self._last = now
+        if not self._burst and self._counted < _AT_ONCE * self.guard.limit(self._known):
+            self._counted += 1
+            self._remove(path)
+            return
         if not self._burst:
             self._first = now
-        self._last = now
         self._burst[path] = None
         if self._timer is None:
             self._wait()
@@ -99,16 +105,18 @@ class Deletions:
         return path not in self._burst and path not in self.held
 
     def _wait(self) -> None:
-        quiet = _QUIET_SECONDS if len(self._burst) < self.guard.least else _QUIET_SECONDS_OF_MANY
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(max(self._last + quiet, loop.time()), self._decide)
+        self._timer = asyncio.get_running_loop().call_at(self._last + self._quiet, self._decide)
+
+    @property
+    def _quiet(self) -> float:
+        many = 2 * (self._counted + len(self._burst)) > self.guard.limit(self._known)
+        return _QUIET_SECONDS_OF_MANY if many else _QUIET_SECONDS
 
     def _decide(self) -> None:
         """Hold the burst if it is too large, remove it if it is over, or wait on."""
         loop = asyncio.get_running_loop()
         self._timer = None
-        quiet = _QUIET_SECONDS if len(self._burst) < self.guard.least else _QUIET_SECONDS_OF_MANY
-        over = loop.time() - self._last >= quiet
+        over = loop.time() - self._last >= self._quiet
         if self.guard.holds_back(self._counted + len(self._burst), self._known):
             self._counted += len(self._burst)
             self.held.update(self._burst)

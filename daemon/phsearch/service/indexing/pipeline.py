@@ -240,15 +240,19 @@ class RootPipeline:
                 log.debug("%s: %s", path, seen.strerror)
             case NotAFile():
                 self._debouncer.drop_path(path)
-                self._deletions.discard(path)
+                self._forget_missing(path)
                 if not self.current(path, seen.fingerprint):
                     self._photo_index.record_failure(path, seen.fingerprint, seen.reason, self._decoder, None)
             case PhotoFile():
-                self._deletions.discard(path)
+                self._forget_missing(path)
                 age = (time.time_ns() - seen.fingerprint.mtime_ns) / 1e9
                 now = asyncio.get_running_loop().time()
                 if self._debouncer.stat_done(path, seen.fingerprint, age, now):
                     self._enqueue(path, seen.fingerprint)
+
+    def _forget_missing(self, path: str) -> None:
+        self._missed.discard(path)
+        self._deletions.discard(path)
 
     def _on_missing(self, path: str, other: OtherPath | None) -> None:
         self._debouncer.drop_path(path)
@@ -257,8 +261,7 @@ class RootPipeline:
         if other is None and path not in self._missed:
             self._deletions.add(path)
             return
-        self._missed.discard(path)
-        self._deletions.discard(path)
+        self._forget_missing(path)
         self._photo_index.remove_photo(path)
         if other is not None:
             self.check_now(other.path)
