@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from phsearch.domain.library import Library
     from phsearch.domain.roots.deletion_policy import MassDeletionGuard
@@ -30,7 +30,10 @@ _REMOVED_AT_ONCE = 256
 
 
 class Deletions:
-    """The photos of one root that seem to be gone. `held` are those whose deletion waits for a scan or its user."""
+    """The photos of one root that seem to be gone.
+
+    `burst` are those that vanished just now. `held` are those whose deletion waits for a scan or its user.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Deletions:
     ) -> None:
         """`remove` deletes a photo from the index; `on_mass_deletion` is called at the end of a burst that is held."""
         self.guard = guard
+        self.burst: dict[str, None] = {}
         self.held: set[str] = set()
         self.unscanned = False
         """Whether some are held that no scan has missed yet, so that none confirms them."""
@@ -50,23 +54,12 @@ class Deletions:
         self._library = library
         self._remove = remove
         self._on_mass_deletion = on_mass_deletion
-        self._burst: dict[str, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._known = 0
         self._counted = 0
         """Deletions of earlier bursts within the window."""
         self._first = self._last = float("-inf")
         self._held_some = False
-
-    def __len__(self) -> int:
-        return len(self._burst)
-
-    def __contains__(self, path: str) -> bool:
-        return path in self._burst
-
-    def paths(self) -> Iterable[str]:
-        """Return the paths of the burst that is under way."""
-        return self._burst
 
     def add(self, path: str) -> None:
         """Note that a file is gone. It is removed soon, unless too many are."""
@@ -80,36 +73,36 @@ class Deletions:
         if now - self._last > _WINDOW_SECONDS:
             self._known, self._counted = self._library.count(self._root), 0
         self._last = now
-        if not self._burst and self._counted < _AT_ONCE * self.guard.limit(self._known):
+        if not self.burst and self._counted < _AT_ONCE * self.guard.limit(self._known):
             self._counted += 1
             self._remove(path)
             return
-        if not self._burst:
+        if not self.burst:
             self._first = now
-        self._burst[path] = None
+        self.burst[path] = None
         if self._timer is None:
             self._wait()
 
     def discard(self, path: str) -> None:
         """Note that a file is there, or is missed no longer."""
-        self._burst.pop(path, None)
+        self.burst.pop(path, None)
         self.held.discard(path)
 
     def close(self) -> None:
         """Leave what is under way to the next scan."""
-        self._burst.clear()
+        self.burst.clear()
         if self._timer is not None:
             self._timer.cancel()
 
     def _is_kept(self, path: str) -> bool:
-        return path not in self._burst and path not in self.held
+        return path not in self.burst and path not in self.held
 
     def _wait(self) -> None:
         self._timer = asyncio.get_running_loop().call_at(self._last + self._quiet, self._decide)
 
     @property
     def _quiet(self) -> float:
-        many = 2 * (self._counted + len(self._burst)) > self.guard.limit(self._known)
+        many = 2 * (self._counted + len(self.burst)) > self.guard.limit(self._known)
         return _QUIET_SECONDS_OF_MANY if many else _QUIET_SECONDS
 
     def _decide(self) -> None:
@@ -117,11 +110,11 @@ class Deletions:
         loop = asyncio.get_running_loop()
         self._timer = None
         over = loop.time() - self._last >= self._quiet
-        if self.guard.holds_back(self._counted + len(self._burst), self._known):
-            self._counted += len(self._burst)
-            self.held.update(self._burst)
+        if self.guard.holds_back(self._counted + len(self.burst), self._known):
+            self._counted += len(self.burst)
+            self.held.update(self.burst)
             self.unscanned = True
-            self._burst.clear()
+            self.burst.clear()
             self._held_some = True
         elif over or loop.time() - self._first >= _LAST_SECONDS:
             self._remove_some()
@@ -135,9 +128,9 @@ class Deletions:
     def _remove_some(self) -> None:
         """Remove what the burst has, in slices that do not hold up the event loop."""
         self._timer = None
-        for path in list(self._burst)[:_REMOVED_AT_ONCE]:
-            del self._burst[path]
+        for path in list(self.burst)[:_REMOVED_AT_ONCE]:
+            del self.burst[path]
             self._counted += 1
             self._remove(path)
-        if self._burst:
+        if self.burst:
             self._timer = asyncio.get_running_loop().call_later(0, self._remove_some)

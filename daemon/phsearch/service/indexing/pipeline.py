@@ -102,7 +102,7 @@ class RootPipeline:
     @property
     def settling(self) -> int:
         """Files seen that may still be changing, and those that seem to be gone."""
-        return len(self._debouncer) + len(self._deletions)
+        return len(self._debouncer) + len(self._deletions.burst)
 
     @property
     def queued(self) -> int:
@@ -115,7 +115,7 @@ class RootPipeline:
             return "being indexed"
         if path in self._ready:
             return "queued"
-        return "settling" if path in self._debouncer or path in self._deletions else None
+        return "settling" if path in self._debouncer or path in self._deletions.burst else None
 
     def embed_position(self, path: str) -> tuple[int, int] | None:
         """Return the position of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
@@ -132,7 +132,7 @@ class RootPipeline:
 
     def pending_paths(self) -> list[str]:
         """Return all paths that are pending."""
-        return [*self._debouncer.paths(), *self._ready, *self._active, *self._deletions.paths()]
+        return [*self._debouncer.paths(), *self._ready, *self._active, *self._deletions.burst]
 
     def current(self, path: str, fingerprint: Fingerprint) -> bool:
         """Whether a file in this state has been dealt with."""
