@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -14,7 +15,8 @@ def atomic_write(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600
     It gets `mode` whatever the umask is. Raise OSError; then the file is what it was.
     """
     folder, name = os.path.split(os.fspath(path))
-    part = os.path.join(folder, f".{name}.{os.getpid()}.part")  # noqa: PTH118 - a name may hold any bytes
+    # Of this process and thread alone: a thread that was given up on may still be writing the same file.
+    part = os.path.join(folder, f".{name}.{os.getpid()}.{threading.get_native_id()}.part")  # noqa: PTH118 - a name may hold any bytes
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)  # noqa: PTH108 - left by a process that was killed and had the same number

@@ -15,7 +15,10 @@ def phsearch_client() -> None:
 
 def phsearchd() -> None:
     """Run `phsearchd`."""
+    import signal  # noqa: PLC0415 - not for the client
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the default would end it; see daemon.program
     leave_foreign_modules()
-    from phsearch.daemon.main import main  # noqa: PLC0415 - only then
+    from phsearch.daemon.program import main  # noqa: PLC0415 - only then
 
     main()

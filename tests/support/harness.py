@@ -39,7 +39,7 @@ FORKED_DAEMONS = {daemon_program(path.stem) for path in (TESTS / "support" / "da
     daemon_program("traced"),  # notes what is imported
     daemon_program("other_user"),  # takes a user from its start
 }
-PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.main")
+PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.program")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
+    from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.watch_events import FsEvent
     from phsearch.service.workers.image_worker import ImageWorker
 
@@ -158,8 +159,16 @@ class IndexRig:
     """The parts of one daemon from its start to its end, put together as in `compose_index`."""
 
     def __init__(
-        self, state: Path, roots: Iterable[str], forward_passes: Counter[bytes], watch: WatchConfig = QUICK
+        self,
+        state: Path,
+        roots: Iterable[str],
+        forward_passes: Counter[bytes],
+        watch: WatchConfig = QUICK,
+        *,
+        mounts: Callable[[], Mounts] | None = None,
     ) -> None:
+        """`mounts` returns the table of mounts, by default that of this machine."""
+        mounts = mounts or MountTable().read
         self.roots = Roots(roots)
         self.store = LanceStore(folder=state, name="colour")
         self.store.create_or_check(IDENTITY)
@@ -201,7 +210,7 @@ class IndexRig:
             shared=SharedParts(
                 roots=self.roots,
                 watcher=self.watcher,
-                mounts=MountTable().read,
+                mounts=mounts,
                 digest=read_digest,
                 disk_thread_init=lambda: None,
                 decoder="test",
@@ -217,7 +226,7 @@ class IndexRig:
             watch=watch,
             monitors=self.monitors,
             removed=self.removed,
-            make_scanner=compose_index.scanner_factory(self.roots, state / "albums", MountTable().read),
+            make_scanner=compose_index.scanner_factory(self.roots, state / "albums", mounts),
             rewatch=lambda _: self.watcher.watched.clear(),
             volumes=self.store.load_volumes(),
         )

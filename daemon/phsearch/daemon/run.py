@@ -11,7 +11,6 @@ import ctypes
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from phsearch.config import Settings
+    from phsearch.daemon.hangup import HangupSignal
     from phsearch.domain.ports import Store
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.indexing.store_writer import StoreWriter
@@ -52,6 +52,7 @@ def run(
     worker: tuple[str, ...] | None = None,
     has_model: bool = True,
     announce: Callable[[str], None] = lambda _socket: None,
+    hangup: HangupSignal,
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status. Raises PhsearchError when it cannot start.
 
@@ -61,8 +62,6 @@ def run(
     """
     config, paths = settings.config, settings.paths
     os.umask(0o077)
-    # By default it would end us until there is a handler, and systemd would not start us again.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _limit_malloc_arenas()
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
@@ -96,6 +95,7 @@ def run(
                 bound=bound,
                 announce=announce,
                 commands=commands,
+                hangup=hangup,
             )
         )
     finally:
@@ -117,6 +117,7 @@ async def _serve(
     bound: NamedSocket,
     announce: Callable[[str], None],
     commands: WorkerCommands,
+    hangup: HangupSignal,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -134,7 +135,7 @@ async def _serve(
         commands=commands,
         notifier=notifier,
     )
-    loop.add_signal_handler(signal.SIGHUP, _sighup_handler(stopping.set, front.reload.request_reload))
+    hangup.connect(loop, stop=stopping.set, reload=front.reload.request_reload)
     executors = parts.executors
     monitored = (executors.store, executors.rank, executors.verify, front.text_worker, parts.image_worker)
     heartbeat = Heartbeat(beat=notifier.watchdog_ping, interval=notifier.watchdog_seconds, monitored=monitored)
@@ -200,12 +201,6 @@ def _limit_malloc_arenas() -> None:
     # Arrow's own allocator grows all the time: by 100 MB and more in 1,000 batches. That of the C library grows by
     # 30 MB, and then no more.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
-
-def _sighup_handler(stop: Callable[[], None], reload: Callable[[], None]) -> Callable[[], None]:
-    """Return what SIGHUP does: stop where the terminal we were started from was closed, otherwise reload."""
-    at_terminal = sys.stderr.isatty()
-    return lambda: stop() if at_terminal and not sys.stderr.isatty() else reload()
 
 
 async def _final_flush(writer: StoreWriter) -> None:

@@ -20,6 +20,7 @@ from phsearch.adapters.linux import systemd
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
 from phsearch.config import ConfigSource, DaemonOptions
+from phsearch.daemon.hangup import HangupSignal
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
 from phsearch.text import escape_control_chars, one_line
 
@@ -42,6 +43,7 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
 
     `given` has the values of DaemonOptions. `worker` is the program of a worker process, for tests.
     """
+    hangup = HangupSignal()
     # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
     if sys.stderr is not None:
         faulthandler.enable()
@@ -66,6 +68,7 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
             worker=worker,
             has_model=has_model or worker is None,
             announce=partial(_announce, lock),
+            hangup=hangup,
         )
         os.close(lock)
     except PhsearchError as error:
@@ -73,6 +76,8 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
     except Exception:
         log.exception("stopped by a bug in phsearch: please report it with these lines")
         return exit_status.FAILED
+    finally:
+        hangup.ignore()
     return status
 
 

@@ -73,6 +73,10 @@ class Library:
             return self._photos[path]
         return None
 
+    def copies(self, digest: bytes) -> Iterator[str]:
+        """Yield the paths of all photos with this content; the library must not change meanwhile."""
+        return iter(self._by_digest.get(digest, ()))
+
     def count(self, root: str) -> int:
         """Count the photos of `root`."""
         return self._count[root]

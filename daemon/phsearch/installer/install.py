@@ -117,7 +117,7 @@ def daemon_command(argv0: str) -> tuple[str, ...]:
     if called:
         return (os.path.abspath(called),)  # noqa: PTH100 - a link in ~/.local/bin outlives its target
     beside = Path(sys.executable).with_name("phsearchd")
-    return (str(beside),) if beside.exists() else (sys.executable, "-P", "-m", "phsearch.daemon.main")
+    return (str(beside),) if beside.exists() else (sys.executable, "-P", "-m", "phsearch.daemon.program")
 
 
 def write_owned(file: Path, text: str | None) -> None:

@@ -217,6 +217,12 @@ class IndexingThrottle:
     async def _decide(self) -> bool:
         """Set the state from the last readings. Return whether the user's pause is saved as it is now."""
         self._apply_state()
+        if self._saved_pause == self._policy.user_pause and not self._saving.locked():
+            return True
+        # In a task of its own: a client that hangs up would leave the thread writing, and another might begin.
+        return await asyncio.shield(asyncio.create_task(self._save()))
+
+    async def _save(self) -> bool:
         async with self._saving:
             if self._saved_pause == self._policy.user_pause:
                 return True

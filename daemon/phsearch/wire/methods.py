@@ -108,18 +108,21 @@ METHODS = {
             "Compare the roots with the index now.",
             library.StartedScans,
             (Param("path", "string", "only this file or folder", low=1, high=4096, path=True),),
+            changes=True,
         ),
         Method(
             "library.confirm_deletions",
             "Take what is missing in a root for deleted: it is forgotten, be the root offline or not.",
             library.ConfirmedDeletions,
             (Param("root", "string", "the watched folder", required=True, low=1, high=4096, path=True),),
+            changes=True,
         ),
         Method(
             "library.forget",
             "Forget the photos of a folder that is watched no longer, before their time of grace is over.",
             library.ForgottenRoot,
             (Param("root", "string", "the folder, as status names it", required=True, low=1, high=4096, path=True),),
+            changes=True,
         ),
         Method(
             "library.errors",
@@ -164,6 +167,7 @@ METHODS = {
             "Try photos that could not be read again, though nothing changed.",
             library.StartedRetries,
             (Param("path", "string", "only this photo, or those below this folder", low=1, high=4096, path=True),),
+            changes=True,
         ),
         Method(
             "library.verify",
@@ -207,12 +211,14 @@ METHODS = {
                 Param("min_band", "string", "leave out photos of a lower band", choices=("strong", "likely", "weak")),
                 Param("folder", "boolean", "keep a folder of symbolic links to its photos, too", default=False),
             ),
+            changes=True,
         ),
         Method(
             "albums.remove",
             "Forget a kept query and its links; no photo is touched.",
             albums.RemovedAlbum,
             (Param("name", "string", "what it is called", required=True, low=1, high=100),),
+            changes=True,
         ),
         Method(
             "config.reload",
@@ -228,6 +234,7 @@ METHODS = {
                     choices=("grace", "keep", "forget"),
                 ),
             ),
+            changes=True,
         ),
         Method(
             "library.pause",
@@ -238,6 +245,7 @@ METHODS = {
                     "seconds", "number", "for how long; until library.resume if it is left out", low=1, high=MAX_PAUSE
                 ),
             ),
+            changes=True,
         ),
         Method(
             "library.resume",
@@ -251,6 +259,7 @@ METHODS = {
                     default=False,
                 ),
             ),
+            changes=True,
         ),
         Method(
             "events.subscribe",

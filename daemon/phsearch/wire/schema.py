@@ -96,6 +96,8 @@ class Method:
     summary: str
     result: type[Record]
     params: tuple[Param, ...] = ()
+    changes: bool = False
+    """Whether it changes something: then it is done to its end even if the client hangs up."""
 
     def check(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return all parameters, with defaults filled in. Raises RpcError for unknown, missing or invalid ones."""

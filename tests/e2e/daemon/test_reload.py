@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,6 @@ from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NOTHING = {"embedded": 0, "reused": 0, "removed": 0, "failed": 0}
 
@@ -313,6 +313,53 @@ def test_a_terminal_is_asked_what_becomes_of_the_photos(daemon: Changing) -> Non
     assert client.wait(scaled(20)) == 0
     os.close(ours)
     assert daemon.status()["removed"][0]["forgotten_at"] is None
+
+
+def test_a_client_that_hangs_up_during_a_reload_stops_nothing(daemon: Changing) -> None:
+    daemon.fill("one", 3)
+    daemon.write("one")
+    daemon.begin()
+    daemon.becomes(photos=3, pending=0)
+    # It leaves with an answer unread, so that the daemon notices at once.
+    reload = b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}\n{"jsonrpc":"2.0","id":2,"method":"config.reload"}\n'
+    for number in range(8):
+        daemon.write("one", ignore=[f"nothing{number}/"])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(daemon.socket))
+            client.sendall(reload)
+            time.sleep(0.003 * (number + 1))  # it is any of its steps that the client leaves in
+        daemon.fill("one", 1, red=100 + number, first=3 + number)
+        daemon.becomes(photos=4 + number, pending=0, scanning=False)
+        assert daemon.status()["roots"][0]["state"] == "watching"
+    assert daemon.reload("one", ignore=["nothing7/"])["changed"] == []
+
+
+def test_sighup_at_any_moment_neither_ends_the_daemon_nor_is_lost(daemon: Changing) -> None:
+    daemon.fill("one", 1)
+    daemon.fill("two", 2, red=100)
+    daemon.write("one")
+    with daemon.log.open("ab") as log:
+        process = daemon._process = subprocess.Popen(COLOUR_DAEMON, env=daemon.env, stderr=log)
+    wait_until(lambda: takes_sighup(process.pid), "it has begun")
+    deadline = time.monotonic() + scaled(1)
+    while not daemon.socket.exists() and time.monotonic() < deadline:
+        os.kill(process.pid, signal.SIGHUP)
+        time.sleep(0.01)
+    daemon.write("one", "two")
+    os.kill(process.pid, signal.SIGHUP)
+    wait_until(daemon._answers, "the daemon answers")
+    daemon.becomes(photos=3, pending=0)
+    process.terminate()
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.005)
+    assert process.returncode == 0
+
+
+def takes_sighup(pid: int) -> bool:
+    """Whether a process ignores or handles SIGHUP."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool((int(status["SigIgn"], 16) | int(status["SigCgt"], 16)) & 1 << (signal.SIGHUP - 1))
 
 
 def test_systemd_is_told_when_a_reload_begins_and_when_it_is_over(daemon: Changing) -> None:

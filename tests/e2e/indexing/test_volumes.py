@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.harness import Daemon, photo, wait_until
+from support.harness import Daemon, photo, running, wait_until
 from support.machine.mounting import MountingDaemon, needs_mounts
 
 if TYPE_CHECKING:
@@ -207,6 +208,35 @@ def test_a_library_that_was_put_in_order_while_the_daemon_was_down_is_right_at_o
     status = daemon.becomes(photos=120, pending=0, scanning=False, reused=100)
     assert (status["counters"]["embedded"], status["roots"][0]["missing"]) == (0, 0)
     daemon.stop()
+
+
+def test_when_many_photos_are_deleted_at_once_they_are_held_until_they_are_back_or_their_owner_says_so(
+    tmp_path: Path,
+) -> None:
+    for number in range(120):
+        photo(tmp_path / "photos" / str(number % 4) / f"{number}.png", (200, number, 0))
+    with running(tmp_path, settings=QUICK) as daemon:
+        daemon.becomes(photos=120, pending=0, scanning=False)
+        shutil.copytree(daemon.photos, tmp_path / "backup")
+        shutil.rmtree(daemon.photos / "0")
+        daemon.becomes(photos=90, pending=0)  # a quarter is gone at once
+        for folder in "12":
+            shutil.rmtree(daemon.photos / folder)
+        daemon.becomes(pending=0, scanning=False)
+        wait_until(lambda: daemon.status()["roots"][0]["missing"] == 60, "they are held")
+        (root,) = daemon.settled()["roots"]
+        assert (root["photos"], root["missing"], root["state"]) == (90, 60, "watching")
+        assert "60 of 90 photos are missing at once" in root["detail"]
+        assert "confirm-deletions" in daemon.cli("status").stdout
+        hits = daemon.call("search", query="red", limit=200)["hits"]
+        assert sum(hit["offline"] for hit in hits) == 60
+
+        shutil.copytree(tmp_path / "backup" / "1", daemon.photos / "1")
+        wait_until(lambda: daemon.status()["roots"][0]["missing"] == 30, "those that are back are not missing")
+        assert daemon.settled()["photos"] == 90
+        assert "30 photos" in daemon.cli("confirm-deletions", "--yes", str(daemon.photos)).stderr
+        daemon.becomes(photos=60, pending=0)
+        assert daemon.status()["roots"][0]["missing"] == 0
 
 
 def test_below_the_brake_a_later_start_forgets_what_is_gone_at_once(tmp_path: Path) -> None:

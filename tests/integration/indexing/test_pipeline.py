@@ -12,11 +12,13 @@ import pytest
 
 from phsearch.domain.indexing.settle import Debouncer
 from phsearch.domain.library import Library
+from phsearch.domain.roots.deletion_policy import MassDeletionGuard
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import ContentDigest, Fingerprint, PhotoFile, PhotoInfo
 from phsearch.errors import UnreadableImageError
 from phsearch.service.events import EventBus
+from phsearch.service.indexing.deletions import Deletions
 from phsearch.service.indexing.disk_reader import DiskReader
 from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
@@ -101,6 +103,13 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
             disk=DiskReader(executor=TimeoutExecutor("disk", 10), stat_all=disk.stat_all, digest=disk.digest),
             debouncer=Debouncer(0.05),
             photo_index=photo_index,
+            deletions=Deletions(
+                root="/photos",
+                guard=MassDeletionGuard(),
+                library=photo_index.library,
+                remove=photo_index.remove_photo,
+                on_mass_deletion=lambda: None,
+            ),
             embed_queue=queue,
             in_flight=InFlightContents(photo_index.cache_vector),
             decoder="decoder",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,7 +62,7 @@ def test_a_folder_in_the_way_is_an_error_and_stays(tmp_path: Path) -> None:
 def test_a_link_with_the_name_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("not ours")
-    (tmp_path / f".a.{os.getpid()}.part").symlink_to(other)
+    (tmp_path / f".a.{os.getpid()}.{threading.get_native_id()}.part").symlink_to(other)
     atomic_write(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
     assert other.read_text() == "not ours"
@@ -80,3 +82,12 @@ def test_a_name_may_have_any_bytes_and_no_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     atomic_write("\udcff.prom", b"new")
     assert os.listdir(os.fsencode(tmp_path)) == [b"\xff.prom"]
+
+
+def test_two_threads_that_write_the_same_file_do_not_meet(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    whole = [bytes([letter]) * 100_000 for letter in b"ab"]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda turn: atomic_write(file, whole[turn % 2]), range(40)))
+    assert file.read_bytes() in whole
+    assert os.listdir(tmp_path) == ["a.json"]

@@ -18,6 +18,7 @@ from phsearch.domain.roots.roots import Roots
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
 _DAY = 86_400.0
 
@@ -29,20 +30,36 @@ class MassDeletionGuard:
     share: float = 0.3
     least: int = 50
 
+    def limit(self, known: int) -> float:
+        """Return how many of `known` photos may be missing at once."""
+        return max(self.least, self.share * known)
+
     def holds_back(self, missing: int, known: int) -> bool:
         """Whether so many missing of `known` photos are too many at once."""
         return missing >= self.least and missing > self.share * known
 
 
 def deletions_to_hold(
-    missing: Collection[str], known: int, guard: MassDeletionGuard, held: frozenset[str], *, confirms: bool
+    missing: Collection[str], known: int, guard: MassDeletionGuard, held: AbstractSet[str], *, confirms: bool
 ) -> frozenset[str]:
     """Return the missing photos whose deletion has to wait.
 
-    `held` are those that wait since an earlier scan; a scan that `confirms` releases them.
+    `held` are those that wait already. They do so until they are there again, or a scan that `confirms` misses them.
     """
     doubtful = frozenset(missing) - held if confirms else frozenset(missing)
-    return doubtful if guard.holds_back(len(doubtful), known) else frozenset()
+    if guard.holds_back(len(doubtful), known):
+        return doubtful
+    return frozenset() if confirms else doubtful & held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedDeletions:
+    """What a user said to be deleted: these photos, as the root was then. What is there all the same is kept."""
+
+    paths: frozenset[str]
+    offline: bool
+    hung: bool
+    """Whether its disk did not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from phsearch.domain.indexing.batching import EmbedResult
     from phsearch.domain.indexing.settle import Debouncer
     from phsearch.domain.types import Fingerprint
+    from phsearch.service.indexing.deletions import Deletions
     from phsearch.service.indexing.disk_reader import Content, DiskReader, Seen
     from phsearch.service.indexing.in_flight import InFlightContents
     from phsearch.service.indexing.photo_index import PhotoIndex
@@ -63,6 +64,7 @@ class RootPipeline:
         disk: DiskReader,
         debouncer: Debouncer,
         photo_index: PhotoIndex,
+        deletions: Deletions,
         embed_queue: EmbedQueue,
         in_flight: InFlightContents,
         decoder: str,
@@ -75,6 +77,7 @@ class RootPipeline:
         self._root = root
         self._debouncer = debouncer
         self._photo_index = photo_index
+        self._deletions = deletions
         self._embed_queue = embed_queue
         self._in_flight = in_flight
         self._decoder = decoder
@@ -84,6 +87,7 @@ class RootPipeline:
         self._active: set[str] = set()
         self._dirty: set[str] = set()
         self._forced: set[str] = set()
+        self._missed: set[str] = set()
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
         self._results: asyncio.Queue[Unreadable | EmbedJob] = asyncio.Queue()
@@ -93,12 +97,12 @@ class RootPipeline:
     @property
     def pending(self) -> int:
         """Files seen but not yet dealt with."""
-        return len(self._debouncer) + len(self._ready) + len(self._active)
+        return self.settling + self.queued
 
     @property
     def settling(self) -> int:
-        """Files seen that may still be changing."""
-        return len(self._debouncer)
+        """Files seen that may still be changing, and those that seem to be gone."""
+        return len(self._debouncer) + len(self._deletions.burst)
 
     @property
     def queued(self) -> int:
@@ -111,7 +115,7 @@ class RootPipeline:
             return "being indexed"
         if path in self._ready:
             return "queued"
-        return "settling" if path in self._debouncer else None
+        return "settling" if path in self._debouncer or path in self._deletions.burst else None
 
     def embed_position(self, path: str) -> tuple[int, int] | None:
         """Return the position of a path that waits to be read or embedded, as (n from 1, of m); None for any other."""
@@ -128,7 +132,7 @@ class RootPipeline:
 
     def pending_paths(self) -> list[str]:
         """Return all paths that are pending."""
-        return [*self._debouncer.paths(), *self._ready, *self._active]
+        return [*self._debouncer.paths(), *self._ready, *self._active, *self._deletions.burst]
 
     def current(self, path: str, fingerprint: Fingerprint) -> bool:
         """Whether a file in this state has been dealt with."""
@@ -151,6 +155,11 @@ class RootPipeline:
             self._debouncer.path_changed(path, float("-inf"), closed=False)
             self._wake.set()
 
+    def check_missing(self, path: str) -> None:
+        """Check a path that a scan did not find and let go; it is removed at once if it is gone."""
+        self._missed.add(path)
+        self.check_now(path)
+
     def retry_path(self, path: str) -> None:
         """Try a failed file again though nothing changed."""
         self._cancel_retry(path)
@@ -162,6 +171,8 @@ class RootPipeline:
         """Drop a path that is gone."""
         self._debouncer.drop_path(path)
         self._ready.pop(path, None)
+        self._deletions.discard(path)
+        self._missed.discard(path)
         if path in self._active:
             self._dirty.add(path)
         self._truncated.discard(path)
@@ -197,6 +208,7 @@ class RootPipeline:
     def close(self) -> None:
         """Cancel what is scheduled; call this when `run` has ended."""
         self.closed = True
+        self._deletions.close()
         for timer in self._retry_timers.values():
             timer.cancel()
 
@@ -220,27 +232,39 @@ class RootPipeline:
 
     def _on_stat(self, path: str, seen: Seen) -> None:
         match seen:
-            case None:
-                self._debouncer.drop_path(path)
-                if path in self._active:
-                    self._dirty.add(path)
-                self._photo_index.remove_photo(path)
-            case OtherPath(other):
-                self._on_stat(path, None)
-                self.check_now(other)
+            case None | OtherPath():
+                self._on_missing(path, seen)
             case OSError():
                 # The disk does not answer. The next scan of the root shows whether the file is there.
                 self._debouncer.drop_path(path)
                 log.debug("%s: %s", path, seen.strerror)
             case NotAFile():
                 self._debouncer.drop_path(path)
+                self._forget_missing(path)
                 if not self.current(path, seen.fingerprint):
                     self._photo_index.record_failure(path, seen.fingerprint, seen.reason, self._decoder, None)
             case PhotoFile():
+                self._forget_missing(path)
                 age = (time.time_ns() - seen.fingerprint.mtime_ns) / 1e9
                 now = asyncio.get_running_loop().time()
                 if self._debouncer.stat_done(path, seen.fingerprint, age, now):
                     self._enqueue(path, seen.fingerprint)
+
+    def _forget_missing(self, path: str) -> None:
+        self._missed.discard(path)
+        self._deletions.discard(path)
+
+    def _on_missing(self, path: str, other: OtherPath | None) -> None:
+        self._debouncer.drop_path(path)
+        if path in self._active:
+            self._dirty.add(path)
+        if other is None and path not in self._missed:
+            self._deletions.add(path)
+            return
+        self._forget_missing(path)
+        self._photo_index.remove_photo(path)
+        if other is not None:
+            self.check_now(other.path)
 
     def _enqueue(self, path: str, fingerprint: Fingerprint) -> None:
         if path in self._active:

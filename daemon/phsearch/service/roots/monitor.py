@@ -14,6 +14,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
+from phsearch.domain.roots.root_state import next_state
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.service.roots.scan_schedule import ScanSchedule
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.config import WatchConfig
+    from phsearch.domain.roots.root_state import RootFinding
     from phsearch.domain.types import RootState
     from phsearch.domain.watch_events import WatchDegraded
     from phsearch.service.roots.reconciler import Reconciler
@@ -43,9 +45,11 @@ class RootMonitor:
         volume_tracker: VolumeTracker,
         reconciler: Reconciler,
         settings: WatchConfig,
+        former: RootMonitor | None,
     ) -> None:
+        """`former` watched the same root before: what was offline is offline until a scan finds it."""
         self.root = root
-        self.state: RootState = "starting"
+        self._state: RootState = "starting"
         self.overflows = 0
         self.passes = 0
         """How often everything that was wanted had been scanned."""
@@ -64,11 +68,18 @@ class RootMonitor:
         self._online = False
         self._detached = False
         self._fault = ""
+        if former is not None and former.state == "offline":
+            self._state, self._fault, self.same_as_other = "offline", former.detail, former.same_as_other
         self._remote = ""
         self._unwatched = ""
         self.beyond_limit = 0
         """How many folders lack a watch since there are no more."""
         self._folders = (0, 0)
+
+    @property
+    def state(self) -> RootState:
+        """Where it is in the table of `root_state`."""
+        return self._state
 
     @property
     def busy(self) -> bool:
@@ -140,9 +151,15 @@ class RootMonitor:
     def confirm_deletions(self) -> int:
         """Treat what is missing as deleted, as the user says; return how many photos that are, as of now."""
         missing = self.missing
-        self._reconciler.confirmed = True
+        self._reconciler.confirm_missing(offline=self.state == "offline", hung=self._disk.stalled)
         self.scan(self.root)
         return missing
+
+    def mass_deletion(self) -> None:
+        """Scan, because so many photos were deleted at once that they are held."""
+        held = len(self._reconciler.held_deletions)
+        log.warning("%s: %s photos were deleted at once; they are kept for now", self.root, f"{held:,}")
+        self.scan(self.root)
 
     def watch_lost(self, reason: str) -> None:
         """Go offline: the watch reports that the root is gone."""
@@ -241,7 +258,7 @@ class RootMonitor:
                 fault = error if folder == self.root else await self._reconciler.list_error()
                 if fault is not None:
                     self.same_as_other = fault.errno == errno.EEXIST
-                    await self._handle_loss(_reason(fault))
+                    await self._handle_loss(fault)
                     return
                 self._reconciler.offer_missing(folder)
                 continue
@@ -252,14 +269,13 @@ class RootMonitor:
                 return
             if folder == self.root and whole:
                 self._come_online()
-        self.state = "polling" if self.unwatched_reason else "watching"
+        self._note("scanned, unwatched" if self.unwatched_reason else "scanned")
         self.passes += 1
 
     async def _scan(self, folder: str) -> bool:
         """Scan one folder; return whether the scan says anything of it as a whole."""
+        self._note("scan begins")
         offline = self.state == "offline"
-        if not offline:
-            self.state = "scanning"
         if folder == self.root:
             filesystem = await self._disk.run(self._volume_tracker.resolve)
             # Watch before scanning, so that no change falls between. In a watched root this repairs what broke.
@@ -276,24 +292,35 @@ class RootMonitor:
             # It was removed while its disk kept us waiting, and nothing else would end this watch.
             self._watcher.remove_root(self.root)
 
-    async def _handle_loss(self, reason: str) -> None:
-        if self._reconciler.confirmed:
-            # As the user confirmed, what cannot be reached is deleted.
-            self._reconciler.confirmed = False
+    async def _handle_loss(self, fault: OSError) -> None:
+        confirmed = self._reconciler.confirmed
+        # Only what was offline when the user confirmed it, and does not just come back, is gone for good. Anything else
+        # that was confirmed waits for a scan.
+        if (
+            confirmed is not None
+            and confirmed.offline
+            and not (fault.errno == errno.EAGAIN or (self._disk.stalled and not confirmed.hung))
+        ):
+            self._reconciler.confirmed = None
             log.info("%s: its photos are forgotten, as confirmed", self.root)
             for path in self._reconciler.all_paths():
                 self._shared.photo_index.remove_photo(path)
             self._volume_tracker.forget([self.root])
         if not self._disk.stalled:
             await asyncio.to_thread(self._watcher.remove_root, self.root)
-        self._go_offline(reason)
+        self._go_offline(_reason(fault))
+
+    def _note(self, finding: RootFinding) -> bool:
+        """Change the state as the table says; return whether it is another."""
+        before, self._state = self._state, next_state(self._state, finding)
+        return self._state != before
 
     def _come_online(self) -> None:
         self._online = True
         if self.state == "offline":
             log.info("%s: is back", self.root)
             self._shared.events.publish("root", self.root, state="online")
-            self.state = "scanning"
+        self._note("there")
 
     def _go_offline(self, reason: str) -> None:
         self._fault = reason
@@ -303,10 +330,9 @@ class RootMonitor:
         self._shared.activity.set()
         self.close()
         self._online = False
-        if self.state != "offline":
+        if self._note("lost"):
             log.warning("%s: offline: %s; its photos are kept, and it is tried again by itself", self.root, reason)
             self._shared.events.publish("root", self.root, state="offline", reason=reason)
-        self.state = "offline"
 
 
 def _reason(error: OSError) -> str:

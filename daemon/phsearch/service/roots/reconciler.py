@@ -7,22 +7,25 @@ a large part of its photos at once.
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from phsearch.domain.roots.deletion_policy import MassDeletionGuard, deletions_to_hold
+from phsearch.domain.roots.deletion_policy import ConfirmedDeletions, deletions_to_hold
 from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.types import DeferredDir, DuplicateDir, NotAFile, PhotoFile, UnreadableDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from phsearch.domain.library import Library
     from phsearch.domain.ports import Scanner
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.types import Fingerprint, ScanItem
+    from phsearch.service.indexing.deletions import Deletions
     from phsearch.service.indexing.pipeline import RootPipeline
     from phsearch.service.roots.volume_tracker import VolumeTracker
     from phsearch.service.threads import TimeoutExecutor
@@ -54,8 +57,8 @@ class ScanResult:
 class Reconciler:
     """Scans of one root.
 
-    `suspect_empty` says that the root was offline lately, so that an empty one is not believed. `confirmed` says that
-    the user wants missing photos forgotten, `confirms` that the next scan may confirm `held_deletions`.
+    `suspect_empty` says that the root was offline lately, so that an empty one is not believed. `confirmed` is what
+    the user said to be deleted. `confirms` says that the next scan may confirm `held_deletions`.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Reconciler:
         volume_tracker: VolumeTracker,
         library: Library,
         pipeline: RootPipeline,
-        deletion_guard: MassDeletionGuard,
+        deletions: Deletions,
     ) -> None:
         self._root = root
         self._roots = roots
@@ -77,14 +80,18 @@ class Reconciler:
         self._volume_tracker = volume_tracker
         self._library = library
         self._pipeline = pipeline
-        self.deletion_guard = deletion_guard
+        self._deletions = deletions
         self._mounted: dict[str, str] = {}
         self.suspect_empty = False
-        self.confirmed = False
+        self.confirmed: ConfirmedDeletions | None = None
         self.confirms = False
-        self.held_deletions: frozenset[str] = frozenset()
         self.away: tuple[str, ...] = ()
         self._duplicates: list[DuplicateDir] = []
+
+    @property
+    def held_deletions(self) -> AbstractSet[str]:
+        """The photos whose deletion waits, because too many are missing at once."""
+        return self._deletions.held
 
     @property
     def remounted(self) -> bool:
@@ -111,7 +118,14 @@ class Reconciler:
 
     def copy_state(self, former: Reconciler) -> None:
         """Copy what the former reconciler of the same root knew."""
-        self.suspect_empty, self.confirmed = former.suspect_empty, former.confirmed
+        self.suspect_empty, self.confirmed, self.away = former.suspect_empty, former.confirmed, former.away
+        self._deletions.held = set(former.held_deletions)
+
+    def confirm_missing(self, *, offline: bool, hung: bool) -> None:
+        """Take what is missing now for deleted: all photos of a root that is `offline`."""
+        away = (path for volume in self.away for path in self._library.under(volume))
+        paths = self.all_paths() if offline else [*self.held_deletions, *away]
+        self.confirmed = ConfirmedDeletions(paths=frozenset(paths), offline=offline, hung=hung)
 
     def has_duplicates(self, folder: str) -> bool:
         """Whether the last scan left out another path of a folder at or below `folder`, or of one above it."""
@@ -156,14 +170,15 @@ class Reconciler:
         if whole:
             after = self._volume_tracker.mounted()
             if after.get(self._root) != before.get(self._root):
-                raise OSError(None, "its disk was just mounted or unmounted")
+                raise OSError(errno.EAGAIN, "its disk was just mounted or unmounted")
             if after != before:
                 return folder
             self._mounted = after
             self._duplicates = result.duplicates
             missing = self._confirm_missing(result, missing)
         self._offer(result.changed)
-        self._offer(missing)
+        for path in missing:
+            self._pipeline.check_missing(path)
         return self._root if result.deferred else None
 
     def _classify(self, item: ScanItem, result: ScanResult) -> None:
@@ -192,10 +207,13 @@ class Reconciler:
 
     def _confirm_missing(self, result: ScanResult, missing: list[str]) -> list[str]:
         """Return the missing photos that may be gone. Raises OSError where the root is not what it was."""
-        if self.confirmed:
+        confirmed = self.confirmed or ConfirmedDeletions(paths=frozenset(), offline=False, hung=False)
+        if confirmed.offline:
             self._volume_tracker.forget(self._volume_tracker.unmounted())
         else:
             self._check(result)
+        unmounted = self._volume_tracker.unmounted()
+        self._volume_tracker.forget(path for path in unmounted if confirmed.paths.issuperset(self._library.under(path)))
         unmounted = [path for path in self._volume_tracker.unmounted() if not self._replaced(path, result)]
         self.away = tuple(path for path in unmounted if any(self._library.under(path)))
         self._volume_tracker.forget(path for path in unmounted if path not in self.away)
@@ -203,10 +221,13 @@ class Reconciler:
         # A new file of the same size and time shows that the photo was renamed. Another path of its folder counts now.
         duplicates = tuple(dir_prefix(each.path) for each in result.duplicates)
         lost = [path for path in missing if not (self._fingerprint(path) in result.new or path.startswith(duplicates))]
+        lost = [path for path in lost if path not in confirmed.paths]
         known = self._library.count(self._root)
-        held = deletions_to_hold(lost, known, self.deletion_guard, self.held_deletions, confirms=self.confirms)
-        self.held_deletions = frozenset() if self.confirmed else held
-        self.suspect_empty = self.confirms = self.confirmed = False
+        confirms = self.confirms and not self._deletions.unscanned
+        held = deletions_to_hold(lost, known, self._deletions.guard, self.held_deletions, confirms=confirms)
+        self._deletions.held, self._deletions.unscanned = set(held), False
+        self.suspect_empty = self.confirms = False
+        self.confirmed = None
         self._volume_tracker.seen(self.away, time.time())
         return [path for path in missing if path not in self.held_deletions]
 
@@ -219,7 +240,7 @@ class Reconciler:
             not result.paths
             and not result.unlisted
             and not result.duplicates
-            and known >= (1 if self.suspect_empty else self.deletion_guard.least)
+            and known >= (1 if self.suspect_empty else self._deletions.guard.least)
         ):
             raise OSError(None, "it is empty, as when its disk is not mounted")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing.settle import Debouncer
 from phsearch.domain.roots.deletion_policy import MassDeletionGuard
+from phsearch.service.indexing.deletions import Deletions
 from phsearch.service.indexing.disk_reader import DiskReader
 from phsearch.service.indexing.pipeline import RootPipeline
 from phsearch.service.roots.monitor import RootMonitor
@@ -50,6 +51,7 @@ class WatchedRoot:
             thread_init=shared.disk_thread_init,
         )
         self._debouncer = Debouncer(watch.settle_seconds)
+        self.monitor: RootMonitor
         self._volume_tracker = VolumeTracker(
             root=root,
             roots=shared.roots,
@@ -57,6 +59,13 @@ class WatchedRoot:
             path_checker=scanner.path_checker,
             known=volumes,
             writer=shared.writer,
+        )
+        self._deletions = Deletions(
+            root=root,
+            guard=_mass_deletion_guard(watch),
+            library=shared.photo_index.library,
+            remove=shared.photo_index.remove_photo,
+            on_mass_deletion=self._on_mass_deletion,
         )
         self._pipeline = RootPipeline(
             root=root,
@@ -68,6 +77,7 @@ class WatchedRoot:
             ),
             debouncer=self._debouncer,
             photo_index=shared.photo_index,
+            deletions=self._deletions,
             embed_queue=shared.image_worker,
             in_flight=shared.in_flight,
             decoder=shared.decoder,
@@ -82,7 +92,7 @@ class WatchedRoot:
             volume_tracker=self._volume_tracker,
             library=shared.photo_index.library,
             pipeline=self._pipeline,
-            deletion_guard=_mass_deletion_guard(watch),
+            deletions=self._deletions,
         )
         if former is not None:
             self.reconciler.copy_state(former.reconciler)
@@ -93,6 +103,7 @@ class WatchedRoot:
             volume_tracker=self._volume_tracker,
             reconciler=self.reconciler,
             settings=watch,
+            former=former.monitor if former is not None else None,
         )
         shared.router.add_pipeline(root, self._pipeline)
 
@@ -110,7 +121,7 @@ class WatchedRoot:
         """Use these settings from now on."""
         self._executor.timeout = watch.disk_seconds
         self._debouncer.quiet = watch.settle_seconds
-        self.reconciler.deletion_guard = _mass_deletion_guard(watch)
+        self._deletions.guard = _mass_deletion_guard(watch)
         self.monitor.reconfigure(watch)
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -130,6 +141,9 @@ class WatchedRoot:
         self._shared.router.remove_pipeline(self._root)
         self._shared.image_worker.withdraw_root(self._root, hung=self._executor.stalled)
         self._shared.in_flight.release_owner(self._pipeline)
+
+    def _on_mass_deletion(self) -> None:
+        self.monitor.mass_deletion()
 
     def _on_disk_hang(self, _disk: TimeoutExecutor) -> None:
         self.monitor.disk_hung()

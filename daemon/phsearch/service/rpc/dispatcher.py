@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.server")
 
-Handlers = Mapping[str, Callable[..., Awaitable["Record"]]]
+Handlers = Mapping[str, Callable[..., Coroutine[Any, Any, "Record"]]]
 """What serves each method: it gets the checked parameters by name and returns the result."""
 
 _MCP = ("initialize", "server/discover")
@@ -62,6 +63,7 @@ class Dispatcher:
         """`library_name` returns a path as the library knows it, which may have other names on this machine."""
         self._library_name = library_name
         self._handlers = {name: handler for group in groups for name, handler in group.items()}
+        self._changes: set[asyncio.Task[Record]] = set()
         assert self._handlers.keys() == METHODS.keys()
 
     async def handle_line(self, line: bytes) -> dict[str, Any] | None:
@@ -92,12 +94,38 @@ class Dispatcher:
             if checked[key] is not None:
                 checked[key] = self._library_name(checked[key])
         try:
-            result = await self._handlers[name](**checked)
+            work = self._handlers[name](**checked)
+            result = await (self._run_to_end(work) if method.changes else work)
         except PhsearchError as error:
             kind = _KINDS.get(type(error), "InternalError")
             more = {"place": [error.start, error.end]} if isinstance(error, QueryError) else None
             raise RpcError(kind, str(error), error.hint, more) from error
         return result.json_members() | ({} if name == "rpc.discover" else _PROTOCOL)
+
+    async def finish_changes(self, seconds: float) -> None:
+        """Wait for changes whose clients may have left, and cancel what takes longer."""
+        if self._changes:
+            _, late = await asyncio.wait(self._changes, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run_to_end(self, work: Coroutine[Any, Any, Record]) -> Record:
+        """Run a change in a task of its own: a client that hangs up neither stops nor halves it."""
+        task = asyncio.create_task(work)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_untold)
+            raise
+
+
+def _log_untold(task: asyncio.Task[Record]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        bug = error if not isinstance(error, PhsearchError | RpcError) else None
+        log.warning("a change failed, and its client had left: %s", error, exc_info=bug)
 
 
 def _decode(line: bytes) -> Any:

@@ -89,6 +89,7 @@ class Server:
         for task in (*tasks, *self._handshakes):
             task.cancel()
         await asyncio.gather(*tasks, *self._handshakes, return_exceptions=True)
+        await self._dispatcher.finish_changes(patience)
 
     def _accept(self) -> None:
         """Accept a few connections at once: a storm of them must not keep the loop from those that are open."""
