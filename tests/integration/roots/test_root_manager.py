@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from phsearch.domain.watch_events import RootLost
 from support.harness import photo
 from support.index_rig import QUICK, IndexRig
 from support.time_limits import scaled
@@ -235,6 +236,28 @@ def test_a_failed_change_changes_nothing(tmp_path: Path) -> None:
             await rig.manager.apply([], dataclasses.replace(QUICK, ignore=("!",)))
         assert list(rig.roots) == [str(tmp_path / "one")]
         assert rig.monitors[str(tmp_path / "one")] is monitor
+        await rig.end(flush=False)
+
+    asyncio.run(scenario())
+
+
+def test_a_root_inside_one_that_is_lost_is_watched_and_scanned_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        outer, inner = str(tmp_path / "outer"), str(tmp_path / "outer" / "inner")
+        photo(tmp_path / "outer" / "x.png", "red", (8, 8))
+        photo(tmp_path / "outer" / "inner" / "y.png", "blue", (8, 8))
+        rig = IndexRig(tmp_path / "state", [outer, inner], Counter())
+        async with asyncio.timeout(scaled(20)):
+            while len(rig.library) < 2 or rig.busy:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+            photo(tmp_path / "outer" / "inner" / "missed.png", "green", (8, 8))
+            rig.watcher.watched.clear()
+            rig.dispatcher.dispatch(RootLost(outer, "its folder was renamed"))
+            while len(rig.library) < 3 or rig.busy:
+                rig.image_worker.finish()
+                await asyncio.sleep(0.01)
+        assert rig.watcher.watched == {outer, inner}
         await rig.end(flush=False)
 
     asyncio.run(scenario())

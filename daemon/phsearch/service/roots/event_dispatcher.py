@@ -87,7 +87,9 @@ class FsEventDispatcher:
             case WatchDegraded(root=root):
                 self._monitors[root].watch_degraded(event)
             case RootLost(root, reason):
-                self._monitors[root].watch_lost(reason)
+                # The roots inside it went with it, and nothing tells of them.
+                for each in [root, *self._roots.nested(root)]:
+                    self._monitors[each].watch_lost(reason)
             case MountsChanged():
                 for monitor in self._monitors.values():
                     monitor.remounted()
