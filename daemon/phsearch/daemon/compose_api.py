@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch import logs, paths
 from phsearch.adapters.files.path_status import stat_path
-from phsearch.adapters.images import file_type
 from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
 from phsearch.daemon.worker_commands import index_worker_limits, on_demand_limits
+from phsearch.domain import file_type
 from phsearch.domain.doctor.file_checks import Space
 from phsearch.domain.histogram import Histogram
 from phsearch.domain.search.filters import FilterCompiler

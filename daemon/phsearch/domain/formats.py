@@ -1,7 +1,7 @@
 """THE table of photo formats: what people call them, and the suffixes of their files.
 
 The rules of which files are photos, the filter `type:`, and the manual are made from it. How a format is recognised by
-its bytes and decoded is in adapters/images (file_type, codecs).
+its bytes and decoded is in file_type and adapters/images/codecs.
 """
 
 from __future__ import annotations

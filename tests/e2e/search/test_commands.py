@@ -51,7 +51,7 @@ def test_limit_and_min_score(daemon: Daemon) -> None:
 def test_json_is_one_object_a_line_with_the_fields_of_a_hit(daemon: Daemon) -> None:
     hits = [json.loads(line) for line in daemon.cli("--json", "-n", "3", "red").stdout.splitlines()]
     assert len(hits) == 3
-    first = {"path", "score", "root", "taken_at", "width", "height", "format", "offline", "last_seen"}
+    first = {"path", "score", "sequence", "root", "taken_at", "width", "height", "format", "offline", "last_seen"}
     assert set(hits[0]) == first | {"relevance", "band", "share", "more", "camera", "indexed_at"}
     assert (hits[0]["width"], hits[0]["height"], hits[0]["format"]) == (64, 48, "PNG")
 

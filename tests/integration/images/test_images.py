@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from phsearch.adapters.images import PillowDecoder, file_type, geometry
+from phsearch.adapters.images import PillowDecoder, geometry
+from phsearch.domain import file_type
 from phsearch.domain.types import Preprocess
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 from support.time_limits import scaled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from phsearch.adapters.images import file_type
+from phsearch.domain import file_type
 from phsearch.domain.query import describe, parse, quoted
 from phsearch.domain.query.ast import Filter, Like, Phrase, Query
 from phsearch.domain.query.dates import TakenBetween, Undated

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from phsearch.domain.types import PhotoInfo
-from phsearch.service.workers.messages import BatchDone, NonsenseError, PhotosEmbedded, parse_message
+from phsearch.service.workers.frames import BatchDone, NonsenseError, PhotosEmbedded, parse_message
 
 DIM = 4
 INFO = PhotoInfo(640, 480, "JPEG", "2023-06-01T12:30:05.25+02:00", "Pixel 8", "wide", 48.85, 2.35, "exif")

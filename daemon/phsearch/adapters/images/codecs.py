@@ -31,7 +31,7 @@ from pillow_jxl import JpegXLImagePlugin
 if TYPE_CHECKING:
     from PIL import ImageFile
 
-    from phsearch.adapters.images.file_type import ImageFormat
+    from phsearch.domain.file_type import ImageFormat
 
 _DECODER_REVISION = 3
 """Raise this when this package decodes more files or decodes them differently: failures are then retried."""

@@ -13,7 +13,7 @@ import re
 
 from PIL import TiffImagePlugin
 
-from phsearch.adapters.images import file_type
+from phsearch.domain import file_type
 from phsearch.errors import TruncatedImageError, UnreadableImageError
 
 _NAMES = {"JPEG2000": "JPEG 2000", "JXL": "JPEG XL", "WEBP": "WebP", "HEIF": "HEIC"}

@@ -11,16 +11,17 @@ import contextlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.images import codecs, file_type, geometry, metadata, raw, render, repair
+from phsearch.adapters.images import codecs, geometry, metadata, raw, render, repair
 from phsearch.adapters.images.colour_profiles import ProfileConverter
 from phsearch.adapters.images.decode_error import decode_error, too_many_pixels
+from phsearch.domain import file_type
 from phsearch.domain.ports import Decoded
 from phsearch.errors import FileTooLargeError, TruncatedImageError, UnreadableImageError
 from phsearch.safe_open import largest_photo, read_whole
 
 if TYPE_CHECKING:
-    from phsearch.adapters.images.file_type import ImageFormat
     from phsearch.adapters.images.geometry import Dimensions
+    from phsearch.domain.file_type import ImageFormat
     from phsearch.domain.types import DateSource, Pixels, Preprocess
 
 

@@ -15,7 +15,7 @@ from PIL import JpegImagePlugin
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from phsearch.adapters.images.file_type import ImageFormat
+    from phsearch.domain.file_type import ImageFormat
 
 _PNG_START = 8
 _PNG_KEPT = frozenset({b"tRNS", b"eXIf", b"iCCP", b"tEXt", b"iTXt"})

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.indexing import worker_exit
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
-from phsearch.service.workers.limits import CHECK_SECONDS, LimitMonitor
-from phsearch.service.workers.messages import (
+from phsearch.service.workers.frames import (
     BatchDone,
     DecodeFinished,
     DecodeStarted,
@@ -21,6 +20,7 @@ from phsearch.service.workers.messages import (
     SandboxOutdated,
     parse_message,
 )
+from phsearch.service.workers.limits import CHECK_SECONDS, LimitMonitor
 from phsearch.service.workers.process import WorkerDiedError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from phsearch.domain.indexing.worker_exit import WorkerExit
     from phsearch.domain.throughput import StageTotals
     from phsearch.service.throttle import DutyCycle, IndexingThrottle
+    from phsearch.service.workers.frames import IndexMessage
     from phsearch.service.workers.limits import WorkerLimits
-    from phsearch.service.workers.messages import IndexMessage
     from phsearch.service.workers.process import WorkerProcess
 
 log = logging.getLogger("phsearch.index")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PIL import Image, ImageFile
 
-    from phsearch.adapters.images.file_type import ImageFormat
+    from phsearch.domain.file_type import ImageFormat
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 _XMP_TAG = 700
