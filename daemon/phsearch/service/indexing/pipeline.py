@@ -171,7 +171,8 @@ class RootPipeline:
         """Drop a path that is gone."""
         self._debouncer.drop_path(path)
         self._ready.pop(path, None)
-        self._deletions.discard(path)
+        if self._deletions.burst or self._deletions.held:
+            self._deletions.discard(path)
         self._missed.discard(path)
         if path in self._active:
             self._dirty.add(path)
@@ -252,7 +253,8 @@ class RootPipeline:
 
     def _forget_missing(self, path: str) -> None:
         self._missed.discard(path)
-        self._deletions.discard(path)
+        if self._deletions.burst or self._deletions.held:
+            self._deletions.discard(path)
 
     def _on_missing(self, path: str, other: OtherPath | None) -> None:
         self._debouncer.drop_path(path)
