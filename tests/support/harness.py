@@ -95,7 +95,8 @@ class Daemon:
         chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
         with self.log.open("ab") as log:
             command = [*self._program, *chosen, "--log-level", "debug", *options]
-            if self.forks and self._program in FORKED_DAEMONS:
+            # An interpreter takes its encoding from the locale when it starts, so a fork cannot have another one.
+            if self.forks and self._program in FORKED_DAEMONS and "LC_ALL" not in self.env:
                 self._process = self.forks.start(command, self.env, log)
             else:
                 self._process = subprocess.Popen(command, env=self.env, stderr=log)
