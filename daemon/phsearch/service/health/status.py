@@ -105,8 +105,6 @@ class StatusReporter:
         """Return the whole status."""
         rate = self.sample()
         failure = self._photo_index.last_failure
-        left = self._router.pending
-        eta = round(left / rate) if rate > 0 and self.pending and not self._throttle.pause_reason else None
         return Status(
             version=__version__,
             protocol=PROTOCOL,
@@ -122,7 +120,7 @@ class StatusReporter:
             counters=Counters(**dataclasses.asdict(self._photo_index.counters)),
             roots=tuple(map(self._root_status, self._monitors.values())),
             rate=round(rate, 2),
-            eta=eta,
+            eta=self._eta(rate),
             pace=self._throttle.report(),
             last_error=LastError(path=failure.path, reason=failure.reason) if failure else None,
             bottleneck=_bottleneck(self._throughput.sample()),
@@ -135,12 +133,8 @@ class StatusReporter:
         parts = [f"{len(self._photo_index.library):,} photos"]
         if self.pending:
             rate = self._rate.last
-            left = (
-                timedelta(seconds=round(self._router.pending / rate))
-                if rate > 0 and not self._throttle.pause_reason
-                else None
-            )
-            speed = f" ({rate:.1f}/s, {left} left)" if left is not None else ""
+            eta = self._eta(rate)
+            speed = f" ({rate:.1f}/s, {timedelta(seconds=eta)} left)" if eta is not None else ""
             parts.append(f"{self.pending:,} pending{speed}")
         elif self.scanning:
             parts.append("scanning")
@@ -150,6 +144,12 @@ class StatusReporter:
             parts.append(f"indexing {throttle}")
         parts += [notice.text for notice in self._notices()][:1]
         return escape_control_chars(", ".join(parts))
+
+    def _eta(self, rate: float) -> int | None:
+        """Return the seconds until all photos are searchable, None where that is not known."""
+        if rate <= 0 or not self.pending or self._throttle.pause_reason:
+            return None
+        return round(self._router.pending / rate)
 
     def _root_status(self, monitor: RootMonitor) -> RootStatus:
         watched, unwatched = monitor.folders

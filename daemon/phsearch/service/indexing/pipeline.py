@@ -171,9 +171,7 @@ class RootPipeline:
         """Drop a path that is gone."""
         self._debouncer.drop_path(path)
         self._ready.pop(path, None)
-        if self._deletions.burst or self._deletions.held:
-            self._deletions.discard(path)
-        self._missed.discard(path)
+        self._forget_missing(path)
         if path in self._active:
             self._dirty.add(path)
         self._truncated.discard(path)

@@ -50,7 +50,7 @@ def read_sidecar(path: str, content: bytes) -> Facts:
             return Facts()
     facts = read_xmp(content)
     # The most trusted of its dates comes first.
-    dates: dict[DateSource, str] = dict.fromkeys(("sidecar",), next(iter(facts.dates.values()))) if facts.dates else {}
+    dates: dict[DateSource, str] = {"sidecar": next(iter(facts.dates.values()))} if facts.dates else {}
     return replace(facts, dates=dates)
 
 
