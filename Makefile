@@ -6,12 +6,14 @@ BIN := .venv/bin
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || echo "$$PIP_FIND_LINKS")
 UV = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip
 
-.PHONY: try test setup lint types imports unit test-busy bench soak torture quality calibrate lock audit clean
+.PHONY: try test checks setup lint types imports unit test-busy bench soak torture quality calibrate lock audit clean
 
 try: setup
 	@$(BIN)/python tests/demo/try.py $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(QUERY),--query "$(QUERY)") $(if $(KEEP),--keep)
 
-test: setup lint types imports unit
+# The types are checked beside the tests: that takes one processor for a minute.
+test: setup
+	@$(MAKE) --no-print-directory -j 2 checks unit
 
 setup: .venv/ready
 
@@ -31,6 +33,8 @@ setup: .venv/ready
 		$$(grep -q '+' .venv/wanted.txt && echo --constraint constraints-local.txt) --requirement .venv/wanted.txt
 	@$(UV) install --quiet --python $(BIN)/python --compile-bytecode --no-deps --no-build-isolation --editable .
 	@touch $@
+
+checks: lint imports types
 
 lint:
 	@$(BIN)/ruff check .

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from docutils.core import publish_string
 
 from docs import topics
 from phsearch.cli.group import commands as client
@@ -55,6 +54,8 @@ def render(page: str, example: str) -> str:
         "SETTINGS": lambda: _settings(example),
     }
     source = _PART.sub(lambda found: "\n".join(parts[found[1]]()) + "\n", source)
+    from docutils.core import publish_string  # noqa: PLC0415 - a second, and not for the tables of the manual
+
     made = publish_string(
         source, writer="manpage", settings_overrides={"output_encoding": "unicode", "halt_level": 2, "datestamp": None}
     )

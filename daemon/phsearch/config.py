@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phsearch import paths
-from phsearch.errors import ConfigError
+from phsearch.errors import ConfigError, remedy_of
 from phsearch.paths import StateFolder
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def load(file: Path, *, required: bool = False) -> Config:
         text = _decode(file.read_bytes())
     except FileNotFoundError:
         if lost := paths.describe_dangling_link(file):
-            raise ConfigError(f"{file}: {lost}", "mount what it leads to, or make it a file") from None
+            remedy = "mount what it leads to, or make it a file"
+            raise ConfigError(f"the settings cannot be read: {lost}", remedy) from None
         if required:
             raise ConfigError(
                 f"{file}: no such file", "give an existing file to --config, or leave the option out"
@@ -199,7 +200,7 @@ def load(file: Path, *, required: bool = False) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: {error.reason}", "save it as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", "make it a readable file") from None
+        raise ConfigError(f"{file}: {error.strerror}", remedy_of(error.errno, "make it a readable file")) from None
     try:
         return parse(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

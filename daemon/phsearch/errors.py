@@ -5,6 +5,24 @@ Any other exception is a bug of phsearch, and is logged with its traceback.
 
 from __future__ import annotations
 
+import errno
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space on its disk",
+    errno.EDQUOT: "your quota of its disk is used up: free some space",
+    errno.EROFS: "its file system is read-only: make it writable",
+    errno.EIO: "its disk may be failing: see `journalctl -k`",
+    errno.ENOMEM: "the memory is used up: end other programs",
+    errno.EMFILE: "phsearch may open no more files: raise `ulimit -n`",
+    errno.ENFILE: "the system may open no more files: end other programs, or raise fs.file-max",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
+
+
+def remedy_of(number: int | None, otherwise: str) -> str:
+    """Return what helps against an error of the system by its errno. Most have one cause; for others `otherwise`."""
+    return _REMEDIES.get(number or 0, otherwise)
+
 
 class PhsearchError(Exception):
     """An error that a user can understand and act on.
@@ -57,12 +75,20 @@ class TruncatedImageError(UnreadableImageError):
     """The photo ends too early. Mostly it is still being written, so it is read again soon."""
 
 
+class DecoderMemoryError(UnreadableImageError):
+    """The decoder got no memory: the photo asks for too much, or others have it."""
+
+
 class FileTooLargeError(UnreadableImageError):
     """A photo file has more than `limit` bytes; `size` is what is known of its size."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"it has more than {limit >> 20:,} MB")
         self.size = size
+
+    def photo_reason(self) -> str:
+        """Return why a photo of this size is not read."""
+        return f"{self.size / 1e9:,.1f} GB, more than any photo within index.max_megapixels needs"
 
 
 class UnsupportedQueryError(PhsearchError):

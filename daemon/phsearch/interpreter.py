@@ -55,6 +55,13 @@ def use_utf8() -> None:
                 stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+def open_missing_streams() -> None:
+    """Open /dev/null as stdout and stderr where the caller closed them, as `>&-` does."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
+
+
 def decode_typed(args: Sequence[str]) -> list[str]:
     """Return arguments as text. What is no UTF-8 and names no file was typed on a terminal of another encoding."""
     encoding = None if all(map(_is_text, args)) else _terminal_encoding()

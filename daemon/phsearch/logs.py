@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from phsearch.text import escape_control_chars, one_line
@@ -44,22 +43,32 @@ def to_journal(env: Mapping[str, str], stream: TextIO) -> bool:
     return env.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
 
-def configure(level: str, env: Mapping[str, str], stream: TextIO = sys.stderr) -> None:
+def configure(level: str, env: Mapping[str, str], stream: TextIO) -> None:
     """Write records of `level` and above to `stream`; those of libraries only from `warning` on."""
     handler = logging.StreamHandler(stream)
-    if to_journal(env, stream):
-        handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
-    else:
-        handler.setFormatter(_Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_formatter(env, stream))
     # File names may have undecodable bytes, which must not fail a log line, or newlines, which must not forge one.
     handler.addFilter(_printable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     set_level(level)
 
 
+def describe_lost(count: int, env: Mapping[str, str], stream: TextIO) -> str:
+    """Return the line that stands in the log for `count` lines that are missing."""
+    what = "lines lost here, since they could not be written: %d"
+    record = logging.LogRecord("phsearch", logging.WARNING, __file__, 0, what, (count,), None)
+    return f"{_formatter(env, stream).format(record)}\n"
+
+
 def set_level(level: str) -> None:
     """Log records of `level` and above from now on."""
     logging.getLogger("phsearch").setLevel(level.upper())
+
+
+def _formatter(env: Mapping[str, str], stream: TextIO) -> logging.Formatter:
+    if to_journal(env, stream):
+        return _JournalFormatter("%(name)s: %(message)s")
+    return _Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
 
 def _printable(record: logging.LogRecord) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
-from phsearch.errors import GraphError, ModelUnavailableError
+from phsearch.errors import GraphError, ModelUnavailableError, remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +137,7 @@ def verify_checksums(name: str, folder: Path) -> None:
                     f'model "{name}": {folder / file} has not the sha256 it should have', remedy
                 )
     except (OSError, ValueError) as error:
+        remedy = remedy_of(getattr(error, "errno", None), remedy)
         raise ModelUnavailableError(f'model "{name}": {folder} cannot be checked ({error})', remedy) from error
 
 

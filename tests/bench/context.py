@@ -37,6 +37,8 @@ class BenchContext:
     quick: bool
     before: Path | None = None
     """Another checkout, to compare with."""
+    size: int = 100_000
+    """Photos in the library that `load` measures."""
     learnt: dict[str, str] = field(default_factory=dict)
 
     def count(self, usual: int, quick: int) -> int:

@@ -17,10 +17,12 @@ from bench.measures import (
     clients,
     courtesy,
     filters,
+    folders,
     freshness,
     hostile,
     idle,
     indexing,
+    load,
     memory,
     queries,
     runtime,
@@ -41,11 +43,13 @@ BENCHMARKS: dict[str, Callable[[BenchContext], Iterator[Measurement]]] = {
     "filters": filters.measure,
     "freshness": freshness.measure,
     "startup": startup.measure,
+    "load": load.measure,
     "runtime": runtime.measure,
     "memory": memory.measure,
     "courtesy": courtesy.measure,
     "idle": idle.measure,
     "hostile": hostile.measure,
+    "folders": folders.measure,
 }
 
 
@@ -64,6 +68,7 @@ def main() -> int:
             options.model,
             quick=options.quick,
             before=options.before,
+            size=options.size,
         )
         figures, failed = _run(options.only or list(BENCHMARKS), context)
     load = {"load_before": before, "load_after": machine.load()}
@@ -111,7 +116,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, metavar="DIR", help="use the JPEGs in DIR, not scikit-image's photos")
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--model", default="mini", metavar="NAME", help='"mini" (the default) or "local-dir:/path"')
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare `runtime` with this other checkout")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare `load` and `runtime` with it")
+    parser.add_argument("--size", type=int, default=100_000, metavar="N", help="photos of `load`, 100000 by default")
     parser.add_argument("--quick", action="store_true", help="few samples: shows that it works, not how fast")
     parser.add_argument("--strict", action="store_true", help="exit with status 1 when an aim is missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyte
-from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -135,6 +134,8 @@ def _at(column: int, line: int) -> tuple[int, int]:
 
 
 def _font(weight: str) -> str:
+    from matplotlib import font_manager  # noqa: PLC0415 - a second, and tests draw nothing
+
     return font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans Mono", weight=weight))
 
 

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -17,10 +19,11 @@ from PIL import Image
 from phsearch.client import Client
 from phsearch.errors import PhsearchError
 from support import leftovers, time_limits
+from support.fork_server import FORKS_WORKERS
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from support.fork_server import ForkedProcess, ForkServer
 
@@ -39,6 +42,8 @@ FORKED_DAEMONS = {daemon_program(path.stem) for path in (TESTS / "support" / "da
     daemon_program("traced"),  # notes what is imported
     daemon_program("other_user"),  # takes a user from its start
 }
+_CHANGES_START = {"LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONPROFILEIMPORTTIME"}
+"""What an interpreter takes from its environment when it starts, so that a fork cannot have another of it."""
 PHSEARCHD = (sys.executable, "-m", "phsearch.daemon.program")
 PHSEARCH_CLIENT = (sys.executable, "-m", "phsearch.cli")
 
@@ -59,7 +64,8 @@ class Daemon:
     """One daemon for the photos in `home/photos`, unless other roots are given."""
 
     forks: ClassVar[ForkServer | None] = None
-    """What starts the daemons of tests/support/daemons, while tests run; otherwise they are executed."""
+    client_forks: ClassVar[ForkServer | None] = None
+    """What starts the daemons of tests/support/daemons, and clients, while tests run; otherwise they are executed."""
 
     def __init__(self, home: Path, program: tuple[str, ...] = COLOUR_DAEMON, settings: str = "") -> None:
         self.home = home
@@ -76,6 +82,7 @@ class Daemon:
             **{name: os.environ[name] for name in (leftovers.VARIABLE, time_limits.VARIABLE) if name in os.environ},
         }
         self._program = program
+        self._mounts_of: int | None = None
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.log = home / "log"
         self.photos.mkdir(parents=True, exist_ok=True)
@@ -95,9 +102,9 @@ class Daemon:
         chosen = [] if from_file else ["--root", *(str(root) for root in roots or (self.photos,))]
         with self.log.open("ab") as log:
             command = [*self._program, *chosen, "--log-level", "debug", *options]
-            # An interpreter takes its encoding from the locale when it starts, so a fork cannot have another one.
-            if self.forks and self._program in FORKED_DAEMONS and "LC_ALL" not in self.env:
-                self._process = self.forks.start(command, self.env, log)
+            if self.forks and self._program in FORKED_DAEMONS and _CHANGES_START.isdisjoint(self.env):
+                cwd = None if self._mounts_of is None else self.home
+                self._process = self.forks.start(command, self.env, stderr=log, cwd=cwd, mounts_of=self._mounts_of)
             else:
                 self._process = subprocess.Popen(command, env=self.env, stderr=log)
         try:
@@ -161,15 +168,7 @@ class Daemon:
 
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the real client."""
-        done = subprocess.run(
-            [*PHSEARCH_CLIENT, *words],
-            env=self.env,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=scaled(60),
-            check=False,
-        )
+        done = run_client(self.env, *words)
         assert not check or done.returncode == 0, done.stderr
         return done
 
@@ -179,8 +178,10 @@ class Daemon:
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        first, *others = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split() or [""]
+        if first and Path(f"/proc/{first}/cmdline").read_text().rstrip("\0") != FORKS_WORKERS:
+            others = [first, *others]
+        return [int(pid) for pid in others]
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -200,6 +201,38 @@ class Daemon:
             self._process.kill()
             self._process.wait()
             raise
+
+
+def run_client(
+    env: Mapping[str, str],
+    *words: str,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    seconds: float = 60,
+    forks: ForkServer | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the real client in a pipeline: as a fork of `forks`, or of those of all tests, where that can be."""
+    reading, writing = os.pipe()
+    threading.Thread(target=_write, args=(writing, stdin)).start()
+    with os.fdopen(reading, "rb") as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        command = [*PHSEARCH_CLIENT, *words]
+        if (forks := forks or Daemon.client_forks) and _CHANGES_START.isdisjoint(env):
+            process: Any = forks.start(command, env, stdin=given, stdout=out, stderr=err, cwd=cwd)
+        else:
+            process = subprocess.Popen(command, env=env, stdin=given, stdout=out, stderr=err, cwd=cwd)
+        try:
+            status = process.wait(scaled(seconds))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        texts = [(file.seek(0), file.read().decode("utf-8", "surrogateescape"))[1] for file in (out, err)]
+    return subprocess.CompletedProcess(command, status, *texts)
+
+
+def _write(pipe: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(pipe, "wb") as file:
+        file.write(data)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import math
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +20,7 @@ from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unread
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.types import Fingerprint, ModelIdentity
 from phsearch.errors import UnreadableImageError
-from phsearch.safe_open import read_digest
+from phsearch.safe_open import DigestReader
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.domain.indexing.batching import EmbedJob, EmbedResult
+    from phsearch.domain.indexing.failure_kind import FailureScope
     from phsearch.domain.roots.mounts import Mounts
+    from phsearch.domain.types import ContentDigest
     from phsearch.domain.watch_events import FsEvent
     from phsearch.service.workers.image_worker import ImageWorker
 
@@ -77,6 +81,16 @@ class ScriptedWatcher:
         """Nothing to stop."""
 
 
+def digest_of(path: str, root: str | None = None) -> ContentDigest | None:
+    """Return fingerprint and digest of a file now; `root` as in open_regular."""
+    reader = DigestReader(path, limit=1 << 30, root=root)
+    try:
+        assert reader.read_for(math.inf)
+        return reader.result()
+    finally:
+        reader.close()
+
+
 class ScriptedImageWorker:
     """Embeds photos when the test says so, in any order, and delivers the results later still."""
 
@@ -87,6 +101,7 @@ class ScriptedImageWorker:
         self._decoder = PillowDecoder(1_000_000)
         self._waiting: list[EmbedJob] = []
         self._found: list[EmbedResult] = []
+        self.fails_once: dict[str, FailureScope] = {}
 
     def submit_job(self, job: EmbedJob) -> None:
         """Queue a photo."""
@@ -137,6 +152,8 @@ class ScriptedImageWorker:
     def _embed(self, photo: EmbedJob) -> EmbedResult:
         if not _unchanged(photo):
             return ChangedMeanwhile(photo)
+        if (failure := self.fails_once.pop(photo.path, None)) is not None:
+            return Unreadable(photo, "cannot be read: Input/output error", failure)
         try:
             decoded = self._decoder.decode(photo.path, PREPROCESS)
         except UnreadableImageError as error:
@@ -179,8 +196,10 @@ class IndexRig:
         activity = asyncio.Event()
         events = EventBus(activity)
         self.router = PipelineRouter(self.roots)
-        self.writer = StoreWriter(store=self.store, executor=store_executor, idle=self.router.idle)
-        photo_index = PhotoIndex(
+        self.writer = StoreWriter(
+            store=self.store, executor=store_executor, idle=self.router.idle, is_present=self.library.has_digest
+        )
+        self.photo_index = photo_index = PhotoIndex(
             library=self.library,
             index=self.index,
             rank_executor=rank_executor,
@@ -211,7 +230,7 @@ class IndexRig:
                 roots=self.roots,
                 watcher=self.watcher,
                 mounts=mounts,
-                digest=read_digest,
+                open_file=functools.partial(DigestReader, limit=1 << 30),
                 disk_thread_init=lambda: None,
                 decoder="test",
                 photo_index=photo_index,

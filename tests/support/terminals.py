@@ -5,21 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
+import signal
 import struct
 import subprocess
-import sys
 import termios
 import unicodedata
 from typing import TYPE_CHECKING
 
+from support.harness import PHSEARCH_CLIENT
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-CLI = [sys.executable, "-m", "phsearch.cli"]
-
+    from collections.abc import Mapping, Sequence
 
 BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -37,11 +36,20 @@ class Ran:
         self.out = out.decode("utf-8", "surrogateescape")
 
 
-def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ran:
-    """Run the client on a new terminal. Both streams are returned as one, as a user sees them."""
+def run_on_terminal(
+    env: Mapping[str, str],
+    *args: str,
+    columns: int = 60,
+    program: Sequence[str] = PHSEARCH_CLIENT,
+    until: str = "",
+) -> Ran:
+    """Run the client, or another program, on a new terminal. Both streams are returned as one, as a user sees them.
+
+    When its output matches the pattern `until`, the program is interrupted.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen([*CLI, *args], env=env, stdin=slave, stdout=slave, stderr=slave) as process:
+    with subprocess.Popen([*program, *args], env=env, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         seen = b""
         while select.select([master], [], [], 20)[0]:
@@ -50,6 +58,9 @@ def run_on_terminal(env: Mapping[str, str], *args: str, columns: int = 60) -> Ra
             except OSError:  # EIO: the last process has closed the terminal
                 break
             seen += chunk
+            if until and re.search(until.encode(), seen):
+                process.send_signal(signal.SIGINT)
+                until = ""
         process.wait(scaled(20))
     os.close(master)
     return Ran(process.returncode, seen.replace(b"\r\n", b"\n"))

@@ -30,9 +30,7 @@ def save(folder: Path, seed: int = 0, *, custom: bool = False, **text: Any) -> N
     import torch  # noqa: PLC0415 - only the process that makes the model needs it
     from safetensors.torch import save_file  # noqa: PLC0415
 
-    from phsearch.adapters.clip import torchvision_ops  # noqa: F401, PLC0415
-
-    import open_clip  # noqa: PLC0415 # isort: skip
+    from phsearch.adapters.clip.open_clip_library import open_clip  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = json.loads(json.dumps(CONFIG))

@@ -10,17 +10,15 @@ import os
 import sys
 
 from phsearch.cli.names import COMMANDS, PROGRAM
-from phsearch.interpreter import decode_typed, use_utf8
+from phsearch.interpreter import decode_typed, open_missing_streams, use_utf8
 
 
 def main() -> None:
     """Run the command line of this process."""
     use_utf8()
+    open_missing_streams()
     from phsearch.cli.exit_status import run_command  # noqa: PLC0415 - importing this package must cost nothing
 
-    for name in ("stdout", "stderr"):  # `>&-` leaves no stream at all
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
     sys.exit(run_command(lambda: run(decode_typed(sys.argv[1:]))))
 
 

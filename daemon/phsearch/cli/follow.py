@@ -23,7 +23,7 @@ from phsearch.wire.results.search import SearchResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from phsearch.cli.search_request import Form
+    from phsearch.cli.render.hits import Form
     from phsearch.client import Client, EventStream
     from phsearch.wire.results.search import Hit
 
@@ -73,8 +73,7 @@ class _Follower:
         self._form = form
         self._command = list(command)
         self._since: int | None = None
-        self._seen: dict[str, int] = {}
-        self._printed: dict[Stamp, str] = {}
+        self._printed: dict[Stamp | None, str] = {}
 
     def listen(self, events: EventStream) -> None:
         """Search when events have come. Raise DaemonUnreachableError when the daemon ends."""
@@ -118,25 +117,15 @@ class _Follower:
         yield from self._pages(middle, until)
 
     def _print_if_new(self, hit: Hit, answer: Any) -> None:
+        """Print a hit, unless its file was printed, perhaps under its former name or before it was indexed again."""
         stamp = _stamp(hit)
-        if not self._was_printed(hit, stamp):
+        former = self._printed.pop(stamp, None)
+        if former is None or (former != hit.path and os.path.lexists(former)):
             self._print(hit, answer)
-        self._seen.pop(hit.path, None)
-        self._seen[hit.path] = hit.sequence
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
         if stamp is not None:
-            self._printed.pop(stamp, None)
             self._printed[stamp] = hit.path
             if len(self._printed) > _REMEMBERED:
                 del self._printed[next(iter(self._printed))]
-
-    def _was_printed(self, hit: Hit, stamp: Stamp | None) -> bool:
-        """Whether a photo was printed, perhaps under its former name or before it was indexed again."""
-        same = [path for path, at in self._seen.items() if at == hit.sequence]
-        if stamp in self._printed:
-            same.append(self._printed[stamp])
-        return hit.path in same or any(not os.path.lexists(path) for path in same)
 
     def _print(self, hit: Hit, answer: Any) -> None:
         console = Console.stdout()

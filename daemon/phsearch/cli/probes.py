@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from phsearch.domain.doctor import file_checks, systemd_checks
 from phsearch.domain.doctor.contact_checks import DaemonProbe
 from phsearch.errors import PhsearchError
-from phsearch.timing import TimedCall
+from phsearch.timing import DaemonThreads, TimedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def with_timeout(seconds: float, call: Callable[[], _T]) -> _T | OSError | Phsea
 
     A thread that a hung disk holds is left behind. It ends with the process.
     """
-    timed = TimedCall(lambda _progress: call(), name="probe")
+    timed = TimedCall(lambda _progress: call(), threads=DaemonThreads("probe"))
     if not timed.wait(seconds):
         return TimeoutError()
     try:

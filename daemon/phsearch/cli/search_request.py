@@ -19,9 +19,8 @@ from phsearch.wire.results.search import SearchResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from phsearch.cli.render.hits import Form
     from phsearch.wire.results.search import Hit
-
-    Form = str | Callable[[Hit], bytes]
 
 LIMIT = 20
 CUTOFF_PARAMS = {"min_band": "weak"}

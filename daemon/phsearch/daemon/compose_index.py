@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from phsearch.adapters.files.scanner import FolderScanner
 from phsearch.adapters.linux import processes
@@ -21,9 +24,9 @@ from phsearch.domain.indexing.batching import Batcher
 from phsearch.domain.library import Library
 from phsearch.domain.problems import Problems
 from phsearch.domain.roots.roots import Roots
-from phsearch.domain.search.vector_index import VectorIndex
+from phsearch.domain.search.vector_index import VectorIndex, keep_rows
 from phsearch.domain.throttle.policy import ThrottlePolicy
-from phsearch.safe_open import read_digest
+from phsearch.safe_open import DigestReader, largest_photo
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.in_flight import InFlightContents
 from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Store, Watcher
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.throttle.policy import ThrottleState
+    from phsearch.domain.types import Photo
     from phsearch.service.workers.command import WorkerCommand
 
 _BATCHES_AHEAD = 3
@@ -112,7 +116,13 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     events = EventBus(activity)
     problems = Problems()
     router = PipelineRouter(roots)
-    writer = StoreWriter(store=store, executor=executors.store, idle=router.idle, release_memory=processes.malloc_trim)
+    writer = StoreWriter(
+        store=store,
+        executor=executors.store,
+        idle=router.idle,
+        is_present=library.has_digest,
+        release_memory=processes.malloc_trim,
+    )
     photo_index = PhotoIndex(
         library=library,
         index=index,
@@ -123,8 +133,8 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         writer=writer,
         events=events,
         roots=roots,
-        decoder=worker_commands.decoder_versions(),
-        sequence=_sequence(paths.state.sequence_file, library),
+        decoder=worker_commands.decoder_versions(config.index),
+        sequence=_sequence(paths.state.sequence_file, index),
     )
 
     throttle = _throttle(config, paths, events, problems)
@@ -144,7 +154,7 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         on_result=in_flight.on_embed_result,
     )
 
-    mounts = MountTable().read
+    mounts, limit = MountTable().read, largest_photo(int(config.index.max_megapixels * 1_000_000))
     watcher, rewatch = _watcher(config.watch, roots)
     removed = RemovedRoots(
         records=RemovedFile(paths.state.removed_roots_file, problems),
@@ -159,9 +169,9 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
             roots=roots,
             watcher=watcher,
             mounts=mounts,
-            digest=read_digest,
+            open_file=functools.partial(DigestReader, limit=limit),
             disk_thread_init=set_lowest_ioprio,
-            decoder=worker_commands.decoder_versions(),
+            decoder=worker_commands.decoder_versions(config.index),
             photo_index=photo_index,
             writer=writer,
             router=router,
@@ -222,22 +232,33 @@ class LoadedIndex:
 def load_index(store: Store, roots: Roots) -> LoadedIndex:
     """Load the index. Raises StoreError."""
     photos, vectors = store.load()
-    rows = [row for row, photo in enumerate(photos) if roots.root_of(photo.path) is not None]
-    # The roots may have been other ones when the photo was indexed.
-    inside = [dataclasses.replace(photos[row], root=roots.root_of(photos[row].path) or "") for row in rows]
+    is_inside = np.ones(len(photos), np.bool_)
+    unrooted: list[Photo] = []
+    for row, photo in enumerate(photos):
+        root = roots.root_of(photo.path)
+        if root is None:
+            is_inside[row] = False
+            unrooted.append(photo)
+        elif root != photo.root:
+            # The roots were other ones when it was indexed.
+            photos[row] = dataclasses.replace(photo, root=root)
+    if unrooted:
+        photos = list(itertools.compress(photos, is_inside))
+        keep_rows(vectors, np.flatnonzero(is_inside))
     failures = store.load_failures()
+    library = Library(photos, [each for each in failures if roots.root_of(each.path) is not None])
     index = VectorIndex()
-    index.load(inside, vectors[rows])
-    outside = [(photo.path, photo.root) for photo in photos if roots.root_of(photo.path) is None]
+    index.load(photos, vectors)
+    outside = [(photo.path, photo.root) for photo in unrooted]
     # The store does not have the roots of failures. Photos beside them mostly show which they were.
     former = Roots(root for _, root in outside)
     lost = [failure.path for failure in failures if roots.root_of(failure.path) is None]
     outside += [(path, former.root_of(path) or path.rpartition("/")[0]) for path in lost]
     return LoadedIndex(
-        library=Library(inside, [each for each in failures if roots.root_of(each.path) is not None]),
+        library=library,
         index=index,
         outside=outside,
-        unrooted={photo.digest: photo.path for photo in photos if roots.root_of(photo.path) is None},
+        unrooted={photo.digest: photo.path for photo in unrooted},
     )
 
 
@@ -248,9 +269,9 @@ def scanner_factory(roots: Roots, albums: Path, mounts: Callable[[], Mounts]) ->
     )
 
 
-def _sequence(path: Path, library: Library) -> SequenceNumbers:
+def _sequence(path: Path, index: VectorIndex) -> SequenceNumbers:
     file = SequenceFile(path)
-    known = max((photo.sequence for photo in library.photos()), default=0)
+    known = int(index.columns["sequence"].max(initial=0))
     return SequenceNumbers(saved=file.load(known), save=file.save)
 
 

@@ -19,7 +19,7 @@ class HangupSignal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], None]
         self._reload: Callable[[], None]
-        self._at_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._at_terminal = sys.stderr.isatty()
         signal.signal(signal.SIGHUP, self._on_signal)
 
     def connect(self, loop: asyncio.AbstractEventLoop, *, stop: Callable[[], None], reload: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from phsearch import __version__, logs
 from phsearch.cli import exit_status
 from phsearch.cli.names import DAEMON
 from phsearch.cli.program import PathName, Program, run_program
-from phsearch.interpreter import use_utf8
+from phsearch.interpreter import open_missing_streams, use_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ def main(
     it runs the model by the daemon's plan only if it `has_model`.
     """
     use_utf8()
+    open_missing_streams()
     program = {"worker": worker, "has_model": has_model}
     try:
         status = run_program(commands, sys.argv[1:] if argv is None else argv, DAEMON, program)

@@ -7,15 +7,19 @@ built in `compose_index` and `compose_api`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
 from phsearch.adapters.linux.folder_changes import FolderChanges
+from phsearch.adapters.linux.processes import malloc_trim
 from phsearch.adapters.linux.systemd import SystemdNotifier
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_api import build_api
@@ -23,13 +27,14 @@ from phsearch.daemon.compose_index import build_index
 from phsearch.daemon.worker_commands import WorkerCommands
 from phsearch.errors import PhsearchError, StoreError
 from phsearch.model_files import bundled_identity
+from phsearch.service.health.garbage import GarbageFreezer
 from phsearch.service.liveness import Heartbeat
 from phsearch.service.rpc.listener import NamedSocket
 from phsearch.service.rpc.socket_guard import SocketGuard
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from phsearch.config import Settings
     from phsearch.daemon.hangup import HangupSignal
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch")
 
 _M_ARENA_MAX = -8
+_SWITCH_SECONDS = 0.001
+"""How long a thread may run while another waits, the event loop for instance; Python's default is five times that."""
 _STOP_SECONDS = 10.0
 
 
@@ -63,6 +70,7 @@ def run(
     config, paths = settings.config, settings.paths
     os.umask(0o077)
     _limit_malloc_arenas()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
@@ -125,7 +133,8 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
 
     notifier = SystemdNotifier(env)
-    parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
+    with _objects_stay():
+        parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
     front = build_api(
         parts=parts,
         settings=settings,
@@ -150,7 +159,7 @@ async def _serve(
         announce=announce,
     )
     parts.watcher.start(parts.dispatcher.dispatch_threadsafe)
-    notifier.notify_ready()
+    await asyncio.to_thread(notifier.notify_ready)  # it waits for systemd, if that is busy
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
@@ -158,7 +167,9 @@ async def _serve(
     side_tasks = {
         "albums": asyncio.create_task(front.albums.run()),
         "socket": asyncio.create_task(guard.run()),
-        "status for systemd": asyncio.create_task(_status_loop(notifier, front.status, parts.activity)),
+        "status for systemd": asyncio.create_task(
+            _status_loop(notifier, front.status, GarbageFreezer(front.status.changes), parts.activity)
+        ),
     }
     for part, task in side_tasks.items():
         parts.problems.watch_task(part, task)
@@ -203,6 +214,21 @@ def _limit_malloc_arenas() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
+@contextlib.contextmanager
+def _objects_stay() -> Iterator[None]:
+    """Surround the creation of objects that stay: garbage is not searched for among them, now and later.
+
+    Otherwise that takes a third of the time to load a library, and a moment of the event loop again and again.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        malloc_trim()
+
+
 async def _final_flush(writer: StoreWriter) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
@@ -211,12 +237,15 @@ async def _final_flush(writer: StoreWriter) -> None:
         log.warning("the last changes were not written and will be found again at the next start: %s", error)
 
 
-async def _status_loop(notifier: SystemdNotifier, status: StatusReporter, activity: asyncio.Event) -> None:
+async def _status_loop(
+    notifier: SystemdNotifier, status: StatusReporter, garbage: GarbageFreezer, activity: asyncio.Event
+) -> None:
     """Measure the rate and report it to systemd, once a second while there is work; an idle daemon never wakes."""
     before = ""
     while True:
         activity.clear()
         status.sample()
+        garbage.check()
         line = status.summary()
         if line != before:
             notifier.notify_status(line)

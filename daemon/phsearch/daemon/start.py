@@ -20,9 +20,10 @@ from phsearch.adapters.linux import systemd
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
 from phsearch.config import ConfigSource, DaemonOptions
+from phsearch.daemon.background_stderr import background_stderr
 from phsearch.daemon.hangup import HangupSignal
-from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError
-from phsearch.text import escape_control_chars, one_line
+from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError, remedy_of
+from phsearch.text import one_line
 
 if TYPE_CHECKING:
     import socket
@@ -45,15 +46,26 @@ def start(given: Mapping[str, Any], env: Mapping[str, str], *, worker: tuple[str
     """
     hangup = HangupSignal()
     # systemd ends a daemon that hangs with SIGABRT: then the stacks of all its threads are in the journal.
-    if sys.stderr is not None:
-        faulthandler.enable()
+    faulthandler.enable()
+    with background_stderr(lambda count: logs.describe_lost(count, env, sys.stderr)):
+        return _start(given, env, worker=worker, has_model=has_model, hangup=hangup)
+
+
+def _start(
+    given: Mapping[str, Any],
+    env: Mapping[str, str],
+    *,
+    worker: tuple[str, ...] | None,
+    has_model: bool,
+    hangup: HangupSignal,
+) -> int:
     listener: socket.socket | None = None
     try:
         listener = systemd.listen_socket(env)
         options = DaemonOptions(**given)
         source = ConfigSource(options, env)
         settings = source.read()
-        logs.configure(settings.config.log.level, env)
+        logs.configure(settings.config.log.level, env, sys.stderr)
         lock = _lock(settings.paths.state)
         restrict(settings.paths.state)
         if options.rebuild:
@@ -85,7 +97,7 @@ def run_installer(work: Callable[[Callable[[str], None]], None], env: Mapping[st
     """Call `work` with a function that prints a line, and return the exit status."""
 
     def print_line(line: str) -> None:
-        sys.stdout.write(escape_control_chars(f"{line}\n"))
+        sys.stdout.write(f"{one_line(line)}\n")
 
     try:
         work(print_line)
@@ -106,7 +118,7 @@ def _lock(state: StateFolder) -> int:
         reason = paths.describe_dangling_link(state.path) or _other_owner(state.path, error) or error.strerror
         raise PhsearchError(
             f"cannot use the state directory {state.path}: {reason}",
-            "make it writable, or choose another with --state-dir",
+            f"{remedy_of(error.errno, 'make it writable')}, or choose another with --state-dir",
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -163,7 +163,8 @@ def index_worker_limits(index: IndexConfig) -> WorkerLimits:
     return WorkerLimits(photo_seconds=index.photo_seconds, memory_of=processes.private_bytes, max_memory=max_memory)
 
 
-def decoder_versions() -> str:
-    """Return the versions of all decoders. When one of them changes, files that failed are tried again."""
+def decoder_versions(index: IndexConfig) -> str:
+    """Return the versions and the limit of all decoders. When one changes, files that failed are tried again."""
     libraries = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
-    return ", ".join([f"phsearch {__version__}", *(f"{name} {importlib.metadata.version(name)}" for name in libraries)])
+    versions = (f"{name} {importlib.metadata.version(name)}" for name in libraries)
+    return ", ".join([f"phsearch {__version__}", *versions, f"{index.max_megapixels:g} megapixels"])

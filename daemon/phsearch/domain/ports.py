@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import (
         DeviceChoice,
         Failure,
+        FolderRename,
         ModelIdentity,
         ModelInfo,
         NotAFile,
@@ -71,7 +72,10 @@ class Decoder(Protocol):
     """Turns one file into pixels for the model."""
 
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
-        """Read and decode `path`, from `descriptor` if it is open. Raises UnreadableImageError with the reason."""
+        """Read and decode `path`, from `descriptor` if it is open.
+
+        Raises UnreadableImageError with the reason, OSError if the file cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +170,22 @@ class Store(Protocol):
         *,
         failures: Iterable[Failure] = (),
         deletes: Collection[str] = (),
+        is_present: Callable[[bytes], bool] = ...,
     ) -> list[RefusedRow]:
         """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        The vector of what is deleted is kept, unless `is_present` says that a photo has its content.
 
         Return the rows that cannot be written. They are left as they were, and stop no other.
 
         Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
         """
+
+    def can_rename(self, rename: FolderRename) -> bool:
+        """Whether `rename_folder` can rename this folder."""
+
+    def rename_folder(self, rename: FolderRename) -> None:
+        """Rename a folder, with all photos in it. Raises StoreError; then it has to be done again."""
 
     def load_failures(self) -> list[Failure]:
         """Return the photos that could not be read."""

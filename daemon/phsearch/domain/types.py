@@ -159,6 +159,20 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderRename:
+    """A folder that has another path now, with all photos in it, which are in `root` now."""
+
+    source: str
+    target: str
+    root: str
+
+    def new_path(self, path: str) -> str:
+        """Return what a path is now: another one, if it was in the folder."""
+        inside = path.startswith(f"{self.source}/")
+        return self.target + path[len(self.source) :] if inside else path
+
+
+@dataclass(frozen=True, slots=True)
 class Volume:
     """A file system that holds photos: its identity, and when it was last there in seconds since the epoch.
 

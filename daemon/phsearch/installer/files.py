@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from phsearch.atomic_write import atomic_write
-from phsearch.errors import PhsearchError
+from phsearch.errors import PhsearchError, remedy_of
 
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -31,7 +31,9 @@ def write(file: Path, text: str, mode: int) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, text.encode(), mode=mode)
     except OSError as error:
-        raise PhsearchError(f"cannot write {file}: {error.strerror}", "make its folder writable") from error
+        raise PhsearchError(
+            f"cannot write {file}: {error.strerror}", remedy_of(error.errno, "make its folder writable")
+        ) from error
 
 
 def make_folder(path: Path) -> None:
@@ -39,4 +41,6 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise PhsearchError(f"cannot make {path}: {error.strerror}", "make the folder above it writable") from error
+        raise PhsearchError(
+            f"cannot make {path}: {error.strerror}", remedy_of(error.errno, "make the folder above it writable")
+        ) from error

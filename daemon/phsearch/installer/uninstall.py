@@ -13,6 +13,7 @@ from phsearch.installer.install import MAN_PAGES, InstallPaths, is_ours
 from phsearch.installer.systemctl import NoManagerError, Systemctl
 from phsearch.installer.units import SANDBOX, SERVICE, SOCKET
 from phsearch.paths import StateFolder
+from phsearch.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +72,7 @@ def _confirm(install_paths: InstallPaths) -> None:
         raise PhsearchError(
             "--purge removes the index and the settings, and asks before it does", "say --yes to mean it"
         )
-    sys.stderr.write(f"Remove the index in {install_paths.state} and {install_paths.config}? [y/N] ")
+    sys.stderr.write(one_line(f"Remove the index in {install_paths.state} and {install_paths.config}? [y/N] "))
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise PhsearchError("nothing was removed")

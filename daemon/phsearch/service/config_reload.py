@@ -36,7 +36,7 @@ RemovedPolicy = Literal["grace", "keep", "forget"]
 
 
 class ConfigReloader:
-    """Reads the settings again and applies them. `on_begin` and `on_end` are called around each attempt."""
+    """Reads the settings again and applies them. Threads call `on_begin` and `on_end` around it, as they may block."""
 
     def __init__(
         self,
@@ -97,14 +97,14 @@ class ConfigReloader:
         Raises ConfigError or StoreError; then nothing has changed.
         """
         async with self._lock:
-            self._on_begin()
+            await asyncio.to_thread(self._on_begin)
             try:
                 return await self._reload(policy)
             except PhsearchError as error:
                 log.error("the settings stay as they were: %s", error.sentence())
                 raise
             finally:
-                self._on_end()
+                await asyncio.to_thread(self._on_end)
 
     async def _reload(self, policy: RemovedPolicy) -> ConfigChanges:
         new = await self._read_new()

@@ -28,6 +28,14 @@ class Subscription:
         except asyncio.QueueFull:
             self._dropped += 1
 
+    def discard_all(self) -> bool:
+        """Drop the events that wait, and return whether there were any."""
+        found = bool(self._dropped) or not self._queue.empty()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._dropped = 0
+        return found
+
     async def next(self) -> Event:
         """Wait for the next event. One of type "dropped" counts the events that were lost before it."""
         if self._dropped and self._queue.empty():

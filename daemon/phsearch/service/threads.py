@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from phsearch.service.liveness import Activity
-from phsearch.timing import TimedCall
+from phsearch.timing import DaemonThreads, TimedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _HANG_SECONDS = 300.0
 
 
 class TimeoutExecutor:
-    """Runs calls that may hang, for instance those to one disk, each on a new thread; `max_concurrent` at most.
+    """Runs calls that may hang, for instance those to one disk, each on a thread of its own; `max_concurrent` at most.
 
     A call times out when it makes no progress for `timeout` seconds. Its thread is left behind, and until that thread
     ends every further call fails at once. `on_hang` is called with the executor at each time-out. `thread_init` is
@@ -42,7 +42,7 @@ class TimeoutExecutor:
         on_hang: Callable[[TimeoutExecutor], None] = lambda _executor: None,
         thread_init: Callable[[], object] = lambda: None,
     ) -> None:
-        self._name = name
+        self._threads = DaemonThreads(name)
         self.timeout = timeout
         self._slots = asyncio.Semaphore(max_concurrent)
         self._on_hang = on_hang
@@ -59,7 +59,8 @@ class TimeoutExecutor:
     ) -> _T:
         """Return what `call(progress, ...)` returns. The call reports each step of long work by `progress()`.
 
-        Raises what the call raises, and OSError (ETIMEDOUT) when it hangs.
+        Raises what the call raises, OSError (ETIMEDOUT) when it hangs, and OSError (EAGAIN) when there are too many
+        threads on this machine.
         """
 
         def work(progress: Callable[[], None]) -> _T:
@@ -70,7 +71,10 @@ class TimeoutExecutor:
             if self.stalled:
                 raise self._timeout_error()
             returned = asyncio.get_running_loop().create_future()
-            timed = TimedCall(work, name=self._name, on_done=lambda: _resolve_threadsafe(returned))
+            try:
+                timed = TimedCall(work, threads=self._threads, on_done=lambda: _resolve_threadsafe(returned))
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, "this machine starts no more threads") from error
             while not returned.done():
                 left = self.timeout - timed.silent_seconds
                 if left <= 0:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.indexing.failure_kind import ReadFailure
 from phsearch.domain.types import Fingerprint
-from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.errors import DecoderMemoryError, UnreadableImageError
 from phsearch.service.workers.frames import vectors_to_bytes
 from phsearch.worker.photo_reader import PhotoReader
 from phsearch.worker.report import enter_sandbox_and_report
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.ports import Decoded, ImageTower
+    from phsearch.domain.types import Pixels
     from phsearch.service.workers.command import WorkerSetup
     from phsearch.service.workers.frames import WorkerChannel
+
+
+_SMALL_PHOTO = 64 << 20
+"""Bytes."""
 
 
 class _Photo:
@@ -57,7 +63,7 @@ def serve(channel: WorkerChannel, setup: WorkerSetup, tower: ImageTower) -> None
 
     def decode(photo: _Photo) -> Decoded | None:
         with timer.timed_thread("decoding", "processor"):
-            decoded = _decode(channel, reader, photo)
+            decoded = decode_photo(channel, reader, photo.path, photo.fingerprint)
         timer.add_amount("decoded", 1)
         return decoded
 
@@ -88,33 +94,34 @@ def _read_batches(
     os._exit(0)
 
 
-def _decode(channel: WorkerChannel, reader: PhotoReader, photo: _Photo) -> Decoded | None:
-    channel.send_message({"op": "begun", "path": photo.path})
+def decode_photo(channel: WorkerChannel, reader: PhotoReader, path: str, fingerprint: Fingerprint) -> Decoded | None:
+    """Return the decoded photo, None where the daemon was told why there is none."""
+    channel.send_message({"op": "begun", "path": path})
     try:
-        decoded = reader.read(photo.path, photo.fingerprint)
-    except PermissionError as error:
-        if reader.root_replaced(photo.path):
+        decoded = reader.read(path, fingerprint)
+    except DecoderMemoryError as error:
+        _fail(channel, path, ReadFailure(str(error), "file" if _has_memory() else "machine"))
+    except (UnreadableImageError, OSError) as error:
+        if isinstance(error, PermissionError) and reader.root_replaced(path):
             channel.send_message({"op": "outdated"})
         else:
-            _fail(channel, photo.path, _os_reason(error))
-    except UnreadableImageError as error:
-        _fail(channel, photo.path, error.sentence(), truncated=isinstance(error, TruncatedImageError))
-    except OSError as error:
-        _fail(channel, photo.path, _os_reason(error))
-    except MemoryError:
-        _fail(channel, photo.path, "not enough memory to decode")
+            _fail(channel, path, ReadFailure.of(error))
     else:
-        channel.send_message({"op": "changed" if decoded is None else "decoded", "path": photo.path})
+        channel.send_message({"op": "changed" if decoded is None else "decoded", "path": path})
         return decoded
     return None
 
 
-def _os_reason(error: OSError) -> str:
-    return error.strerror or "cannot be read"
+def _has_memory() -> bool:
+    """Whether there is memory for a small photo, so that one that got none asked for too much."""
+    try:
+        return len(bytearray(_SMALL_PHOTO)) > 0
+    except MemoryError:
+        return False
 
 
-def _fail(channel: WorkerChannel, path: str, reason: str, *, truncated: bool = False) -> None:
-    channel.send_message({"op": "failed", "path": path, "reason": reason, "truncated": truncated})
+def _fail(channel: WorkerChannel, path: str, failure: ReadFailure) -> None:
+    channel.send_message({"op": "failed", "path": path, "reason": failure.reason, "scope": failure.scope})
 
 
 def _embed(channel: WorkerChannel, tower: ImageTower, ready: list[tuple[_Photo, Decoded]]) -> None:
@@ -128,15 +135,30 @@ def _embed(channel: WorkerChannel, tower: ImageTower, ready: list[tuple[_Photo, 
             for one in ready:
                 _embed(channel, tower, [one])
         else:
-            _fail(channel, ready[0][0].path, f"the model cannot take it: {' '.join(str(error).split())[:160]}")
+            photo, decoded = ready[0]
+            reason = f"the model cannot take it: {' '.join(str(error).split())[:160]}"
+            _fail(
+                channel,
+                photo.path,
+                ReadFailure(reason, "content" if _works(tower, decoded.pixels) else "machine"),
+            )
         return
     usable = [bool(np.isfinite(vector).all()) for vector in vectors]
     for (photo, _), is_usable in zip(ready, usable, strict=True):
         if not is_usable:
-            _fail(channel, photo.path, "the model gave no usable vector")
+            _fail(channel, photo.path, ReadFailure("the model gave no usable vector", "content"))
     photos = [
         {"path": photo.path, "info": dataclasses.astuple(decoded.info)}
         for (photo, decoded), is_usable in zip(ready, usable, strict=True)
         if is_usable
     ]
     channel.send_message({"op": "embedded", "photos": photos}, vectors_to_bytes(vectors[usable]))
+
+
+def _works(tower: ImageTower, pixels: Pixels) -> bool:
+    """Whether the model takes a black picture of this size. If not, no photo is to blame."""
+    try:
+        tower.embed([np.zeros_like(pixels)])
+    except (RuntimeError, MemoryError):
+        return False
+    return True

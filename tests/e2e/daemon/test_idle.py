@@ -16,8 +16,8 @@ def test_the_index_worker_ends_when_it_is_idle_and_comes_back_while_the_query_wo
         for number in (1, 2):
             photo(daemon.photos / f"{number}.png", "red")
             daemon.becomes(embedded=number)
-            wait_until(lambda: daemon.workers() == [query_worker], "the index worker ends")
-            assert daemon.status()["model"]["image_worker"] == "idle"
+            wait_until(lambda: daemon.status()["model"]["image_worker"] == "idle", "the index worker ends")
+            assert daemon.workers() == [query_worker]
             assert len(daemon.found("red")) == number
 
 

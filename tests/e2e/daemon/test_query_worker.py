@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.fork_server import EXECUTES_WORKERS
 from support.harness import Daemon, photo, running, wait_until
 from support.time_limits import scaled
 
@@ -23,11 +24,16 @@ QUICK = "[index]\nkeep_alive_seconds = 0\n[query]\nkeep_alive_seconds = {}\n[wat
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with running(tmp_path_factory.mktemp("home"), settings=QUICK.format(0.5)) as daemon:
+    daemon = Daemon(tmp_path_factory.mktemp("home"), settings=QUICK.format(0.5))
+    daemon.env[EXECUTES_WORKERS] = "1"
+    daemon.start()
+    try:
         for colour in ("red", "blue"):
             photo(daemon.photos / f"{colour}.png", colour)
         daemon.becomes(photos=2, pending=0)
         yield daemon
+    finally:
+        daemon.stop()
 
 
 def rest(daemon: Daemon) -> None:

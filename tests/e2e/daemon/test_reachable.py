@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.client import Client
-from support.harness import COLOUR_DAEMON, PHSEARCH_CLIENT, Daemon, photo, running, wait_until
+from support.harness import COLOUR_DAEMON, Daemon, photo, run_client, running, wait_until
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     with running(tmp_path) as daemon:
         daemon.settled()
         yield daemon
-
-
-def client(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PHSEARCH_CLIENT, *words], env=env, capture_output=True, text=True, timeout=scaled(60), check=False
-    )
 
 
 def without(env: dict[str, str], *names: str, **others: str) -> dict[str, str]:
@@ -47,11 +41,11 @@ def test_every_environment_of_the_user_leads_to_the_daemon(daemon: Daemon, tmp_p
         "no folder": without(daemon.env, XDG_RUNTIME_DIR=str(daemon.log)),
     }
     for name, env in environments.items():
-        done = client(env, "-0", "red")
+        done = run_client(env, "-0", "red")
         assert done.stdout == f"{daemon.photos}/red.jpg\0", (name, done.stderr)
-    assert "ok\tdaemon" in client(environments["cron"], "doctor").stdout
+    assert "ok\tdaemon" in run_client(environments["cron"], "doctor").stdout
     textfile = tmp_path / "phsearch.prom"
-    assert client(environments["cron"], "metrics", "--textfile", str(textfile)).returncode == 0
+    assert run_client(environments["cron"], "metrics", "--textfile", str(textfile)).returncode == 0
     assert "phsearch_up 1" in textfile.read_text()
 
 
@@ -64,18 +58,18 @@ def test_a_session_reaches_a_daemon_that_was_started_without_a_runtime_directory
     daemon.start()
     try:
         daemon.settled()
-        assert client(session, "-0", "red").stdout == f"{daemon.photos}/red.jpg\0"
+        assert run_client(session, "-0", "red").stdout == f"{daemon.photos}/red.jpg\0"
     finally:
         daemon.stop()
 
 
 def test_a_socket_that_was_given_is_the_only_one_that_is_asked(daemon: Daemon, tmp_path: Path) -> None:
-    done = client(daemon.env, "--socket", str(tmp_path / "no.sock"), "red")
+    done = run_client(daemon.env, "--socket", str(tmp_path / "no.sock"), "red")
     assert (done.returncode, "there is no socket at" in done.stderr) == (69, True)
 
 
 def reached(daemon: Daemon) -> bool:
-    return client(daemon.env, "red").returncode == 0
+    return run_client(daemon.env, "red").returncode == 0
 
 
 def test_a_removed_socket_is_made_anew(daemon: Daemon) -> None:
@@ -120,7 +114,7 @@ def test_a_daemon_that_holds_the_lock_and_does_not_listen_is_named(tmp_path: Pat
     daemon.state.mkdir(parents=True)
     with (daemon.state / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = client(daemon.env, "red")
+        done = run_client(daemon.env, "red")
     assert done.returncode == 69
     assert f"phsearchd runs (process {os.getpid()}), but cannot be reached" in done.stderr
-    assert "phsearchd is not running" in client(daemon.env, "red").stderr
+    assert "phsearchd is not running" in run_client(daemon.env, "red").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pty
 import re
@@ -131,7 +132,7 @@ def test_sighup_does_the_same_and_a_bad_file_changes_nothing(daemon: Changing) -
             daemon.call("config.reload")
         assert refused.value.kind == "BadSettings"
         assert said in refused.value.sentence()
-        assert said in daemon.log.read_text()
+        wait_until(functools.partial(logged, daemon, said), "the log says so, too")
     os.kill(daemon.pid, signal.SIGHUP)
     wait_until(lambda: daemon.log.read_text().count("remove" + "d_roots") >= 2, "SIGHUP was refused, too")
     done = daemon.cli("reload", check=False)
@@ -330,7 +331,7 @@ def test_a_client_that_hangs_up_during_a_reload_stops_nothing(daemon: Changing) 
             time.sleep(0.003 * (number + 1))  # it is any of its steps that the client leaves in
         daemon.fill("one", 1, red=100 + number, first=3 + number)
         daemon.becomes(photos=4 + number, pending=0, scanning=False)
-        assert daemon.status()["roots"][0]["state"] == "watching"
+        wait_until(lambda: daemon.status()["roots"][0]["state"] == "watching", "the reload is done")
     assert daemon.reload("one", ignore=["nothing7/"])["changed"] == []
 
 
@@ -354,6 +355,10 @@ def test_sighup_at_any_moment_neither_ends_the_daemon_nor_is_lost(daemon: Changi
         process.send_signal(signal.SIGHUP)
         time.sleep(0.005)
     assert process.returncode == 0
+
+
+def logged(daemon: Changing, text: str) -> bool:
+    return text in daemon.log.read_text()
 
 
 def takes_sighup(pid: int) -> bool:

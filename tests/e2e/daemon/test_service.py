@@ -172,11 +172,10 @@ def test_a_bad_setting_is_said_to_who_asks_and_not_tried_again(service: Machine)
 
 
 def test_it_stops_within_its_time_out_also_while_it_indexes(service: Machine) -> None:
-    script = (
-        "from PIL import Image; import sys\n"
-        "for n in range(400): Image.new('RGB', (800, 600), (n % 200, 255, n // 200)).save(f'{sys.argv[1]}/many{n}.png')"
-    )
-    service.run(sys.executable, "-c", script, PHOTOS)
+    data = io.BytesIO()
+    Image.new("RGB", (800, 600)).save(data, "JPEG")
+    service.put(HOME / "one", data.getvalue())
+    service.shell(f"for n in $(seq 400); do (cat one; echo $n) >{shlex.quote(str(PHOTOS))}/many$n.jpg; done")
     wait_until(lambda: "pending" in service.show(SERVICE, "StatusText")["StatusText"], "it indexes")
     service.systemctl("stop", SERVICE)
     # Were it too late for TimeoutStopSec, systemd would kill it.

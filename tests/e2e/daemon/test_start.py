@@ -187,7 +187,7 @@ def test_a_folder_that_may_not_be_read_is_named_and_keeps_nothing_else_from_bein
         daemon.start()
         daemon.becomes(photos=1, pending=0)
         assert daemon.found("green") == ["open/y.png"]
-        assert "secret" in daemon.log.read_text()
+        wait_until(lambda: "secret" in daemon.log.read_text(), "the log says so")
     finally:
         (daemon.photos / "secret").chmod(0o700)
         daemon.stop()

@@ -105,7 +105,10 @@ def test_a_store_that_hangs_ends_the_heartbeats_and_the_log_names_it(daemon: Dae
         assert wait_until(lambda: "no more heartbeats" in daemon.log.read_text(), "the log says what hangs")
         assert systemd.beats(1.5 * INTERVAL) == 0
         assert daemon.found("blue", limit=1) == ["blue.png"], "what is in memory is found all the same"
-    assert "the store thread has been busy with StoreWriter._write for " in daemon.log.read_text()
+    wait_until(
+        lambda: "the store thread has been busy with StoreWriter._write for " in daemon.log.read_text(),
+        "the log says so",
+    )
     assert systemd.hears(b"WATCHDOG=1", scaled(20)), "the disk answers again, and so does the daemon"
 
 
@@ -131,4 +134,6 @@ def test_a_query_worker_that_hangs_is_replaced_and_its_query_may_be_asked_again(
     assert (error["data"]["type"], error["data"]["retryable"]) == ("NotReady", True)
     assert daemon.found("green") == ["red.png"], "asked again, it is answered"
     assert query_worker not in daemon.workers()
-    assert "the query worker is ended: it has done nothing for" in daemon.log.read_text()
+    wait_until(
+        lambda: "the query worker is ended: it has done nothing for" in daemon.log.read_text(), "the log says so"
+    )

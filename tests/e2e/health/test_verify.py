@@ -114,6 +114,8 @@ def test_everything_that_is_wrong_is_found_and_nothing_else(tmp_path: Path) -> N
     assert found["lowest_cosine"] < 0.9
     shown = daemon.cli("verify", check=False)
     assert (shown.returncode, "7 mismatches" in shown.stdout, "your backup" in shown.stdout) == (1, True, True)
+    paths[0].touch()  # as is said of bytes that changed and are as they should be
+    wait_until(lambda: "00.png" not in verify(daemon)[2], "the file is read again")
     daemon.stop()
 
 
@@ -127,6 +129,7 @@ def test_files_that_are_rewritten_appear_and_go_during_verify_are_no_mismatches(
                 return
             photo(daemon.photos / f"{number % 40:02}.png", (number % 256, number // 256, 99))
             photo(daemon.photos / f"new{number}.png", (number % 256, 7, number // 256))
+            (daemon.photos / f"new{number - 60}.png").unlink(missing_ok=True)
             (daemon.photos / f"{40 + number % 40:02}.png").unlink(missing_ok=True)
 
     writing = threading.Thread(target=write)
@@ -135,7 +138,7 @@ def test_files_that_are_rewritten_appear_and_go_during_verify_are_no_mismatches(
         for _ in range(3):
             status, found, kinds = verify(daemon, "--sample", "all")
             assert (status, kinds) == (0, {})
-            assert found["checked"] >= 80
+            assert found["checked"] >= 40  # so many are never touched
     finally:
         over.set()
         writing.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -68,8 +69,9 @@ def test_three_photos_that_crash_hang_and_devour_take_nobody_with_them(tmp_path:
 def index_worker(daemon: Daemon) -> int | None:
     """Return the process id of the index worker: the kernel would rather end it than the query worker."""
     for pid in daemon.workers():
-        if Path(f"/proc/{pid}/oom_score_adj").read_text() == "800\n":
-            return pid
+        with contextlib.suppress(OSError):  # it may have ended by now
+            if Path(f"/proc/{pid}/oom_score_adj").read_text() == "800\n":
+                return pid
     return None
 
 

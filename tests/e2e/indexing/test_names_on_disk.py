@@ -85,7 +85,8 @@ def test_a_rename_to_another_spelling_renames_the_photo_and_embeds_nothing(
     assert set(daemon.found("red", limit=100)) == wanted
     assert status["counters"]["embedded"] in {0, embedded}
     assert status["counters"]["failed"] == 0
-    assert daemon.call("library.verify", sample=0)["ok"]
+    verified = daemon.call("library.verify", sample=0)
+    assert verified["ok"], verified
     why = daemon.call("library.why", path=str(daemon.photos / "Trip" / "IMG_0001.JPG"))
     assert (why["verdict"], why["path"]) == ("indexed", str(daemon.photos / "TRIP" / "img_0001.jpg"))
 

@@ -48,6 +48,22 @@ def test_the_doctor_names_the_folder_and_not_the_limit_of_watches(daemon: Daemon
     assert f"permission denied: {daemon.photos}/private" in found["root"][2]
 
 
+def test_a_root_that_may_not_be_read_is_to_be_made_readable_and_no_photo_to_be_forgotten(daemon: Daemon) -> None:
+    before = daemon.photos.stat().st_mode
+    daemon.photos.chmod(0)
+    try:
+        daemon.call("library.rescan")
+        wait_until(lambda: daemon.status()["roots"][0]["state"] == "offline", "it is offline")
+        (hint,) = (each["hint"] for each in daemon.status()["notices"] if "may not be read" in each["text"])
+        assert hint == f"make it readable: chmod u+rx {daemon.photos}"
+        assert hint in checks(daemon)["root"][3]
+        assert "confirm-deletions" not in daemon.cli("status").stdout + checks(daemon)["root"][3]
+    finally:
+        daemon.photos.chmod(before)
+    wait_until(lambda: daemon.status()["roots"][0]["state"] != "offline", "it is back")
+    assert daemon.status()["photos"] == 1
+
+
 @pytest.mark.parametrize("mode", [0o700, 0o500, 0o755], ids=oct)
 def test_a_folder_that_becomes_readable_is_read_at_once(daemon: Daemon, mode: int) -> None:
     (daemon.photos / "private").chmod(mode)

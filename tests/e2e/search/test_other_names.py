@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.harness import PHSEARCH_CLIENT, Daemon, photo, wait_until
-from support.time_limits import scaled
+from support.harness import Daemon, photo, run_client, wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -35,9 +34,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 def run(daemon: Daemon, folder: Path, *words: str, pwd: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the client in a folder, as a shell does that says how it got there, or as any other program."""
     env = {**daemon.env, "PWD": str(folder)} if pwd else daemon.env
-    return subprocess.run(
-        [*PHSEARCH_CLIENT, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=scaled(60), check=False
-    )
+    return run_client(env, *words, cwd=folder)
 
 
 def found(daemon: Daemon, folder: Path, *words: str, pwd: bool = True) -> list[str]:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image
 
 from phsearch.errors import RemoteError
-from support.harness import PHSEARCH_CLIENT, SHARED, Daemon, photo, running, wait_until
+from support.harness import SHARED, Daemon, photo, run_client, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +81,7 @@ def test_filters_alone_list_by_date_the_newest_first(daemon: Daemon, query: str,
 )
 def test_the_shell_completes_names_of_the_library(daemon: Daemon, line: str, said: str) -> None:
     asking = {"_PHSEARCH_CLIENT_COMPLETE": "bash_complete", "COMP_WORDS": f"phsearch-client {line}"}
-    done = subprocess.run(PHSEARCH_CLIENT, env=daemon.env | asking, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{said}\n"
+    assert run_client(daemon.env | asking).stdout == f"{said}\n"
 
 
 def test_a_filter_leaves_the_order_and_the_scores_of_what_passes(daemon: Daemon) -> None:

@@ -10,20 +10,20 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.shared.exceptions import MCPError
 
 from phsearch import __version__
 from phsearch.cli.mcp_server.answers import DATA_BEGIN, DATA_END
 from phsearch.errors import RemoteError
-from support.harness import PHSEARCH_CLIENT, Daemon, photo, running
+from support.fork_server import ForkServer
+from support.harness import PHSEARCH_CLIENT, Daemon, photo, run_client, running
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from mcp import Client
+    from mcp.shared.exceptions import MCPError
     from mcp_types import CallToolResult
 
 
@@ -37,8 +37,19 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[ForkServer]:
+    """Start clients that have loaded the library."""
+    with ForkServer("mcp") as forks:
+        yield forks
+
+
 def ask(daemon: Daemon, talk: Callable[[Client], Awaitable[Any]], mode: str = "auto", *options: str) -> Any:
     """Start `phsearch-client mcp` as an assistant does, as a subprocess, and return what `talk` returns."""
+    # Here, because each process of pytest imports all tests, and these take two seconds.
+    from mcp import Client, StdioServerParameters  # noqa: PLC0415
+    from mcp.client.stdio import stdio_client  # noqa: PLC0415
+
     command, *args = PHSEARCH_CLIENT
     server = StdioServerParameters(command=command, args=[*args, "mcp", *options], env=daemon.env)
 
@@ -48,6 +59,12 @@ def ask(daemon: Daemon, talk: Callable[[Client], Awaitable[Any]], mode: str = "a
                 return await talk(client)
 
     return asyncio.run(conversation())
+
+
+def _mcp_error() -> type[MCPError]:
+    from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - see `ask`
+
+    return MCPError
 
 
 def use(daemon: Daemon, tool: str, **arguments: Any) -> CallToolResult:
@@ -144,7 +161,7 @@ def test_what_a_tool_cannot_do_it_says_so_that_the_assistant_reads_it(daemon: Da
 
 def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(daemon: Daemon) -> None:
     async def talk(client: Client) -> None:
-        with pytest.raises(MCPError, match='there is no tool "delete"') as problem:
+        with pytest.raises(_mcp_error(), match='there is no tool "delete"') as problem:
             await client.call_tool("delete", {"path": "/"})
         assert problem.value.code == -32602
 
@@ -229,7 +246,7 @@ def test_a_call_that_the_assistant_gives_up_is_not_answered_and_the_next_one_is(
     async def talk(client: Client) -> CallToolResult:
         os.kill(daemon.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(MCPError, match="timed out"):
+            with pytest.raises(_mcp_error(), match="timed out"):
                 await client.call_tool("status", read_timeout_seconds=0.5)
         finally:
             os.kill(daemon.pid, signal.SIGCONT)
@@ -238,22 +255,17 @@ def test_a_call_that_the_assistant_gives_up_is_not_answered_and_the_next_one_is(
     assert not ask(daemon, talk).is_error
 
 
-def exchange(env: dict[str, str], *said: dict[str, Any] | bytes, options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def exchange(
+    forks: ForkServer, env: dict[str, str], *said: dict[str, Any] | bytes, options: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
     """Return the answers of a server that gets all of its input at once.
 
     Beside them it writes only that it drops what is malformed.
     """
     lines = [each if isinstance(each, bytes) else json.dumps({"jsonrpc": "2.0"} | each).encode() for each in said]
-    done = subprocess.run(
-        [*PHSEARCH_CLIENT, "mcp", *options],
-        env=env,
-        input=b"\n".join(lines),  # and no newline at the end
-        capture_output=True,
-        timeout=scaled(60),
-        check=False,
-    )
+    done = run_client(env, "mcp", *options, stdin=b"\n".join(lines), forks=forks)  # and no newline at the end
     assert done.returncode == 0
-    assert all(line.startswith(b"dropped 'notifications/") for line in done.stderr.splitlines())
+    assert all(line.startswith("dropped 'notifications/") for line in done.stderr.splitlines())
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -266,32 +278,39 @@ def tool_call(id_: int, name: Any, arguments: Any) -> dict[str, Any]:
     return {"id": id_, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
 
 
-def test_requests_in_a_pipe_are_all_answered_before_the_end(daemon: Daemon) -> None:
+def test_requests_in_a_pipe_are_all_answered_before_the_end(forks: ForkServer, daemon: Daemon) -> None:
     calls = [tool_call(number, "search", {"query": "red", "limit": 1}) for number in range(10)]
-    answers = exchange(daemon.env, *handshake(), *calls)
+    answers = exchange(forks, daemon.env, *handshake(), *calls)
     assert answers[0]["id"] == "hello"
     assert sorted(answer["id"] for answer in answers[1:]) == list(range(10))
     assert all("red.png" in answer["result"]["content"][0]["text"] for answer in answers[1:])
 
 
-def test_a_byte_order_mark_before_the_first_request_is_skipped(daemon: Daemon) -> None:
+def test_a_request_without_a_handshake_is_answered_too(forks: ForkServer, daemon: Daemon) -> None:
+    (answer,) = exchange(forks, daemon.env, tool_call(1, "search", {"query": "red", "limit": 1}))
+    assert "red.png" in answer["result"]["content"][0]["text"]
+
+
+def test_a_byte_order_mark_before_the_first_request_is_skipped(forks: ForkServer, daemon: Daemon) -> None:
     hello, initialized = handshake()
     first = b"\xef\xbb\xbf" + json.dumps({"jsonrpc": "2.0"} | hello).encode()
-    answers = exchange(daemon.env, first, initialized, tool_call(1, "search", {"query": "red", "limit": 1}))
+    answers = exchange(forks, daemon.env, first, initialized, tool_call(1, "search", {"query": "red", "limit": 1}))
     assert [answer["id"] for answer in answers] == ["hello", 1]
 
 
-def test_a_call_that_was_given_up_does_not_hold_up_the_end(daemon: Daemon) -> None:
+def test_a_call_that_was_given_up_does_not_hold_up_the_end(forks: ForkServer, daemon: Daemon) -> None:
     os.kill(daemon.pid, signal.SIGSTOP)
     try:
         given_up = {"method": "notifications/cancelled", "params": {"requestId": "7"}}
-        answers = exchange(daemon.env, *handshake(), tool_call(7, "status", {}), given_up, {"id": 8, "method": "ping"})
+        answers = exchange(
+            forks, daemon.env, *handshake(), tool_call(7, "status", {}), given_up, {"id": 8, "method": "ping"}
+        )
     finally:
         os.kill(daemon.pid, signal.SIGCONT)
     assert [answer["id"] for answer in answers] == ["hello", 8]
 
 
-def test_what_is_no_request_does_no_harm(daemon: Daemon) -> None:
+def test_what_is_no_request_does_no_harm(forks: ForkServer, daemon: Daemon) -> None:
     notifications = [
         {"jsonrpc": "2.0", "method": "no/such", "params": {}},
         {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": [1]}},
@@ -305,14 +324,14 @@ def test_what_is_no_request_does_no_harm(daemon: Daemon) -> None:
         b"\xff\xfe",
         *(json.dumps(each).encode() for each in notifications),
     ]
-    answers = exchange(daemon.env, *noise, *handshake(), *noise, {"id": 3, "method": "ping"})
+    answers = exchange(forks, daemon.env, *noise, *handshake(), *noise, {"id": 3, "method": "ping"})
     assert [answer["id"] for answer in answers] == ["hello", 3]
-    assert exchange(daemon.env) == []
+    assert exchange(forks, daemon.env) == []
 
 
-def test_a_malformed_call_is_told_what_is_wrong(daemon: Daemon) -> None:
+def test_a_malformed_call_is_told_what_is_wrong(forks: ForkServer, daemon: Daemon) -> None:
     malformed = [tool_call(1, 7, {}), tool_call(2, "search", ["red"]), tool_call(3, "no\nsuch", {})]
-    _, *answers = exchange(daemon.env, *handshake(), *malformed)
+    _, *answers = exchange(forks, daemon.env, *handshake(), *malformed)
     assert {answer["error"]["code"] for answer in answers} == {-32602}
     assert {answer["id"]: answer["error"]["message"] for answer in answers} == {
         1: '"params.name" of tools/call is invalid: Input should be a valid string',
@@ -321,24 +340,26 @@ def test_a_malformed_call_is_told_what_is_wrong(daemon: Daemon) -> None:
     }
 
 
-def test_an_unknown_version_of_mcp_is_answered_with_the_newest_that_begins_alike(daemon: Daemon) -> None:
-    (answer,) = exchange(daemon.env, *handshake("1999-01-01"))
+def test_an_unknown_version_of_mcp_is_answered_with_the_newest_that_begins_alike(
+    forks: ForkServer, daemon: Daemon
+) -> None:
+    (answer,) = exchange(forks, daemon.env, *handshake("1999-01-01"))
     assert answer["result"]["protocolVersion"] == "2025-11-25"
 
 
-def test_where_no_daemon_runs_the_assistant_is_told_how_to_start_it(tmp_path: Path) -> None:
+def test_where_no_daemon_runs_the_assistant_is_told_how_to_start_it(forks: ForkServer, tmp_path: Path) -> None:
     nobody = Daemon(tmp_path)
-    _, answer = exchange(nobody.env, *handshake(), tool_call(1, "status", {}), options=("--timeout", "1"))
+    _, answer = exchange(forks, nobody.env, *handshake(), tool_call(1, "status", {}), options=("--timeout", "1"))
     assert answer["result"]["isError"]
     (said,) = answer["result"]["content"]
     assert "phsearchd is not running" in said["text"]
     assert "phsearchd install --now" in said["text"]
 
 
-def test_a_daemon_that_does_not_answer_in_time_is_reported(daemon: Daemon) -> None:
+def test_a_daemon_that_does_not_answer_in_time_is_reported(forks: ForkServer, daemon: Daemon) -> None:
     os.kill(daemon.pid, signal.SIGSTOP)
     try:
-        _, answer = exchange(daemon.env, *handshake(), tool_call(1, "status", {}), options=("--timeout", "0.5"))
+        _, answer = exchange(forks, daemon.env, *handshake(), tool_call(1, "status", {}), options=("--timeout", "0.5"))
     finally:
         os.kill(daemon.pid, signal.SIGCONT)
     assert answer["result"]["isError"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -65,14 +66,16 @@ def test_an_error_says_what_to_do(daemon: Daemon) -> None:
 
 def test_events_are_followed_while_the_client_goes_on(daemon: Daemon) -> None:
     with start(daemon, EVENTS) as process:
+        numbers = itertools.count()
 
         def ended() -> bool:
-            photo(daemon.photos / "crimson.png", (230, 0, 0))  # again: it may not have subscribed before
+            number = next(numbers)  # one after the other: it may not have subscribed before the first
+            photo(daemon.photos / f"crimson{number}.png", (230, number % 256, number // 256))
             return process.poll() is not None
 
         wait_until(ended, "it has seen the photo")
         assert process.stdout is not None
-        assert f"indexed {daemon.photos}/crimson.png\n" in process.stdout.read()
+        assert re.search(rf"^indexed {daemon.photos}/crimson\d+\.png$", process.stdout.read(), re.MULTILINE)
 
 
 def test_every_method_answers_with_its_result(daemon: Daemon, client: Client) -> None:

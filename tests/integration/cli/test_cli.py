@@ -20,7 +20,8 @@ from phsearch import cli
 from phsearch.cli.exit_status import run_command
 from phsearch.cli.names import COMMANDS
 from support.fakes import HANG_UP, SILENCE, Refusal, ScriptedDaemon
-from support.terminals import CLI, Ran, run_on_terminal
+from support.harness import PHSEARCH_CLIENT, run_client
+from support.terminals import Ran, run_on_terminal
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def daemon(socket_path: Path) -> Iterator[ScriptedDaemon]:
 
 def run(env: Mapping[str, str], *args: str | bytes) -> Ran:
     """Run the client in a pipeline."""
-    done = subprocess.run([*CLI, *args], env=env, capture_output=True, timeout=scaled(20), check=False)
-    assert b"Traceback" not in done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr.decode())
+    done = run_client(env, *map(os.fsdecode, args), seconds=20)
+    assert "Traceback" not in done.stderr
+    return Ran(done.returncode, done.stdout.encode("utf-8", "surrogateescape"), done.stderr)
 
 
 def run_here(
@@ -418,7 +419,9 @@ def test_closed_streams_are_no_error(env: dict[str, str], args: str) -> None:
 @pytest.mark.usefixtures("daemon")
 def test_a_full_disk_is_a_failure_with_a_reason(env: dict[str, str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        ran = subprocess.run([*CLI, "x"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=scaled(20), check=False)
+        ran = subprocess.run(
+            [*PHSEARCH_CLIENT, "x"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=scaled(20), check=False
+        )
     assert ran.returncode == 1
     assert ran.stderr == b"phsearch-client: cannot finish: No space left on device\n"
 
@@ -532,7 +535,9 @@ def test_an_interrupt_is_130(socket_path: Path, env: dict[str, str]) -> None:
     for args in (["beach"], ["--json", "beach"], ["watch"]):
         with (
             ScriptedDaemon(socket_path, {"search": SILENCE, "events.subscribe": SILENCE}) as daemon,
-            subprocess.Popen([*CLI, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+            subprocess.Popen(
+                [*PHSEARCH_CLIENT, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as process,
         ):
             until(lambda daemon=daemon: daemon.asked)
             process.send_signal(signal.SIGINT)
@@ -543,7 +548,7 @@ def test_an_interrupt_is_130(socket_path: Path, env: dict[str, str]) -> None:
 
 def test_an_interrupted_wait_leaves_a_clean_line(socket_path: Path, env: dict[str, str]) -> None:
     with ScriptedDaemon(socket_path, {"status": status(7)}) as daemon:
-        process = subprocess.Popen([*CLI, "status", "--wait"], env=env, stdout=-1, stderr=-1)
+        process = subprocess.Popen([*PHSEARCH_CLIENT, "status", "--wait"], env=env, stdout=-1, stderr=-1)
         until(lambda: len(daemon.asked) > 1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=scaled(20))
@@ -730,6 +735,16 @@ def test_errors_tell_a_damaged_photo_from_one_that_cannot_be_decoded_here(
         ]
 
 
+def test_errors_that_may_pass_come_with_what_to_do(socket_path: Path, env: dict[str, str]) -> None:
+    row = {"path": "/p/a.jpg", "reason": "cannot be read: Input/output error", "attempts": 1, "failed_at": 0.0}
+    with ScriptedDaemon(socket_path, {"library.errors": {"errors": [row | {"scope": "file"}, row], "total": 2}}):
+        assert run(env, "errors").err == (
+            "of 1 photo the disk or the permissions may be at fault; each scan tries again, and "
+            "`phsearch-client errors --retry` does so now\n"
+        )
+        assert run(env, "errors", "--json").err == ""
+
+
 def test_failed_photos_to_try_again_are_named_by_an_absolute_path_or_not_at_all(
     socket_path: Path, env: dict[str, str]
 ) -> None:
@@ -776,7 +791,7 @@ def test_a_report_is_readable_and_has_an_exit_status(socket_path: Path, env: dic
             "1 photo not checked: offline, or not to be read now",
             "2 mismatches",
             "  `phsearch-client rescan` takes in files that changed unnoticed",
-            "  compare a file whose bytes changed by themselves with your backup",
+            "  compare a file of other bytes with your backup; if it is as it should be, `touch` it",
         ]
         assert json.loads(run(env, "verify", "--json", "--sample", "7").out) == bad
         shown = run_on_terminal(env | {"NO_COLOR": "1"}, "verify", columns=120).out

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.cli.commands.help import find_topics
-from support.terminals import CLI, Ran, run_on_terminal
+from support.harness import PHSEARCH_CLIENT
+from support.terminals import Ran, run_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def run(env: dict[str, str], *args: str) -> Ran:
-    done = subprocess.run([*CLI, "help", *args], env=env, capture_output=True, check=False)
+    done = subprocess.run([*PHSEARCH_CLIENT, "help", *args], env=env, capture_output=True, check=False)
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 
@@ -88,5 +89,5 @@ def test_a_wrong_topic_is_answered_with_the_nearest(env: dict[str, str], args: l
 
 def test_the_shell_completes_topics(env: dict[str, str]) -> None:
     asked = {"_PHSEARCH_CLIENT_COMPLETE": "bash_complete", "COMP_WORDS": "phsearch-client help qu", "COMP_CWORD": "2"}
-    done = subprocess.run(CLI, env=env | asked, capture_output=True, text=True, check=False)
+    done = subprocess.run(PHSEARCH_CLIENT, env=env | asked, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["plain,query-language"]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phsearch.errors import FileTooLargeError, UnreadableImageError
-from phsearch.safe_open import open_regular, read_digest, read_whole
+from phsearch.safe_open import open_regular, read_whole
+from support.index_rig import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +94,13 @@ def test_a_folder_that_turns_into_a_link_at_any_moment_never_leads_out(root: Pat
             libc.renameat2(_AT_FDCWD, os.fsencode(deep), _AT_FDCWD, os.fsencode(link), _RENAME_EXCHANGE)
 
     swapping = threading.Thread(target=swap)
-    inside = read_digest(str(deep / "down" / "a.jpg"), root=str(root))
+    inside = digest_of(str(deep / "down" / "a.jpg"), root=str(root))
     swapping.start()
     read_inside = refused = 0
     try:
         for _ in range(4000):
             try:
-                assert read_digest(str(deep / "down" / "a.jpg"), root=str(root)) == inside
+                assert digest_of(str(deep / "down" / "a.jpg"), root=str(root)) == inside
                 read_inside += 1
             except OSError:
                 refused += 1

@@ -357,8 +357,9 @@ def test_a_file_is_refused_in_words(decoder: PillowDecoder, tmp_path: Path) -> N
     ):
         path.write_bytes(content)
         assert str(refusal(decoder, path)) == words
-    assert str(refusal(decoder, tmp_path / "gone.jpg")) == "cannot be read: no such file or directory"
-    assert str(refusal(decoder, tmp_path)) in {"not a regular file", "cannot be read: is a directory"}
+    assert str(refusal(decoder, tmp_path)) == "not a regular file"
+    with pytest.raises(FileNotFoundError):
+        refusal(decoder, tmp_path / "gone.jpg")
     (tmp_path / "a.nef").write_bytes(b"no camera wrote this")
     assert str(refusal(decoder, tmp_path / "a.nef")) == "damaged or unsupported RAW file"
 

@@ -74,12 +74,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @functools.cache
 def transform(preprocess: Preprocess) -> Any:
-    from phsearch.adapters.clip import torchvision_ops  # noqa: F401, PLC0415 - open_clip cannot be imported before it
-
-    from open_clip.transform import image_transform  # noqa: PLC0415 # isort: skip
+    from phsearch.adapters.clip.open_clip_library import open_clip  # noqa: PLC0415 - it takes seconds
 
     square = preprocess.width == preprocess.height
-    return image_transform(
+    return open_clip.image_transform(
         preprocess.width if square else (preprocess.height, preprocess.width),
         is_train=False,
         mean=(0, 0, 0),

@@ -11,7 +11,7 @@ import pytest
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
-from phsearch.domain.types import Fingerprint, PhotoInfo
+from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.photo_index import PhotoIndex, SequenceNumbers
 from phsearch.service.indexing.store_writer import StoreWriter
@@ -51,13 +51,17 @@ def a_photo_index(executor: SerialExecutor) -> PhotoIndex:
     )
 
 
+async def reuse(photo_index: PhotoIndex, path: str, digest: bytes) -> bool:
+    return bool(await photo_index.reuse_vectors({path: ContentDigest(STATE, digest)}))
+
+
 def test_a_photo_that_lies_elsewhere_the_moment_it_is_gone_costs_nothing(executor: SerialExecutor) -> None:
     async def scenario() -> None:
         photo_index = a_photo_index(executor)
         photo_index.add_photo("/photos/old.png", STATE, CONTENT, INFO, VECTOR)
-        photo_index.remove_photo("/photos/old.png")
+        photo_index.remove_photos(["/photos/old.png"])
         # Not one turn of the loop later: a scan finds the new name while the old one's vector is being taken out.
-        assert await photo_index.reuse_vector("/photos/new.png", STATE, CONTENT)
+        assert await reuse(photo_index, "/photos/new.png", CONTENT)
         assert (photo_index.counters.embedded, photo_index.counters.reused) == (1, 1)
 
     asyncio.run(scenario())
@@ -69,8 +73,26 @@ def test_two_photos_that_were_swapped_cost_nothing(executor: SerialExecutor) -> 
         photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.add_photo("/photos/b.png", STATE, other, INFO, -VECTOR)
         # As a scan finds them, one after the other.
-        assert await photo_index.reuse_vector("/photos/a.png", STATE, other)
-        assert await photo_index.reuse_vector("/photos/b.png", STATE, CONTENT)
+        assert await reuse(photo_index, "/photos/a.png", other)
+        assert await reuse(photo_index, "/photos/b.png", CONTENT)
+
+    asyncio.run(scenario())
+
+
+def test_copies_that_are_found_together_have_each_the_vector_of_its_own_content(executor: SerialExecutor) -> None:
+    async def scenario() -> None:
+        photo_index = a_photo_index(executor)
+        vectors = {bytes([number] * 16): np.eye(4, dtype=np.float32)[number] for number in range(4)}
+        for digest, vector in vectors.items():
+            photo_index.add_photo(f"/photos/{digest[0]}.png", STATE, digest, INFO, vector)
+        photo_index.remove_photos(["/photos/2.png"])  # known by its content only
+        copies = {f"/photos/copy of {digest[0]}.png": ContentDigest(STATE, digest) for digest in vectors}
+        new = {"/photos/new.png": ContentDigest(STATE, b"another content.")}
+        assert await photo_index.reuse_vectors(new | copies) == set(copies)
+        for path, content in copies.items():
+            found = await executor.submit(photo_index._index.vector, path)
+            assert found is not None
+            assert found.tolist() == vectors[content.digest].tolist()
 
     asyncio.run(scenario())
 
@@ -81,7 +103,7 @@ def test_a_photo_that_another_was_renamed_on_to_is_remembered(executor: SerialEx
         photo_index.add_photo("/photos/a.png", STATE, CONTENT, INFO, VECTOR)
         photo_index.add_photo("/photos/b.png", STATE, b"another content.", INFO, -VECTOR)
         assert photo_index.move_photo("/photos/b.png", "/photos/a.png")
-        assert await photo_index.reuse_vector("/photos/copy of a.png", STATE, CONTENT)
+        assert await reuse(photo_index, "/photos/copy of a.png", CONTENT)
 
     asyncio.run(scenario())
 
@@ -90,10 +112,10 @@ def test_a_removed_photo_is_remembered_by_its_content(executor: SerialExecutor) 
     async def scenario() -> None:
         photo_index = a_photo_index(executor)
         photo_index.add_photo("/photos/x.png", STATE, CONTENT, INFO, VECTOR)
-        photo_index.remove_photo("/photos/x.png")
+        photo_index.remove_photos(["/photos/x.png"])
         await asyncio.sleep(0)
-        assert not await photo_index.reuse_vector("/photos/y.png", STATE, b"another content.")
-        assert await photo_index.reuse_vector("/photos/y.png", STATE, CONTENT)
+        assert not await reuse(photo_index, "/photos/y.png", b"another content.")
+        assert await reuse(photo_index, "/photos/y.png", CONTENT)
         photo = photo_index.library.get("/photos/y.png")
         assert photo is not None
         assert photo.info == INFO
@@ -112,6 +134,6 @@ def test_what_a_photo_showed_before_it_was_rewritten_failed_or_overwritten_is_re
         photo_index.record_failure("/photos/broken.png", STATE, "broken", "", None)
         photo_index.move_photo("/photos/other.png", "/photos/overwritten.png")
         for number in range(3):
-            assert await photo_index.reuse_vector(f"/photos/found-{number}.png", STATE, bytes([number] * 16)), number
+            assert await reuse(photo_index, f"/photos/found-{number}.png", bytes([number] * 16)), number
 
     asyncio.run(scenario())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from phsearch.domain.roots.deletion_policy import MassDeletionGuard
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.domain.types import ContentDigest, Fingerprint, PhotoFile, PhotoInfo
-from phsearch.errors import UnreadableImageError
+from phsearch.errors import TruncatedImageError
 from phsearch.service.events import EventBus
 from phsearch.service.indexing.deletions import Deletions
 from phsearch.service.indexing.disk_reader import DiskReader
@@ -54,11 +55,12 @@ class SlowDisk:
         assert self.may_answer.wait(scaled(10))
         return [(path, seen) for path in paths]
 
-    def digest(self, _path: str, _tick: Callable[[], None]) -> ContentDigest | None:
+    def open_file(self, _path: str) -> Any:
         if self.truncated:
             self.truncated, self.state = False, NEW
-            raise UnreadableImageError("empty file (0 bytes)")
-        return None if self.state is None else ContentDigest(self.state, bytes([self.state.size]) * 16)
+            raise TruncatedImageError("empty file (0 bytes)")
+        found = None if self.state is None else ContentDigest(self.state, bytes([self.state.size]) * 16)
+        return mock.Mock(result=lambda: found)
 
 
 class UnreadQueue:
@@ -100,14 +102,14 @@ def during_the_first_stat(disk: SlowDisk, happens: Callable[[RootPipeline], None
         queue = UnreadQueue()
         pipeline = RootPipeline(
             root="/photos",
-            disk=DiskReader(executor=TimeoutExecutor("disk", 10), stat_all=disk.stat_all, digest=disk.digest),
+            disk=DiskReader(executor=TimeoutExecutor("disk", 10), stat_all=disk.stat_all, open_file=disk.open_file),
             debouncer=Debouncer(0.05),
             photo_index=photo_index,
             deletions=Deletions(
                 root="/photos",
                 guard=MassDeletionGuard(),
                 library=photo_index.library,
-                remove=photo_index.remove_photo,
+                remove=photo_index.remove_photos,
                 on_mass_deletion=lambda: None,
             ),
             embed_queue=queue,

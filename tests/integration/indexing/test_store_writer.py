@@ -42,7 +42,7 @@ class FullAtTimes:
         """What `optimize` says of what it leaves, call by call; nothing at the end."""
 
     def apply(
-        self, photos: Iterable[Any], *, failures: Iterable[Failure], deletes: Collection[str]
+        self, photos: Iterable[Any], *, failures: Iterable[Failure], deletes: Collection[str], **_: object
     ) -> list[RefusedRow]:
         self.writes += 1
         if self.refused_writes:

@@ -71,6 +71,13 @@ class Library:
         monitor.scan(self.root)
         await self.until(lambda: monitor.passes > passes and not self.rig.busy)
 
+    async def keeps_all(self) -> None:
+        """Whether all is known once the root is back. Ends the daemon."""
+        await self.until(lambda: self.state == "watching")
+        await self.scanned()
+        assert self.known == self.paths
+        await self.rig.end(flush=False)
+
     def _mounts(self) -> Mounts:
         self.on_read()
         return Mounts((Mount(self.mount_number, self.root, "ext4", f"stick {self.mount_number}", remote=False),))
@@ -88,10 +95,7 @@ def test_a_root_that_is_unreachable_at_the_moment_of_the_confirmation_is_forgott
         await asyncio.sleep(0.2)
         assert library.known == library.paths, "and so nothing is forgotten"
         library.back()
-        await library.until(lambda: library.state == "watching")
-        await library.scanned()
-        assert library.known == library.paths
-        await library.rig.end(flush=False)
+        await library.keeps_all()
 
     asyncio.run(scenario())
 
@@ -105,10 +109,7 @@ def test_a_root_that_comes_back_at_the_moment_of_the_confirmation_is_kept(tmp_pa
         await library.until(lambda: library.state == "offline")
         assert library.confirm() == 3
         library.back()
-        await library.until(lambda: library.state == "watching")
-        await library.scanned()
-        assert library.known == library.paths
-        await library.rig.end(flush=False)
+        await library.keeps_all()
 
     asyncio.run(scenario())
 
@@ -132,10 +133,7 @@ def test_a_disk_that_is_mounted_during_the_scan_of_the_confirmation_is_kept(tmp_
         os.rmdir(library.root)
         library.back()
         library.on_read, library.mount_number = lambda: None, 1
-        await library.until(lambda: library.state == "watching")
-        await library.scanned()
-        assert library.known == library.paths
-        await library.rig.end(flush=False)
+        await library.keeps_all()
 
     asyncio.run(scenario())
 

@@ -28,9 +28,8 @@ from phsearch.adapters.store.lance import LanceStore
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.domain.watch_events import Changed, Deleted, FolderAppeared, FolderMoved, Moved, Overflowed, RootLost
-from phsearch.safe_open import read_digest
 from phsearch.service.roots import scan_schedule
-from support.index_rig import QUICK, IndexRig
+from support.index_rig import QUICK, IndexRig, digest_of
 from support.time_limits import scaled
 from support.workers.colour import PREPROCESS, photo_vector
 
@@ -515,7 +514,7 @@ class ReconcileMachine(RuleBasedStateMachine):
         with file.open("ab") as end:
             end.write(bytes(number + 256 - file.stat().st_size % 256))
             end.write(bytes(256 * number))
-        taken = read_digest(str(file), lambda: None)
+        taken = digest_of(str(file))
         assert taken is not None
         self._vectors[taken.digest] = np.array(
             photo_vector(PillowDecoder(1_000_000).decode(str(file), PREPROCESS).pixels)
@@ -529,7 +528,7 @@ class ReconcileMachine(RuleBasedStateMachine):
             file.write(data)
 
     def _state(self, path: str) -> tuple[tuple[int, int], bytes]:
-        taken = read_digest(path, lambda: None)
+        taken = digest_of(path)
         assert taken is not None
         return (taken.fingerprint.size, taken.fingerprint.mtime_ns), taken.digest
 

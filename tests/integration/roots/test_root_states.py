@@ -199,7 +199,7 @@ class RootStates(RuleBasedStateMachine):
         self._rig.check()
 
     def _settle(self) -> None:
-        """Have everything scanned, and wait until nothing is under way and all is called what it is."""
+        """Have everything scanned, and wait until nothing is under way, all is written and called what it is."""
         for root in (self._disk, self._folder):
             self._tell(WatchDegraded(root, 0, "", 3))
             self._call(self._rig.monitors[root].scan, root)
@@ -211,7 +211,8 @@ class RootStates(RuleBasedStateMachine):
             self._pass(0.01)
             self._call(self._rig.image_worker.finish)
             self._run(self._rig.drain())
-            quiet = 0 if self._rig.busy or offline != self._missing() else quiet + 1
+            done = not self._rig.busy and not self._rig.writer.pending and offline == self._missing()
+            quiet = quiet + 1 if done else 0
         self._settled = self._settled or not self._missing()
 
 

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -72,3 +73,16 @@ def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
 
     asyncio.run(scenario())
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test")
+
+
+def test_a_machine_that_starts_no_more_threads_is_said_to_be_at_fault() -> None:
+    async def scenario() -> None:
+        executor = TimeoutExecutor("disk", 10)
+        with (
+            mock.patch("threading.Thread.start", side_effect=RuntimeError("can't start new thread")),
+            pytest.raises(BlockingIOError, match="no more threads"),
+        ):
+            await executor.run(lambda _tick: None)
+        assert await executor.run(lambda _tick: 7) == 7, "and goes on"
+
+    asyncio.run(scenario())

@@ -44,7 +44,12 @@ class MemoryStore:
         self.loop = asyncio.get_running_loop()
 
     def apply(
-        self, photos: Iterable[tuple[Photo, Vectors]], *, failures: Collection[Failure], deletes: Collection[str]
+        self,
+        photos: Iterable[tuple[Photo, Vectors]],
+        *,
+        failures: Collection[Failure],
+        deletes: Collection[str],
+        **_: object,
     ) -> list[RefusedRow]:
         assert not failures
         self.stored |= {photo.path: (photo, vector) for photo, vector in photos}
@@ -131,7 +136,7 @@ def test_photos_that_come_change_and_go_while_the_store_is_at_work_are_no_mismat
             number = next(numbers)
             scene.add("a", number)
             scene.add(f"new{number}")
-            scene.photo_index.remove_photo(f"/photos/new{number - 1}")
+            scene.photo_index.remove_photos([f"/photos/new{number - 1}"])
             scene.photo_index.move_photo("/photos/b", "/photos/moved")
             scene.photo_index.move_photo("/photos/moved", "/photos/b")
 
@@ -171,15 +176,19 @@ def _fields(photo: Photo) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("content", "kinds"),
+    ("known", "content", "kind", "said"),
     [
-        (ContentDigest(Fingerprint(2, 2), CONTENT), []),
-        (None, []),
-        (ContentDigest(Fingerprint(1, 1), CONTENT), ["other bytes"]),
+        (7, ContentDigest(Fingerprint(2, 2), CONTENT), None, ""),
+        (7, None, None, ""),
+        (7, ContentDigest(Fingerprint(1, 1, 8), CONTENT), "file changed", "a program changed it"),
+        (7, ContentDigest(Fingerprint(1, 1, 7), CONTENT), "other bytes", "none of its times: the disk may be failing"),
+        (7, ContentDigest(Fingerprint(1, 1), CONTENT), "other bytes", "a program set the time back, or the disk"),
+        (1, ContentDigest(Fingerprint(1, 1, 1), CONTENT), "other bytes", "a program set the time back, or the disk"),
     ],
+    ids=["another size", "gone", "changed later", "not changed since", "no time of change", "as FAT has it"],
 )
-def test_other_bytes_count_only_where_size_and_time_are_the_same(
-    executor: SerialExecutor, content: ContentDigest | None, kinds: list[str]
+def test_other_bytes_with_the_same_size_and_time_are_a_programs_where_the_time_of_change_says_so(
+    executor: SerialExecutor, known: int, content: ContentDigest | None, kind: str | None, said: str
 ) -> None:
     async def scenario() -> None:
         scene = Scene(executor)
@@ -196,10 +205,12 @@ def test_other_bytes_count_only_where_size_and_time_are_the_same(
             throttle=at_ease(),
         )
         report = Report()
+        scene.library.learn_ctime("/photos/a", Fingerprint(1, 1, known))
         photo = scene.library.get("/photos/a")
         assert photo is not None
-        await check.check([photo], report, lambda _path: False)
-        assert [each.kind for each in report.mismatches] == kinds
+        await check.check([photo], report, lambda _mismatch: False)
+        assert [each.kind for each in report.mismatches] == ([kind] if kind else [])
+        assert all(said in each.detail for each in report.mismatches)
 
     asyncio.run(scenario())
 

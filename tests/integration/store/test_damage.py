@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -199,13 +199,13 @@ def test_a_damaged_file_that_many_versions_share_is_found_out_in_few_tries(
     for file in damaged:
         file.unlink()
     tries = []
-    attempt = store_table.Table._all_rows
+    attempt = store_table.Table._collect_rows
 
-    def counted(table: store_table.Table) -> object:
+    def counted(table: store_table.Table, collect: Any) -> object:
         tries.append(table)
-        return attempt(table)
+        return attempt(table, collect)
 
-    monkeypatch.setattr(store_table.Table, "_all_rows", counted)
+    monkeypatch.setattr(store_table.Table, "_collect_rows", counted)
     assert content(opened(tmp_path)) == {}
     assert 16 < len(tries) < 25
 

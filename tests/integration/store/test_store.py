@@ -147,7 +147,7 @@ def test_a_batch_that_was_written_although_it_failed_is_not_there_twice_when_it_
 
 
 def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: LanceStore, tmp_path: Path) -> None:
-    same = [photo(name) for name in ("/r/a", "/r/b")]
+    same = [photo("/r/a"), dataclasses.replace(photo("/r/a"), path="/r/b")]
     other = dataclasses.replace(photo("/r/c"), digest=b"o" * 16)
     store.apply([(each, vector(row)) for row, each in enumerate([*same, other])])
     assert not store.deleted_vectors.has_digest(other.digest)
@@ -159,6 +159,28 @@ def test_what_was_deleted_is_known_by_its_content_and_each_content_once(store: L
         assert (found[0], found[1].tolist()) == (other.info, vector(2).tolist())
         assert known.deleted_vectors.find_digest(b"unknown".ljust(16)) is None
     assert len(list((tmp_path / "index").glob("retired_*"))) == 1
+
+
+def test_only_what_is_gone_is_kept_of_deleted_photos(
+    store: LanceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [(photo(f"/r/a/{number}"), vector(number)) for number in range(30)]
+    store.apply(photos)
+    store.apply(deletes=[each.path for each, _ in photos[:5]])
+    moved = [(dataclasses.replace(each, path=f"/r/b/{each.path}"), row) for each, row in photos[5:]]
+    monkeypatch.setattr(deleted_vectors, "_MOST", 5)
+    store.apply(moved[:10], deletes=[each.path for each, _ in photos[5:15]])
+    store.apply(moved[10:])
+    present = {each.digest for each, _ in moved}
+    store.apply(deletes=[each.path for each, _ in photos[15:]], is_present=present.__contains__)
+    store.optimize()
+    for known in (store, opened(tmp_path)):
+        assert [known.deleted_vectors.has_digest(each.digest) for each, _ in photos] == [True] * 5 + [False] * 25
+    back = [(dataclasses.replace(photos[0][0], path="/r/back"), photos[0][1])]
+    store.apply(back)
+    for known in (store, opened(tmp_path)):
+        assert not known.deleted_vectors.has_digest(photos[0][0].digest), "it has a photo again"
+        assert known.deleted_vectors.has_digest(photos[1][0].digest)
 
 
 def test_what_was_deleted_is_forgotten_when_it_is_old_or_too_much(
@@ -187,3 +209,9 @@ def test_a_content_is_found_by_the_path_it_has_and_not_by_one_that_has_another_n
     assert store.find_content("/r/c", photo("/r/a").digest) is None
     store.apply([(dataclasses.replace(photo("/r/a"), digest=b"another".ljust(16)), vector(3))])
     assert store.find_content("/r/a", photo("/r/a").digest) is None
+
+
+def test_a_state_folder_whose_name_lancedb_does_not_take_is_said_and_no_disk_blamed(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        opened(tmp_path / "state\x1b[41m", IDENTITY)
+    assert caught.value.hint.endswith("choose another --state-dir")

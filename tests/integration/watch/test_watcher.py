@@ -125,12 +125,12 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def recorders() -> Iterator[list[WatcherRecorder]]:
     """Close every watcher that a test appends, and check that no thread stays."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     opened: list[WatcherRecorder] = []
     yield opened
     for recorder in opened:
         recorder.watcher.close()
-    assert threading.active_count() == before, threading.enumerate()
+    assert not set(threading.enumerate()) - before
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ def test_the_photo_to_blame_for_a_worker_exit_comes_with_its_cause(tmp_path: Pat
     asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "bad", "c"))
     bad = stage.results["bad"]
     assert isinstance(bad, Unreadable)
-    assert (bad.reason, bad.cause, bad.truncated) == ("its decoder crashed (SIGABRT)", "crash", False)
+    assert (bad.reason, bad.cause, bad.scope) == ("its decoder crashed (SIGABRT)", "crash", "content")
 
 
 def test_a_check_has_its_own_result_and_one_of_another_state_counts_as_changed(tmp_path: Path) -> None:
@@ -271,3 +271,54 @@ def test_every_message_of_the_worker_is_progress_for_the_heartbeat(tmp_path: Pat
     assert {job.what for job in jobs} == {"photos"}
     assert len(jobs) > 1
     assert stage.image_worker.hang_timeout > 30 * 5
+
+
+def test_photos_wait_while_the_machine_is_short_of_memory_and_none_is_given_up(tmp_path: Path) -> None:
+    short = """
+while life < 3 and (frame := channel.receive_message()) is not None:
+    for path, _, _ in frame[0]["photos"]:
+        channel.send_message({"op": "begun", "path": path})
+        channel.send_message({"op": "failed", "path": path, "reason": "no memory for a photo", "scope": "machine"})
+    channel.send_message({"op": "done", "batch": frame[0]["batch"], "times": {}})
+"""
+    stage, problems = Stage(tmp_path, short + EMBEDS), []
+
+    def done() -> bool:
+        problems.append(str(stage.image_worker.problem))
+        return len(stage.results) == 6
+
+    asyncio.run(stage.play(done, *"abcdef"))
+    assert set(stage.cameras().values()) == {"3"}
+    assert "no photo can be embedded now: no memory for a photo" in problems
+    assert stage.image_worker.problem is None
+
+
+def test_a_photo_is_not_to_blame_for_a_model_that_gives_no_result_for_any(tmp_path: Path) -> None:
+    silent = """
+for path, _, _ in channel.receive_message()[0]["photos"] if life < 4 else ():
+    channel.send_message({"op": "begun", "path": path})
+    channel.send_message({"op": "decoded", "path": path})
+life < 4 and time.sleep(600)
+"""
+    stage = Stage(tmp_path, silent + EMBEDS, photo_seconds=scaled(0.05))
+    asyncio.run(stage.play(lambda: len(stage.results) == 1, "a"))
+    assert stage.cameras() == {"a": "4"}
+
+
+def test_a_photo_that_silences_a_model_which_takes_others_is_found(tmp_path: Path) -> None:
+    silent = """
+while (frame := channel.receive_message()) is not None:
+    for path, size, _ in frame[0]["photos"]:
+        channel.send_message({"op": "begun", "path": path})
+        channel.send_message({"op": "decoded", "path": path})
+        path == "bad" and time.sleep(600)
+        embedded(path, size)
+    channel.send_message({"op": "done", "batch": frame[0]["batch"], "times": {}})
+"""
+    stage = Stage(tmp_path, silent, photo_seconds=scaled(0.05))
+    asyncio.run(stage.play(lambda: len(stage.results) == 3, "a", "bad", "c"))
+    bad = stage.results["bad"]
+    assert isinstance(bad, Unreadable)
+    assert "the model took longer than" in bad.reason
+    assert bad.scope == "file"
+    assert set(stage.cameras()) == {"a", "c"}

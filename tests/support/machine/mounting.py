@@ -33,7 +33,10 @@ class MountingDaemon(Daemon):
         self._nsenter = ("nsenter", "--target", str(self._namespace.pid), "--mount") + (
             () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
         )
-        self._program = (*self._nsenter, f"--wd={home}", *program)
+        if os.geteuid() == 0 and self.forks is not None:
+            self._mounts_of = self._namespace.pid
+        else:
+            self._program = (*self._nsenter, f"--wd={home}", *program)
 
     def inside(self, *command: str) -> None:
         """Run a command in the daemon's mount namespace."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +42,8 @@ class NothingStored:
 
 
 def photo(path: str, size: int = 1, at: float = 1.0) -> Photo:
-    return Photo(path, "/r", Fingerprint(size, 1_700_000_000_123_456_789), b"d" * 16, INFO, at)
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=16).digest()
+    return Photo(path, "/r", Fingerprint(size, 1_700_000_000_123_456_789), digest, INFO, at)
 
 
 def failure(path: str, reason: str = "broken") -> Failure:

@@ -19,5 +19,8 @@ COMPROMISED_WORKER = (sys.executable, str(_FOLDER / "compromised.py"))
 LYING_WORKER = (sys.executable, str(_FOLDER / "lying.py"))
 """Works as the colour worker until a photo takes it over."""
 
+FORKED_WORKERS = {COLOUR_WORKER, LYING_WORKER}
+"""Started as forks by forked daemons. The others replace what a worker imports."""
+
 TRACED_WORKER = (sys.executable, str(_FOLDER / "traced.py"))
 """Notes which files of the worker process are entered."""

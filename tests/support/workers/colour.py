@@ -2,7 +2,8 @@
 
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
 make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory;
-"slow" takes a twentieth of a second. $COLOURS is the digest of its weights, for a test that wants others.
+"slow" takes a twentieth of a second. Beside a file "machine-is-short" it has no memory for any photo. $COLOURS is the
+digest of its weights, for a test that wants others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.types import Fingerprint, ModelIdentity, Preprocess
-from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.errors import UnreadableImageError
 from phsearch.service.workers.frames import WorkerChannel
 from phsearch.worker.stage_timer import StageTimer
 
@@ -134,22 +135,16 @@ def misbehave(path: str) -> None:
 
 
 def _embed(channel: WorkerChannel, reader: PhotoReader, path: str, expected: Fingerprint, watch: StageTimer) -> None:
+    from phsearch.worker.serve_batches import decode_photo  # noqa: PLC0415 - see main
+
     channel.send_message({"op": "begun", "path": path})
     misbehave(path)
-    try:
-        with watch.timed("decoding"), watch.timed("waiting"):
-            decoded = reader.read(path, expected)
-    except OSError as error:
-        if isinstance(error, PermissionError) and reader.root_replaced(path):
-            channel.send_message({"op": "outdated"})
-            return
-        decoded = None
-    except UnreadableImageError as error:
-        truncated = isinstance(error, TruncatedImageError)
-        channel.send_message({"op": "failed", "path": path, "reason": str(error), "truncated": truncated})
+    if os.path.exists(f"{os.path.dirname(path)}/machine-is-short"):
+        channel.send_message({"op": "failed", "path": path, "reason": "no memory for a photo", "scope": "machine"})
         return
+    with watch.timed("decoding"), watch.timed("waiting"):
+        decoded = decode_photo(channel, reader, path, expected)
     if decoded is None:
-        channel.send_message({"op": "changed", "path": path})
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
     with watch.timed("model"):

@@ -47,7 +47,7 @@ LIES: dict[str, Lie] = {
     "camera": _with_info(4, "a\x1b[31mb"),
     "surrogate": _with_info(4, "\ud800"),
     "reason": lambda header, _payload: (
-        {"op": "failed", "path": header["photos"][0]["path"], "reason": 7, "truncated": False},
+        {"op": "failed", "path": header["photos"][0]["path"], "reason": 7, "scope": "content"},
         b"",
     ),
 }

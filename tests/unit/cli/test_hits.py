@@ -44,8 +44,9 @@ def table(*hits: dict[str, Any], width: int = 80, styled: bool = False, **option
     return shown if isinstance(shown, str) else shown.decode()
 
 
-def written_as(template: str, **changes: Any) -> bytes:
-    return compile_template(template)(Hit.parse_json(HIT | changes))
+def written_as(template: str, *, terminal: bool = False, **changes: Any) -> str | bytes:
+    to = console() if terminal else Console(io.BytesIO())
+    return format_hits([Hit.parse_json(HIT | changes)], compile_template(template), to)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -115,6 +116,11 @@ def test_a_format_writes_fields_and_escapes(template: str, written: bytes) -> No
 
 def test_a_name_cannot_forge_a_line_of_a_format() -> None:
     assert written_as("{path}", path="/p/a\nb\t\udcff") == b"/p/a\\nb\\t\xff\n"
+
+
+def test_a_format_escapes_names_on_a_terminal_and_nothing_of_the_owners_own() -> None:
+    shown = written_as("\x1b[1m{path}\x1b[m", terminal=True, path="/p/a\x1b[2J\n\x9b\u202e\udcff\\.jpg")
+    assert shown == "\x1b[1m" + r"/p/a\x1b[2J\n\x9b\u202e\xff\\.jpg" + "\x1b[m\n"
 
 
 @pytest.mark.parametrize(

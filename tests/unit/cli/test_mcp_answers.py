@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.cli.mcp_server.answers import DATA_BEGIN, DATA_END, answer_search, answer_status, answer_why
 from phsearch.wire import framing
+from phsearch.wire.results.daemon import Status
+from phsearch.wire.results.search import SearchResult
+from phsearch.wire.results.why import Explanation
+
+if TYPE_CHECKING:
+    from phsearch.cli.mcp_server.answers import Answer
 
 HIT: dict[str, Any] = {
     "path": "/p/a b.jpg",
@@ -21,18 +27,45 @@ HIT: dict[str, Any] = {
     "width": 64,
     "height": 48,
     "format": "JPEG",
+    "root": "/p",
 }
 NAMES = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\r\x1b\u2028\u202e\udcff")).map(
     lambda name: f"/p/{name}"
 )
 
 
-def found(*hits: dict[str, Any], photos: int = 9, pending: int = 0) -> dict[str, Any]:
-    return {"photos": photos, "pending": pending, "hits": list(hits)}
+def search(query: str, *hits: dict[str, Any], photos: int = 9, pending: int = 0) -> Answer:
+    data = {"photos": photos, "pending": pending, "hits": list(hits), "took_ms": 1.0}
+    return answer_search({"query": query}, SearchResult.parse_json(data), data)
+
+
+def why(path: str, text: str, match: str) -> Answer:
+    compared = {"query": "dog", "rank": 1, "photos": 1, "score": 0.5, "text": match}
+    data = {"path": path, "verdict": "indexed", "findable": True, "text": text, "match": compared}
+    return answer_why({}, Explanation.parse_json(data), data)
+
+
+def status(model: str, reason: str, root: str) -> Answer:
+    data = {
+        "version": "1",
+        "protocol": 1,
+        "pid": 1,
+        "uptime": 1.0,
+        "model": {"name": model, "pretrained": "", "state": "unavailable", "reason": reason},
+        "photos": 1,
+        "pending": 0,
+        "scanning": False,
+        "errors": 0,
+        "counters": {"embedded": 0, "reused": 0, "removed": 0, "failed": 0},
+        "roots": [{"path": root, "state": "online", "photos": 1}],
+        "rate": 0.0,
+        "notices": [{"text": model, "hint": reason}],
+    }
+    return answer_status({}, Status.parse_json(data), data)
 
 
 def test_a_hit_is_told_with_its_facts() -> None:
-    answer = answer_search({"query": "dog"}, found(HIT, HIT | {"band": "none"}, HIT | {"band": None, "offline": False}))
+    answer = search("dog", HIT, HIT | {"band": "none"}, HIT | {"band": None, "offline": False})
     facts = "64x48 JPEG, taken 2023-06-01"
     assert answer.text.splitlines() == [
         'The photos of 9 that match "dog" best:',
@@ -45,27 +78,22 @@ def test_a_hit_is_told_with_its_facts() -> None:
     assert (answer.links[0].uri, answer.links[0].media_type) == ("file:///p/a%20b.jpg", "image/jpeg")
 
 
+def test_members_of_a_newer_daemon_are_passed_on() -> None:
+    assert search("dog", HIT | {"stars": 5}).data["hits"][0]["stars"] == 5
+
+
 def test_nothing_found_is_one_sentence() -> None:
-    empty = answer_search({"query": "a\ndog"}, found(photos=0, pending=3))
+    empty = search("a\ndog", photos=0, pending=3)
     assert empty.text == r'No photo is indexed yet, so none can match "a\ndog". 3 more are still being indexed.'
-    assert answer_search({"query": "dog"}, found()).text == 'No photo of 9 matches "dog" so well.'
+    assert search("dog").text == 'No photo of 9 matches "dog" so well.'
 
 
 @given(NAMES, NAMES, NAMES)
 def test_whatever_a_name_holds_each_line_is_printable_and_the_frame_is_whole(one: str, two: str, three: str) -> None:
-    status = {
-        "version": "1",
-        "photos": 1,
-        "pending": 0,
-        "errors": 0,
-        "model": {"name": one, "state": "failed", "reason": two},
-        "roots": [{"path": three, "state": "online", "photos": 1}],
-        "notices": [{"text": one, "hint": two}],
-    }
     answers = (
-        (answer_search({"query": one}, found(HIT | {"path": two}, HIT | {"path": three})), 2),
-        (answer_why({}, {"path": one, "text": two, "match": {"text": three}}), 2),
-        (answer_status({}, status), 3),
+        (search(one, HIT | {"path": two}, HIT | {"path": three}), 2),
+        (why(one, two, three), 2),
+        (status(one, two, three), 3),
     )
     for answer, rows in answers:
         lines = answer.text.split("\n")
@@ -77,7 +105,7 @@ def test_whatever_a_name_holds_each_line_is_printable_and_the_frame_is_whole(one
 
 def test_an_answer_ends_before_it_is_too_long_and_says_so() -> None:
     hits = [HIT | {"path": f"/p/{'x' * 2000}{number}"} for number in range(400)]
-    answer = answer_search({"query": "dog"}, found(*hits))
+    answer = search("dog", *hits)
     shown = len(answer.links)
     assert 50 < shown < 400
     assert len(answer.data["hits"]) == answer.text.count("score") == shown

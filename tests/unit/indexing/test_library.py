@@ -71,6 +71,8 @@ class LibraryAgainstDictionaries(RuleBasedStateMachine):
         for digest in (b"x", b"y"):
             duplicate = self.library.photo_by_digest(digest)
             holders = {known.path for known in self.photos.values() if known.digest == digest}
+            assert set(self.library.copies(digest)) == holders
+            assert self.library.has_digest(digest) == bool(holders)
             assert (duplicate is None) == (not holders)
             assert duplicate is None or duplicate.path in holders
         inside = sorted(path for path in {*self.photos, *self.failures} if path.startswith("/r1/d/"))

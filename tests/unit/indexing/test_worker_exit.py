@@ -31,7 +31,7 @@ GB = 1 << 30
         (worker_exit.exited(3), "its decoder ended the worker (exit status 3)", "crash"),
         (worker_exit.exited(-9), "each worker that decoded it was killed (SIGKILL): memory may have run out", "killed"),
         (worker_exit.decode_timeout(60.0), "decoding took longer than 60 s", "hang"),
-        (worker_exit.model_timeout(300.0), "the model took longer than 300 s over it", "hang"),
+        (worker_exit.model_timeout(300.0), "the model took longer than 300 s over it", "silent"),
         (worker_exit.memory_exceeded(2048 * MB), "it needs more than 2,048 MB of memory to decode", "memory"),
     ],
 )
@@ -84,7 +84,7 @@ class Scene:
         limits = WorkerLimits(
             photo_seconds=60, memory_of=lambda _pid: self.memory, max_memory=lambda loaded: loaded + GB
         )
-        self.monitor = LimitMonitor(pid=1, limits=limits, batcher=self.batcher, clock=lambda: self.time)
+        self.monitor = LimitMonitor(pid=0, limits=limits, batcher=self.batcher, clock=lambda: self.time)
 
     def check_for(self, seconds: float) -> Iterator[worker_exit.WorkerExit | None]:
         """Let time pass, with a check every tenth of a second."""

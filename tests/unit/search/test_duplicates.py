@@ -35,7 +35,7 @@ def run_with_finder(
     scenario: Callable[[DuplicateFinder, Library, SerialExecutor], Coroutine[Any, Any, None]],
 ) -> None:
     library, index, executor = Library(photos), VectorIndex(), SerialExecutor("rank")
-    index.load(photos, rows)
+    index.load(list(photos), rows)
     try:
         finder = DuplicateFinder(library=library, index=index, rank_executor=executor, calibration=lambda: UNCALIBRATED)
         asyncio.run(scenario(finder, library, executor))

@@ -73,7 +73,7 @@ class Rig:
             [photo(f"/p/{name}.jpg", taken_at=f"202{number}-01-01T00:00:00") for number, name in enumerate(NAMES)]
         )
         self.index = VectorIndex()
-        self.index.load(self.library.photos(), AXES[:3])
+        self.index.load(self.library.photos(), AXES[:3].copy())
         self.model = FakeModel()
         self.executor = CountingExecutor("rank")
         self.durations: list[float] = []

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from phsearch.domain.search.columns import seconds
-from phsearch.domain.search.vector_index import VectorIndex, round_to_float16
+from phsearch.domain.search import columns, vector_index
+from phsearch.domain.search.columns import Columns, seconds
+from phsearch.domain.search.vector_index import VectorIndex, keep_rows, round_to_float16
 from support.photos import photo
 
 if TYPE_CHECKING:
+    import pytest
+
     from phsearch.domain.types import Vectors
 
 DIM = 4
@@ -74,7 +77,7 @@ class MatrixAgainstDictionary(RuleBasedStateMachine):
 
     @rule(path=paths)
     def take(self, path: str) -> None:
-        taken = self.index.pop_vector(path)
+        (taken,) = self.index.pop_vectors([path])
         expected = self.kept.pop(path, None)
         assert (taken is None) == (expected is None)
         if taken is not None and expected is not None:
@@ -167,6 +170,28 @@ def test_the_matrix_frees_the_memory_of_deleted_photos_and_keeps_the_rest() -> N
         found = index.vector(str(number))
         assert found is not None
         assert np.array_equal(found, vector(number))
+
+
+def test_rows_that_are_kept_stay_in_order_and_the_memory_of_the_rest_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "_ROWS_AT_ONCE", 3)
+    for kept in ([0, 3, 4, 5, 7, 11, 12], [12], []):
+        rows = np.stack([vector(number) for number in range(13)])
+        expected = rows[kept]
+        keep_rows(rows, np.array(kept, np.intp))
+        assert np.array_equal(rows, expected)
+
+
+def test_columns_that_are_made_of_many_photos_are_those_of_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 3)
+    photos = [photo(f"/p/{number % 3}/{number}.jpg", camera=f"c{number % 2}") for number in range(8)]
+    photos.append(photo("/p/2024-05-01.jpg", taken_at=None, lat=1.5, lon=-2.5))
+    loaded, expected = Columns(photos), Columns()
+    for row, each in enumerate(photos):
+        expected.put_row(row, each)
+    for name in columns._DTYPES:
+        np.testing.assert_array_equal(loaded[name], expected[name])
+    assert loaded.folders.listed() == expected.folders.listed()
+    assert loaded.cameras.listed() == expected.cameras.listed()
 
 
 def test_one_photo_that_comes_and_goes_does_not_copy_the_matrix_each_time() -> None:

@@ -20,7 +20,7 @@ def status(
     parts: dict[str, Any] = {
         "photo_index": SimpleNamespace(library=range(photos), counters=counters),
         "router": SimpleNamespace(pending=pending),
-        "image_worker": SimpleNamespace(),
+        "image_worker": SimpleNamespace(problem=None),
         "writer": SimpleNamespace(pending=0, problem=trouble),
         "model": SimpleNamespace(problem=None),
         "monitors": {"/r": SimpleNamespace(busy=scanning, detail="")},

@@ -20,12 +20,11 @@ import huggingface_hub.constants
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from phsearch.adapters.clip import torchvision_ops, weights  # noqa: F401 - must come before open_clip
+from phsearch.adapters.clip import weights
+from phsearch.adapters.clip.open_clip_library import open_clip
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
 from phsearch.model_files import BUNDLED, local_folder, verify_checksums
-
-import open_clip  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tokenizers import Tokenizer
 
-from phsearch.adapters.clip import torchvision_ops  # noqa: F401 - must come before open_clip
 from phsearch.adapters.clip.byte_pairs import convert_byte_pairs, special_tokens
 from phsearch.adapters.clip.exact_scores import write_exactly
+from phsearch.adapters.clip.open_clip_library import open_clip
 from phsearch.adapters.clip.tokenizer_phrases import phrases
 from phsearch.domain.tokenization import CleaningRule, TokenizerSettings, encode_texts
 
-from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer, get_clean_fn  # isort: skip
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_library = open_clip.tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ def export_tokenizer(tokenizer: Any) -> ExportedTokenizer | str:
 
 
 def _why_not(tokenizer: Any) -> str:
-    if type(tokenizer) not in {HFTokenizer, SigLipTokenizer, SimpleTokenizer}:
+    if type(tokenizer) not in (_library.HFTokenizer, _library.SigLipTokenizer, _library.SimpleTokenizer):
         return f"the tokenizer {_name(tokenizer)} is unknown"
     if getattr(tokenizer, "reduction_fn", None):
         return "the tokenizer leaves out tokens by a reduction mask"
     if mode := getattr(tokenizer, "tokenizer_mode", ""):
         return f'the tokenizer has the mode "{mode}"'
-    if not isinstance(tokenizer, SimpleTokenizer) and not tokenizer.tokenizer.is_fast:
+    if not isinstance(tokenizer, _library.SimpleTokenizer) and not tokenizer.tokenizer.is_fast:
         return f"the tokenizer {_name(tokenizer)} has no fast form"
     return ""
 
@@ -63,7 +63,7 @@ def _export(tokenizer: Any) -> ExportedTokenizer:
         split_special_tokens=False,
         zeroed_id=None,
     )
-    if isinstance(tokenizer, SimpleTokenizer):
+    if isinstance(tokenizer, _library.SimpleTokenizer):
         return ExportedTokenizer(write_exactly(convert_byte_pairs(tokenizer)), settings)
     tokenizer(["a photo"])  # this call sets truncation and padding of the fast tokenizer
     settings["split_special_tokens"] = bool(tokenizer.tokenizer.split_special_tokens)
@@ -81,13 +81,13 @@ def _first_difference(tokenizer: Any, exported: ExportedTokenizer, texts: Sequen
 
 def _cleaning_rule(tokenizer: Any) -> CleaningRule:
     # SigLipTokenizer has no choice of a rule.
-    function = getattr(tokenizer, "clean_fn", get_clean_fn("canonicalize"))
+    function = getattr(tokenizer, "clean_fn", _library.get_clean_fn("canonicalize"))
     rules: tuple[CleaningRule, ...] = get_args(CleaningRule)
-    return next(rule for rule in rules if get_clean_fn(rule) is function)
+    return next(rule for rule in rules if _library.get_clean_fn(rule) is function)
 
 
 def _specials(tokenizer: Any) -> list[str]:
-    if isinstance(tokenizer, SimpleTokenizer):
+    if isinstance(tokenizer, _library.SimpleTokenizer):
         return special_tokens(tokenizer)
     return [str(token) for token in tokenizer.tokenizer.all_special_tokens]
 

@@ -14,7 +14,7 @@ import re
 from PIL import TiffImagePlugin
 
 from phsearch.domain import file_type
-from phsearch.errors import TruncatedImageError, UnreadableImageError
+from phsearch.errors import DecoderMemoryError, TruncatedImageError, UnreadableImageError
 
 _NAMES = {"JPEG2000": "JPEG 2000", "JXL": "JPEG XL", "WEBP": "WebP", "HEIF": "HEIC"}
 _TRUNCATED = re.compile(
@@ -36,7 +36,7 @@ def decode_error(error: Exception, image_format: str, data: bytes) -> Unreadable
     name = _NAMES.get(image_format, image_format)
     text = str(error)
     if isinstance(error, MemoryError) or _MEMORY.search(text):
-        return UnreadableImageError(f"the {name} decoder ran out of memory")
+        return DecoderMemoryError(f"the {name} decoder ran out of memory")
     if isinstance(error, EOFError) or _TRUNCATED.search(text) or _is_truncated(data, image_format):
         return TruncatedImageError(f"truncated {name}: the file ends before the picture does")
     if (

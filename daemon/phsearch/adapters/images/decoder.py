@@ -38,7 +38,8 @@ class PillowDecoder:
     def decode(self, path: str, preprocess: Preprocess, descriptor: int | None = None) -> Decoded:
         """Read and decode `path`, or the file of `descriptor`, which stays open.
 
-        Raises UnreadableImageError with the reason, TruncatedImageError if the file ends too early.
+        Raises UnreadableImageError with the reason: TruncatedImageError if the file ends too early, DecoderMemoryError
+        if there was no memory for it. Raises OSError if the file cannot be read.
         """
         return self.decode_bytes(self._read(path, descriptor), path, preprocess)
 
@@ -80,10 +81,7 @@ class PillowDecoder:
         try:
             return read_whole(source, limit=largest_photo(self._max_pixels))[1]
         except FileTooLargeError as error:
-            size = f"{error.size / 1e9:,.1f} GB"
-            raise UnreadableImageError(f"{size}, more than any photo within index.max_megapixels needs") from error
-        except OSError as error:
-            raise UnreadableImageError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
+            raise UnreadableImageError(error.photo_reason()) from error
 
     def _decode_picture(self, data: bytes, image_format: ImageFormat, preprocess: Preprocess) -> Decoded:
         if image_format == "JXL" and (size := file_type.jxl_size(data)):  # its plugin decodes while opening
@@ -102,6 +100,8 @@ class PillowDecoder:
     ) -> Decoded:
         try:
             camera = raw.RawFile(data)
+        except MemoryError:
+            raise
         except Exception as error:
             if image_format is None or image_format == "RAW":
                 raise UnreadableImageError("damaged or unsupported RAW file") from error

@@ -26,6 +26,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _JPEG_SCAN = 0xDA
 _JPEG_KEPT = frozenset({0xE0, 0xE1, 0xE2, 0xEE})
 """JFIF, EXIF, the colour profile and Adobe's colour transform, of the segments that no decoder needs."""
+_JPEG_FEWER = (_JPEG_KEPT, frozenset({0xE0, 0xE1, 0xEE}), frozenset({0xEE}))
 _JPEG_EXTRA = range(0xE0, 0xFF)
 _WEBP_PIXELS = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
 _NO_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
@@ -49,11 +50,11 @@ def without_extras(data: bytes, image_format: ImageFormat) -> Iterator[bytes]:
             chunks = b"".join(_webp_chunks(data))
             yield b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
         case "JPEG":
-            yield from _with_end(data)
-            for segments in (_JPEG_KEPT, frozenset({0xE0, 0xE1, 0xEE}), frozenset({0xEE})):
-                stripped = b"".join(_jpeg_segments(data, segments))
-                yield stripped
-                yield from _with_end(stripped)
+            for whole in dict.fromkeys((data, *(b"".join(_jpeg_segments(data, kept)) for kept in _JPEG_FEWER))):
+                if _is_cut_off(whole):
+                    return
+                if (ended := _with_end(whole)) != data:
+                    yield ended
 
 
 def _png_chunks(data: bytes, kept: frozenset[bytes]) -> Iterator[bytes]:
@@ -103,17 +104,23 @@ def _jpeg_segments(data: bytes, kept: frozenset[int]) -> Iterator[bytes]:
         at = end
 
 
-def _with_end(data: bytes) -> Iterator[bytes]:
-    """Yield a JPEG with an end marker, if all of its picture is there.
+def _with_end(data: bytes) -> bytes:
+    return data if data.rstrip(b"\0").endswith(_JPEG_END) else data + _JPEG_END
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether a part of a JPEG's picture is missing. False if it cannot be decoded at all.
 
     The decoder takes what is missing from whatever follows. So the picture is whole if it stays the same when something
     else follows.
     """
-    if data.rstrip(b"\0").endswith(_JPEG_END):
-        return
-    ended, padded = data + _JPEG_END, data + _PADDING + _JPEG_END
-    if _grey_pixels(ended) == _grey_pixels(padded):
-        yield ended
+    ended = _with_end(data)
+    if ended == data:
+        return False
+    try:
+        return _grey_pixels(ended) != _grey_pixels(data + _PADDING + _JPEG_END)
+    except Exception:  # noqa: BLE001 - whatever Pillow raises
+        return False
 
 
 def _grey_pixels(data: bytes) -> bytes:

@@ -18,9 +18,9 @@ from phsearch.adapters.store import migrations
 from phsearch.domain.types import Failure, Fingerprint, ModelIdentity, Photo, PhotoInfo, RefusedRow, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from phsearch.domain.types import Vectors
+    from phsearch.domain.types import FolderRename, Vectors
 
     _Columns = dict[str, list[Any]]
 
@@ -48,6 +48,9 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("date_source", pa.string()),
     ("sequence", pa.int64()),
 )
+
+_SHARED = ("root", "width", "height", "format", "camera", "lens", "date_source")
+"""The columns of which many photos have the same value."""
 
 _FILE_COLUMNS = ("path", "root", "size", "mtime_ns", "ctime_ns", "digest", "indexed_at", "sequence")
 
@@ -91,6 +94,14 @@ def from_key(key: str) -> str:
     if key.startswith("file://"):
         return os.fsdecode(urllib.parse.unquote_to_bytes(key.removeprefix("file://")))
     return key
+
+
+def key_prefixes(rename: FolderRename) -> list[tuple[str, str]]:
+    """Return what the keys of the photos in a folder begin with, before and after it is renamed."""
+    before, after = f"{rename.source}/", f"{rename.target}/"
+    # A file's own name may need to be quoted, although that of the folder does not.
+    quoted = (f"file://{urllib.parse.quote(os.fsencode(path))}" for path in (before, after))
+    return [(before, after), (next(quoted), next(quoted))]
 
 
 def photos_schema(identity: ModelIdentity) -> pa.Schema:
@@ -185,16 +196,39 @@ def _refused(columns: _Columns, schema: pa.Schema) -> RefusedRow:
     raise AssertionError(columns)
 
 
-def photos_from_arrow(table: pa.Table) -> tuple[list[Photo], Vectors]:
-    """Return the photos of a table and their vectors, [n, dim] float32."""
-    roots: dict[str, str] = {}
+def collect_photos(count: int, batches: Iterable[pa.Table]) -> tuple[list[Photo], Vectors]:
+    """Return the photos of `count` rows, which come in one batch at least, and their vectors, [count, dim] float32.
+
+    Values that many photos have are the same object in all of them.
+    """
+    photos: list[Photo] = []
+    vectors: Vectors | None = None
+    shared: dict[Any, Any] = {}
+    for batch in batches:
+        more, rows = photos_from_arrow(batch, shared)
+        if vectors is None:
+            vectors = np.empty((count, rows.shape[1]), np.float32)
+        vectors[len(photos) : len(photos) + len(more)] = rows
+        photos += more
+    assert vectors is not None
+    return photos, vectors
+
+
+def photos_from_arrow(table: pa.Table, shared: dict[Any, Any] | None = None) -> tuple[list[Photo], Vectors]:
+    """Return the photos of a table and their vectors, [n, dim] float32.
+
+    `shared` has values that many photos have, by themselves; those of these photos are added.
+    """
+    shared = {} if shared is None else shared
     columns = {name: table.column(name).to_pylist() for name, _ in _COLUMNS}
+    columns["root"] = list(map(from_key, columns["root"]))
+    columns |= {name: [shared.setdefault(value, value) for value in columns[name]] for name in _SHARED}
     files = zip(*(columns[name] for name in _FILE_COLUMNS), strict=True)
     infos = zip(*(columns[name] for name in PhotoInfo.__slots__), strict=True)
     photos = [
         Photo(
             path=from_key(path),
-            root=roots.setdefault(root, from_key(root)),
+            root=root,
             fingerprint=Fingerprint(size, mtime_ns, ctime_ns),
             digest=digest,
             info=PhotoInfo(*info),

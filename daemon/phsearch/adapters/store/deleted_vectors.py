@@ -15,7 +15,10 @@ from phsearch.adapters.store import arrow_rows
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+
+    import pyarrow as pa
 
     from phsearch.adapters.store.table import Table
     from phsearch.domain.types import PhotoInfo, Vectors
@@ -41,22 +44,25 @@ class DeletedVectors:
 
     def load_digests(self) -> None:
         """Load what there is, and delete what is old. Raises StoreError."""
-        table = self._table.read()
-        if table is None:
+        aged = self._table.collect(_collect_ages)
+        if aged is None:
             return
-        aged = sorted(zip(table.column("indexed_at").to_pylist(), table.column("path").to_pylist(), strict=True))
-        self._deleted_at = {bytes.fromhex(key): at for at, key in aged}
+        self._deleted_at = {bytes.fromhex(key): at for at, key in sorted(aged)}
         try:
             self._delete_old()
         except StoreError as error:
             # The disk cannot be written now. Searches go on, and the next `optimize` deletes it.
             log.warning("%s", error.sentence())
 
-    def keep_rows(self, photos: Table, keys: Sequence[str]) -> None:
-        """Copy the rows that `photos` has for these keys, each content once. Raises StoreError."""
+    def keep_rows(self, photos: Table, keys: Sequence[str], is_present: Callable[[bytes], bool]) -> None:
+        """Copy the rows that `photos` has for these keys, unless another photo has the same content.
+
+        Raises StoreError.
+        """
         for table in photos.select(keys):
             found, vectors = arrow_rows.photos_from_arrow(table)
             chosen = {photo.digest: row for row, photo in enumerate(found) if photo.digest not in self._deleted_at}
+            chosen = {digest: row for digest, row in chosen.items() if not is_present(digest)}
             if not chosen:
                 continue
             now = time.time()
@@ -69,6 +75,12 @@ class DeletedVectors:
                 rows = list(zip(kept, vectors[list(chosen.values())], strict=True))
                 self._table.merge(arrow_rows.photos_to_arrow(rows, self._table.schema)[0])
             self._deleted_at.update(dict.fromkeys(chosen, now))
+
+    def drop_digests(self, digests: Iterable[bytes]) -> None:
+        """Delete contents that photos have again. Raises StoreError."""
+        back = {digest for digest in digests if digest in self._deleted_at}
+        if back:
+            self._delete(back)
 
     def find_digest(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Return what is known of a content, with its vector, [dim]. Raises StoreError."""
@@ -91,8 +103,19 @@ class DeletedVectors:
         kept = [digest for digest in kept if self._deleted_at[digest] >= oldest]
         if len(kept) == len(self._deleted_at):
             return
-        gone = self._deleted_at.keys() - kept
+        self._delete(self._deleted_at.keys() - kept)
+
+    def _delete(self, digests: AbstractSet[bytes]) -> None:
         with self._table.writing():
-            self._table.delete([digest.hex() for digest in gone])
+            self._table.delete([digest.hex() for digest in digests])
         # A new dict in place of the old one, because other threads may read it.
-        self._deleted_at = {digest: self._deleted_at[digest] for digest in kept}
+        self._deleted_at = {digest: at for digest, at in self._deleted_at.items() if digest not in digests}
+
+
+def _collect_ages(_count: int, batches: Iterable[pa.Table]) -> list[tuple[float, str]]:
+    """Return when each content was deleted, with its key. All columns are read, to know that they can be."""
+    return [
+        aged
+        for batch in batches
+        for aged in zip(batch.column("indexed_at").to_pylist(), batch.column("path").to_pylist(), strict=True)
+    ]

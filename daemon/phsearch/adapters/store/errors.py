@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from phsearch.errors import ModelMismatchError, PhsearchError, StoreError
+from phsearch.errors import ModelMismatchError, PhsearchError, StoreError, remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 REBUILD = "`phsearchd --rebuild` makes it anew from your photos"
 
+_CHECK_PERMISSIONS = "check the permissions of its files, and its disk"
+_NO_PATH = "Failed to parse path"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ABOUT_THE_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EEXIST}
 """Errors of the files themselves. Any other is of the disk, of permissions or of this process."""
@@ -85,7 +87,7 @@ def first_line(error: BaseException) -> str:
 def _explained(error: BaseException, folder: Path, verb: str) -> StoreError:
     if _is_newer(error):
         return newer(folder)
-    number = _errno(error)
+    number = errno.ENOMEM if isinstance(error, MemoryError) else _errno(error)
     if number in _FULL:
         return StoreError(f"no space left for the index in {folder}", "free some disk space")
     if number == errno.EROFS:
@@ -95,10 +97,12 @@ def _explained(error: BaseException, folder: Path, verb: str) -> StoreError:
         )
     if number is not None and number not in _ABOUT_THE_FILE:
         return StoreError(
-            f"cannot {verb} the index in {folder}: {os.strerror(number)}", "check the disk and the permissions"
+            f"cannot {verb} the index in {folder}: {os.strerror(number)}", remedy_of(number, _CHECK_PERMISSIONS)
         )
-    hint = "check the disk" if verb == "write" else "check the disk; if the index is damaged, " + REBUILD
-    return StoreError(f"cannot {verb} the index in {folder}: {first_line(error)}", hint)
+    what = f"cannot {verb} the index in {folder}: {first_line(error)}"
+    if _NO_PATH in str(error):
+        return StoreError(what, "its path has a character that LanceDB takes in no name: choose another --state-dir")
+    return StoreError(what, f"restart phsearchd; if that does not help, {REBUILD}")
 
 
 def _is_newer(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ Merging costs more than adding, so rows that are known to be new are added. `tab
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import logging
 from typing import TYPE_CHECKING
 
@@ -18,21 +19,34 @@ from phsearch.adapters.store.deleted_vectors import DeletedVectors
 from phsearch.adapters.store.errors import other_model, unexpected_model
 from phsearch.adapters.store.model_tables import choose_names, find_tables, former_tables
 from phsearch.adapters.store.table import Table
+from phsearch.domain.search.vector_index import keep_rows
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-    from phsearch.domain.types import Failure, ModelIdentity, Photo, PhotoInfo, RefusedRow, TableStats, Vectors, Volume
+    from phsearch.domain.types import (
+        Failure,
+        FolderRename,
+        ModelIdentity,
+        Photo,
+        PhotoInfo,
+        RefusedRow,
+        TableStats,
+        Vectors,
+        Volume,
+    )
 
 log = logging.getLogger("phsearch.store")
 
 _WRITES_BEFORE_OPTIMIZE = 200
 _INDEXED_ROWS = 5_000
 """With fewer rows a merge is faster without an index."""
+_RENAMED_AT_ONCE = 4_096
+"""In one version, so that few megabytes of vectors are in memory."""
 
 
 class LanceStore:
@@ -64,16 +78,16 @@ class LanceStore:
 
     def load(self) -> tuple[list[Photo], Vectors]:
         """Return all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
-        table = self._photos.read()
-        if table is None:
+        loaded = self._photos.collect(arrow_rows.collect_photos)
+        if loaded is None:
             return [], np.empty((0, 0), np.float32)
-        photos, vectors = arrow_rows.photos_from_arrow(table)
+        photos, vectors = loaded
         self._keys = {arrow_rows.to_key(photo.path) for photo in photos}
         if len(self._keys) < len(photos):
             self._delete_stale()
-            stale = set(arrow_rows.stale(photos))
-            kept = [row for row in range(len(photos)) if row not in stale]
-            return [photos[row] for row in kept], vectors[kept]
+            kept = np.delete(np.arange(len(photos)), arrow_rows.stale(photos))
+            keep_rows(vectors, kept)
+            return [photos[row] for row in kept], vectors
         return photos, vectors
 
     def create_or_check(self, identity: ModelIdentity) -> None:
@@ -123,16 +137,44 @@ class LanceStore:
         *,
         failures: Iterable[Failure] = (),
         deletes: Collection[str] = (),
+        is_present: Callable[[bytes], bool] = lambda _digest: False,
     ) -> list[RefusedRow]:
         """Write one batch. A path is a photo, a failure or neither: what it was before is deleted.
+
+        The vector of what is deleted is kept, unless `is_present` says that a photo has its content.
 
         Return the rows that cannot be written. They are left as they were, and stop no other.
 
         Raises StoreError; then any part of the batch may be written, and all of it has to be applied again.
         """
         photos, failures = list(photos), list(failures)
-        refused = self._apply_photos(photos, [*deletes, *(failure.path for failure in failures)])
+        gone = [*deletes, *(failure.path for failure in failures)]
+        self._keep_vectors(gone, is_present)
+        refused = self._apply_photos(photos, gone)
+        self._drop_vectors(photo.digest for photo, _ in photos)
         return refused + self._apply_failures(failures, [*deletes, *(photo.path for photo, _ in photos)])
+
+    def can_rename(self, rename: FolderRename) -> bool:
+        """Whether `rename_folder` can rename this folder: both names are stored as they are."""
+        return all(arrow_rows.to_key(path) == path for path in (rename.source, rename.target))
+
+    def rename_folder(self, rename: FolderRename) -> None:
+        """Rename a folder, with all photos in it. Raises StoreError; then it has to be done again."""
+        for before, after in arrow_rows.key_prefixes(rename):
+            inside = _sort_in_parts([key for key in self._keys if key.startswith(before)])
+            if not inside:
+                continue
+            replaced = [name for key in inside if (name := after + key[len(before) :]) in self._keys]
+            with self._photos.writing():
+                self._photos.delete(replaced)
+                for start in range(0, len(inside), _RENAMED_AT_ONCE):
+                    some = inside[start : start + _RENAMED_AT_ONCE]
+                    self._photos.replace_prefix(before, after, rename.root, some[0], some[-1])
+            for key in inside:
+                self._keys.remove(key)
+            for key in inside:
+                self._keys.add(after + key[len(before) :])
+            self._writes += 1
 
     def _apply_photos(self, upserts: Sequence[tuple[Photo, Vectors]], deletes: Sequence[str]) -> list[RefusedRow]:
         new: list[tuple[Photo, Vectors]] = []
@@ -144,8 +186,6 @@ class LanceStore:
             return []
         if not self._photos.exists:
             raise StoreError("the index has no table yet", "this is a bug in phsearch: please report it")
-        if gone:
-            self._keep_vectors(gone)
         # Before anything is written, or counts as known: a value may not fit.
         added, refused = arrow_rows.photos_to_arrow(new, self._photos.schema)
         merged, others = arrow_rows.photos_to_arrow(known, self._photos.schema)
@@ -169,12 +209,21 @@ class LanceStore:
         self._failed.difference_update(gone)
         return refused
 
-    def _keep_vectors(self, keys: Sequence[str]) -> None:
+    def _keep_vectors(self, paths: Iterable[str], is_present: Callable[[bytes], bool]) -> None:
+        keys = [key for key in map(arrow_rows.to_key, paths) if key in self._keys]
+        if not keys:
+            return
         try:
-            self.deleted_vectors.keep_rows(self._photos, keys)
+            self.deleted_vectors.keep_rows(self._photos, keys, is_present)
         except StoreError as error:
             # They would only save work later. The deletion itself must go on.
             log.warning("vectors of deleted photos are not kept: %s", error)
+
+    def _drop_vectors(self, digests: Iterable[bytes]) -> None:
+        try:
+            self.deleted_vectors.drop_digests(digests)
+        except StoreError as error:
+            log.warning("vectors of photos that came back are kept twice: %s", error)
 
     def load_failures(self) -> list[Failure]:
         """Return the photos that could not be read."""
@@ -257,3 +306,9 @@ class LanceStore:
                 self._photos.delete_rows(lambda table: arrow_rows.stale(arrow_rows.photos_from_arrow(table)[0]))
         except StoreError as error:
             log.warning("rows that are there twice stay for now: %s", error.sentence())
+
+
+def _sort_in_parts(keys: list[str]) -> list[str]:
+    """Return the keys sorted. Sorting all of them in one call would keep every other thread waiting for its end."""
+    parts = (sorted(keys[start : start + _RENAMED_AT_ONCE]) for start in range(0, len(keys), _RENAMED_AT_ONCE))
+    return list(heapq.merge(*parts))

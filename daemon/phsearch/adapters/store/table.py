@@ -13,8 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
-
 from phsearch.adapters.store import migrations
 from phsearch.adapters.store.errors import REBUILD, first_line, is_damage, newer, translate_errors
 from phsearch.adapters.store.lazy_namespace import placeholders
@@ -29,6 +27,8 @@ with placeholders():
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
 log = logging.getLogger("phsearch.store")
 
@@ -125,17 +125,31 @@ class Table:
                 self._table = self._connected().create_table(self._name, rows, mode="overwrite")
         return rows
 
+    def collect(self, collect: Callable[[int, Iterator[pa.Table]], _T]) -> _T | None:
+        """Return what `collect` makes of the number of rows and of the rows, some thousand at a time.
+
+        It gets one batch at least, and is called again with an older version where a newer one cannot be read. None
+        where there is no table. Raises StoreError when no version of it can be read.
+        """
+        if self._table is None:
+            return None
+        with translate_errors(self._folder, "read"):
+            result = self._newest_readable(partial(self._collect_rows, collect))
+        if self._table is not None:
+            self._files.remove_orphans()
+        return result
+
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows as they are on disk now, some thousand at a time, without what is in memory."""
         with translate_errors(self._folder, "read"):
             table = self._opened()
-            reader = iter(table.search().to_batches(_BATCH_ROWS)) if table is not None else iter(())
+            batches = _batches(table, table.count_rows()) if table is not None else iter(())
         while True:
             with translate_errors(self._folder, "read"):
-                batch = next(reader, None)
+                batch = next(batches, None)
             if batch is None:
                 return
-            yield pa.Table.from_batches([batch])
+            yield batch
 
     def create(self, schema: pa.Schema) -> None:
         """Create the table where there is none. Raises StoreError."""
@@ -164,6 +178,15 @@ class Table:
         for start in range(0, len(keys), _DELETE_CHUNK):
             where = _among(keys[start : start + _DELETE_CHUNK])
             self._retry_without_index(partial(self._table.delete, where))
+
+    def replace_prefix(self, before: str, after: str, root: str, first: str, last: str) -> None:
+        """Let the paths from `first` to `last` begin with `after` instead of `before`, in one version."""
+        where = f"starts_with(path, {_quoted(before)}) AND path >= {_quoted(first)} AND path <= {_quoted(last)}"
+        values = {
+            "path": f"concat({_quoted(after)}, substr(path, {len(before) + 1}))",
+            "root": _quoted(root),
+        }
+        self._retry_without_index(lambda: self._table.update(where=where, values_sql=values))
 
     def select(self, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the rows of these paths, some hundred at a time. Raises StoreError."""
@@ -237,6 +260,13 @@ class Table:
         self._table = self._opened()
         return None if self._table is None else self._table.to_arrow()
 
+    def _collect_rows(self, collect: Callable[[int, Iterator[pa.Table]], _T]) -> _T | None:
+        self._table = self._opened()
+        if self._table is None:
+            return None
+        count = self._table.count_rows()
+        return collect(count, _batches(self._table, count))
+
     def _newest_readable(self, attempt: Callable[[], _T]) -> _T | None:
         """Return what `attempt` returns for the newest version for which it does not fail."""
         try:
@@ -244,7 +274,8 @@ class Table:
         except BaseException as error:
             if not is_damage(error):
                 raise
-            damage = error
+            # Without its frames, which hold the rows that were read before the damage.
+            damage = error.with_traceback(None)
         manifests = self._files.manifests()
         hidden: list[Path] = []
         try:
@@ -295,6 +326,20 @@ class Table:
             return work()
 
 
+def _batches(table: Any, count: int) -> Iterator[pa.Table]:
+    """Yield the `count` rows of an open table, one batch at least. Raises ValueError where some are missing.
+
+    Each batch is a query of its own: one that yields batches reads the whole table ahead.
+    """
+    missing = count
+    for start in range(0, max(count, 1), _BATCH_ROWS):
+        batch = table.search().offset(start).limit(_BATCH_ROWS).to_arrow()
+        missing -= batch.num_rows
+        yield batch
+    if missing:
+        raise ValueError(f"{missing} of {count} rows are missing")
+
+
 def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """Yield the manifests to hide before each further attempt: one by one at first, then more and more.
 
@@ -309,5 +354,8 @@ def _steps_back(manifests: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _among(keys: Sequence[str]) -> str:
-    quoted = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    return f"path IN ({quoted})"
+    return f"path IN ({', '.join(map(_quoted, keys))})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 
-from phsearch.timing import TimedCall
+from phsearch.timing import DaemonThreads, TimedCall
 
 
 class HangProbe:
@@ -28,7 +28,9 @@ class HangProbe:
                 call = self._calls.get(root)
                 is_new = call is None or call.done
                 if call is None or is_new:
-                    call = self._calls[root] = TimedCall(lambda _progress: _identity(root), name=f"stat of {root}")
+                    call = self._calls[root] = TimedCall(
+                        lambda _progress: _identity(root), threads=DaemonThreads(f"stat of {root}", idle_seconds=0)
+                    )
             if not call.wait(self._seconds):
                 raise TimeoutError(errno.ETIMEDOUT, "it does not answer", root)
             if is_new:  # the answer to an earlier call may be older than the reason for this one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import NoArgumentsCommand, json_option, option_value, with_client
 from phsearch.cli.render import table
+from phsearch.cli.render.paths import shell_word
 from phsearch.cli.render.table import plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
@@ -94,7 +94,7 @@ def _describe(changes: ConfigChanges, *, forgotten: bool) -> Iterator[str]:
 
 
 def _describe_removed(gone: RemovedRootStatus, *, forgotten: bool) -> str:
-    photos, path = f"{plural(gone.photos, 'photo')} of {gone.path}", shlex.quote(gone.path)
+    photos, path = f"{plural(gone.photos, 'photo')} of {gone.path}", shell_word(gone.path)
     if forgotten:
         return f"{photos} are forgotten"
     now = f"forget now: {PROGRAM} forget {path}"

@@ -15,13 +15,13 @@ from phsearch.cli.render.table import format_bytes, plural
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
 from phsearch.paths import absolute_path
-from phsearch.wire.results.library import Duplicates
+from phsearch.wire.results.library import DuplicateGroup, Duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.client import Client
-    from phsearch.wire.results.library import DuplicateGroup, DuplicatePhoto
+    from phsearch.wire.results.library import DuplicatePhoto
 
 _PAGE = 500
 _SECONDS = 19  # characters of ISO 8601 up to the seconds
@@ -38,14 +38,16 @@ def dupes(client: Client, folder: str | None, kind: str | None, *, as_json: bool
     """List exact and near duplicates, below FOLDER or everywhere. Nothing is ever deleted.
 
     The first photo of each group is the one to keep: it has the most pixels or bytes, or is the original of the
-    copies, by name and age. A pipe gets number, kind, size and path.
+    copies, by name and age. Further hard links to a file are left out, since they take no room. A pipe gets number,
+    kind, size and path.
     """
     if as_json and null:
         raise click.UsageError("--json and --null exclude each other: choose one.")
     console, notes = Console.stdout(), Console.stderr()
     where = {"path": absolute_path(folder, os.environ)} if folder else {}
     count, spare, more = 0, 0, 0
-    for count, (group, answer) in enumerate(_fetch_groups(client, kind or "all", where), 1):
+    groups = filter(None, map(_without_hard_links, _fetch_groups(client, kind or "all", where)))
+    for count, (group, answer) in enumerate(groups, 1):
         spare += sum(photo.size for photo in group.photos if photo.copy)
         more += group.more
         console.write(table.json_line(answer) if as_json else _format_group(count, group, console, null=null))
@@ -68,6 +70,31 @@ def _fetch_groups(client: Client, kind: str, where: dict[str, str]) -> Iterator[
         offset += len(found.groups)
         if not found.groups or offset >= found.total:
             return
+
+
+def _without_hard_links(found: tuple[DuplicateGroup, Any]) -> tuple[DuplicateGroup, Any] | None:
+    """Return a group with one path of each file; None where that is the only one."""
+    group, answer = found
+    files: dict[object, int] = {}
+    for place, photo in enumerate(group.photos):
+        files.setdefault(_file_id(photo.path), place)
+    places = files.values()
+    if len(places) == len(group.photos):
+        return found
+    if len(places) + group.more == 1:
+        return None
+    photos = tuple(group.photos[place] for place in places)
+    shown = answer | {"photos": [answer["photos"][place] for place in places]}
+    return DuplicateGroup(kind=group.kind, photos=photos, more=group.more), shown
+
+
+def _file_id(path: str) -> object:
+    """Return the same for two paths of one file."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return path
+    return status.st_dev, status.st_ino
 
 
 def _format_group(number: int, group: DuplicateGroup, console: Console, *, null: bool) -> str | bytes:

@@ -84,12 +84,18 @@ def errors(client: Client, retry: str | None, *, as_json: bool) -> int:
     console, notes = Console.stdout(), Console.stderr()
     if retry is not None:
         return _retry(client, retry, console, as_json=as_json)
-    empty = True
+    empty, passing = True, 0
     for page, answer in _fetch_errors(client):
         empty = False
+        passing += sum(error.scope == "file" for error in page)
         console.write(b"".join(map(table.json_line, answer)) if as_json else _format_errors(page, console))
     if empty:
         notes.print_line("every photo could be read")
+    elif passing and not as_json:
+        notes.print_line(
+            f"of {plural(passing, 'photo')} the disk or the permissions may be at fault; each scan tries again, and "
+            "`phsearch-client errors --retry` does so now"
+        )
     return exit_status.DONE
 
 

@@ -11,7 +11,8 @@ from phsearch.cli import exit_status
 from phsearch.cli.options import NoArgumentsCommand, with_client
 from phsearch.cli.program import PathName
 from phsearch.cli.terminal import Console
-from phsearch.errors import PhsearchError
+from phsearch.errors import PhsearchError, remedy_of
+from phsearch.text import escape_control_chars
 
 if TYPE_CHECKING:
     from phsearch.client import Client
@@ -32,7 +33,8 @@ _READABLE = 0o644
 def metrics(client: Client, textfile: str | None) -> int:
     """Print the daemon's numbers in Prometheus' text format."""
     if textfile is None:
-        Console.stdout().write(client.metrics().text.encode())
+        console, text = Console.stdout(), client.metrics().text
+        console.write(escape_control_chars(text) if console.terminal else text.encode())
         return exit_status.DONE
     try:
         text = client.metrics().text
@@ -48,4 +50,5 @@ def _write_textfile(file: str, text: str) -> None:
         atomic_write(file, text.encode(), mode=_READABLE)
     except OSError as problem:
         what = problem.strerror or str(problem)
-        raise PhsearchError(f"cannot write {file}: {what}", "name a file in a folder you may write") from problem
+        remedy = remedy_of(problem.errno, "name a file in a folder you may write")
+        raise PhsearchError(f"cannot write {file}: {what}", remedy) from problem

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from phsearch.cli.search_request import Form
+    from phsearch.cli.render.hits import Form
     from phsearch.client import Client
 
 _PARAMS = {param.name: param for param in METHODS["search"].params}

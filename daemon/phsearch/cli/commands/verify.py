@@ -74,8 +74,9 @@ def _format_report(found: Verification, console: Console) -> bytes:
 
 
 _REMEDIES = (
-    ({"file missing", "file changed"}, "`phsearch-client rescan` takes in files that changed unnoticed"),
-    ({"other bytes", "unreadable"}, "compare a file whose bytes changed by themselves with your backup"),
+    ({"file missing", "other name", "file changed"}, "`phsearch-client rescan` takes in files that changed unnoticed"),
+    ({"other bytes"}, "compare a file of other bytes with your backup; if it is as it should be, `touch` it"),
+    ({"unreadable"}, "what is said of an unreadable photo is in the way: the permissions, the disk or the memory"),
     (
         {"not stored", "left over", "stored twice", "other record", "other vector", "not ranked", "wrong vector"},
         "`phsearchd --rebuild` makes wrong rows and vectors again from the photos",

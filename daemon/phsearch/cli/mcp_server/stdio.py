@@ -1,8 +1,8 @@
 """stdin and stdout as the streams of the SDK.
 
 The SDK's own reader cannot be interrupted: after Ctrl-C, or when stdout is closed, the process would stay until the
-next line. And at the end of stdin the SDK drops the requests in hand. Here they are answered first, so that a file of
-requests can be piped in.
+next line. And at the end of stdin the SDK drops the requests in hand. Here they are answered first, and no handshake is
+required, so that a request can be piped in.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Streams = tuple[MemoryObjectReceiveStream[Received], MemoryObjectSendStream[SessionMessage]]
 
 _T = TypeVar("_T")
+_INITIALIZED = types.JSONRPCNotification(jsonrpc="2.0", method="notifications/initialized")
 
 
 async def run_in_thread(work: Callable[[], _T]) -> _T:
@@ -78,10 +79,14 @@ class _Unanswered:
 
     async def relay_requests(self, source: Any, target: MemoryObjectSendStream[Received]) -> None:
         """Pass on what is read until the end, and end after the last answer."""
+        opened = False
         async with source, target:
             async for item in source:
                 match getattr(item, "message", None):
-                    case types.JSONRPCRequest(id=id_):
+                    case types.JSONRPCRequest(id=id_) as request:
+                        if not (opened or _opens_session(request)):
+                            await target.send(SessionMessage(_INITIALIZED))
+                        opened = True
                         self._ids.add(str(id_))
                     case types.JSONRPCNotification(method="notifications/cancelled", params={"requestId": id_}):
                         self._ids.discard(str(id_))
@@ -98,3 +103,8 @@ class _Unanswered:
                 self._ids.discard(str(item.message.id))
                 if not self._ids:
                     self._none_left.set()
+
+
+def _opens_session(request: types.JSONRPCRequest) -> bool:
+    """Whether a first request is a handshake, or says by itself what a handshake would."""
+    return request.method == "initialize" or "_meta" in (request.params or {})

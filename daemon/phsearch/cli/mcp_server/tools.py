@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from phsearch.cli.compatibility import raise_mismatch
 from phsearch.cli.mcp_server.answers import Answer, answer_search, answer_status, answer_why
-from phsearch.client import Client
+from phsearch.client import Client, parse_answer
 from phsearch.errors import DaemonUnreachableError, PhsearchError
 from phsearch.wire.jsonrpc import RpcError
 from phsearch.wire.methods import METHODS
@@ -20,6 +20,7 @@ from phsearch.wire.methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from phsearch.cli.mcp_server.answers import JsonObject
     from phsearch.wire.schema import Method
 
 _START_SECONDS = 10.0
@@ -31,10 +32,13 @@ _PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool: the daemon's method that it calls, and what makes the answer of the arguments and the result."""
+    """One tool: the daemon's method that it calls, and what makes the answer.
+
+    It makes it of the arguments, of the result, and of the JSON of the result, with members of a newer daemon.
+    """
 
     method: Method
-    answer: Callable[[Mapping[str, Any], dict[str, Any]], Answer]
+    answer: Callable[[Mapping[str, Any], Any, JsonObject], Answer]
 
     @property
     def description(self) -> str:
@@ -82,7 +86,8 @@ class ToolCaller:
 
 def _ask(client: Client, tool: Tool, given: Mapping[str, Any]) -> Answer:
     try:
-        return tool.answer(given, client.call(tool.method.name, **given))
+        data = client.call(tool.method.name, **given)
+        return tool.answer(given, parse_answer(tool.method.result, data), data)
     except Exception as problem:
         raise_mismatch(client, problem)
         raise

@@ -2,7 +2,8 @@ r"""Hits as they are printed: a table for people, and forms for programs.
 
 A form may be a template of --format, such as "{path}\t{score}". Its fields are the members of a hit as --json has them;
 nothing else can be reached from it. A name is written as in TSV, with a tab in it as \t, so that no file can forge a
-line. The exact bytes of a name are in -0 and --json.
+line; on a terminal everything else in it that could drive the terminal is escaped, too. The exact bytes of a name are
+in -0 and --json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from phsearch.cli.render.table import Field
     from phsearch.cli.terminal import Console
 
+    Template = Callable[[Hit, bool], str]
+    Form = str | Template
+    """TABLE, JSON, NULL or a compiled template."""
+
 TABLE, JSON, NULL = "table", "json", "null"
 
 _PATH_FIELDS = ("name", "folder")
@@ -35,18 +40,19 @@ _DATE = 10
 
 def format_hits(
     hits: Sequence[Hit],
-    form: str | Callable[[Hit], bytes],
+    form: Form,
     console: Console,
     *,
     shares: bool = False,
     headings: bool = True,
 ) -> str | bytes:
-    """Return hits as a table or NULL, or as the function `form` writes each. For a pipe a table becomes TSV.
+    """Return hits as a table or NULL, or as a template writes each. For a pipe a table becomes TSV.
 
     With `shares` a table has each hit's part of the model's softmax. Without `headings` it has only lines of hits.
     """
     if callable(form):
-        return b"".join(map(form, hits))
+        text = "".join(form(hit, console.terminal) for hit in hits)
+        return text if console.terminal else table.name_bytes(text)
     if form == NULL:
         if console.terminal:
             return "".join(f"{table.cell(hit.path)}\0" for hit in hits)
@@ -87,8 +93,10 @@ def _tsv_line(hit: Hit, *, shares: bool) -> bytes:
     return table.tsv((f"{number:.4f}", hit.taken_at or "", hit.path))
 
 
-def compile_template(template: str) -> Callable[[Hit], bytes]:
+def compile_template(template: str) -> Template:
     """Return a function that writes a hit by a template, and a newline unless the template ends in one or in a null.
+
+    Its second argument is whether that goes to a terminal.
 
     Raise ValueError with a sentence.
     """
@@ -107,10 +115,9 @@ def compile_template(template: str) -> Callable[[Hit], bytes]:
     parts.append((template[end:], ""))
     closing = "" if "".join(text for text, _ in parts[-2:]).endswith(("\n", "\0")) and not parts[-1][1] else "\n"
 
-    def write(hit: Hit) -> bytes:
-        return table.name_bytes(
-            "".join(text or (_field_text(hit, field) if field else "") for text, field in parts) + closing
-        )
+    def write(hit: Hit, terminal: bool) -> str:  # noqa: FBT001 - a plain function for whoever prints hits
+        texts = (text or (_field_text(hit, field, terminal=terminal) if field else "") for text, field in parts)
+        return "".join(texts) + closing
 
     return write
 
@@ -123,7 +130,7 @@ def _checked_field(field: str) -> str:
     raise ValueError(f'a hit has no field "{field}": {remedy}')
 
 
-def _field_text(hit: Hit, field: str) -> str:
+def _field_text(hit: Hit, field: str, *, terminal: bool) -> str:
     folder, _, name = hit.path.rpartition("/")
     value = {"name": name, "folder": folder or "/"}[field] if field in _PATH_FIELDS else getattr(hit, field)
     match value:
@@ -132,4 +139,5 @@ def _field_text(hit: Hit, field: str) -> str:
         case bool():
             return "true" if value else "false"
         case _:
-            return table.escaped(str(value))
+            text = table.escaped(str(value))
+            return table.cell(text) if terminal else text

@@ -125,14 +125,20 @@ def root(root: RootReport) -> Check:
     text = f"{root.path}: {root.state}, {plural(root.photos, 'photo')}"
     rescan = f"phsearch-client rescan {path}"
     if root.state == "offline":
-        return warn(name, f"{text}; {root.detail}", f"{root.hint or rescan}; mount it, and it comes back by itself")
+        return warn(
+            name,
+            f"{text}; {root.detail}",
+            f"{root.hint or rescan}; mounted and readable again, it comes back by itself",
+        )
     if root.missing:
         return warn(name, f"{text}; {root.detail}", root.hint or rescan)
     if root.remote:
         return warn(name, f"{text}; {root.detail}", f"{rescan} finds them sooner, or set watch.poll_minutes")
     if root.unwatched:
         counts = f"{plural(root.watched, 'folder')} watched, {root.unwatched:,} not"
-        return warn(name, f"{text}; {counts if root.unwatched == root.beyond_limit else root.detail}", rescan)
+        if root.unwatched == root.beyond_limit:
+            return warn(name, f"{text}; {counts}", rescan)
+        return warn(name, f"{text}; {root.detail}", f"when that is mended: {rescan}")
     return ok(name, f"{text}, {plural(root.watched, 'folder')} watched" if root.watched else text)
 
 

@@ -13,11 +13,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing.worker_exit import BLAME_THRESHOLD
+from phsearch.domain.indexing.worker_exit import BLAME_THRESHOLD, UNPROVEN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from phsearch.domain.indexing.failure_kind import FailureScope
     from phsearch.domain.indexing.worker_exit import ExitCause, WorkerExit
     from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
 
@@ -47,6 +48,7 @@ class Batcher:
         self._decoded: set[str] = set()
         self._evidence: Counter[str] = Counter()
         self._number = 0
+        self._model_works = False
 
     @property
     def waiting(self) -> int:
@@ -111,6 +113,10 @@ class Batcher:
         """Note that the worker has decoded a photo, so that the model has it now."""
         if self._decoding.pop(path, None) is not None:
             self._decoded.add(path)
+
+    def embedded(self) -> None:
+        """Note that the model has given results."""
+        self._model_works = True
 
     def overdue(self, before: float) -> list[str]:
         """Return the photos whose decoding began at `before` or earlier and has not ended."""
@@ -177,18 +183,24 @@ class Batcher:
         self._decoding.clear()
         self._decoded.clear()
         if overdue or len(suspects) == 1:
-            return [suspect for suspect in suspects if self._blamed(suspect, exit_)]
+            culprits = [suspect for suspect in suspects if self._blamed(suspect, exit_)]
+            self._model_works = False
+            return culprits
         if suspects:
             middle = len(suspects) // 2
             self._suspects.extendleft((suspects[middle:], suspects[:middle]))
         return []
 
     def _blamed(self, suspect: EmbedJob, exit_: WorkerExit) -> bool:
-        self._evidence[suspect.path] += exit_.evidence
+        unproven = exit_.cause == "silent" and not self._model_works
+        self._evidence[suspect.path] += UNPROVEN if unproven else exit_.evidence
         if self._evidence[suspect.path] >= BLAME_THRESHOLD:
             del self._evidence[suspect.path]
             return True
-        self._suspects.append([suspect])
+        if unproven:
+            self._requeue([suspect])  # others may prove that the model works
+        else:
+            self._suspects.append([suspect])
         return False
 
     def _take(self, queue: dict[str, EmbedJob]) -> list[EmbedJob]:
@@ -232,7 +244,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A photo failed; a `truncated` one may not be complete yet.
+    """A photo failed, for a reason that holds of the content or of the file.
 
     `cause` says how the worker exited because of it, if it did. Then the file was not read to its end, so that it has
     to be checked whether it is still there and unchanged.
@@ -240,7 +252,7 @@ class Unreadable:
 
     photo: EmbedJob
     reason: str
-    truncated: bool = False
+    scope: FailureScope = "content"
     cause: ExitCause | None = None
 
 

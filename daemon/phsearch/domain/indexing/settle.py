@@ -7,6 +7,7 @@ into place, shows that it is complete. Then one stat after a short time is enoug
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ class Debouncer:
     def __init__(self, quiet: float) -> None:
         self.quiet = quiet
         self._waiting: dict[str, _Waiting] = {}
+        self._queue: list[tuple[float, str]] = []
+        """A heap of all times at which a file was to be due; only the last one of a file counts."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -42,7 +45,7 @@ class Debouncer:
 
     def path_changed(self, path: str, now: float, *, closed: bool) -> None:
         """Note that `path` changed at `now` (seconds of a monotonic clock)."""
-        self._waiting[path] = _Waiting(now + self._delay(closed=closed), closed, None)
+        self._wait(path, _Waiting(now + self._delay(closed=closed), closed, None))
 
     def drop_path(self, path: str) -> None:
         """Forget `path`."""
@@ -52,9 +55,12 @@ class Debouncer:
         """Return all paths that wait."""
         return list(self._waiting)
 
-    def due(self, now: float) -> list[str]:
-        """Return the files that are due for a stat at `now`."""
-        return [path for path, waiting in self._waiting.items() if waiting.due <= now]
+    def due(self, now: float, most: int) -> list[str]:
+        """Return at most so many files that are due for a stat at `now`, each once: it has to be made."""
+        due: dict[str, None] = {}
+        while len(due) < most and (first := self.next_due()) is not None and first <= now:
+            due[heapq.heappop(self._queue)[1]] = None
+        return list(due)
 
     def begin_stat(self, paths: Iterable[str]) -> None:
         """Note that a stat of these files begins now."""
@@ -68,8 +74,14 @@ class Debouncer:
         return waiting is not None and waiting.stating
 
     def next_due(self) -> float | None:
-        """Return the time of the next stat, None when nothing waits."""
-        return min((waiting.due for waiting in self._waiting.values()), default=None)
+        """Return the time of the next stat that `due` has not returned, None when there is none."""
+        while self._queue:
+            due, path = self._queue[0]
+            waiting = self._waiting.get(path)
+            if waiting is not None and waiting.due == due:
+                return due
+            heapq.heappop(self._queue)
+        return None
 
     def stat_done(self, path: str, seen: Fingerprint, mtime_age: float, now: float) -> bool:
         """Note what a stat has `seen` at `path`; return whether it is settled, so that it does not wait any more.
@@ -82,10 +94,12 @@ class Debouncer:
         if waiting.closed or seen == waiting.seen or mtime_age >= self.quiet:
             del self._waiting[path]
             return True
-        waiting.seen = seen
-        waiting.due = now + self.quiet
-        waiting.stating = False
+        self._wait(path, _Waiting(now + self.quiet, waiting.closed, seen))
         return False
+
+    def _wait(self, path: str, waiting: _Waiting) -> None:
+        self._waiting[path] = waiting
+        heapq.heappush(self._queue, (waiting.due, path))
 
     def _delay(self, *, closed: bool) -> float:
         return self.quiet * CLOSED_SHARE if closed else self.quiet / 2

@@ -2,23 +2,31 @@
 
 A decoder that crashes, hangs or takes too much memory does so again when it is alone with its photo. A SIGKILL that we
 did not send is different: it comes from the kernel when memory runs out, or from a person, and mostly says nothing
-about the photo. So for each kind of exit, a photo must be decoded at another number of exits before it is blamed.
+about the photo. Nor does a model that is silent, if it gives no result for any photo: then its device hangs. So for
+each kind of exit, a photo must be decoded at another number of exits before it is blamed.
 """
 
 from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-ExitCause = Literal["crash", "hang", "memory", "killed", "outdated"]
+if TYPE_CHECKING:
+    from phsearch.domain.indexing.failure_kind import FailureScope
+
+ExitCause = Literal["crash", "hang", "silent", "memory", "killed", "outdated"]
 
 BLAME_THRESHOLD = 24
 """The evidence at which a photo is blamed."""
 
+UNPROVEN = BLAME_THRESHOLD // 8
+"""The evidence of a silent model that has given no result since it was silent last: its device may hang."""
+
 _EXITS_TO_BLAME: dict[ExitCause, int] = {
     "crash": 3,
     "hang": 2,
+    "silent": 2,
     "memory": 2,
     "killed": 8,
     "outdated": BLAME_THRESHOLD + 1,
@@ -31,6 +39,11 @@ class WorkerExit:
 
     cause: ExitCause
     reason: str
+
+    @property
+    def scope(self) -> FailureScope:
+        """Of what it holds that a photo is blamed for exits like this: some may have come from the machine."""
+        return "file" if self.cause in {"killed", "silent"} else "content"
 
     @property
     def evidence(self) -> int:
@@ -64,7 +77,7 @@ def decode_timeout(seconds: float) -> WorkerExit:
 
 def model_timeout(seconds: float) -> WorkerExit:
     """Return the exit of a worker that was killed because its model gave no result for `seconds`."""
-    return WorkerExit("hang", f"the model took longer than {seconds:g} s over it")
+    return WorkerExit("silent", f"the model took longer than {seconds:g} s over it")
 
 
 def memory_exceeded(limit: int) -> WorkerExit:

@@ -82,6 +82,13 @@ class Roots:
         return frozenset(path for path in self._paths if path != root and path.startswith(dir_prefix(root)))
 
 
+def folders_above(path: str) -> Iterator[str]:
+    """Yield all folders above a path, the nearest first."""
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path
+
+
 def dir_prefix(folder: str) -> str:
     """Return the prefix that every path inside `folder` starts with."""
     return folder if folder.endswith("/") else f"{folder}/"

@@ -25,6 +25,7 @@ UNDATED = np.iinfo(np.int64).min
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d))?")
 _MIN_ROWS = 256
 _MIN_NAMES = 1_000
+_ROWS_AT_ONCE = 4_096
 
 
 class StringDictionary:
@@ -85,11 +86,15 @@ class Columns:
     def __init__(self, photos: Sequence[Photo] = ()) -> None:
         self.cameras, self.formats, self.folders = StringDictionary(), StringDictionary(), StringDictionary()
         self._count = len(photos)
-        # Column by column: row by row a million photos would delay the start by several seconds.
-        columns = zip(*map(self._row_values, photos), strict=True) if photos else ((),) * len(_DTYPES)
         self._values: dict[Column, npt.NDArray[Any]] = {
-            name: np.array(values, dtype) for (name, dtype), values in zip(_DTYPES.items(), columns, strict=True)
+            name: np.empty(self._count, dtype) for name, dtype in _DTYPES.items()
         }
+        # Column by column: row by row a million photos would delay the start by several seconds.
+        for start in range(0, self._count, _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            columns = zip(*map(self._row_values, photos[rows]), strict=True)
+            for values, column in zip(self._values.values(), columns, strict=True):
+                values[rows] = column
 
     def __len__(self) -> int:
         return self._count

@@ -13,7 +13,7 @@ from phsearch.domain.query.dates import TakenBetween, Undated
 from phsearch.domain.query.measures import Near, Size
 from phsearch.domain.query.names import Camera, Folder, Format, Orientation, Root
 from phsearch.domain.search.columns import UNDATED
-from phsearch.domain.search.name_matching import folder_matcher, is_camera, is_root
+from phsearch.domain.search.name_matching import folder_matcher, is_camera, root_matcher
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -115,7 +115,7 @@ class FilterCompiler:
             case Folder(pattern, literal):
                 return folder_matcher(pattern, self._roots, self._home, literal=literal)
             case Root(root):
-                return lambda folder: is_root(self._roots.root_of(folder), self._roots.library_name(root), self._home)
+                return root_matcher(root, self._roots, self._home)
             case Camera(words):
                 return lambda camera: is_camera(camera, words)
             case Format(formats=formats):

@@ -43,12 +43,11 @@ def folder_matcher(pattern: str, roots: Roots, home: str, *, literal: bool = Fal
     )
 
 
-def is_root(root: str | None, name: str, home: str) -> bool:
-    """Whether `name` means a root, by its path or by the last part of it."""
-    if root is None:
-        return False
-    folded = fold_name(expand_typed(name, home)).rstrip("/")
-    return folded in (fold_name(root), fold_name(root.rpartition("/")[2]))
+def root_matcher(name: str, roots: Roots, home: str) -> Callable[[str], bool]:
+    """Return a test of a folder's whole path: whether `name` means its root, by its path or by the last part of it."""
+    asked = fold_name(expand_typed(roots.library_name(name), home)).rstrip("/")
+    meant = {root for root in roots if asked in (fold_name(root), fold_name(root.rpartition("/")[2]))}
+    return lambda folder: roots.root_of(folder) in meant
 
 
 def is_camera(camera: str, words: str) -> bool:

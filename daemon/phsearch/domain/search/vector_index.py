@@ -7,6 +7,7 @@ same before and after it was in the store. Only one thread uses an index, the ra
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,10 @@ class VectorIndex:
         """Return the paths of all photos."""
         return [photo.path for photo in self._photos]
 
-    def load(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Replace everything by `photos` and their vectors, [n, dim]."""
-        self._rows = round_to_float16(vectors)
-        self._photos = list(photos)
+    def load(self, photos: list[Photo], vectors: Vectors) -> None:
+        """Replace everything by `photos` and their vectors, [n, dim], as the store keeps them. Both become its own."""
+        self._rows = vectors
+        self._photos = photos
         self._row_of = {photo.path: row for row, photo in enumerate(photos)}
         self.columns = Columns(photos)
 
@@ -109,11 +110,20 @@ class VectorIndex:
         self._put_photo(row, target)
         return self.vector(target.path)
 
-    def pop_vector(self, path: str) -> Vectors | None:
-        """Remove a photo and return its vector, [dim]."""
-        vector = self.vector(path)
-        self.remove_path(path)
-        return vector
+    def rename_paths(self, moved: Iterable[tuple[str, Photo]]) -> None:
+        """Rename photos."""
+        for source, target in moved:
+            self.rename_path(source, target)
+
+    def copy_vectors(self, paths: Iterable[str]) -> list[Vectors | None]:
+        """Return copies of the vectors of photos, each [dim]; None for an unknown photo."""
+        return [self.vector(path) for path in paths]
+
+    def pop_vectors(self, paths: Sequence[str]) -> list[Vectors | None]:
+        """Remove photos and return their vectors, as copy_vectors does."""
+        vectors = self.copy_vectors(paths)
+        self.remove_paths(paths)
+        return vectors
 
     def vector(self, path: str) -> Vectors | None:
         """Return a copy of a photo's vector, [dim]."""
@@ -157,7 +167,8 @@ class VectorIndex:
             # Keep all that reach the limit-th best score: then the path decides a tie at the limit, not the row.
             masked = scores[rows]
             rows = rows[masked >= np.partition(masked, len(rows) - limit)[len(rows) - limit]]
-        return sorted(rows.tolist(), key=lambda row: (-scores[row], self._photos[row].path))[:limit]
+        # Any number of photos may tie, all that have no date. To sort them would keep every other thread waiting.
+        return heapq.nsmallest(limit, rows.tolist(), key=lambda row: (-scores[row], self._photos[row].path))
 
     def newest(self, mask: npt.NDArray[np.bool_], limit: int) -> list[int]:
         """Return the rows in `mask` ([n]) taken last, newest first, undated ones at the end, ties by path."""
@@ -180,6 +191,14 @@ class VectorIndex:
         kept = len(self._photos)
         rows[:kept] = self._rows[:kept]
         self._rows = rows
+
+
+def keep_rows(vectors: Vectors, rows: npt.NDArray[np.intp]) -> None:
+    """Keep these rows, given in ascending order, and free the memory of the rest. Nothing else may use the matrix."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        chosen = vectors[rows[start : start + _ROWS_AT_ONCE]]
+        vectors[start : start + len(chosen)] = chosen
+    vectors.resize((len(rows), vectors.shape[1]), refcheck=False)
 
 
 def round_to_float16(vectors: Vectors) -> Vectors:

@@ -97,9 +97,13 @@ class StatusReporter:
 
     def sample(self) -> float:
         """Measure the rate and return photos per second. Call it about once a second."""
-        counters = self._photo_index.counters
         self._throughput.sample()
-        return self._rate.sample(counters.embedded + counters.reused + counters.failed)
+        return self._rate.sample(self.changes())
+
+    def changes(self) -> int:
+        """Return how many photos were added, renamed or refused since the start."""
+        counters = self._photo_index.counters
+        return counters.embedded + counters.reused + counters.failed
 
     def report(self) -> Status:
         """Return the whole status."""
@@ -147,7 +151,7 @@ class StatusReporter:
 
     def _eta(self, rate: float) -> int | None:
         """Return the seconds until all photos are searchable, None where that is not known."""
-        if rate <= 0 or not self.pending or self._throttle.pause_reason:
+        if rate <= 0 or not self.pending or self._throttle.pause_reason or self._image_worker.problem:
             return None
         return round(self._router.pending / rate)
 
@@ -173,7 +177,7 @@ class StatusReporter:
         ]
         notices += [
             Notice(text=str(problem), hint=problem.hint)
-            for problem in (self._model.problem, self._writer.problem)
+            for problem in (self._model.problem, self._image_worker.problem, self._writer.problem)
             if problem is not None
         ]
         return notices

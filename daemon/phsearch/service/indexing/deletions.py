@@ -8,10 +8,11 @@ content is at another path, is not missing.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from phsearch.domain.library import Library
     from phsearch.domain.roots.deletion_policy import MassDeletionGuard
@@ -32,7 +33,8 @@ _REMOVED_AT_ONCE = 256
 class Deletions:
     """The photos of one root that seem to be gone.
 
-    `burst` are those that vanished just now. `held` are those whose deletion waits for a scan or its user.
+    `burst` are those that vanished just now, `gone` those that are removed at once, together. `held` are those whose
+    deletion waits for a scan or its user.
     """
 
     def __init__(
@@ -41,15 +43,16 @@ class Deletions:
         root: str,
         guard: MassDeletionGuard,
         library: Library,
-        remove: Callable[[str], object],
+        remove: Callable[[Sequence[str]], object],
         on_mass_deletion: Callable[[], None],
     ) -> None:
-        """`remove` deletes a photo from the index; `on_mass_deletion` is called at the end of a burst that is held."""
+        """`remove` deletes photos from the index; `on_mass_deletion` is called at the end of a burst that is held."""
         self.guard = guard
         self.burst: dict[str, None] = {}
         self.held: set[str] = set()
         self.unscanned = False
         """Whether some are held that no scan has missed yet, so that none confirms them."""
+        self.gone: dict[str, None] = {}
         self._root = root
         self._library = library
         self._remove = remove
@@ -65,7 +68,7 @@ class Deletions:
         """Note that a file is gone. It is removed soon, unless too many are."""
         photo = self._library.get(path)
         if photo is None or any(self._is_kept(other) for other in self._library.copies(photo.digest) if other != path):
-            self._remove(path)
+            self.remove(path)
             return
         if path in self.held:
             return
@@ -75,7 +78,7 @@ class Deletions:
         self._last = now
         if not self.burst and self._counted < _AT_ONCE * self.guard.limit(self._known):
             self._counted += 1
-            self._remove(path)
+            self.remove(path)
             return
         if not self.burst:
             self._first = now
@@ -83,19 +86,32 @@ class Deletions:
         if self._timer is None:
             self._wait()
 
+    def remove(self, path: str) -> None:
+        """Remove a photo, together with others that are found to be gone just now."""
+        if not self.gone:
+            asyncio.get_running_loop().call_soon(self._remove_gone)
+        self.gone[path] = None
+
     def discard(self, path: str) -> None:
         """Note that a file is there, or is missed no longer."""
+        self.gone.pop(path, None)
         self.burst.pop(path, None)
         self.held.discard(path)
 
     def close(self) -> None:
         """Leave what is under way to the next scan."""
         self.burst.clear()
+        self.gone.clear()
         if self._timer is not None:
             self._timer.cancel()
 
     def _is_kept(self, path: str) -> bool:
-        return path not in self.burst and path not in self.held
+        return path not in self.burst and path not in self.held and path not in self.gone
+
+    def _remove_gone(self) -> None:
+        self._remove(_take_some(self.gone))
+        if self.gone:
+            asyncio.get_running_loop().call_soon(self._remove_gone)
 
     def _wait(self) -> None:
         self._timer = asyncio.get_running_loop().call_at(self._last + self._quiet, self._decide)
@@ -128,9 +144,16 @@ class Deletions:
     def _remove_some(self) -> None:
         """Remove what the burst has, in slices that do not hold up the event loop."""
         self._timer = None
-        for path in list(self.burst)[:_REMOVED_AT_ONCE]:
-            del self.burst[path]
-            self._counted += 1
-            self._remove(path)
+        some = _take_some(self.burst)
+        self._counted += len(some)
+        self._remove(some)
         if self.burst:
             self._timer = asyncio.get_running_loop().call_later(0, self._remove_some)
+
+
+def _take_some(paths: dict[str, None]) -> list[str]:
+    """Return the first paths, and take them out: no more than one turn of the event loop is for."""
+    some = list(itertools.islice(paths, _REMOVED_AT_ONCE))
+    for path in some:
+        del paths[path]
+    return some

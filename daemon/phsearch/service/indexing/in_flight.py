@@ -32,6 +32,19 @@ class JobOwner(Protocol):
         """Take back a job that waited for another of the same content."""
 
 
+class EmbedQueue(Protocol):
+    """Where photos wait to be embedded."""
+
+    def submit_job(self, job: EmbedJob) -> None:
+        """Queue a photo; its result comes by `RootPipeline.on_embed_result`."""
+
+    def embed_position(self, path: str) -> int | None:
+        """Return how many photos are embedded before one that waits; None for one that does not wait."""
+
+    async def wait_for_space(self, most: int) -> None:
+        """Wait until fewer than `most` photos wait."""
+
+
 @dataclass(slots=True)
 class _InFlight:
     """A content that is being embedded, for `owner`. `answered` says that its result has come."""

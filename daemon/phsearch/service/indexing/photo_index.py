@@ -9,25 +9,27 @@ slow move between disks, from the trash or from a backup.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from phsearch.domain.search.vector_index import round_to_float16
-from phsearch.domain.types import Failure, Photo
+from phsearch.domain.types import Failure, FolderRename, Photo
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from phsearch.domain.library import Library
     from phsearch.domain.ports import Store
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.vector_index import VectorIndex
-    from phsearch.domain.types import Fingerprint, PhotoInfo, Vectors
+    from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo, Vectors
     from phsearch.service.events import EventBus
     from phsearch.service.indexing.store_writer import StoreWriter
     from phsearch.service.threads import SerialExecutor
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("phsearch.index")
 
 SEQUENCE_BLOCK = 1 << 20
+_MOVED_AT_ONCE = 64
 _RECENT = 2_000
 """About 5 MB. They bridge the seconds until the store has them, and keep contents that were overwritten."""
 
@@ -99,6 +102,8 @@ class PhotoIndex:
         self.moved = 0
         """How many of the `reused` photos were renamed or moved."""
         self.last_failure: Failure | None = None
+        self._renaming: Counter[str] = Counter()
+        """New paths of photos whose vectors are still to come from the rank executor, to be written."""
         self._index = index
         self._rank_executor = rank_executor
         self._store = store
@@ -110,35 +115,61 @@ class PhotoIndex:
         self._decoder = decoder
         self._clock = clock
         self._failed_digests: LRUCache[bytes, Failure] = LRUCache(_RECENT)
-        self._recent_vectors: LRUCache[bytes, tuple[PhotoInfo, asyncio.Future[Vectors | None]]] = LRUCache(_RECENT)
+        self._recent_vectors: LRUCache[bytes, tuple[PhotoInfo, asyncio.Future[list[Vectors | None]], int]] = LRUCache(
+            _RECENT
+        )
 
     def add_photo(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Add a photo that was just embedded; `vector` is [dim]."""
         self.counters.embedded += 1
-        self._put(path, fingerprint, digest, info, round_to_float16(vector))
+        vector = round_to_float16(vector)
+        photo = self._put(path, fingerprint, digest, info, vector)
+        if photo is not None:
+            self._rank_executor.submit_logged(self._index.put_vector, photo, vector)
         self._events.publish("indexed", path)
 
-    async def reuse_vector(self, path: str, fingerprint: Fingerprint, digest: bytes) -> bool:
-        """Add a photo whose content is known; return False when it is not known, or not any more."""
-        duplicate = self.library.photo_by_digest(digest)
-        if duplicate is not None:
-            vector = await self._rank_executor.submit(self._index.vector, duplicate.path)
-            info: PhotoInfo | None = duplicate.info
-        else:
-            info, recent = self._recent_vectors.get(digest) or (None, None)
-            # Shielded: the caller may be cancelled with its root while another waits for the same content.
-            vector = await asyncio.shield(recent) if recent is not None else None
-        if vector is None or info is None:
-            stored = await self._find_unrooted(digest) or await self._find_deleted(digest)
-            if stored is None:
-                return False
-            info, vector = stored
-        known = self.library.get(path)
-        self._put(path, fingerprint, digest, info, vector)
-        if known is None or known.digest != digest:
-            self.counters.reused += 1
-            self._events.publish("reused", path)
-        return True
+    async def reuse_vectors(self, contents: Mapping[str, ContentDigest]) -> set[str]:
+        """Add photos whose contents are known. Return their paths; any other content is not known, or not any more."""
+        copies = {
+            path: copied
+            for path, content in contents.items()
+            if (copied := self.library.photo_by_digest(content.digest)) is not None
+        }
+        copied_paths = [copied.path for copied in copies.values()]
+        vectors = await self._rank_executor.submit(self._index.copy_vectors, copied_paths) if copies else []
+        found = {
+            path: (copied.info, vector)
+            for (path, copied), vector in zip(copies.items(), vectors, strict=True)
+            if vector is not None
+        }
+        for path, content in contents.items():
+            if path not in found and (known := await self._find_vector(content.digest)) is not None:
+                found[path] = known
+        self._reuse(contents, found)
+        return set(found)
+
+    def _reuse(self, contents: Mapping[str, ContentDigest], found: Mapping[str, tuple[PhotoInfo, Vectors]]) -> None:
+        photos: list[Photo] = []
+        vectors: list[Vectors] = []
+        for path, (info, vector) in found.items():
+            content, before = contents[path], self.library.get(path)
+            photo = self._put(path, content.fingerprint, content.digest, info, vector)
+            if photo is not None:
+                photos.append(photo)
+                vectors.append(vector)
+            if before is None or before.digest != content.digest:
+                self.counters.reused += 1
+                self._events.publish("reused", path)
+        self._rank_executor.submit_logged(self._index.put_vectors, photos, vectors)
+
+    async def _find_vector(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
+        """Find a content that no photo has at present."""
+        info, recent, place = self._recent_vectors.get(digest) or (None, None, 0)
+        # Shielded: the caller may be cancelled with its root while another waits for the same content.
+        vector = (await asyncio.shield(recent))[place] if recent is not None else None
+        if vector is not None and info is not None:
+            return info, vector
+        return await self._find_unrooted(digest) or await self._find_deleted(digest)
 
     async def _find_unrooted(self, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Find a content in the photos of roots that were removed: the library may have moved to another folder."""
@@ -170,6 +201,7 @@ class PhotoIndex:
         self._cache_current_vector(target)
         moved = self.library.move_photo(source, target, root)
         assert moved is not None
+        self._renaming[target] += 1
         future = self._rank_executor.submit(self._index.rename_path, source, moved)
         future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
         self.counters.reused += 1
@@ -177,18 +209,60 @@ class PhotoIndex:
         self._events.publish("moved", target, source=source)
         return True
 
-    def remove_photo(self, path: str) -> None:
-        """Remove a file that is gone."""
-        self._cache_current_vector(path)
-        failure = self.library.failure(path)
-        if failure is not None and failure.digest is not None:
-            self._failed_digests[failure.digest] = failure
-        self._writer.delete_photo(path)
-        if self.library.remove_photo(path) is None:
+    def move_folder(self, source: str, target: str) -> Iterator[list[str]]:
+        """Rename the photos in a folder that was renamed, some at a time, without reading them.
+
+        Yield what cannot be renamed of those: failures, and photos that are in no root now.
+        """
+        root = self._roots.root_of(target)
+        stored = (
+            root is not None
+            and not (self._roots.nested(source) or self._roots.nested(target))
+            # A photo in it that was just renamed is not written yet.
+            and not any(path.startswith(f"{source}/") for path in self._renaming)
+            and self._writer.rename_folder(FolderRename(source, target, root))
+        )
+        paths = self.library.under(source)
+        while some := list(itertools.islice(paths, _MOVED_AT_ONCE)):
+            yield self._move_some([(path, target + path[len(source) :]) for path in some], stored=stored)
+
+    def _move_some(self, moves: list[tuple[str, str]], *, stored: bool) -> list[str]:
+        """Rename some photos; `stored` says that the store does so by itself. Return those that are not renamed."""
+        moved: list[tuple[str, Photo]] = []
+        left: list[str] = []
+        for path, target in moves:
+            root = self._roots.root_of(target)
+            if root is None or path not in self.library:
+                left.append(path)
+            elif stored:
+                self._cache_current_vector(target)
+                photo = self.library.move_photo(path, target, root, with_folder=True)
+                assert photo is not None
+                moved.append((path, photo))
+                self._events.publish("moved", target, source=path)
+            else:
+                self.move_photo(path, target)
+        self._rank_executor.submit_logged(self._index.rename_paths, moved)
+        self.counters.reused += len(moved)
+        self.moved += len(moved)
+        return left
+
+    def remove_photos(self, paths: Iterable[str]) -> None:
+        """Remove files that are gone."""
+        gone: list[Photo] = []
+        for path in paths:
+            failure = self.library.failure(path)
+            if failure is not None and failure.digest is not None:
+                self._failed_digests[failure.digest] = failure
+            self._writer.delete_photo(path)
+            if (photo := self.library.remove_photo(path)) is not None:
+                gone.append(photo)
+        if not gone:
             return
-        self._rank_executor.submit_logged(self._index.remove_path, path)
-        self.counters.removed += 1
-        self._events.publish("removed", path)
+        self._cache_vectors(gone, self._rank_executor.submit(self._index.pop_vectors, [photo.path for photo in gone]))
+        self.counters.removed += len(gone)
+        for photo in gone:
+            self._events.publish("removed", photo.path)
 
     def record_failure(
         self, path: str, fingerprint: Fingerprint, reason: str, decoder: str, digest: bytes | None
@@ -216,9 +290,9 @@ class PhotoIndex:
     def cache_vector(self, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
         """Cache the vector of a content that no file has at present; `vector` is [dim]."""
         self.counters.embedded += 1
-        done: asyncio.Future[Vectors | None] = asyncio.get_running_loop().create_future()
-        done.set_result(round_to_float16(vector))
-        self._recent_vectors[digest] = (info, done)
+        done: asyncio.Future[list[Vectors | None]] = asyncio.get_running_loop().create_future()
+        done.set_result([round_to_float16(vector)])
+        self._recent_vectors[digest] = (info, done, 0)
 
     async def run(self) -> None:
         """List the photos that the store cannot hold as failures, until cancelled."""
@@ -233,8 +307,10 @@ class PhotoIndex:
         """Wait until renames under way have reached the writer."""
         await self._rank_executor.submit(int)
 
-    def reassign_roots(self) -> dict[str, list[str]]:
+    def reassign_roots(self, former: Roots) -> dict[str, list[str]]:
         """Assign every photo to the root that holds it now. Return the paths in no root, by folder: they are removed.
+
+        `former` are the roots until now.
 
         Nothing is written. The store keeps what is in no root, and the path of a photo shows in which root it lies.
         """
@@ -243,6 +319,8 @@ class PhotoIndex:
         # By folder, which is faster: this blocks the event loop, and there may be a million photos.
         for folder, paths in self.library.folders():
             root = self._roots.root_of(folder)
+            if root == former.root_of(folder):
+                continue
             for path in paths:
                 photo = self.library.get(path)
                 if root is None:
@@ -297,10 +375,13 @@ class PhotoIndex:
         gone = self._failed_digests.get(digest)
         return self.library.failure_of_digest(digest, decoder) or (gone if gone and gone.decoder == decoder else None)
 
-    def _put(self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors) -> None:
+    def _put(
+        self, path: str, fingerprint: Fingerprint, digest: bytes, info: PhotoInfo, vector: Vectors
+    ) -> Photo | None:
+        """Put a photo into the library and the store, and return it, for the vector index: None outside every root."""
         root = self._roots.root_of(path)
         if root is None:
-            return
+            return None
         self._cache_current_vector(path)
         known = self.library.get(path)
         # A file that was only touched is not new, and a search for new photos must not find it.
@@ -309,18 +390,24 @@ class PhotoIndex:
         number = self.sequence.next_number() if same is None else same.sequence
         photo = Photo(path, root, fingerprint, digest, info, since, number)
         self.library.put_photo(photo)
-        self._rank_executor.submit_logged(self._index.put_vector, photo, vector)
         self._writer.put_photo(photo, vector)
+        return photo
 
     def _cache_current_vector(self, path: str) -> None:
         """Cache the content at a path: it may be found elsewhere soon, or may just have been."""
         photo = self.library.get(path)
-        if photo is None:
-            return
-        # Now, before the vector is there: the file with the photo's new name may be read at this moment.
-        self._recent_vectors[photo.digest] = (photo.info, self._rank_executor.submit(self._index.vector, path))
+        if photo is not None:
+            self._cache_vectors([photo], self._rank_executor.submit(self._index.copy_vectors, [path]))
+
+    def _cache_vectors(self, photos: Iterable[Photo], vectors: asyncio.Future[list[Vectors | None]]) -> None:
+        """Cache the contents of photos now, before their vectors are there: one may be read at this moment."""
+        for place, photo in enumerate(photos):
+            self._recent_vectors[photo.digest] = (photo.info, vectors, place)
 
     def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
+        self._renaming[photo.path] -= 1
+        if not self._renaming[photo.path]:
+            del self._renaming[photo.path]
         if source not in self.library:
             self._writer.delete_photo(source)
         current = self.library.get(photo.path)

@@ -12,23 +12,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter, deque
+from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, EmbedJob, Unreadable
+from phsearch.domain.indexing.failure_kind import ReadFailure
 from phsearch.domain.throughput import StageTotals
 from phsearch.domain.types import ContentDigest, NotAFile, OtherPath, PhotoFile
-from phsearch.errors import UnreadableImageError
+from phsearch.service.indexing.disk_reader import SlowRead
 from phsearch.service.throttle import DutyCycle
 
 if TYPE_CHECKING:
     from phsearch.domain.indexing.batching import EmbedResult
+    from phsearch.domain.indexing.failure_kind import FailureScope
     from phsearch.domain.indexing.settle import Debouncer
     from phsearch.domain.types import Fingerprint
     from phsearch.service.indexing.deletions import Deletions
     from phsearch.service.indexing.disk_reader import Content, DiskReader, Seen
-    from phsearch.service.indexing.in_flight import InFlightContents
+    from phsearch.service.indexing.in_flight import EmbedQueue, InFlightContents
     from phsearch.service.indexing.photo_index import PhotoIndex
     from phsearch.service.throttle import IndexingThrottle
 
@@ -38,20 +42,8 @@ _STATS_AT_ONCE = 256
 _READS_AT_ONCE = 16
 _EMBED_AHEAD = 512
 _RETRY_DELAYS = (5.0, 30.0, 180.0)
-"""Seconds before each further attempt at a truncated photo: some writers pause for longer than any settling time."""
-
-
-class EmbedQueue(Protocol):
-    """Where photos wait to be embedded."""
-
-    def submit_job(self, job: EmbedJob) -> None:
-        """Queue a photo; its result comes by `RootPipeline.on_embed_result`."""
-
-    def embed_position(self, path: str) -> int | None:
-        """Return how many photos are embedded before one that waits; None for one that does not wait."""
-
-    async def wait_for_space(self, most: int) -> None:
-        """Wait until fewer than `most` photos wait."""
+"""Seconds before each further attempt at a photo that was cut off, since some writers pause for longer than any
+settling time, or that could not be read here."""
 
 
 class RootPipeline:
@@ -88,10 +80,12 @@ class RootPipeline:
         self._dirty: set[str] = set()
         self._forced: set[str] = set()
         self._missed: set[str] = set()
+        self._begun: deque[str] = deque()
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
         self._results: asyncio.Queue[Unreadable | EmbedJob] = asyncio.Queue()
-        self._truncated: set[str] = set()
+        self._retries: Counter[str] = Counter()
+        self._shortage = ""
         self._retry_timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -102,7 +96,7 @@ class RootPipeline:
     @property
     def settling(self) -> int:
         """Files seen that may still be changing, and those that seem to be gone."""
-        return len(self._debouncer) + len(self._deletions.burst)
+        return len(self._debouncer) + len(self._deletions.burst) + len(self._deletions.gone)
 
     @property
     def queued(self) -> int:
@@ -145,6 +139,7 @@ class RootPipeline:
     def file_changed(self, path: str, *, closed: bool) -> None:
         """Check a path once it has settled."""
         self._ready.pop(path, None)
+        self._retries.pop(path, None)
         self._debouncer.path_changed(path, asyncio.get_running_loop().time(), closed=closed)
         self._wake.set()
 
@@ -174,7 +169,7 @@ class RootPipeline:
         self._forget_missing(path)
         if path in self._active:
             self._dirty.add(path)
-        self._truncated.discard(path)
+        self._retries.pop(path, None)
         self._cancel_retry(path)
 
     def on_embed_result(self, result: EmbedResult) -> None:
@@ -183,7 +178,7 @@ class RootPipeline:
         match result:
             case Embedded():
                 self._photo_index.add_photo(photo.path, photo.fingerprint, photo.digest, result.info, result.vector)
-                self._truncated.discard(photo.path)
+                self._retries.pop(photo.path, None)
                 self._finish(photo.path)
                 self._in_flight.finish_job(photo)
             case ChangedMeanwhile():
@@ -208,6 +203,7 @@ class RootPipeline:
         """Cancel what is scheduled; call this when `run` has ended."""
         self.closed = True
         self._deletions.close()
+        self.disk.close()
         for timer in self._retry_timers.values():
             timer.cancel()
 
@@ -221,13 +217,11 @@ class RootPipeline:
                     async with asyncio.timeout_at(due):
                         await self._wake.wait()
             self._activity.set()
-            paths = self._debouncer.due(loop.time())
-            for start in range(0, len(paths), _STATS_AT_ONCE):
-                chunk = paths[start : start + _STATS_AT_ONCE]
-                self._debouncer.begin_stat(chunk)
-                for path, seen in await self.disk.stat_paths(chunk):
-                    if self._debouncer.is_stating(path):
-                        self._on_stat(path, seen)
+            paths = self._debouncer.due(loop.time(), _STATS_AT_ONCE)
+            self._debouncer.begin_stat(paths)
+            for path, seen in await self.disk.stat_paths(paths) if paths else ():
+                if self._debouncer.is_stating(path):
+                    self._on_stat(path, seen)
 
     def _on_stat(self, path: str, seen: Seen) -> None:
         match seen:
@@ -262,7 +256,7 @@ class RootPipeline:
             self._deletions.add(path)
             return
         self._forget_missing(path)
-        self._photo_index.remove_photo(path)
+        self._deletions.remove(path)
         if other is not None:
             self.check_now(other.path)
 
@@ -286,40 +280,60 @@ class RootPipeline:
             await self._embed_queue.wait_for_space(_EMBED_AHEAD)
             await self._throttle.acquire(duty_cycle)
             duty_cycle.begin_work(time.monotonic())
-            paths = list(self._ready)[:_READS_AT_ONCE]
-            for path in paths:
-                del self._ready[path]
-            if not self._ready:
-                self._readable.clear()
-            self._active.update(paths)
-            for path, content in await self._read_batch(paths):
-                await self._on_content(path, content)
+            paths = self._next_paths()
+            contents = await self._read_batch(paths)
+            self._begun.extendleft(reversed(paths[len(contents) :]))
+            await self._on_contents(contents)
+            if self._begun:
+                self._readable.set()
             duty_cycle.end_work(time.monotonic())
+
+    def _next_paths(self) -> list[str]:
+        """Return the files to read next. One that is half read comes first, and then behind all others."""
+        paths = [self._begun.popleft() for _ in range(min(len(self._begun), _READS_AT_ONCE))]
+        new = list(itertools.islice(self._ready, _READS_AT_ONCE - len(paths)))
+        for path in new:
+            del self._ready[path]
+        self._active.update(new)
+        if not self._ready:
+            self._readable.clear()
+        return paths + new
 
     async def _read_batch(self, paths: list[str]) -> list[tuple[str, Content]]:
         start = time.monotonic()
-        try:
-            return await self.disk.digest_paths(paths)
-        finally:
-            self.stage_totals.add_stage(reading=time.monotonic() - start, read=len(paths))
+        contents = await self.disk.digest_paths(paths)
+        read = sum(not isinstance(content, SlowRead) for _, content in contents)
+        self.stage_totals.add_stage(reading=time.monotonic() - start, read=read)
+        return contents
 
-    async def _on_content(self, path: str, content: Content) -> None:
+    async def _on_contents(self, contents: list[tuple[str, Content]]) -> None:
+        digests = {path: content for path, content in contents if isinstance(content, ContentDigest)}
+        reused = await self._photo_index.reuse_vectors(digests)
+        if digests:
+            self._shortage = ""
+        for path in reused:
+            self._forced.discard(path)
+            self._finish(path)
+        for path, content in contents:
+            if path not in reused:
+                await self._on_new_content(path, content)
+
+    async def _on_new_content(self, path: str, content: Content) -> None:
         match content:
             case None:
                 self._finish(path, again=True)
-            case UnreadableImageError():
-                await self._fail_if_there(path, str(content), self._decoder, empty=True)
-            case OSError():
-                # The file may become readable without changing, so the failure must not count as current.
-                await self._fail_if_there(path, f"cannot be read: {content.strerror}", "")
+            case SlowRead():
+                self._begun.append(path)
+            case ReadFailure(reason, "machine"):
+                self._wait_for_machine(path, reason)
+            case ReadFailure(reason, scope):
+                await self._fail_if_there(path, reason, scope)
             case ContentDigest(fingerprint, digest):
-                if await self._photo_index.reuse_vector(path, fingerprint, digest):
-                    self._forced.discard(path)
-                    self._finish(path)
-                elif path not in self._forced and (known := self._photo_index.failure_of_digest(digest, self._decoder)):
+                if path not in self._forced and (known := self._photo_index.failure_of_digest(digest, self._decoder)):
                     self._photo_index.record_failure(path, fingerprint, known.reason, self._decoder, digest)
                     self._finish(path)
-                    self._schedule_retry(path)
+                    if path in self._retries:
+                        self._schedule_retry(path)
                 else:
                     self._forced.discard(path)
                     job = EmbedJob(path, self._root, fingerprint, digest)
@@ -330,29 +344,30 @@ class RootPipeline:
         """Deal with photos that failed, and with those that waited for another of the same content."""
         while True:
             match await self._results.get():
-                case Unreadable(photo, reason, truncated):
-                    if truncated:
-                        self._truncated.add(photo.path)
-                    await self._fail_if_there(photo.path, reason, self._decoder, photo)
-                    self._schedule_retry(photo.path)
+                case Unreadable(photo, reason, scope):
+                    await self._fail_if_there(photo.path, reason, scope, photo)
                     self._in_flight.finish_job(photo)
                 case photo:
-                    await self._on_content(photo.path, ContentDigest(photo.fingerprint, photo.digest))
+                    await self._on_contents([(photo.path, ContentDigest(photo.fingerprint, photo.digest))])
 
-    async def _fail_if_there(
-        self, path: str, reason: str, decoder: str, photo: EmbedJob | None = None, *, empty: bool = False
-    ) -> None:
+    async def _fail_if_there(self, path: str, reason: str, scope: FailureScope, photo: EmbedJob | None = None) -> None:
         """Record a failure, unless the file is gone or changed meanwhile, or its disk does not answer.
 
-        An `empty` file may have been read between being truncated and being written.
+        A file that was read as empty may have been read between being truncated and being written. One that may become
+        readable without a change does not count as dealt with, and neither do its copies.
         """
         ((_, seen),) = await self.disk.stat_paths([path])
         match seen:
-            case PhotoFile(_, fingerprint) if empty and fingerprint.size:
+            case PhotoFile(_, fingerprint) if photo is None and scope == "unfinished" and fingerprint.size:
                 self._finish(path, again=True)
             case PhotoFile(_, fingerprint) if photo is None or photo.fingerprint == fingerprint:
-                self._photo_index.record_failure(path, fingerprint, reason, decoder, photo.digest if photo else None)
+                here, again = scope == "file", self._photo_index.library.failure(path) is not None
+                digest = None if here or photo is None else photo.digest
+                self._photo_index.record_failure(path, fingerprint, reason, "" if here else self._decoder, digest)
                 self._finish(path)
+                # What stays unreadable is tried once at each scan.
+                if scope == "unfinished" or (here and (not again or path in self._retries)):
+                    self._schedule_retry(path)
             case PhotoFile():
                 self._finish(path, again=True)
             case OSError():
@@ -361,6 +376,15 @@ class RootPipeline:
             case _:
                 self._finish(path, again=True)
 
+    def _wait_for_machine(self, path: str, reason: str) -> None:
+        """Read a file again later, since this machine is short of something. It stays pending, and is no failure."""
+        if self._shortage != reason:
+            self._shortage = reason
+            log.warning("%s: photos wait: %s", self._root, reason)
+        self._finish(path)
+        self._debouncer.path_changed(path, asyncio.get_running_loop().time() + _RETRY_DELAYS[0], closed=False)
+        self._wake.set()
+
     def _finish(self, path: str, *, again: bool = False) -> None:
         self._active.discard(path)
         if again or path in self._dirty:
@@ -368,13 +392,13 @@ class RootPipeline:
             self.file_changed(path, closed=False)
 
     def _schedule_retry(self, path: str) -> None:
-        """Read a truncated photo again later, a few times."""
-        failure = self._photo_index.library.failure(path)
-        if path not in self._truncated or failure is None or failure.attempts > len(_RETRY_DELAYS):
-            self._truncated.discard(path)
+        """Read a photo again later, a few times: one that was cut off, or whose disk did not give it."""
+        tried = self._retries[path]
+        if tried >= len(_RETRY_DELAYS):
+            del self._retries[path]
             return
-        delay = _RETRY_DELAYS[failure.attempts - 1]
-        self._retry_timers[path] = asyncio.get_running_loop().call_later(delay, self._read_again, path)
+        self._retries[path] += 1
+        self._retry_timers[path] = asyncio.get_running_loop().call_later(_RETRY_DELAYS[tried], self._read_again, path)
 
     def _cancel_retry(self, path: str) -> None:
         if timer := self._retry_timers.pop(path, None):

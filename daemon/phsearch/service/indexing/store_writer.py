@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from phsearch.domain.ports import Store
-    from phsearch.domain.types import Photo, RefusedRow, TableStats, Vectors, Volume
+    from phsearch.domain.types import FolderRename, Photo, RefusedRow, TableStats, Vectors, Volume
     from phsearch.service.threads import SerialExecutor
 
 log = logging.getLogger("phsearch.store")
@@ -77,7 +78,10 @@ Change = tuple["Photo", "Vectors"] | Failure | None
 
 
 class StoreWriter:
-    """The only writer of the store. `idle` says that no more changes are expected soon."""
+    """The only writer of the store.
+
+    `idle` says that no more changes are expected soon, `is_present` whether a photo has a content, on any thread.
+    """
 
     def __init__(
         self,
@@ -85,15 +89,19 @@ class StoreWriter:
         store: Store,
         executor: SerialExecutor,
         idle: Callable[[], bool],
+        is_present: Callable[[bytes], bool] = lambda _digest: False,
         release_memory: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._executor = executor
         self._idle = idle
+        self._is_present = is_present
         self._release_memory = release_memory
         self.stage_totals = StageTotals()
         self._changes: dict[str, Change] = {}
         self._changed = asyncio.Event()
+        self._renames: list[FolderRename] = []
+        """They are done before the changes, whose paths are those of now."""
         self._volumes: dict[str, Volume | None] = {}
         self._flushing = asyncio.Lock()
         self._writing = 0
@@ -109,7 +117,7 @@ class StoreWriter:
     @property
     def pending(self) -> int:
         """Changes not yet on disk."""
-        return len(self._changes) + self._writing
+        return len(self._changes) + len(self._renames) + self._writing
 
     def put_photo(self, photo: Photo, vector: Vectors) -> None:
         """Write a photo soon."""
@@ -122,6 +130,15 @@ class StoreWriter:
     def delete_photo(self, path: str) -> None:
         """Delete a photo or failure soon."""
         self._change(path, None)
+
+    def rename_folder(self, rename: FolderRename) -> bool:
+        """Rename a folder soon, with all photos that the store has in it; return whether it can do that by itself."""
+        if not self._store.can_rename(rename):
+            return False
+        self._renames.append(rename)
+        self._changes = _renamed(self._changes, [rename])
+        self._changed.set()
+        return True
 
     def put_volume(self, volume: Volume) -> None:
         """Write a volume soon."""
@@ -169,17 +186,19 @@ class StoreWriter:
 
     async def _flush(self) -> None:
         changes, self._changes = self._changes, {}
+        renames, self._renames = self._renames, []
         volumes, self._volumes = self._volumes, {}
         self._changed.clear()
-        if not changes and not volumes:
+        if not changes and not renames and not volumes:
             return
-        self._writing = len(changes)
+        self._writing = len(changes) + len(renames)
         start = time.monotonic()
         try:
-            refused = await self._executor.submit(self._write, changes, volumes)
+            refused = await self._executor.submit(self._write, renames, changes, volumes)
         except BaseException:
             # What came meanwhile is newer.
-            self._changes = changes | self._changes
+            self._changes = _renamed(changes, self._renames) | self._changes
+            self._renames = renames + self._renames
             self._volumes = volumes | self._volumes
             self._changed.set()
             raise
@@ -195,14 +214,20 @@ class StoreWriter:
         self.written_at = time.time()
         self.stage_totals.add_stage(writing=time.monotonic() - start, written=len(changes))
 
-    def _write(self, changes: Mapping[str, Change], volumes: Mapping[str, Volume | None]) -> list[RefusedRow]:
-        """Write to the store; this runs in its thread. Return what it cannot hold."""
+    def _write(
+        self, renames: list[FolderRename], changes: Mapping[str, Change], volumes: Mapping[str, Volume | None]
+    ) -> list[RefusedRow]:
+        """Write to the store; this runs in its thread. Return what it cannot hold. `renames` that are done are left."""
         refused: list[RefusedRow] = []
+        while renames:
+            self._store.rename_folder(renames[0])
+            del renames[0]
         if changes:
             refused = self._store.apply(
                 [change for change in changes.values() if isinstance(change, tuple)],
                 failures=[change for change in changes.values() if isinstance(change, Failure)],
                 deletes=[path for path, change in changes.items() if change is None],
+                is_present=self._is_present,
             )
         if volumes:
             self._store.apply_volumes(
@@ -245,3 +270,21 @@ class StoreWriter:
             if len(self._changes) >= _BATCH or self._idle():
                 return
             await asyncio.sleep(_BATCH_POLL)
+
+
+def _renamed(changes: dict[str, Change], renames: Iterable[FolderRename]) -> dict[str, Change]:
+    """Return changes by the paths of now. A failure stays where it is: the file is tried again under its new path."""
+    for rename in renames:
+        changes = dict(_with_path(path, change, rename) for path, change in changes.items())
+    return changes
+
+
+def _with_path(path: str, change: Change, rename: FolderRename) -> tuple[str, Change]:
+    now = rename.new_path(path)
+    match change:
+        case (photo, vector) if now != path:
+            return now, (dataclasses.replace(photo, path=now, root=rename.root), vector)
+        case None:
+            return now, None
+        case _:
+            return path, change

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("phsearch.watch")
 
+_DROPPED_AT_ONCE = 256
 _RESOLVE_SECONDS = 5.0
 """How long the comparison of roots may take: a disk that hangs must not hold up the others."""
 
@@ -180,7 +181,7 @@ class RootManager:
             _log_faults(rules)
         self.watch, self.rules = watch, rules
         self._scanner = self._make_scanner(watch)
-        outside = self._photo_index.reassign_roots()
+        outside = self._photo_index.reassign_roots(old)
         self._removed.add(
             ((path, old.root_of(folder) or "") for folder in outside for path in outside[folder]), keep=keep
         )
@@ -234,8 +235,10 @@ class RootManager:
             folders: dict[str, bool] = {}
             return [path for path, size in known if not _is_allowed(path, size, roots, rules, folders)]
 
-        for path in await asyncio.to_thread(excluded):
-            self._photo_index.remove_photo(path)
+        gone = await asyncio.to_thread(excluded)
+        for start in range(0, len(gone), _DROPPED_AT_ONCE):
+            self._photo_index.remove_photos(gone[start : start + _DROPPED_AT_ONCE])
+            await asyncio.sleep(0)
 
     def _build_root(self, root: str, former: WatchedRoot | None = None) -> WatchedRoot:
         return WatchedRoot(

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from phsearch.domain.roots.root_state import next_state
-from phsearch.domain.roots.roots import dir_prefix
+from phsearch.domain.roots.roots import folders_above
 from phsearch.service.roots.scan_schedule import ScanSchedule
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from phsearch.service.threads import TimeoutExecutor
 
 log = logging.getLogger("phsearch.watch")
+_NOT_READABLE = "its folder may not be read (permission denied)"
 
 
 class RootMonitor:
@@ -115,6 +116,8 @@ class RootMonitor:
         """What the user can do about it, where only the user can."""
         if self.state == "offline" and self.same_as_other:
             return "take one of the two out of the settings"
+        if self.state == "offline" and self._fault == _NOT_READABLE:
+            return f"make it readable: chmod u+rx {shlex.quote(self.root)}"
         if self.state == "offline" or self._reconciler.detail:
             return f"if they are gone for good: phsearch-client confirm-deletions {shlex.quote(self.root)}"
         return ""
@@ -248,7 +251,7 @@ class RootMonitor:
             # A root that was offline is scanned as a whole first.
             folder = self.root if self.state == "offline" else next(iter(self._wanted))
             self._wanted.pop(folder, None)
-            if any(folder.startswith(dir_prefix(other)) for other in self._wanted):
+            if any(above in self._wanted for above in folders_above(folder)):
                 continue
             losses = self._losses
             try:
@@ -303,8 +306,7 @@ class RootMonitor:
         ):
             self._reconciler.confirmed = None
             log.info("%s: its photos are forgotten, as confirmed", self.root)
-            for path in self._reconciler.all_paths():
-                self._shared.photo_index.remove_photo(path)
+            self._shared.photo_index.remove_photos(self._reconciler.all_paths())
             self._volume_tracker.forget([self.root])
         if not self._disk.stalled:
             await asyncio.to_thread(self._watcher.remove_root, self.root)
@@ -340,7 +342,7 @@ def _reason(error: OSError) -> str:
         case errno.ENOENT | errno.ENOTDIR:
             return "its folder is not there"
         case errno.EACCES | errno.EPERM:
-            return "its folder may not be read (permission denied)"
+            return _NOT_READABLE
         case errno.ENOTCONN | errno.ESTALE | errno.EIO | errno.ENODEV:
             return f"its disk or share does not work ({(error.strerror or '').lower()})"
         case _:

@@ -7,7 +7,9 @@ a large part of its photos at once.
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import itertools
 import logging
 import time
 from dataclasses import dataclass, field
@@ -139,8 +141,7 @@ class Reconciler:
     async def list_error(self) -> OSError | None:
         """Return why the root cannot be listed, None where it can."""
         try:
-            items = await self._disk.run(self._begin, self._root)
-            await self._disk.run(lambda _tick: next(items, None))
+            await self._disk.run(lambda tick: next(self._scanner.scan(self._root, self._root, tick), None))
         except OSError as error:
             return error
         return None
@@ -157,16 +158,19 @@ class Reconciler:
         """
         whole = folder == self._root
         before = self._volume_tracker.mounted()
-        doubtful = doubtful or self._root in self._volume_tracker.unmounted()
+        doubtful = doubtful or self._root in self._volume_tracker.unmounted(before)
         result = ScanResult()
-        items = await self._disk.run(self._begin, folder)
-        while chunk := await self._disk.run(_next_items, items):
+        items, chunk, ended = await self._disk.run(self._begin, folder)
+        while True:
             for item in chunk:
                 self._classify(item, result)
             if not doubtful:
-                self._offer(result.changed)
+                await self._offer_slowly(result.changed, self._pipeline.check_now)
                 result.changed.clear()
-        missing = self._missing(folder, result.paths, result.unlisted)
+            if ended:
+                break
+            chunk, ended = await self._disk.run(_next_items, items)
+        missing = await self._find_missing(folder, result)
         if whole:
             after = self._volume_tracker.mounted()
             if after.get(self._root) != before.get(self._root):
@@ -176,9 +180,8 @@ class Reconciler:
             self._mounted = after
             self._duplicates = result.duplicates
             missing = self._confirm_missing(result, missing)
-        self._offer(result.changed)
-        for path in missing:
-            self._pipeline.check_missing(path)
+        await self._offer_slowly(result.changed, self._pipeline.check_now)
+        await self._offer_slowly(missing, self._pipeline.check_missing)
         return self._root if result.deferred else None
 
     def _classify(self, item: ScanItem, result: ScanResult) -> None:
@@ -249,21 +252,30 @@ class Reconciler:
 
         A file of the same name and size counts as the photo, because a copy may have another time.
         """
+        if path not in self._volume_tracker.mounted():
+            return False
         known = [each for each in self._library.under(path) if self._roots.root_of(each) == self._root]
         same = [each for each in known if each in self._library and each in result.paths and each not in result.other]
-        return path in self._volume_tracker.mounted() and 2 * len(same) >= len(known)
+        return 2 * len(same) >= len(known)
 
     def _fingerprint(self, path: str) -> Fingerprint | None:
         known = self._library.get(path) or self._library.failure(path)
         return known.fingerprint if known is not None else None
 
     def _missing(self, folder: str, seen: set[str], unlisted: list[str]) -> list[str]:
-        unknown = tuple(unlisted)
-        return [
-            path
-            for path in self._library.under(folder)
-            if path not in seen and self._roots.root_of(path) == self._root and not path.startswith(unknown)
-        ]
+        return [path for path in self._library.under(folder) if self._is_missing(path, seen, tuple(unlisted))]
+
+    async def _find_missing(self, folder: str, result: ScanResult) -> list[str]:
+        """Return what a scan has not seen. What is indexed meanwhile may be among it, and each is checked."""
+        missing: list[str] = []
+        paths, unlisted = self._library.under(folder), tuple(result.unlisted)
+        while some := list(itertools.islice(paths, _CHUNK)):
+            missing += (path for path in some if self._is_missing(path, result.paths, unlisted))
+            await asyncio.sleep(0)
+        return missing
+
+    def _is_missing(self, path: str, seen: set[str], unlisted: tuple[str, ...]) -> bool:
+        return path not in seen and self._roots.root_of(path) == self._root and not path.startswith(unlisted)
 
     def _is_away(self, path: str) -> bool:
         return any(path.startswith(dir_prefix(each)) for each in self.away)
@@ -272,17 +284,28 @@ class Reconciler:
         for path in paths:
             self._pipeline.check_now(path)
 
-    def _begin(self, tick: Callable[[], None], folder: str) -> Iterator[ScanItem]:
-        return self._scanner.scan(self._root, folder, tick)
+    async def _offer_slowly(self, paths: list[str], offer: Callable[[str], None]) -> None:
+        for start in range(0, len(paths), _CHUNK):
+            for path in paths[start : start + _CHUNK]:
+                offer(path)
+            await asyncio.sleep(0)
+
+    def _begin(self, tick: Callable[[], None], folder: str) -> tuple[Iterator[ScanItem], list[ScanItem], bool]:
+        """Return the items of a folder, and the first of them as `_next_items` does: of a small folder that is all."""
+        items = self._scanner.scan(self._root, folder, tick)
+        return items, *_next_items(tick, items)
 
 
-def _next_items(tick: Callable[[], None], items: Iterator[ScanItem]) -> list[ScanItem]:
-    """Return the next items, fewer where they come slowly, so that files are indexed meanwhile."""
+def _next_items(tick: Callable[[], None], items: Iterator[ScanItem]) -> tuple[list[ScanItem], bool]:
+    """Return the next items, and whether these are the last ones.
+
+    They are fewer where they come slowly, so that files are indexed meanwhile.
+    """
     deadline = time.monotonic() + _CHUNK_SECONDS
     chunk: list[ScanItem] = []
     for item in items:
         chunk.append(item)
         tick()
         if len(chunk) >= _CHUNK or time.monotonic() >= deadline:
-            break
-    return chunk
+            return chunk, False
+    return chunk, True

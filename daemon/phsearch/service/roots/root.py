@@ -64,7 +64,7 @@ class WatchedRoot:
             root=root,
             guard=_mass_deletion_guard(watch),
             library=shared.photo_index.library,
-            remove=shared.photo_index.remove_photo,
+            remove=shared.photo_index.remove_photos,
             on_mass_deletion=self._on_mass_deletion,
         )
         self._pipeline = RootPipeline(
@@ -73,7 +73,7 @@ class WatchedRoot:
                 executor=self._executor,
                 stat_all=self._volume_tracker.stat_all,
                 # Anyone who may write into the folder can put a link in place of a file before it is read.
-                digest=functools.partial(shared.digest, root=None if watch.follow_symlinks else root),
+                open_file=functools.partial(shared.open_file, root=None if watch.follow_symlinks else root),
             ),
             debouncer=self._debouncer,
             photo_index=shared.photo_index,

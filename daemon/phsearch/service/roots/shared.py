@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from phsearch.domain.ports import Watcher
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.roots.roots import Roots
-    from phsearch.domain.types import ContentDigest
+    from phsearch.safe_open import DigestReader
     from phsearch.service.events import EventBus
     from phsearch.service.indexing.in_flight import InFlightContents
     from phsearch.service.indexing.photo_index import PhotoIndex
@@ -33,7 +33,7 @@ class SharedParts:
     roots: Roots
     watcher: Watcher
     mounts: Callable[[], Mounts]
-    digest: Callable[..., ContentDigest | None]
+    open_file: Callable[..., DigestReader]
     disk_thread_init: Callable[[], object]
     decoder: str
     photo_index: PhotoIndex

@@ -17,7 +17,7 @@ from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.types import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.roots.roots import Roots
@@ -107,9 +107,9 @@ class VolumeTracker:
         """Return the identities of what is mounted now at and below the root, by path."""
         return self._under(self._mounts())
 
-    def unmounted(self) -> list[str]:
-        """Return the paths of the volumes that are not there now."""
-        return missing(self._known, self.mounted())
+    def unmounted(self, mounted: Mapping[str, str] | None = None) -> list[str]:
+        """Return the paths of the volumes that are not there now, or are not `mounted`."""
+        return missing(self._known, self.mounted() if mounted is None else mounted)
 
     def last_seen(self, path: str) -> float | None:
         """Return when the volume that holds `path` was last there, in seconds since the epoch; None for never."""

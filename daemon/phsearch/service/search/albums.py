@@ -186,15 +186,17 @@ class Albums:
                 return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _MAX_DELAY_SECONDS
-        while loop.time() < deadline and await _wait_for_event(subscription, _QUIET_SECONDS):
-            pass
+        while loop.time() < deadline:
+            await asyncio.sleep(_QUIET_SECONDS)
+            if not subscription.discard_all():
+                return
 
 
-async def _wait_for_event(subscription: Subscription, seconds: float, kinds: Collection[str] = ()) -> bool:
-    """Wait for an event, of these kinds if any are given; return False if none comes in that time."""
+async def _wait_for_event(subscription: Subscription, seconds: float, kinds: Collection[str]) -> bool:
+    """Wait for an event of these kinds; return False if none comes in that time."""
     try:
         async with asyncio.timeout(seconds):
-            while (await subscription.next()).type not in kinds and kinds:
+            while (await subscription.next()).type not in kinds:
                 pass
     except TimeoutError:
         return False

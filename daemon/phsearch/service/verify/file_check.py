@@ -47,6 +47,11 @@ class FileCheck:
         monitor = self._monitor(path)
         return monitor is None or monitor.offline(path)
 
+    def excuses(self, mismatch: Mismatch) -> bool:
+        """Whether a mismatch of a photo may be there for a while although nothing is wrong."""
+        path = mismatch.path
+        return self._may_be_unnoticed(path) if mismatch.kind == "file changed" else self.offline(path)
+
     async def wait_for_scans(self) -> None:
         """Wait up to a minute for running scans: they find what changed while a folder was not watched."""
         for _ in range(round(_SCAN_SECONDS / NOTICE_SECONDS)):

@@ -52,15 +52,15 @@ class SampleCheck:
         self._model = model
         self._throttle = throttle
 
-    async def check(self, photos: Iterable[Photo], report: Report, offline: Callable[[str], bool]) -> None:
-        """Check photos, some at a time. `offline` returns whether the root of a path is not mounted now."""
+    async def check(self, photos: Iterable[Photo], report: Report, excuses: Callable[[Mismatch], bool]) -> None:
+        """Check photos, some at a time. `excuses` returns whether a mismatch may be there although nothing is wrong."""
         await self._throttle.poll()
         rest = iter(photos)
 
         async def work() -> None:
             for photo in rest:
                 mismatch = await self._check_photo(photo, report)
-                if mismatch is not None and offline(photo.path):
+                if mismatch is not None and excuses(mismatch):
                     report.not_checked += 1
                 elif mismatch is not None and self._library.get(photo.path) is photo:
                     report.mismatches.append(mismatch)
@@ -83,8 +83,7 @@ class SampleCheck:
         if content.digest == photo.digest:
             return await self._check_vector(photo, report)
         report.sampled += 1
-        detail = "its bytes changed, but not its size and time: the disk or what wrote to it may be failing"
-        return Mismatch(photo.path, "other bytes", detail)
+        return _other_bytes(photo, content.fingerprint.ctime_ns)
 
     async def _check_vector(self, photo: Photo, report: Report) -> Mismatch | None:
         match await self._embed_again(photo):
@@ -123,3 +122,18 @@ class SampleCheck:
         if report.lowest_cosine is None or not cosine >= report.lowest_cosine:
             report.lowest_cosine = cosine
         return mismatch
+
+
+def _other_bytes(photo: Photo, ctime_ns: int | None) -> Mismatch:
+    """Return the mismatch of a file that has other bytes, but the size and time of modification that it had.
+
+    A program can set that time back, and not the time of change, which only some file systems lack: FAT gives the
+    other time in its place.
+    """
+    known = photo.fingerprint.ctime_ns
+    if known is None or ctime_ns is None or known == ctime_ns == photo.fingerprint.mtime_ns:
+        detail = "its bytes changed, but not its size and time: a program set the time back, or the disk is failing"
+        return Mismatch(photo.path, "other bytes", detail)
+    if known == ctime_ns:
+        return Mismatch(photo.path, "other bytes", "its bytes changed, but none of its times: the disk may be failing")
+    return Mismatch(photo.path, "file changed", "a program changed it, set its time back, and nothing has noticed")

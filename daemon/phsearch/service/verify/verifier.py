@@ -47,5 +47,5 @@ class Verifier:
         report.not_checked += len(photos) - len(online)
         unchanged = await self._file_check.check(online, report)
         chosen = random.sample(unchanged, min(sample, len(unchanged)))
-        await self._sample_check.check(chosen, report, self._file_check.offline)
+        await self._sample_check.check(chosen, report, self._file_check.excuses)
         return report

@@ -17,6 +17,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from phsearch.domain.indexing.failure_kind import FailureScope
 from phsearch.domain.types import DateSource, PhotoInfo
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ _UNIT = (0.9, 1.1)
 """Lengths of a vector that is normalised, also in half precision."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d:\d\d)?)?")
 _SOURCES = frozenset(get_args(DateSource))
+_SCOPES = frozenset(get_args(FailureScope))
 
 
 class NonsenseError(Exception):
@@ -151,7 +153,7 @@ class PhotoFailed:
 
     path: str
     reason: str
-    truncated: bool
+    scope: FailureScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,10 @@ def parse_message(header: Header, payload: bytes, dim: int) -> IndexMessage:
             found = DecodeFinished(path)
         case {"op": "embedded", "photos": list(rows)}:
             found = PhotosEmbedded(tuple(map(_photo, rows)), _vectors(payload, len(rows), dim))
-        case {"op": "failed", "path": str(path), "reason": str(reason), "truncated": bool(truncated)} if _shown(reason):
-            found = PhotoFailed(path, reason, truncated)
+        case {"op": "failed", "path": str(path), "reason": str(reason), "scope": str(scope)} if (
+            _shown(reason) and scope in _SCOPES
+        ):
+            found = PhotoFailed(path, reason, cast("FailureScope", scope))
         case {"op": "changed", "path": str(path)}:
             found = PhotoChanged(path)
         case {"op": "outdated"}:

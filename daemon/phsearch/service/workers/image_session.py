@@ -78,6 +78,8 @@ class ImageWorkerSession:
         self._withdrawn: list[str] = []
         self._sandbox_outdated = False
         self._nonsense: WorkerExit | None = None
+        self.shortage = ""
+        """What the machine is short of, so that the process cannot go on; no photo is to blame."""
         batcher.size = process.info.batch_size
 
     @property
@@ -98,11 +100,11 @@ class ImageWorkerSession:
         """Work until there is nothing to do for a while, or a pause begins. Return why the process died if it did."""
         listener = asyncio.ensure_future(self._listen())
         listener.add_done_callback(lambda _: self._work_added.set())
-        idle = False
+        stopped = False
         try:
             match await self._send_loop(listener):
-                case "idle":
-                    idle = True
+                case "stopped":
+                    stopped = True
                     return None
                 case "died":
                     exit_ = None
@@ -115,21 +117,23 @@ class ImageWorkerSession:
         finally:
             listener.cancel()
             await asyncio.wait({listener})
-            await (self._process.stop() if idle else self._process.kill())
+            await (self._process.stop() if stopped else self._process.kill())
             if not listener.cancelled():
                 listener.result()
 
-    async def _send_loop(self, listener: asyncio.Future[None]) -> WorkerExit | Literal["idle", "died"]:
+    async def _send_loop(self, listener: asyncio.Future[None]) -> WorkerExit | Literal["stopped", "died"]:
         """Keep the process busy and watch it. Return how that ended."""
         first_batch: int | None = None
         while not listener.done():
+            if self.shortage:
+                return "stopped"
             self._work_added.clear()
             delay = await self._throttle.delay(self._duty_cycle)
             if self._throttle.state.state == "paused":
                 # The batch that it works on is finished first.
                 first_batch = first_batch or self._batcher.first
                 if first_batch is None or first_batch != self._batcher.first:
-                    return "idle"
+                    return "stopped"
             else:
                 first_batch = None
                 if (end := await self._send_with_timeout(delay)) is not None:
@@ -141,7 +145,7 @@ class ImageWorkerSession:
                 continue
             seconds = self._keep_alive if self._batcher.idle else delay
             if self._is_outdated() or (not await self._wait_for_work(seconds) and self._batcher.idle):
-                return "idle"
+                return "stopped"
         return "died"
 
     async def _send_with_timeout(self, delay: float) -> WorkerExit | Literal["died"] | None:
@@ -209,9 +213,13 @@ class ImageWorkerSession:
             case DecodeFinished(path):
                 self._batcher.decode_finished(path)
             case PhotosEmbedded(photos, vectors):
+                self._batcher.embedded()
                 for (path, info), vector in zip(photos, vectors, strict=True):
                     if (photo := self._batcher.job_finished(path)) is not None:
                         self._on_result(Embedded(photo, info, vector))
+            case PhotoFailed(reason=reason, scope="machine"):
+                self.shortage = reason
+                self._work_added.set()
             case PhotoFailed() | PhotoChanged():
                 self._photo_not_embedded(message)
             case SandboxOutdated():
@@ -226,8 +234,8 @@ class ImageWorkerSession:
         if photo is None:
             return
         match message:
-            case PhotoFailed(reason=reason, truncated=truncated):
-                self._on_result(Unreadable(photo, reason, truncated))
+            case PhotoFailed(reason=reason, scope=scope):
+                self._on_result(Unreadable(photo, reason, scope))
             case PhotoChanged():
                 self._on_result(ChangedMeanwhile(photo))
 

@@ -13,8 +13,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from phsearch.domain.indexing.batching import ChangedMeanwhile, Unreadable
+from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, Unreadable
 from phsearch.domain.throughput import StageTotals
+from phsearch.errors import PhsearchError
 from phsearch.service.liveness import Activity
 from phsearch.service.throttle import DutyCycle
 from phsearch.service.workers.image_session import ImageWorkerSession
@@ -72,6 +73,7 @@ class ImageWorker:
         self._session: ImageWorkerSession | None = None
         self._messages = 0
         self.name = "the index worker"
+        self._problem: PhsearchError | None = None
         self.stage_totals = StageTotals()
         self.worker_stats = WorkerStats()
 
@@ -121,6 +123,11 @@ class ImageWorker:
     def busy(self) -> bool:
         """Whether a photo or a check waits or is being embedded."""
         return self._batcher.busy or not self._batcher.idle
+
+    @property
+    def problem(self) -> PhsearchError | None:
+        """Why the photos that wait cannot be embedded on this machine now; None while that works."""
+        return self._problem if self.busy else None
 
     @property
     def hang_timeout(self) -> float:
@@ -176,9 +183,14 @@ class ImageWorker:
                 self._handle_exit(exit_, session.overdue)
             else:
                 self._batcher.release()
+            silent = exit_ is not None and exit_.cause == "silent"
+            if session.shortage:
+                self._report_problem(session.shortage, "close the programs that have the memory")
+            elif exit_ is not None and silent:
+                self._report_problem(exit_.reason, 'its device may hang; model.device = "cpu" does without it')
             # A process that dies before its first message says nothing about photos, and its problem may pass.
-            silent = exit_ is not None and not session.responded
-            backoff = min(max(_BACKOFF_FIRST, 2 * backoff), _BACKOFF_LAST) if silent else 0.0
+            waits = session.shortage or silent or (exit_ is not None and not session.responded)
+            backoff = min(max(_BACKOFF_FIRST, 2 * backoff), _BACKOFF_LAST) if waits else 0.0
 
     async def _start(self) -> WorkerProcess | None:
         """Return a process with a loaded model; None when a pause begins before."""
@@ -215,7 +227,18 @@ class ImageWorker:
     def _count_message(self) -> None:
         self._messages += 1
 
+    def _report_problem(self, what: str, remedy: str) -> None:
+        problem = PhsearchError(
+            f"no photo can be embedded now: {what}",
+            f"{remedy}; it is tried again every minute, and no photo is given up",
+        )
+        if str(problem) != str(self._problem):
+            log.warning("%s", problem.sentence())
+        self._problem = problem
+
     def _deliver(self, result: EmbedResult) -> None:
+        if isinstance(result, Embedded):
+            self._problem = None
         (self._checks.resolve if result.photo.check else self._on_result)(result)
 
     def _handle_exit(self, exit_: WorkerExit, overdue: Sequence[str]) -> None:
@@ -223,6 +246,6 @@ class ImageWorker:
         held = self._batcher.held
         culprits = self._batcher.worker_exited(exit_, overdue)
         for culprit in culprits:
-            self._deliver(Unreadable(culprit, exit_.reason, cause=exit_.cause))
+            self._deliver(Unreadable(culprit, exit_.reason, exit_.scope, cause=exit_.cause))
         if not culprits:
             log.warning("the index worker ended (%s) with %d photos in hand; they are tried again", exit_.cause, held)

@@ -4,7 +4,8 @@ How long an answer may take is unknown: a model may be large, the machine busy, 
 line. Whether a process does anything is known to the kernel, without asking the process: its processor time grows, or
 pages come in from the disk. A process that was stopped, or that waits for something that never comes, does neither.
 
-All times are those of a `RunningClock`, so that a daemon that was stopped does not blame its workers.
+All times are those of a `ProcessorClock`: neither a daemon that was stopped nor a machine that is busy with others is
+the fault of a photo.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing import worker_exit
-from phsearch.timing import RunningClock
+from phsearch.timing import ProcessorClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,7 @@ class LimitMonitor:
         self._limits = limits
         self._memory = MemoryLimit(pid, limits)
         self._batcher = batcher
-        self._clock = RunningClock(longest_step=LONGEST_STEP, clock=clock)
+        self._clock = ProcessorClock(pid, longest_step=LONGEST_STEP, clock=clock)
         self._last_message = 0.0
         self.overdue: list[str] = []
         """The photos that the last violation is about, where they are known."""
@@ -136,7 +137,7 @@ class LimitMonitor:
 
     @property
     def now(self) -> float:
-        """Seconds that the daemon has been running since the worker was started."""
+        """Seconds that the daemon has been running, and that the worker was let, since the worker was started."""
         return self._clock.now
 
     def batch_sent(self) -> None:

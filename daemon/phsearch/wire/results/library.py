@@ -41,6 +41,9 @@ class PhotoError(Record):
     kind: Annotated[
         Literal["damaged", "unsupported", "other"], "unsupported: it may be whole, and cannot be decoded here"
     ] = "other"
+    scope: Annotated[
+        Literal["content", "file"], "file: its disk or permissions may be at fault; each scan tries it again"
+    ] = "content"
 
 
 class PhotoErrors(Record):

@@ -27,7 +27,7 @@ def read_image(im: ImageFile.ImageFile, image_format: ImageFormat) -> tuple[Fact
 
     Call this before the pixels are decoded, which closes the file.
     """
-    facts: Facts = Facts()
+    facts = Facts()
     orientation: int | None = None
     with contextlib.suppress(Exception):
         facts, orientation = read_exif_block(im.getexif())

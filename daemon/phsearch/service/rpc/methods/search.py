@@ -116,6 +116,7 @@ class SearchMethods:
                 attempts=failure.attempts,
                 failed_at=round(failure.failed_at, 3),
                 kind=failure_kind(failure.reason),
+                scope="content" if failure.decoder else "file",
             )
             for failure in failures[offset : offset + limit]
         )
