@@ -249,7 +249,8 @@ def photo(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] 
     """Write a photo of one colour; its format follows the suffix, its content is unique to its path and colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", size, colour)
-    # One pixel depends on the path, so that two photos of a colour are not the same photo.
-    image.putpixel((0, 0), tuple(zlib.crc32(str(path).encode("utf-8", "surrogateescape")).to_bytes(4, "little")[:3]))
-    image.save(path, **save)
+    # Two photos of a colour are not the same photo: a pixel depends on the path. JPEG may lose it, so it has a comment.
+    place = os.fsencode(path)
+    image.putpixel((0, 0), tuple(zlib.crc32(place).to_bytes(4, "little")[:3]))
+    image.save(path, **{"comment": place, "lossless": True} | save)
     return path
