@@ -252,5 +252,7 @@ def photo(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] 
     # Two photos of a colour are not the same photo: a pixel depends on the path. JPEG may lose it, so it has a comment.
     place = os.fsencode(path)
     image.putpixel((0, 0), tuple(zlib.crc32(place).to_bytes(4, "little")[:3]))
-    image.save(path, **{"comment": place, "lossless": True} | save)
+    save.setdefault("comment", place)
+    save.setdefault("lossless", True)
+    image.save(path, **save)
     return path

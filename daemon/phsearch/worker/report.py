@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+from phsearch.adapters.linux.processes import malloc_trim, release_mapped_files
 from phsearch.adapters.sandbox import enter_sandbox
 from phsearch.service.workers.command import WorkerInfo
 
@@ -21,8 +22,11 @@ def enter_sandbox_and_report(
 ) -> None:
     """Enter the sandbox, which allows reading `folders` (None: all), and report that the worker is ready.
 
-    The tower must have run: its driver or compiler opens its files at the first run.
+    The tower must have run: its driver or compiler opens its files at the first run. The memory that only this took is
+    given back.
     """
+    malloc_trim()
+    release_mapped_files()
     info = WorkerInfo(
         identity=tower.info.identity,
         device=tower.device,

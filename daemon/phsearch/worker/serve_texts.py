@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.linux.processes import malloc_trim
 from phsearch.service.workers.frames import vectors_to_bytes
 from phsearch.worker.report import enter_sandbox_and_report
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 def serve(channel: WorkerChannel, tower: TextTower) -> None:
     """Embed the texts of each frame, until the daemon is gone."""
-    malloc_trim()
     enter_sandbox_and_report(channel, tower)
     while (frame := channel.receive_message()) is not None:
         channel.send_message({"op": "embedded"}, vectors_to_bytes(tower.embed(frame[0]["texts"])))
