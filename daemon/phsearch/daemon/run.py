@@ -48,6 +48,8 @@ _M_ARENA_MAX = -8
 _SWITCH_SECONDS = 0.001
 """How long a thread may run while another waits, the event loop for instance; Python's default is five times that."""
 _STOP_SECONDS = 10.0
+_CHECKS_A_SECOND = 10
+"""A folder of 100,000 photos is renamed in some seconds, and what changed in one of them would take too long at once."""
 
 
 def run(
@@ -250,4 +252,9 @@ async def _status_loop(
         if line != before:
             notifier.notify_status(line)
             before = line
-        await (asyncio.sleep(1) if status.pending or status.scanning else activity.wait())
+        if not (status.pending or status.scanning):
+            await activity.wait()
+            continue
+        for _ in range(_CHECKS_A_SECOND):
+            await asyncio.sleep(1 / _CHECKS_A_SECOND)
+            garbage.check()
