@@ -141,7 +141,11 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     monitors = RootMonitors()
     worker_command = functools.partial(commands.index_worker, roots=monitors.online_roots)
     model = ModelState(
-        name=config.model.name, pretrained=config.model.pretrained, store=store, executor=executors.store
+        name=config.model.name,
+        pretrained=config.model.pretrained,
+        store=store,
+        executor=executors.store,
+        download=commands.download,
     )
     in_flight = InFlightContents(photo_index.cache_vector)
     image_worker = ImageWorker(

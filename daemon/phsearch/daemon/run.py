@@ -31,6 +31,7 @@ from phsearch.service.health.garbage import GarbageFreezer
 from phsearch.service.liveness import Heartbeat
 from phsearch.service.rpc.listener import NamedSocket
 from phsearch.service.rpc.socket_guard import SocketGuard
+from phsearch.service.workers.model_download import DownloadProgress
 
 if TYPE_CHECKING:
     import socket
@@ -49,7 +50,7 @@ _SWITCH_SECONDS = 0.001
 """How long a thread may run while another waits, the event loop for instance; Python's default is five times that."""
 _STOP_SECONDS = 10.0
 _CHECKS_A_SECOND = 10
-"""A folder of 100,000 photos is renamed in some seconds, and what changed in one of them would take too long at once."""
+"""A large folder is renamed in some seconds, and what changed in one of them would take too long at once."""
 
 
 def run(
@@ -83,10 +84,14 @@ def run(
         expected=bundled_identity(config.model.name) if has_model else None,
     )
     worker_env = worker_commands.worker_env(env, paths.state.torch_cache)
+    download = DownloadProgress()
     commands = WorkerCommands(
         env=worker_env,
         program=worker or worker_commands.PROGRAM,
-        planner=worker_commands.runtime_planner(config.model, paths.state.models, worker_env) if has_model else None,
+        planner=worker_commands.runtime_planner(config.model, paths.state.models, worker_env, download)
+        if has_model
+        else None,
+        download=download,
     )
     for table, size in store.other_model_tables().items():
         log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)

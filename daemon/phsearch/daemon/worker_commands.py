@@ -8,7 +8,7 @@ import importlib.metadata
 import logging
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from phsearch import __version__
@@ -19,6 +19,7 @@ from phsearch.errors import NoHomeError
 from phsearch.paths import home
 from phsearch.service.workers.command import WorkerCommand, WorkerSetup
 from phsearch.service.workers.limits import MB, WorkerLimits, worker_memory_limit
+from phsearch.service.workers.model_download import DownloadProgress
 from phsearch.service.workers.process import WorkerProcess
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
 from phsearch.text import slug
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.config import Config, IndexConfig, ModelConfig
+    from phsearch.service.workers.command import Planner
     from phsearch.service.workers.frames import Header
-from phsearch.service.workers.command import Planner
 
 log = logging.getLogger("phsearch")
 
@@ -79,6 +80,8 @@ class WorkerCommands:
     env: Mapping[str, str]
     program: tuple[str, ...]
     planner: Planner | None
+    download: DownloadProgress = field(default_factory=DownloadProgress)
+    """How far the planner's download of the model is."""
 
     def index_worker(self, config: Config, roots: Callable[[], Sequence[str]] = tuple) -> WorkerCommand:
         """Return the command of the index worker. `roots` returns the folders that it may read."""
@@ -122,15 +125,24 @@ class WorkerCommands:
         return WorkerCommand(setup, self.env, self.program, planner=self.planner, **how)
 
 
-def runtime_planner(model: ModelConfig, models: Path, env: Mapping[str, str]) -> RuntimePlanner:
+def runtime_planner(
+    model: ModelConfig, models: Path, env: Mapping[str, str], progress: DownloadProgress
+) -> RuntimePlanner:
     """Return the planner for a model; `models` is the folder for what is kept of models."""
 
-    async def run_worker(setup: WorkerSetup) -> Header:
-        return await WorkerProcess.run_once(WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ))
+    async def run_worker(setup: WorkerSetup, on_progress: Callable[[Header], None] | None) -> Header:
+        command = WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
+        return await WorkerProcess.run_once(command, on_progress)
 
     key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
     folder = models / f"{slug(model.name.rpartition('/')[2])[:_LONGEST_NAME]}_{key}"
-    return RuntimePlanner(config=model, folder=ModelFolder(path=folder), hardware=find_hardware, run_worker=run_worker)
+    return RuntimePlanner(
+        config=model,
+        folder=ModelFolder(path=folder),
+        hardware=find_hardware,
+        run_worker=run_worker,
+        progress=progress,
+    )
 
 
 def on_demand_limits(index: IndexConfig) -> WorkerLimits:

@@ -30,6 +30,9 @@ _START_SECONDS = 60.0
 _JOURNAL_LINES = 5
 # They move the paths of paths.py and of downloaded models. The service manager may not have them.
 _PATH_VARIABLES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_HUB_VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", *_PROXIES, *map(str.lower, _PROXIES))
+"""How a model is downloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +82,12 @@ def install(roots: Sequence[str], env: Mapping[str, str], print_line: Callable[[
     _refuse_temporary(Path(command[0]), watched)
     _refuse_running_daemon(manager, install_paths.socket)
 
-    moved = {name: env[name] for name in _PATH_VARIABLES if env.get(name, "").startswith("/")}
     values = units.UnitValues(
         command=command,
         state=str(install_paths.state),
         downloads=str(install_paths.downloads),
         memory_high=settings.service.memory_high,
-        env=moved,
+        env=kept_environment(env),
     )
     for made in (install_paths.state, install_paths.downloads):
         make_folder(made)
@@ -153,6 +155,12 @@ def _check_home(home: Path) -> None:
         raise PhsearchError(
             f"{home} does not belong to {user()}", "install as the user whose photos they are, without sudo"
         )
+
+
+def kept_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what the daemon is to have of the environment of its installation. A proxy's password is not written."""
+    paths_of_owner = {name: env[name] for name in _PATH_VARIABLES if env.get(name, "").startswith("/")}
+    return paths_of_owner | {name: env[name] for name in _HUB_VARIABLES if env.get(name) and "@" not in env[name]}
 
 
 def _refuse_temporary(command: Path, watched: Sequence[Path]) -> None:

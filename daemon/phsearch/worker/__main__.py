@@ -62,6 +62,10 @@ def _serve(channel: WorkerChannel, setup: WorkerSetup) -> None:
             from phsearch.worker import serve_single_photos  # noqa: PLC0415
 
             serve_single_photos.serve_thumbnails(channel, setup)
+        case "download":
+            from phsearch.worker import download_model  # noqa: PLC0415
+
+            download_model.download_model(channel, setup)
         case "export":
             from phsearch.worker import export_model  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """A short-lived worker: exports a model's towers as graphs, with torch, into an empty folder, and checks them.
 
-The model is loaded first, and downloaded where it is missing. From then on the worker may not use the network, and it
-may write only to the files that it has opened in the folder.
+The model is loaded first. From then on the worker may not use the network, and it may write only to the files that it
+has opened in the folder.
 """
 
 from __future__ import annotations

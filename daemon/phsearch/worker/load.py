@@ -85,7 +85,7 @@ def _explained_errors(setup: WorkerSetup, plan: RuntimePlan) -> Iterator[None]:
 
 
 def _import_clip(setup: WorkerSetup) -> Any:
-    # The loader goes online only when weights are missing: otherwise no hub must be asked first.
+    # A worker of its own has downloaded what is needed.
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch  # noqa: PLC0415 - seconds, and after the environment is set
 

@@ -15,6 +15,7 @@ from phsearch.domain.model_runtime import Hardware
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.model_files import BUNDLED, MANIFEST, exporter_versions, input_states, read_manifest
 from phsearch.service.workers.limits import StalledError
+from phsearch.service.workers.model_download import DownloadProgress
 from phsearch.service.workers.process import WorkerDiedError
 from phsearch.service.workers.runtime_planner import ModelFolder, RuntimePlanner
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
     from phsearch.domain.types import RuntimePlan
     from phsearch.service.workers.command import TowerKind, WorkerSetup
+    from phsearch.wire.results.daemon import DownloadStatus
 
     Answer = Exception | dict[str, Any] | Callable[[WorkerSetup], dict[str, Any]]
 
 PLAIN, BF16 = Hardware(processor="old"), Hardware(processor="new", bf16=True)
 INTEL = Hardware(processor="old", intel_gpu=True)
 OTHER = ModelConfig(name="local-dir:/models/b32")
+HUB = ModelConfig(name="ViT-B-32", pretrained="laion2b_s34b_b79k")
 FASTER = {"op": "probed", "seconds": 0.1, "plain_seconds": 0.3, "cosine": 0.9995}
 
 
@@ -41,21 +44,38 @@ class Rig:
         self.weights = tmp_path / "weights.safetensors"
         self.weights.write_bytes(b"numbers")
         self.setups: list[WorkerSetup] = []
-        self.answers: dict[str, Answer] = {"export": self.export}
+        self.answers: dict[str, Answer] = {
+            "export": self.export,
+            "download": {"op": "downloaded", "files": [str(self.weights)]},
+        }
+        self.says: list[dict[str, Any]] = []
+        """What a download says of its progress."""
+        self.reports: list[DownloadStatus | None] = []
         self.config = config or ModelConfig()
         self.hardware = hardware
+        self.progress = DownloadProgress()
         self.planner = self.restarted()
 
     def restarted(self) -> RuntimePlanner:
         """Return the planner of a daemon that has just been started."""
         self.planner = RuntimePlanner(
-            config=self.config, folder=self.folder, hardware=lambda: self.hardware, run_worker=self.run_worker
+            config=self.config,
+            folder=self.folder,
+            hardware=lambda: self.hardware,
+            run_worker=self.run_worker,
+            progress=self.progress,
         )
         return self.planner
 
-    async def run_worker(self, setup: WorkerSetup) -> dict[str, Any]:
+    async def run_worker(
+        self, setup: WorkerSetup, on_progress: Callable[[dict[str, Any]], None] | None
+    ) -> dict[str, Any]:
         self.setups.append(setup)
         answer = self.answers[setup.tower]
+        for header in self.says:
+            if on_progress is not None:
+                on_progress(header)
+                self.reports.append(self.progress.report())
         if isinstance(answer, Exception):
             raise answer
         return answer(setup) if callable(answer) else answer
@@ -299,3 +319,81 @@ def test_what_was_compiled_of_other_models_and_versions_is_deleted(tmp_path: Pat
     assert list(rig.folder.compiled.iterdir()) == [cache]
     assert not list(other.compiled.iterdir())
     assert other.measurements.exists()
+
+
+def test_a_model_of_the_hub_is_downloaded_once_before_it_is_exported(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB)
+    assert runs_on(rig.plan()) == ("openvino", "cpu", "fp32")
+    assert runs_on(rig.plan("text")) == ("openvino", "cpu", "fp32")
+    assert rig.ran == ["download", "export"]
+    rig.restarted()
+    rig.plan()
+    assert rig.ran == ["download", "export"]
+
+
+def test_a_model_of_the_hub_that_runs_on_cuda_is_downloaded_before_its_first_worker(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB, Hardware(nvidia=True, cuda=True))
+    assert rig.plan().device == "auto"
+    assert rig.ran == ["download"]
+    rig.restarted()
+    rig.plan()
+    assert rig.ran == ["download"]
+
+
+def test_what_was_downloaded_and_is_gone_is_downloaded_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB)
+    rig.plan()
+    rig.weights.write_bytes(b"other numbers")
+    rig.restarted()
+    rig.plan()
+    assert rig.ran == ["download", "export"] * 2
+
+
+def test_files_that_cannot_be_loaded_are_checked_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB)
+    rig.answers["export"] = ModelUnavailableError("cannot be loaded")
+    for ran in (["download", "export"] * 2, ["download", "export"] * 2 + ["export"]):
+        with pytest.raises(ModelUnavailableError):
+            rig.plan()
+        assert rig.ran == ran
+
+
+def test_a_worker_that_cannot_load_what_was_downloaded_has_it_checked_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB, Hardware(nvidia=True, cuda=True))
+    plan = rig.plan()
+    assert rig.step_back(plan, ModelUnavailableError("damaged"))
+    rig.plan()
+    assert rig.ran == ["download"] * 2
+    assert not rig.step_back(plan, ModelUnavailableError("damaged"))
+
+
+def test_the_bundled_model_and_one_of_the_owner_are_never_downloaded(tmp_path: Path) -> None:
+    for number, config in enumerate((ModelConfig(), OTHER, ModelConfig(name="ViT-B-32", pretrained=__file__))):
+        rig = Rig(tmp_path / str(number), config, Hardware(nvidia=True, cuda=True))
+        rig.plan()
+        assert "download" not in rig.ran
+        assert not rig.step_back(rig.plan(), ModelUnavailableError("damaged"))
+
+
+def test_progress_is_shown_while_a_download_runs_and_nonsense_is_not(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB)
+    rig.says = [
+        {"op": "progress", "done": 10, "total": 100},
+        {"op": "progress", "done": -1, "total": 100},
+        {"op": "progress", "done": 5, "total": 0},
+        {"op": "progress", "done": "much", "total": 100},
+        {"op": "progress", "done": 100, "total": 100},
+    ]
+    rig.plan()
+    assert [(each.done, each.total) for each in rig.reports if each] == [(10, 100)] * 4 + [(100, 100)]
+    assert rig.progress.report() is None
+
+
+def test_a_download_that_fails_leaves_no_progress_behind(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, HUB)
+    rig.says = [{"op": "progress", "done": 10, "total": 100}]
+    rig.answers["download"] = ModelUnavailableError("no network")
+    with pytest.raises(ModelUnavailableError, match="no network"):
+        rig.plan()
+    assert rig.progress.report() is None
+    assert rig.ran == ["download"]

@@ -18,6 +18,7 @@ from phsearch.errors import ModelMismatchError, ModelUnavailableError, NotReadyE
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.workers import supervision, text_worker
 from phsearch.service.workers.command import WorkerCommand, WorkerSetup
+from phsearch.service.workers.model_download import DownloadProgress
 from phsearch.service.workers.model_state import ModelState
 from phsearch.service.workers.text_worker import TextWorker
 from support.harness import wait_until
@@ -68,7 +69,13 @@ class Stage:
         self.folder = folder
         self._executor = SerialExecutor("store")
         self._store = LanceStore(folder=folder / "index", name="mini")
-        self.model = ModelState(name="mini", pretrained="", store=self._store, executor=self._executor)
+        self.model = ModelState(
+            name="mini",
+            pretrained="",
+            store=self._store,
+            executor=self._executor,
+            download=DownloadProgress(),
+        )
         program = (sys.executable, "-c", BEGINS + loading + SERVES)
         command = WorkerCommand(WorkerSetup(tower="text", name="mini", folder=str(folder)), ENV, program)
         self.worker = TextWorker(command=command, model=self.model, keep_alive=keep_alive)

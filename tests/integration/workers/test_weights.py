@@ -13,8 +13,7 @@ MINI = Path(phsearch.__file__).parent / "models" / "mini"
 
 SCRIPT = """
 import pathlib, shutil, sys, tempfile
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from phsearch.adapters.clip import loader, weights
+from phsearch.adapters.clip import loader, presets
 from phsearch.errors import ModelUnavailableError
 import open_clip, torch
 
@@ -36,24 +35,11 @@ print(said(lambda: loader.load_tower("mini", "", "text")))
 print(said(lambda: loader.load_tower("ViT-B-32", __file__, "text")))
 print(said(lambda: torch.load("anything")))
 
-asked = []
-def hub(there, error=EntryNotFoundError):
-    def download(repo_id, filename):
-        asked.append(f"{repo_id}/{filename}")
-        if filename not in there:
-            raise error("no")
-        return filename
-    return download
-
-usual = open_clip.get_pretrained_cfg("ViT-B-32", "laion2b_s34b_b79k")
-weights.download_safetensors("ViT-B-32", "laion2b_s34b_b79k", usual, hub({"open_clip_model.safetensors"}))
-named = open_clip.get_pretrained_cfg("ViTamin-S", "datacomp1b")
-print(said(lambda: weights.download_safetensors("ViTamin-S", "datacomp1b", named, hub({"pytorch_model.bin"}))))
-try:
-    weights.download_safetensors("ViT-B-32", "x", usual, hub(set(), LocalEntryNotFoundError))
-except LocalEntryNotFoundError:
-    print("offline")
-print(asked)
+print(presets.hub_weights("ViT-B-32", "laion2b_s34b_b79k"))
+print(presets.hub_weights("ViTamin-S", "datacomp1b"))
+print(said(lambda: presets.hub_weights(" vit_b/32", "laion2b_s34b_b79k")))
+print(said(lambda: presets.hub_weights("ViT-B-32", "Laion2B-s34b-b79k")))
+print(said(lambda: presets.hub_weights("ViT-B-32", "mine")))
 print(sum(not cfg.get("hf_hub") for tags in open_clip.pretrained._PRETRAINED.values() for cfg in tags.values()))
 """
 
@@ -65,19 +51,20 @@ def test_the_list_of_sums_names_every_file_of_the_bundled_model_that_is_loaded()
     assert listed == {name: hashlib.sha256((MINI / name).read_bytes()).hexdigest() for name in loaded}
 
 
-def test_damaged_files_pickles_and_presets_without_safetensors_are_refused_with_a_remedy(tmp_path: Path) -> None:
+def test_damaged_files_pickles_and_unknown_names_are_refused_with_a_remedy(tmp_path: Path) -> None:
     script = tmp_path / "weights.bin"
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    damaged, missing, file, anything, preset, offline, asked, without = done.stdout.splitlines()
+    damaged, missing, file, anything, usual, named, near, tag, tags, without = done.stdout.splitlines()
     assert "tokenizer.json has not the sha256 it should have: install phsearch again" in damaged
     assert "cannot be checked" in missing
     assert "weights.bin is not safetensors" in file
     assert "convert it to safetensors" in file
     assert "are a pickle, which can run programs" in anything
-    assert '"datacomp1b" are to be had as a pickle only' in preset
-    assert offline == "offline"
-    assert "jienengchen/ViTamin-S/pytorch_model.safetensors" in asked
-    assert ".bin" not in asked
+    assert usual == "('laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'open_clip_model.safetensors')"
+    assert named == "('jienengchen/ViTamin-S', 'pytorch_model.safetensors')"
+    assert near.endswith("to a known name, e.g. ViT-B-32")
+    assert "set model.pretrained to one of laion2b_s34b_b79k, or" in tag
+    assert tags.count(",") <= 8, "not twenty tags in one line"
     assert without == "0", "every preset of open_clip lies on the hub, where a safetensors may be beside it"

@@ -9,7 +9,7 @@ import pytest
 
 from phsearch import config
 from phsearch.errors import PhsearchError
-from phsearch.installer import files, units
+from phsearch.installer import files, install, units
 from phsearch.installer.config_file import example
 
 SYSTEMD = Path(__file__).parents[3] / "systemd"
@@ -105,3 +105,14 @@ def test_new_settings_choose_nothing_but_the_folders() -> None:
     assert config.parse(tomllib.loads(example(["/a"]))) == config.Config(roots=("/a",))
     keys = [line for line in example(["/a"]).splitlines() if line and line[0] not in "#["]
     assert keys == ['roots = ["/a"]']
+
+
+def test_the_daemon_keeps_how_models_are_downloaded_but_no_password() -> None:
+    env = {
+        "HF_ENDPOINT": "https://mirror.example",
+        "https_proxy": "http://proxy:3128",
+        "HTTP_PROXY": "http://me:pw@proxy",
+    }
+    env |= {"HF_HOME": "/disk/models", "XDG_CACHE_HOME": "relative", "NO_PROXY": "", "LANG": "C"}
+    kept = install.kept_environment(env)
+    assert kept == {name: env[name] for name in ("HF_HOME", "HF_ENDPOINT", "https_proxy")}

@@ -22,7 +22,7 @@ def status(
         "router": SimpleNamespace(pending=pending),
         "image_worker": SimpleNamespace(problem=None),
         "writer": SimpleNamespace(pending=0, problem=trouble),
-        "model": SimpleNamespace(problem=None),
+        "model": SimpleNamespace(problem=None, download=""),
         "monitors": {"/r": SimpleNamespace(busy=scanning, detail="")},
         "removed": SimpleNamespace(),
         "throttle": at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),

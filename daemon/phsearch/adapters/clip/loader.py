@@ -8,7 +8,6 @@ too: see `weights`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -18,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import huggingface_hub.constants
 import torch
+from huggingface_hub import hf_hub_download
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from phsearch.adapters.clip import weights
 from phsearch.adapters.clip.open_clip_library import open_clip
+from phsearch.adapters.clip.presets import find_preset
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
 from phsearch.model_files import BUNDLED, local_folder, verify_checksums
@@ -135,26 +136,11 @@ def _is_inside(folder: Path, hf_model_name: str) -> bool:
 
 
 def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any], Path]:
-    known = open_clip.list_models()
-    if name.replace("/", "-") not in known:
-        near = ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or "ViT-B-32, ViT-B-16-SigLIP, MobileCLIP-S1"
-        raise ModelUnavailableError(
-            f'there is no model "{name}"', f'set model.name to "mini", to a local-dir: or to a known name, e.g. {near}'
-        )
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if pretrained not in tags and not Path(pretrained).is_file():
-        given = f'"{pretrained}" are not weights' if pretrained else "no weights are chosen"
-        choice = f"one of {', '.join(tags)}" if tags else "a file of weights"
-        raise ModelUnavailableError(f'model "{name}": {given}', f"set model.pretrained to {choice}")
-    if pretrained not in tags:
+    preset = find_preset(name, pretrained)
+    if preset is None:
         weights.check_file(name, Path(pretrained))
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
-    try:
-        model, file = _create(name, pretrained)
-    except Exception:  # noqa: BLE001 - anything may be wrong with the cache
-        # The first try is without the network, for speed and privacy. Only missing weights are downloaded.
-        huggingface_hub.constants.HF_HUB_OFFLINE = False
-        model, file = _or_model_error(name, lambda: _create(name, pretrained))
+    model, file = _or_model_error(name, lambda: _create(name, pretrained, preset))
     return model, text_cfg, file
 
 
@@ -165,9 +151,15 @@ def _named_source(name: str, pretrained: str) -> str:
     return f"{hub or pretrained} in {huggingface_hub.constants.HF_HUB_CACHE}"
 
 
-def _create(name: str, pretrained: str) -> tuple[Any, Path]:
-    preset = open_clip.get_pretrained_cfg(name, pretrained)
-    file = weights.download_safetensors(name, pretrained, preset) if preset else Path(pretrained)
+def _create(name: str, pretrained: str, preset: dict[str, Any] | None) -> tuple[Any, Path]:
+    if preset is None:
+        file = Path(pretrained)
+    else:
+        repository, weights_name = weights.hub_place(preset)
+        if not repository:
+            raise weights.pickle_only(name, pretrained)
+        # The files were downloaded before, by a worker of its own; HF_HUB_OFFLINE is set in this one.
+        file = Path(hf_hub_download(repository, weights_name))
     return open_clip.create_model(name, pretrained, require_pretrained=True), file
 
 
@@ -179,8 +171,8 @@ def _or_model_error(name: str, make: Any) -> Any:
     except Exception as error:
         raise ModelUnavailableError(
             f'model "{name}" cannot be loaded ({_reason(error)})',
-            'if its weights are to be downloaded, connect to the network once; otherwise set model.name to "mini" or '
-            'to "local-dir:/path" with complete weights',
+            'set model.name to "mini", to a known name, or to "local-dir:/path" with complete weights; those of the '
+            "hub are checked, and fetched again where they are damaged",
         ) from error
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import huggingface_hub
 import torch
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from phsearch.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 SAFETENSORS = ".safetensors"
 _PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -58,27 +56,18 @@ def check_file(name: str, file: Path) -> None:
         )
 
 
-def download_safetensors(
-    name: str,
-    pretrained: str,
-    preset: Mapping[str, Any],
-    download: Callable[..., str] = huggingface_hub.hf_hub_download,
-) -> Path:
-    """Put a preset's weights into the cache as safetensors, so that open_clip does not fetch a pickle instead.
+def hub_place(preset: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the repository of a preset's weights on the hub, "" without one, and the name they have as safetensors.
 
-    Return the file. Raises ModelUnavailableError if there are none, and the hub's errors if it cannot be asked.
+    open_clip looks for the same name, and fetches a pickle only where that is missing.
     """
     repository, _, file = preset.get("hf_hub", "").rpartition("/")
-    # open_clip looks for the same names.
-    names = [str(Path(file).with_suffix(SAFETENSORS))] if file else [_DEFAULT_FILE]
-    for each in names if repository else ():
-        try:
-            return Path(download(repo_id=repository, filename=each))
-        except LocalEntryNotFoundError:
-            raise  # it is not cached, and the hub was not asked
-        except EntryNotFoundError:
-            continue
-    raise ModelUnavailableError(
+    return repository, str(Path(file).with_suffix(SAFETENSORS)) if file else _DEFAULT_FILE
+
+
+def pickle_only(name: str, pretrained: str) -> ModelUnavailableError:
+    """Return the error for weights that are not to be had as safetensors."""
+    return ModelUnavailableError(
         f'model "{name}": the weights "{pretrained}" are to be had as a pickle only, which can run programs when it is '
         "loaded",
         "set model.pretrained to others, or to a file that you converted (`phsearch-client help security` says how)",

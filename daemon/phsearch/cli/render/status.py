@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from phsearch.cli.terminal import Console
-    from phsearch.wire.results.daemon import ModelStatus, Pace, RemovedRootStatus, RootStatus, Status
+    from phsearch.wire.results.daemon import DownloadStatus, ModelStatus, Pace, RemovedRootStatus, RootStatus, Status
 
 _LABEL = 10  # columns
 
@@ -54,9 +54,16 @@ def _model(model: ModelStatus) -> str:
     if model.dim:
         text += f", {model.dim} dimensions"
     text += f": {cell(model.state)}"
+    if model.download:
+        text += f"; {_download(model.download)}"
     if model.reason:
         text += f"; {_sentence(model.reason, model.hint)}"
     return text
+
+
+def _download(download: DownloadStatus) -> str:
+    text = f"downloading {download.done / 1e6:,.0f} of {download.total / 1e6:,.0f} MB"
+    return text if download.eta is None else f"{text}, {format_duration(download.eta)} left"
 
 
 def _pending(status: Status) -> str:
@@ -64,7 +71,7 @@ def _pending(status: Status) -> str:
         return "looking for more" if status.scanning else "nothing pending"
     text = f"{status.pending:,} pending"
     if status.model.state == "loading":
-        return f"{text}, loading the model"
+        return f"{text}, {'downloading' if status.model.download else 'loading'} the model"
     if status.rate:
         text += f", {status.rate:.1f} a second"
     if status.eta is not None:

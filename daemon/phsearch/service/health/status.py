@@ -134,7 +134,7 @@ class StatusReporter:
 
     def summary(self) -> str:
         """Return one line for systemd's STATUS."""
-        parts = [f"{len(self._photo_index.library):,} photos"]
+        parts = [f"{len(self._photo_index.library):,} photos", *filter(None, [str(self._model.download)])]
         if self.pending:
             rate = self._rate.last
             eta = self._eta(rate)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-TowerKind = Literal["text", "image", "like", "picture", "export", "probe"]
+TowerKind = Literal["text", "image", "like", "picture", "download", "export", "probe"]
 """What a worker serves: texts, batches of photos, one photo of a query, thumbnails; or its one task."""
 
 

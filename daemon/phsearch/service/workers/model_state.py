@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import ModelIdentity
     from phsearch.service.threads import SerialExecutor
     from phsearch.service.workers.command import WorkerInfo
+    from phsearch.service.workers.model_download import DownloadProgress
 
 
 _LOGIT_SCALE = 100.0
@@ -27,9 +28,19 @@ _LOGIT_SCALE = 100.0
 class ModelState:
     """The one model of the daemon."""
 
-    def __init__(self, *, name: str, pretrained: str, store: Store, executor: SerialExecutor) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        pretrained: str,
+        store: Store,
+        executor: SerialExecutor,
+        download: DownloadProgress,
+    ) -> None:
         self.name = name
         self.english_only = False  # unknown before the first report, and until then no query is answered
+        self.download = download
+        """How far its download is, where one is under way."""
         self._pretrained = pretrained
         self._store = store
         self._executor = executor
@@ -67,6 +78,8 @@ class ModelState:
         """Raise the reason why no query can be answered, if there is one."""
         if self._problem is not None:
             raise self._problem
+        if self._bound is None and (download := str(self.download)):
+            raise NotReadyError(f"no query can be answered yet: {download}", "`phsearch-client status` shows it")
         if self._bound is None:
             raise NotReadyError(f'the model "{self.name}" is still loading', "ask again in a few seconds")
 
@@ -121,4 +134,5 @@ class ModelState:
             reason=str(self._problem) if self._problem else None,
             hint=self._problem.hint if self._problem else None,
             image_worker="running" if worker_running else "idle",
+            download=self.download.report(),
         )

@@ -32,6 +32,8 @@ from phsearch.service.workers.log_reader import StderrLogger
 from phsearch.timing import RunningClock, StallTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phsearch.service.workers.command import WorkerCommand, WorkerSetup
     from phsearch.service.workers.limits import MemoryLimit
 
@@ -40,8 +42,8 @@ log = logging.getLogger("phsearch.worker")
 _CHUNK = 1 << 18
 
 _STALL_SECONDS = 300.0
-"""Loading may take an hour, when the weights are downloaded. But five minutes without any activity are a hang: even a
-hub that does not answer is given up by its library after seconds, and asked again."""
+"""A download may take an hour. But five minutes without any activity are a hang: a line that is silent is given up
+after seconds, and asked again."""
 _STOP_SECONDS = 3.0
 _KILL_SECONDS = 15.0
 """A worker has the lowest priority, so that on a busy machine even its end takes time."""
@@ -129,7 +131,7 @@ class WorkerProcess:
             plan = await command.planner.make_plan(tower) if command.planner else RuntimePlan(device="cpu")
             try:
                 return await cls._start_by(plan, command)
-            except (GraphError, WorkerDiedError, StalledError) as error:
+            except (GraphError, ModelUnavailableError, WorkerDiedError, StalledError) as error:
                 # A kill from outside says nothing about the runtime.
                 killed = isinstance(error, WorkerDiedError) and error.status in {None, -signal.SIGKILL}
                 if killed or command.planner is None or not await command.planner.step_back(tower, plan, error):
@@ -143,10 +145,15 @@ class WorkerProcess:
         return worker
 
     @classmethod
-    async def run_once(cls, command: WorkerCommand) -> frames.Header:
-        """Start a worker, wait for its only answer and return it. Raises as start_process."""
+    async def run_once(
+        cls, command: WorkerCommand, on_progress: Callable[[frames.Header], None] | None = None
+    ) -> frames.Header:
+        """Start a worker, wait for its only answer and return it. Raises as start_process.
+
+        `on_progress` gets what it says before that of its progress.
+        """
         worker = cls.spawn(command)
-        answer = await worker.request_first(command.setup)
+        answer = await worker.request_first(command.setup, on_progress)
         await worker.stop()
         return answer
 
@@ -167,10 +174,12 @@ class WorkerProcess:
             os.close(stderr_write)
         return cls(process, ours, StderrLogger(stderr_read, f"{command.name} worker {process.pid}"))
 
-    async def request_first(self, setup: WorkerSetup) -> frames.Header:
+    async def request_first(
+        self, setup: WorkerSetup, on_progress: Callable[[frames.Header], None] | None = None
+    ) -> frames.Header:
         """Send the set-up and return the first answer. Raises as start_process; then the process has ended."""
         try:
-            header, _ = await self.request_watched(asdict(setup), idle_seconds=_STALL_SECONDS)
+            header, _ = await self.request_watched(asdict(setup), idle_seconds=_STALL_SECONDS, on_progress=on_progress)
         except WorkerDiedError:
             status = await self.wait()
             await self.kill()
@@ -215,13 +224,14 @@ class WorkerProcess:
         idle_seconds: float,
         timeout: float = math.inf,  # noqa: ASYNC109 - not by the wall clock
         memory: MemoryLimit | None = None,
+        on_progress: Callable[[frames.Header], None] | None = None,
     ) -> frames.Frame:
         """Send one frame, wait for the next one for as long as the process works on it, and return that.
 
         Raises WorkerDiedError when the process ends, StalledError when it has done nothing for `idle_seconds` or has
         not answered within `timeout`, MemoryExceededError when it takes more than `memory`.
         """
-        answer = asyncio.ensure_future(self._exchange(header, payload))
+        answer = asyncio.ensure_future(self._exchange(header, payload, on_progress))
         clock, activity = RunningClock(longest_step=LONGEST_STEP), StallTimer()
         try:
             while not (await asyncio.wait({answer}, timeout=CHECK_SECONDS))[0]:
@@ -238,9 +248,18 @@ class WorkerProcess:
                 answer.cancel()
                 await asyncio.wait({answer})
 
-    async def _exchange(self, header: frames.Header, payload: bytes | bytearray) -> frames.Frame:
+    async def _exchange(
+        self,
+        header: frames.Header,
+        payload: bytes | bytearray,
+        on_progress: Callable[[frames.Header], None] | None,
+    ) -> frames.Frame:
         await self.send_message(header, payload)
-        return await self.receive_message()
+        frame = await self.receive_message()
+        while on_progress is not None and frame[0].get("op") == "progress":
+            on_progress(frame[0])
+            frame = await self.receive_message()
+        return frame
 
     def log_stderr_tail(self) -> None:
         """Log the last lines of the worker's stderr, which may say why it ended."""

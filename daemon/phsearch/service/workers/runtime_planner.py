@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch.atomic_write import atomic_write
 from phsearch.domain.model_runtime import Measurement, candidates, no_cuda_reason
 from phsearch.domain.types import DeviceChoice, RuntimePlan
-from phsearch.errors import GraphError
+from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.model_files import (
     BUNDLED,
     check_exported,
@@ -29,6 +29,7 @@ from phsearch.model_files import (
 )
 from phsearch.service.workers.command import WorkerSetup
 from phsearch.service.workers.limits import StalledError
+from phsearch.service.workers.model_download import ModelDownload
 from phsearch.service.workers.process import WorkerDiedError
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from phsearch.model_files import ModelManifest
     from phsearch.service.workers.command import TowerKind
     from phsearch.service.workers.frames import Header
+    from phsearch.service.workers.model_download import DownloadProgress
 
-    RunWorker = Callable[[WorkerSetup], Awaitable[Header]]
-    """Starts a worker with this set-up, and returns its only answer. Raises GraphError, ModelUnavailableError,
-    WorkerDiedError, StalledError."""
+    OnProgress = Callable[[Header], None]
+    RunWorker = Callable[[WorkerSetup, OnProgress | None], Awaitable[Header]]
+    """Starts a worker with this set-up, and returns its only answer; the other gets what it says before. Raises
+    GraphError, ModelUnavailableError, WorkerDiedError, StalledError."""
 
 log = logging.getLogger("phsearch.model")
 
@@ -56,6 +59,11 @@ class ModelFolder:
     """What is kept of one model below the state folder."""
 
     path: Path
+
+    @property
+    def downloaded(self) -> Path:
+        """What was downloaded."""
+        return self.path / "downloaded.json"
 
     @property
     def graphs(self) -> Path:
@@ -82,12 +90,24 @@ class RuntimePlanner:
     """The plans for the workers of one model."""
 
     def __init__(
-        self, *, config: ModelConfig, folder: ModelFolder, hardware: Callable[[], Hardware], run_worker: RunWorker
+        self,
+        *,
+        config: ModelConfig,
+        folder: ModelFolder,
+        hardware: Callable[[], Hardware],
+        run_worker: RunWorker,
+        progress: DownloadProgress,
     ) -> None:
         self._config = config
         self._folder = folder
         self._find_hardware = hardware
         self._run_worker = run_worker
+        self._download = ModelDownload(
+            config=config,
+            marker=folder.downloaded,
+            run_worker=lambda on_progress: run_worker(self._setup("download"), on_progress),
+            progress=progress,
+        )
         self._rejected: dict[Candidate, _Rejection] = {}
         self._cleared: set[Candidate] = set()
         self._hardware: Hardware | None = None
@@ -106,11 +126,13 @@ class RuntimePlanner:
                 if isinstance(plan, RuntimePlan):
                     return plan
                 self._reject(candidate, plan)
-            return self._torch(order[-1])
+            return await self._torch(order[-1])
 
     async def step_back(self, tower: TowerKind, plan: RuntimePlan, error: Exception) -> bool:
         """Note that a worker could not start by this plan; return whether another plan is worth a try."""
         async with self._lock:
+            if isinstance(error, ModelUnavailableError):
+                return await self._download.recheck_files()
             candidate = _candidate_of(plan)
             if (
                 self._hardware is None
@@ -129,7 +151,7 @@ class RuntimePlanner:
     async def _try(self, candidate: Candidate) -> RuntimePlan | _Rejection:
         """Return the plan for a candidate, or why it is rejected."""
         if candidate == "cuda":
-            return self._torch("cuda")
+            return await self._torch("cuda")
         assert self._hardware is not None
         if not self._hardware.openvino:
             return "there is no OpenVINO for this machine", ""
@@ -142,7 +164,8 @@ class RuntimePlanner:
         except GraphError as error:
             return str(error), error.hint
 
-    def _torch(self, candidate: Candidate) -> RuntimePlan:
+    async def _torch(self, candidate: Candidate) -> RuntimePlan:
+        await self._download.ensure_files()
         device = self._config.device if candidate == "cuda" else "cpu"
         return RuntimePlan(device=device, precision=self._config.precision, why=self._why(candidate))
 
@@ -175,11 +198,9 @@ class RuntimePlanner:
         refused = await asyncio.to_thread(_read_json, self._folder.refusal)
         if {name: refused.get(name) for name in stamp} == stamp:
             raise GraphError(str(refused.get("reason")))
-        log.info("the model is prepared for a fast start, once; this takes some seconds")
         part = graphs.with_suffix(".part")
         try:
-            await asyncio.to_thread(_make_empty, part)
-            await self._run_worker(self._setup("export", folder=str(part)))
+            await self._run_export(part)
             await asyncio.to_thread(_replace_folder, part, graphs)
             return await asyncio.to_thread(check_exported, graphs)
         except OSError as error:
@@ -190,6 +211,20 @@ class RuntimePlanner:
             if isinstance(error, GraphError):
                 await asyncio.to_thread(_write_json, self._folder.refusal, stamp | {"reason": text})
             raise GraphError(text) from error
+
+    async def _run_export(self, part: Path) -> None:
+        """Export the model into the empty folder `part`. Files that cannot be loaded are checked and fetched again."""
+        while True:
+            await self._download.ensure_files()
+            log.info("the model is prepared for a fast start, once; this takes some seconds")
+            await asyncio.to_thread(_make_empty, part)
+            try:
+                await self._run_worker(self._setup("export", folder=str(part)), None)
+            except ModelUnavailableError:
+                if not await self._download.recheck_files():
+                    raise
+            else:
+                return
 
     def _refusal_stamp(self) -> dict[str, Any]:
         """Return what a refusal holds for: it is forgotten when a package or a file of the owner's folder changes."""
@@ -237,7 +272,7 @@ class RuntimePlanner:
             known = dict(stamp)
         if name not in known:
             try:
-                answer = await self._run_worker(self._setup("probe", plan=plan))
+                answer = await self._run_worker(self._setup("probe", plan=plan), None)
                 known[name] = {key: float(answer[key]) for key in ("seconds", "plain_seconds", "cosine")}
             except (GraphError, WorkerDiedError, StalledError) as error:
                 known[name] = str(error)

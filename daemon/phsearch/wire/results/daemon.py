@@ -5,6 +5,14 @@ from typing import Annotated, Any, Literal
 from phsearch.wire.record import Record
 
 
+class DownloadStatus(Record):
+    """The download of the model that is under way, in bytes."""
+
+    done: int
+    total: int
+    eta: Annotated[int | None, "how many seconds are left, null if that is unknown"]
+
+
 class ModelStatus(Record):
     """The model and the worker that runs it."""
 
@@ -18,6 +26,7 @@ class ModelStatus(Record):
     reason: Annotated[str | None, "why the model is not available"]
     hint: str | None
     image_worker: Literal["", "running", "idle"] = ""
+    download: Annotated[DownloadStatus | None, "null when none is under way"] = None
 
 
 class Counters(Record):
