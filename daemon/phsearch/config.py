@@ -313,6 +313,7 @@ class ConfigSource:
                 settings = dataclasses.replace(
                     settings, model=dataclasses.replace(settings.model, name=name, pretrained="")
                 )
+        settings = dataclasses.replace(settings, model=_own_weights(settings.model))
         if level := self._options.log_level:
             settings, winning["log.level"] = dataclasses.replace(settings, log=LogConfig(level)), "--log-level"
         return Settings(config=settings, paths=self._paths(settings), written=written, options=winning)
@@ -325,6 +326,13 @@ class ConfigSource:
             socket=paths.expand(options.socket, env) if options.socket else paths.socket_path(env),
             roots=tuple(_expand_root("roots", root, env) for root in roots),
         )
+
+
+def _own_weights(model: ModelConfig) -> ModelConfig:
+    """Return the settings of a model without `pretrained` where the name says already which weights it has."""
+    if not model.pretrained or not (model.name == ModelConfig().name or model.name.startswith("local-dir:")):
+        return model
+    return dataclasses.replace(model, pretrained="")
 
 
 def _expand_root(key: str, root: str, env: Mapping[str, str]) -> str:

@@ -63,6 +63,10 @@ class ModelUnavailableError(PhsearchError):
     """The model cannot be loaded: unknown name, weights that cannot be downloaded, or damaged files."""
 
 
+class UnknownModelError(ModelUnavailableError):
+    """There is no such model, or there are no such weights: only other settings help, and no later attempt."""
+
+
 class GraphError(PhsearchError):
     """The graphs of a model cannot be used. The message is the reason, and another runtime takes over."""
 

@@ -93,8 +93,9 @@ def run(
         else None,
         download=download,
     )
-    for table, size in store.other_model_tables().items():
-        log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
+    unused = settings.written.model
+    if unused.pretrained and unused.name == config.model.name and not config.model.pretrained:
+        log.warning("model.pretrained = %s is not used: %s has weights of its own", unused.pretrained, unused.name)
     try:
         bound = NamedSocket.bind(paths.socket) if inherited is None else _inherited(inherited)
     except PhsearchError:
@@ -107,6 +108,7 @@ def run(
                 read_settings=read_settings,
                 env=env,
                 store=store,
+                former_tables=store.other_model_tables(),
                 bound=bound,
                 announce=announce,
                 commands=commands,
@@ -129,6 +131,7 @@ async def _serve(
     read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
+    former_tables: Mapping[str, int],
     bound: NamedSocket,
     announce: Callable[[str], None],
     commands: WorkerCommands,
@@ -170,6 +173,9 @@ async def _serve(
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
+    # While a new model has no photos yet, the owner may want to go back.
+    for table, size in former_tables.items() if len(parts.library) else ():
+        log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     # The daemon can do without these: one that fails ends alone.
     side_tasks = {
         "albums": asyncio.create_task(front.albums.run()),

@@ -16,7 +16,7 @@ import socket
 import sys
 
 from phsearch.adapters.linux.process_limits import set_lowest_ioprio
-from phsearch.errors import GraphError, ModelUnavailableError
+from phsearch.errors import GraphError, ModelUnavailableError, UnknownModelError
 from phsearch.service.workers.command import WorkerSetup
 from phsearch.service.workers.frames import WorkerChannel
 from phsearch.worker.load import load_image_tower, load_text_tower
@@ -40,7 +40,8 @@ def main() -> None:
     except GraphError as error:
         channel.send_message({"op": "unfit", "reason": str(error), "hint": error.hint})
     except ModelUnavailableError as error:
-        channel.send_message({"op": "unavailable", "reason": str(error), "hint": error.hint})
+        final = isinstance(error, UnknownModelError)
+        channel.send_message({"op": "unavailable", "reason": str(error), "hint": error.hint, "final": final})
     except BrokenPipeError:
         return
 

@@ -71,7 +71,9 @@ def test_two_models_whose_names_look_alike_have_an_index_each_and_rebuild_only_t
 
     one, other = ("--model", "local-dir:/models/b32-256"), ("--model", "local-dir:/models/b32/256")
     assert (embedded(*one), embedded(*other)) == (1, 1)
+    assert "of a former model" not in daemon.log.read_text(), "before the new model has photos the old one is needed"
     assert (embedded(*one, "--rebuild"), embedded(*other)) == (1, 0)
+    wait_until(lambda: "of a former model" in daemon.log.read_text(), "the old table is named", 10)
 
 
 def test_another_model_is_exported_once_by_the_only_process_that_ever_loads_torch(

@@ -115,6 +115,26 @@ def test_a_traceback_of_a_worker_is_in_the_log_as_an_error_and_its_end_is_explai
     assert caplog.text.count("60%") == 2
 
 
+def test_a_name_that_there_is_not_is_said_once_and_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "_RETRY_FIRST", 0.0)
+    model = Model()
+    unknown = 'channel.send_message({"op": "unavailable", "reason": "no such model", "hint": "", "final": life < 2})'
+
+    async def scenario() -> None:
+        failed = asyncio.Event()
+        starting = asyncio.ensure_future(
+            start_worker(command(tmp_path, unknown), model, image=False, on_failure=failed.set)  # type: ignore[arg-type]
+        )
+        async with asyncio.timeout(scaled(20)):
+            await failed.wait()
+        await asyncio.wait({starting}, timeout=0.3)
+        starting.cancel()
+
+    asyncio.run(scenario())
+    assert model.problems == ["no such model"]
+    assert (tmp_path / "starts").read_text() == "x"
+
+
 def test_the_last_lines_of_a_worker_that_ends_without_a_traceback_are_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

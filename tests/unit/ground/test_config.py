@@ -159,3 +159,12 @@ def test_a_root_means_what_a_shell_means_by_it_or_the_folder_that_has_that_name(
     given = ("~", "~/a/../b/", "$PICS/c", "${PICS}//d", f"{tmp_path}/odd$NAME", f"{tmp_path}/blank ", "~/${odd}", "/~x")
     inside = ("", "/b", "/pics/c", "/pics/d", "/odd$NAME", "/blank ", "/${odd}")
     assert roots_of(tmp_path, *given) == (*(f"{tmp_path}{each}" for each in inside), "/~x")
+
+
+@pytest.mark.parametrize(("name", "kept"), [("mini", ""), ("local-dir:/m", ""), ("ViT-B-32", "laion2b_s34b_b79k")])
+def test_weights_that_are_left_in_the_file_do_not_make_another_model(tmp_path: Path, name: str, kept: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[model]\nname = "{name}"\npretrained = "laion2b_s34b_b79k"\n')
+    settings = config.ConfigSource(config.DaemonOptions(config=str(file)), {"HOME": str(tmp_path)}).read()
+    assert settings.config.model.pretrained == kept
+    assert settings.written.model.pretrained == "laion2b_s34b_b79k"

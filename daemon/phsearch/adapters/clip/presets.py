@@ -12,7 +12,7 @@ import transformers
 
 from phsearch.adapters.clip import weights
 from phsearch.adapters.clip.open_clip_library import open_clip
-from phsearch.errors import ModelUnavailableError
+from phsearch.errors import ModelUnavailableError, UnknownModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +22,14 @@ _USUAL = ("ViT-B-32", "ViT-B-16-SigLIP2", "MobileCLIP-S1")
 
 
 def find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
-    """Return open_clip's preset of weights, None where `pretrained` is a file. Raises ModelUnavailableError."""
+    """Return open_clip's preset of weights, None where `pretrained` is a file.
+
+    Raises UnknownModelError for names that there are not, ModelUnavailableError for a file that is not there.
+    """
     known = open_clip.list_models()
     if name.replace("/", "-") not in known:
         near = ", ".join(_near(name, known) or _USUAL)
-        raise ModelUnavailableError(
+        raise UnknownModelError(
             f'there is no model "{name}"', f'set model.name to "mini", to a local-dir: or to a known name, e.g. {near}'
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
@@ -39,7 +42,9 @@ def find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
     shown = _near(pretrained, tags) or tags[:_SHOWN]
     more = f", or {len(tags) - len(shown)} others" if len(tags) > len(shown) else ""
     choice = f"one of {', '.join(shown)}{more}" if tags else "a file of weights"
-    raise ModelUnavailableError(f'model "{name}": {given}', f"set model.pretrained to {choice}")
+    # A file may come: its disk may not be mounted yet.
+    error = ModelUnavailableError if "/" in pretrained else UnknownModelError
+    raise error(f'model "{name}": {given}', f"set model.pretrained to {choice}")
 
 
 def hub_weights(name: str, pretrained: str) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.domain.types import RuntimePlan
-from phsearch.errors import GraphError, ModelUnavailableError
+from phsearch.errors import GraphError, ModelUnavailableError, UnknownModelError
 from phsearch.service.workers import frames
 from phsearch.service.workers.command import WorkerInfo
 from phsearch.service.workers.limits import (
@@ -191,7 +191,8 @@ class WorkerProcess:
         match header["op"]:
             case "unavailable":
                 await self.stop()
-                raise ModelUnavailableError(header["reason"], header["hint"])
+                kind = UnknownModelError if header.get("final") is True else ModelUnavailableError
+                raise kind(header["reason"], header["hint"])
             case "unfit":
                 await self.stop()
                 raise GraphError(header["reason"], header["hint"])

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from phsearch.errors import ModelMismatchError, ModelUnavailableError, PhsearchError
+from phsearch.errors import ModelMismatchError, ModelUnavailableError, PhsearchError, UnknownModelError
 from phsearch.service.workers.limits import StalledError
 from phsearch.service.workers.process import WorkerDiedError, WorkerProcess
 
@@ -56,6 +56,8 @@ _RETRY_KILLED_LAST = 15.0
 """A kill from outside says nothing about the model, so the next attempt comes soon. But a worker that the kernel kills
 again and again for lack of memory must not keep the machine busy."""
 _KILLS_TO_REPORT = 4
+_FINAL = (ModelMismatchError, UnknownModelError)
+"""No later attempt helps, and each takes seconds of the processor."""
 
 
 class Backoff:
@@ -80,7 +82,8 @@ async def start_worker(
     `on_failure` is called after each attempt that failed, when `model` has the problem if it is one of the model.
 
     Weights may still come (the network returns, a disk is mounted). But an index made with other weights does not
-    change by itself: then this waits until it is cancelled, and `model` has the reason.
+    change by itself, and a name that there is not stays unknown: then this waits until it is cancelled, and `model` has
+    the reason.
     """
     backoff = Backoff()
     while True:
@@ -100,7 +103,7 @@ async def start_worker(
             else:
                 _report(error if isinstance(error, PhsearchError) else _unexplained(command, error), model)
             on_failure()
-            await (asyncio.Event().wait() if isinstance(error, ModelMismatchError) else asyncio.sleep(delay))
+            await (asyncio.Event().wait() if isinstance(error, _FINAL) else asyncio.sleep(delay))
         else:
             log.info("%s worker ready (%s, %s)", command.name, worker.info.device, worker.info.precision)
             return worker
