@@ -122,11 +122,11 @@ def test_a_file_that_was_damaged_in_the_cache_is_replaced(hub: FakeHub) -> None:
 @pytest.mark.parametrize(
     ("faults", "said", "remedy"),
     [
-        (Faults(status=401, error="GatedRepo"), "accept its terms", "hf auth login"),
+        (Faults(status=401, error="GatedRepo"), "accept its terms", "put a token of your account into"),
         (Faults(status=401, error="RepoNotFound"), "has no laion/tiny", "model.pretrained"),
         (Faults(status=429), "too many requests", "wait"),
         (Faults(status=503), "does not work just now (503)", "tried again by itself"),
-        (Faults(status=403), "refuses laion/tiny (403)", "hf auth login"),
+        (Faults(status=403), "refuses laion/tiny (403)", "put a token of your account into"),
         (Faults(portal=True), "does not answer as a model hub does", "captive portal"),
     ],
 )

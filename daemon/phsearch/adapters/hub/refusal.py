@@ -35,10 +35,10 @@ def _answer_reason(error: Exception, repository: str) -> tuple[str, str] | None:
     hub = constants.ENDPOINT
     match error:
         case GatedRepoError():
-            remedy = f"accept them at {hub}/{repository}, and run `hf auth login` as the user of the daemon"
+            remedy = f"accept them at {hub}/{repository}, and {_token()}"
             found = f"{repository} asks you to accept its terms first", remedy
         case RepositoryNotFoundError():
-            found = f"{hub} has no {repository}, or it is private", "check model.pretrained, or run `hf auth login`"
+            found = f"{hub} has no {repository}, or it is private", f"check model.pretrained, or {_token()}"
         case LocalEntryNotFoundError() | OfflineModeIsEnabled() if constants.HF_HUB_OFFLINE:
             found = "HF_HUB_OFFLINE forbids it", "start the daemon once without HF_HUB_OFFLINE"
         case HfHubHTTPError(response=response):
@@ -69,12 +69,16 @@ def _line_reason(error: Exception) -> tuple[str, str] | None:
 def _status_reason(status: int, repository: str) -> tuple[str, str]:
     hub = constants.ENDPOINT
     if status == _TOO_MANY:
-        return f"{hub} has had too many requests from here", f"wait; {_AGAIN}. `hf auth login` allows for more"
+        return f"{hub} has had too many requests from here", f"wait; {_AGAIN}"
     if status in (_UNAUTHORIZED, _FORBIDDEN):
-        return f"{hub} refuses {repository} ({status})", "run `hf auth login` as the user of the daemon"
+        return f"{hub} refuses {repository} ({status})", _token()
     if status >= _SERVER_FAULT:
         return f"{hub} does not work just now ({status})", _AGAIN
     return f"{hub} answers {status} for {repository}", "check model.pretrained"
+
+
+def _token() -> str:
+    return f"put a token of your account into {constants.HF_TOKEN_PATH}"
 
 
 def _proxy() -> str:
