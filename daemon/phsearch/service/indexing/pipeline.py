@@ -124,6 +124,11 @@ class RootPipeline:
         prefix = folder.rstrip("/") + "/"
         return [path for path in self.pending_paths() if path.startswith(prefix)]
 
+    def active_under(self, folder: str) -> list[str]:
+        """Return the paths in `folder`, at any depth, that are being read or embedded: some hundred at most."""
+        prefix = folder.rstrip("/") + "/"
+        return [path for path in self._active if path.startswith(prefix)]
+
     def pending_paths(self) -> list[str]:
         """Return all paths that are pending."""
         return [*self._debouncer.paths(), *self._ready, *self._active, *self._deletions.burst]

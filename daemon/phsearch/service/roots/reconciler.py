@@ -171,6 +171,8 @@ class Reconciler:
                 break
             chunk, ended = await self._disk.run(_next_items, items)
         missing = await self._find_missing(folder, result)
+        # A file that is being embedded is in no index yet. If it is gone, it would get into one.
+        result.changed += (path for path in self._pipeline.active_under(folder) if path not in result.paths)
         if whole:
             after = self._volume_tracker.mounted()
             if after.get(self._root) != before.get(self._root):
