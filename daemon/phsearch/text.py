@@ -11,6 +11,7 @@ COLONS = "：﹕"  # noqa: RUF001
 
 # Bytes that were not UTF-8, as surrogateescape carries them.
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
+_REASON = 160
 _URI_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 
 
@@ -53,6 +54,12 @@ def replace_surrogates(text: str) -> str:
 def fold_name(text: str) -> str:
     """Return a name in the form in which names are compared: neither case nor the form of accented letters counts."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
+def short_reason(error: BaseException) -> str:
+    """Return what an error of a library says, as one line of at most 160 characters; without words its name."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _REASON else f"{text[: _REASON - 3]}..."
 
 
 def slug(text: str) -> str:

@@ -22,10 +22,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from phsearch.adapters.clip import weights
 from phsearch.adapters.clip.open_clip_library import open_clip
-from phsearch.adapters.clip.presets import find_preset
+from phsearch.adapters.clip.presets import hub_weights
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
 from phsearch.model_files import BUNDLED, local_folder, verify_checksums
+from phsearch.text import short_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
         text_cfg = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailableError(
-            f'model "{name}": {config} cannot be used ({_reason(error)})',
+            f'model "{name}": {config} cannot be used ({short_reason(error)})',
             "point model.name at a folder that open_clip wrote, with open_clip_config.json and its weights",
         ) from error
     weights.check_folder(name, folder)
@@ -136,11 +137,11 @@ def _is_inside(folder: Path, hf_model_name: str) -> bool:
 
 
 def _load_named(name: str, pretrained: str) -> tuple[Any, dict[str, Any], Path]:
-    preset = find_preset(name, pretrained)
-    if preset is None:
+    place = hub_weights(name, pretrained)
+    if place is None:
         weights.check_file(name, Path(pretrained))
     text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
-    model, file = _or_model_error(name, lambda: _create(name, pretrained, preset))
+    model, file = _or_model_error(name, lambda: _create(name, pretrained, place))
     return model, text_cfg, file
 
 
@@ -151,15 +152,9 @@ def _named_source(name: str, pretrained: str) -> str:
     return f"{hub or pretrained} in {huggingface_hub.constants.HF_HUB_CACHE}"
 
 
-def _create(name: str, pretrained: str, preset: dict[str, Any] | None) -> tuple[Any, Path]:
-    if preset is None:
-        file = Path(pretrained)
-    else:
-        repository, weights_name = weights.hub_place(preset)
-        if not repository:
-            raise weights.pickle_only(name, pretrained)
-        # The files were downloaded before, by a worker of its own; HF_HUB_OFFLINE is set in this one.
-        file = Path(hf_hub_download(repository, weights_name))
+def _create(name: str, pretrained: str, place: tuple[str, str] | None) -> tuple[Any, Path]:
+    # The files were downloaded before, by a worker of its own; HF_HUB_OFFLINE is set in this one.
+    file = Path(hf_hub_download(*place)) if place is not None else Path(pretrained)
     return open_clip.create_model(name, pretrained, require_pretrained=True), file
 
 
@@ -170,7 +165,7 @@ def _or_model_error(name: str, make: Any) -> Any:
         raise
     except Exception as error:
         raise ModelUnavailableError(
-            f'model "{name}" cannot be loaded ({_reason(error)})',
+            f'model "{name}" cannot be loaded ({short_reason(error)})',
             'set model.name to "mini", to a known name, or to "local-dir:/path" with complete weights; those of the '
             "hub are checked, and fetched again where they are damaged",
         ) from error
@@ -220,8 +215,3 @@ def _preprocess(cfg: dict[str, Any]) -> Preprocess:
 def _is_multilingual(name: str, text_cfg: dict[str, Any]) -> bool:
     names = (name, str(text_cfg.get("hf_model_name", "")), str(text_cfg.get("hf_tokenizer_name", "")))
     return any(_MULTILINGUAL.search(text) for text in names)
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."  # noqa: PLR2004 - one line of a terminal

@@ -21,7 +21,7 @@ _SHOWN = 6
 _USUAL = ("ViT-B-32", "ViT-B-16-SigLIP2", "MobileCLIP-S1")
 
 
-def find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
+def _find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
     """Return open_clip's preset of weights, None where `pretrained` is a file.
 
     Raises UnknownModelError for names that there are not, ModelUnavailableError for a file that is not there.
@@ -49,7 +49,7 @@ def find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
 
 def hub_weights(name: str, pretrained: str) -> tuple[str, str] | None:
     """Return repository and name of a model's weights, None where they are a file. Raises ModelUnavailableError."""
-    preset = find_preset(name, pretrained)
+    preset = _find_preset(name, pretrained)
     if preset is None:
         return None
     place = weights.hub_place(preset)

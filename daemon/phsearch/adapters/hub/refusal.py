@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
 )
 
 from phsearch.errors import ModelUnavailableError, remedy_of
+from phsearch.text import short_reason
 
 _AGAIN = "it is tried again by itself, and goes on where it was"
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
@@ -25,7 +26,7 @@ def explain(error: Exception, repository: str) -> ModelUnavailableError:
     """Return why a file of a repository cannot be had, for anything that `fetch_file` raises."""
     if isinstance(error, ModelUnavailableError):
         return error
-    reason, hint = _answer_reason(error, repository) or _line_reason(error) or (_short(error), _AGAIN)
+    reason, hint = _answer_reason(error, repository) or _line_reason(error) or (short_reason(error), _AGAIN)
     return ModelUnavailableError(f"the model cannot be downloaded: {reason}", hint)
 
 
@@ -54,11 +55,14 @@ def _line_reason(error: Exception) -> tuple[str, str] | None:
         case httpx2.TimeoutException():
             found = f"{hub} does not answer", f"connect to the network; {_AGAIN}"
         case httpx2.ProxyError() | httpx2.ConnectError() if _proxy():
-            found = f"the proxy {_proxy()} cannot be reached ({_short(error)})", "correct HTTPS_PROXY, or take it away"
+            found = (
+                f"the proxy {_proxy()} cannot be reached ({short_reason(error)})",
+                "correct HTTPS_PROXY, or take it away",
+            )
         case httpx2.ConnectError():
-            found = f"{hub} cannot be reached ({_short(error)})", f"connect to the network; {_AGAIN}"
+            found = f"{hub} cannot be reached ({short_reason(error)})", f"connect to the network; {_AGAIN}"
         case httpx2.TransportError():
-            found = f"the line to {hub} breaks again and again ({_short(error)})", _AGAIN
+            found = f"the line to {hub} breaks again and again ({short_reason(error)})", _AGAIN
         case OSError(strerror=str(text)):
             folder = error.filename or constants.HF_HUB_CACHE
             remedy = remedy_of(error.errno, "choose another folder for downloads with HF_HOME")
@@ -84,8 +88,3 @@ def _token() -> str:
 def _proxy() -> str:
     """Return the proxy of the environment without its password, "" without one."""
     return next(filter(None, map(os.environ.get, _PROXIES)), "").rpartition("@")[2]
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."  # noqa: PLR2004 - one line of a terminal

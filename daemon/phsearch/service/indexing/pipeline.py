@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.domain.indexing.batching import ChangedMeanwhile, Embedded, EmbedJob, Unreadable
 from phsearch.domain.indexing.failure_kind import ReadFailure
+from phsearch.domain.roots.roots import dir_prefix
 from phsearch.domain.throughput import StageTotals
 from phsearch.domain.types import ContentDigest, NotAFile, OtherPath, PhotoFile
 from phsearch.service.indexing.disk_reader import SlowRead
@@ -121,12 +122,12 @@ class RootPipeline:
 
     def under(self, folder: str) -> list[str]:
         """Return the paths in `folder`, at any depth, that are pending."""
-        prefix = folder.rstrip("/") + "/"
+        prefix = dir_prefix(folder)
         return [path for path in self.pending_paths() if path.startswith(prefix)]
 
     def active_under(self, folder: str) -> list[str]:
         """Return the paths in `folder`, at any depth, that are being read or embedded: some hundred at most."""
-        prefix = folder.rstrip("/") + "/"
+        prefix = dir_prefix(folder)
         return [path for path in self._active if path.startswith(prefix)]
 
     def pending_paths(self) -> list[str]:
