@@ -40,6 +40,7 @@ class ModelConfig:
     precision: str = "auto"
     batch_size: int = 0
     gpu_memory_mb: int = 0
+    keep_days: float = 30.0
 
     def check(self) -> None:
         """Raise ConfigError for values that no model loader can use."""
@@ -49,6 +50,7 @@ class ModelConfig:
         _require("model.device", device_ok, 'must be "auto", "cpu", "cuda", "cuda:N", "intel-gpu" or "npu"')
         _within("model.batch_size", self.batch_size, 0, 4096)
         _within("model.gpu_memory_mb", self.gpu_memory_mb, 0, 1 << 30)
+        _within("model.keep_days", self.keep_days, 0, 365 * 100)
 
 
 @dataclass(frozen=True, slots=True)

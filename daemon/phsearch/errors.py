@@ -112,6 +112,10 @@ class AlbumError(PhsearchError):
     """There is no album of that name, or the name is not allowed."""
 
 
+class ModelChoiceError(PhsearchError):
+    """The model cannot be changed so."""
+
+
 class OutsideLibraryError(PhsearchError):
     """The path is not a photo of the library."""
 

@@ -21,7 +21,7 @@ from phsearch.errors import GraphError, ModelUnavailableError, remedy_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from phsearch.domain.tokenization import TokenizerSettings
+    from phsearch.domain.model.tokenization import TokenizerSettings
 
 BUNDLED = {"mini": Path(__file__).parent / "models" / "mini"}
 """The models that come with phsearch, by name."""

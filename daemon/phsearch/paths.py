@@ -39,6 +39,7 @@ class StateFolder:
         self.damaged_albums_file = path / "albums.damaged"
         self.calibrations = path / "calibrations"
         self.models = path / "models"
+        self.model_choice_file = path / "model.json"
         self.torch_cache = path / "torch"
         self.runtime = path / "run"
 
@@ -54,6 +55,7 @@ class StateFolder:
             self.damaged_albums_file,
             self.calibrations,
             self.models,
+            self.model_choice_file,
             self.torch_cache,
             self.runtime,
         )

@@ -68,7 +68,7 @@ def make(context: BenchContext, daemon: Daemon, size: int, photo_of: Callable[[i
 
 def _fill(store: LanceStore, size: int, photo_of: Callable[[int, Photo], Photo]) -> None:
     (known, *_), _ = store.load()
-    identity = arrow_rows.identity_of(store._photos.schema)
+    identity = arrow_rows.identity_of(store._model._photos.schema)
     assert identity is not None
     rng = np.random.default_rng(0)
     for start in range(0, size, _WRITE):

@@ -23,6 +23,7 @@ COMMANDS = {
     "watch": "status",
     "doctor": "doctor",
     "metrics": "metrics",
+    "model": "model",
     "mcp": "mcp",
     "completion": "status",
     "help": "help",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Thumbnail,
         Verification,
     )
+    from phsearch.wire.results.model import ModelChange, ModelList, RemovedModel
     from phsearch.wire.results.search import SearchResult
     from phsearch.wire.results.why import Explanation
 
@@ -62,7 +63,7 @@ class Client(Connection):
     A call has `timeout` seconds, 10 by default. Verifying a large library takes minutes: give such a client more.
     """
 
-    def search(
+    def search(  # noqa: PLR0913 - the parameters of the protocol
         self,
         query: str,
         *,
@@ -76,11 +77,13 @@ class Client(Connection):
         after_sequence: int | None = None,
         until_sequence: int | None = None,
         cwd: Path | None = None,
+        model: str | None = None,
         sync: float | None = None,
     ) -> SearchResult:
         """Return the photos that fit a query, best first. `like:` begins at `cwd`, by default the working folder.
 
-        With `sync` the daemon first waits, so many seconds at most, until the index has caught up.
+        With `sync` the daemon first waits, so many seconds at most, until the index has caught up. `model` is one
+        that is being prepared, which then ranks what it has so far.
         """
         from phsearch.wire.results.search import SearchResult
 
@@ -99,6 +102,7 @@ class Client(Connection):
             "after_sequence": after_sequence,
             "until_sequence": until_sequence,
             "cwd": _absolute(cwd),
+            "model": model,
             "sync": sync,
         }
         self.timeout += sync or 0
@@ -239,6 +243,30 @@ class Client(Connection):
         from phsearch.wire.results.daemon import PaceChange
 
         return self._fetch(PaceChange, "library.resume", force=force)
+
+    def models(self, *, measure: bool = False) -> ModelList:
+        """Return the models to choose from; with `measure` how long each would take is estimated, in some seconds."""
+        from phsearch.wire.results.model import ModelList
+
+        return self._fetch(ModelList, "model.list", measure=measure)
+
+    def use_model(self, name: str, pretrained: str = "") -> ModelChange:
+        """Change to another model, which answers when it has embedded every photo."""
+        from phsearch.wire.results.model import ModelChange
+
+        return self._fetch(ModelChange, "model.use", name=name, pretrained=pretrained)
+
+    def cancel_model(self) -> ModelChange:
+        """Stay with the present model."""
+        from phsearch.wire.results.model import ModelChange
+
+        return self._fetch(ModelChange, "model.cancel")
+
+    def remove_model(self, name: str, pretrained: str = "") -> RemovedModel:
+        """Remove the index and the prepared files of a model that is not in use."""
+        from phsearch.wire.results.model import RemovedModel
+
+        return self._fetch(RemovedModel, "model.remove", name=name, pretrained=pretrained)
 
     def discover(self) -> OpenRpcDocument:
         """Return the description of all methods."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from phsearch import logs, paths
+from phsearch import paths
 from phsearch.adapters.files.path_status import stat_path
 from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
-from phsearch.daemon.worker_commands import index_worker_limits, on_demand_limits
+from phsearch.daemon.compose_switch import SwitchBuilder
+from phsearch.daemon.live_workers import LiveWorkers, live_settings
 from phsearch.domain import file_type
 from phsearch.domain.doctor.file_checks import Space
 from phsearch.domain.histogram import Histogram
@@ -25,6 +25,7 @@ from phsearch.service.health.components import Components
 from phsearch.service.health.status import StatusReporter
 from phsearch.service.health.throughput import ThroughputMonitor
 from phsearch.service.indexing.store_writer import StoreStats
+from phsearch.service.model_switch.speed import SpeedMeasurement
 from phsearch.service.rpc.dispatcher import Dispatcher
 from phsearch.service.rpc.methods import (
     AlbumMethods,
@@ -34,6 +35,7 @@ from phsearch.service.rpc.methods import (
     DuplicateMethods,
     LibraryMethods,
     MetricsMethods,
+    ModelMethods,
     SearchMethods,
     SystemProbes,
     ThumbnailMethods,
@@ -56,55 +58,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from phsearch.adapters.linux.systemd import SystemdNotifier
-    from phsearch.config import Config, IndexConfig, Settings, WatchConfig
+    from phsearch.adapters.state.model_choice_file import ModelChoiceFile
+    from phsearch.config import Config, IndexConfig, Settings
     from phsearch.daemon.compose_index import IndexParts
-    from phsearch.daemon.worker_commands import WorkerCommands
+    from phsearch.daemon.worker_commands import CommandFactory, WorkerCommands
+    from phsearch.domain.model.choice import ModelSelection
     from phsearch.domain.ports import Store
     from phsearch.domain.problems import Problems
     from phsearch.domain.roots.ignore_rules import IgnoreRules
     from phsearch.paths import StateFolder
-    from phsearch.service.roots.removed_roots import RemovedRoots
+    from phsearch.service.model_switch.switcher import ModelSwitch
     from phsearch.service.rpc.dispatcher import Handlers
-    from phsearch.service.throttle import IndexingThrottle
-    from phsearch.service.workers.command import WorkerCommand
-    from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
-
-
-def live_settings(
-    *,
-    config: Config,
-    removed: RemovedRoots,
-    image_worker: ImageWorker,
-    text_worker: TextWorker,
-    throttle: IndexingThrottle,
-    command: Callable[[Config], WorkerCommand],
-    on_demand: Mapping[str, OnDemandWorker],
-    on_demand_commands: Callable[[Config], Mapping[str, WorkerCommand]],
-) -> dict[str, Callable[[Any], None]]:
-    """Return what applies each section of the settings that can change at run time. Any other needs a restart."""
-    now = config
-
-    def reconfigure_workers(**sections: Any) -> None:
-        nonlocal now
-        now = dataclasses.replace(now, **sections)
-        image_worker.reconfigure(command(now), now.index.keep_alive_seconds, index_worker_limits(now.index))
-        for name, on_demand_command in on_demand_commands(now).items():
-            on_demand[name].reconfigure(on_demand_command, on_demand_limits(now.index))
-
-    def watch(section: WatchConfig) -> None:
-        # Which files a worker may read is decided when it starts.
-        if section.follow_symlinks != now.watch.follow_symlinks:
-            reconfigure_workers(watch=section)
-        removed.reconfigure(section)
-
-    return {
-        "watch": watch,
-        "index": lambda section: reconfigure_workers(index=section),
-        "query": lambda section: text_worker.reconfigure(section.keep_alive_seconds),
-        "courtesy": throttle.reconfigure,
-        "log": lambda section: logs.set_level(section.level),
-    }
 
 
 _OWN_DISK_SECONDS = 2.0
@@ -120,6 +85,7 @@ class ApiParts:
     server: Server
     albums: Albums
     on_demand: Mapping[str, OnDemandWorker]
+    switch: ModelSwitch
 
 
 def build_api(
@@ -129,32 +95,59 @@ def build_api(
     read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
+    config: Config,
+    selection: ModelSelection,
+    choice_file: ModelChoiceFile,
+    factory: CommandFactory,
     commands: WorkerCommands,
     notifier: SystemdNotifier,
 ) -> ApiParts:
-    """Return the parts, put together. Nothing runs yet."""
+    """Return the parts, put together. Nothing runs yet.
+
+    `config` are the settings with the model that answers, and `commands` those of its workers.
+    """
     manager, throttle, monitors = parts.manager, parts.throttle, parts.manager.monitors
     text_worker = TextWorker(
-        command=commands.text_worker(settings.config),
-        model=parts.model,
-        keep_alive=settings.config.query.keep_alive_seconds,
+        command=commands.text_worker(config), model=parts.model, keep_alive=config.query.keep_alive_seconds
     )
-    on_demand = _on_demand_workers(settings.config, commands)
-    image_embedder = ImageQueryEmbedder(
-        worker=on_demand["like"],
-        bound=lambda: parts.model.bound,
-        in_library=lambda path: parts.roots.root_of(path) is not None,
-        is_picture=lambda data: file_type.detect(data) is not None,
-    )
+    on_demand = _on_demand_workers(config, commands)
+
+    def image_embedder(worker: OnDemandWorker, model: ModelState) -> ImageQueryEmbedder:
+        return ImageQueryEmbedder(
+            worker=worker,
+            bound=lambda: model.bound,
+            in_library=lambda path: parts.roots.root_of(path) is not None,
+            is_picture=lambda data: file_type.detect(data) is not None,
+        )
+
     query_durations = Histogram(QUERY_SECONDS)
+    home = str(paths.expand("~", env))
     searcher = _searcher(
         parts=parts,
         text_worker=text_worker,
-        image_embedder=image_embedder,
+        image_embedder=image_embedder(on_demand["like"], parts.model),
         record_duration=query_durations.observe,
-        home=str(paths.expand("~", env)),
+        home=home,
         state=settings.paths.state,
     )
+    workers = LiveWorkers(
+        config=config,
+        commands=commands,
+        online_roots=monitors.online_roots,
+        image_worker=parts.image_worker,
+        text_worker=text_worker,
+        on_demand=on_demand,
+    )
+    switch = SwitchBuilder(
+        parts=parts,
+        store=store,
+        settings=settings,
+        factory=factory,
+        workers=workers,
+        searcher=searcher,
+        new_image_embedder=image_embedder,
+        home=home,
+    ).build(selection, choice_file)
     reload = ConfigReloader(
         read=read_settings,
         settings=settings,
@@ -162,16 +155,7 @@ def build_api(
         manager=manager,
         removed=parts.removed,
         library=parts.library,
-        live=live_settings(
-            config=settings.config,
-            removed=parts.removed,
-            image_worker=parts.image_worker,
-            text_worker=text_worker,
-            throttle=throttle,
-            command=parts.worker_command,
-            on_demand=on_demand,
-            on_demand_commands=commands.on_demand_workers,
-        ),
+        live=live_settings(workers=workers, removed=parts.removed, throttle=throttle),
         on_begin=notifier.notify_reloading,
         on_end=notifier.notify_ready,
     )
@@ -192,6 +176,7 @@ def build_api(
         removed=parts.removed,
         throttle=throttle,
         throughput=throughput,
+        switch=switch,
     )
     explainer = PathExplainer(
         roots=parts.roots,
@@ -243,6 +228,14 @@ def build_api(
             explainer=explainer,
             sync_barrier=parts.sync_barrier,
             throttle=throttle,
+            switch=switch,
+        ).handlers,
+        ModelMethods(
+            switch=switch,
+            library=parts.library,
+            speed=SpeedMeasurement(
+                library=parts.library, image_worker=parts.image_worker, epoch=lambda: parts.model.epoch
+            ),
         ).handlers,
         LibraryMethods(
             library=parts.library,
@@ -269,7 +262,13 @@ def build_api(
         descriptors=process_limits.raise_open_files_limit(),
     )
     return ApiParts(
-        text_worker=text_worker, status=status, reload=reload, server=server, albums=albums, on_demand=on_demand
+        text_worker=text_worker,
+        status=status,
+        reload=reload,
+        server=server,
+        albums=albums,
+        on_demand=on_demand,
+        switch=switch,
     )
 
 
@@ -293,7 +292,7 @@ def _searcher(
     model = parts.model
     calibration = CalibrationCache(model, lambda identity: calibration_file.find(identity, state))
     query_embedder = QueryEmbedder(
-        text_vectors=TextVectorCache(text_worker),
+        text_vectors=TextVectorCache(text_worker, model),
         image_embedder=image_embedder,
         model=model,
         library=parts.library,
@@ -363,7 +362,7 @@ def _health_methods(
             resident=processes.resident_bytes,
             machine=processes.total_bytes,
         ),
-        calibration_path=str(calibration_file.places(*components.model.named, state)[0]),
+        calibration_path=lambda: str(calibration_file.places(components.model.named, state)[0]),
         problems=problems,
         rules=rules,
     )

@@ -22,7 +22,6 @@ from phsearch.adapters.watch import FolderWatcher, IsolatingWatcher
 from phsearch.daemon import worker_commands
 from phsearch.domain.indexing.batching import Batcher
 from phsearch.domain.library import Library
-from phsearch.domain.problems import Problems
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.vector_index import VectorIndex, keep_rows
 from phsearch.domain.throttle.policy import ThrottlePolicy
@@ -50,7 +49,9 @@ if TYPE_CHECKING:
 
     from phsearch.config import Config, Paths, WatchConfig
     from phsearch.daemon.worker_commands import WorkerCommands
+    from phsearch.domain.indexing.batching import EmbedResult
     from phsearch.domain.ports import Store, Watcher
+    from phsearch.domain.problems import Problems
     from phsearch.domain.roots.mounts import Mounts
     from phsearch.domain.throttle.policy import ThrottleState
     from phsearch.domain.types import Photo
@@ -91,7 +92,6 @@ class IndexParts:
     problems: Problems
     model: ModelState
     throttle: IndexingThrottle
-    worker_command: Callable[[Config], WorkerCommand]
     image_worker: ImageWorker
     workload: IndexingWorkload
     writer: StoreWriter
@@ -104,8 +104,13 @@ class IndexParts:
     dispatcher: FsEventDispatcher
 
 
-def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerCommands) -> IndexParts:
-    """Return the parts, put together. Nothing runs yet, but the event loop must. Raises StoreError."""
+def build_index(
+    *, config: Config, paths: Paths, store: Store, commands: WorkerCommands, problems: Problems
+) -> IndexParts:
+    """Return the parts, put together. Nothing runs yet, but the event loop must. Raises StoreError.
+
+    `config` are the settings with the model that answers.
+    """
     roots = Roots(paths.roots)
     loaded = load_index(store, roots)
     library, index = loaded.library, loaded.index
@@ -114,7 +119,6 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
     )
     activity = asyncio.Event()
     events = EventBus(activity)
-    problems = Problems()
     router = PipelineRouter(roots)
     writer = StoreWriter(
         store=store,
@@ -139,21 +143,18 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
 
     throttle = _throttle(config, paths, events, problems)
     monitors = RootMonitors()
-    worker_command = functools.partial(commands.index_worker, roots=monitors.online_roots)
     model = ModelState(
         name=config.model.name,
         pretrained=config.model.pretrained,
-        store=store,
+        tables=store,
         executor=executors.store,
         download=commands.download,
     )
     in_flight = InFlightContents(photo_index.cache_vector)
-    image_worker = ImageWorker(
-        command=worker_command(config),
+    image_worker = new_image_worker(
+        config=config,
+        command=commands.index_worker(config, monitors.online_roots),
         model=model,
-        batcher=Batcher(config.model.batch_size or _BATCH_SIZE, _BATCHES_AHEAD),
-        keep_alive=config.index.keep_alive_seconds,
-        limits=worker_commands.index_worker_limits(config.index),
         throttle=throttle,
         on_result=in_flight.on_embed_result,
     )
@@ -206,7 +207,6 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         problems=problems,
         model=model,
         throttle=throttle,
-        worker_command=worker_command,
         image_worker=image_worker,
         workload=IndexingWorkload(router, image_worker),
         writer=writer,
@@ -217,6 +217,26 @@ def build_index(*, config: Config, paths: Paths, store: Store, commands: WorkerC
         manager=manager,
         sync_barrier=sync_barrier,
         dispatcher=dispatcher,
+    )
+
+
+def new_image_worker(
+    *,
+    config: Config,
+    command: WorkerCommand,
+    model: ModelState,
+    throttle: IndexingThrottle,
+    on_result: Callable[[EmbedResult], None],
+) -> ImageWorker:
+    """Return the index worker of a model."""
+    return ImageWorker(
+        command=command,
+        model=model,
+        batcher=Batcher(config.model.batch_size or _BATCH_SIZE, _BATCHES_AHEAD),
+        keep_alive=config.index.keep_alive_seconds,
+        limits=worker_commands.index_worker_limits(config.index),
+        throttle=throttle,
+        on_result=on_result,
     )
 
 

@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,19 @@ from phsearch import __version__
 from phsearch.adapters.linux.folder_changes import FolderChanges
 from phsearch.adapters.linux.processes import malloc_trim
 from phsearch.adapters.linux.systemd import SystemdNotifier
+from phsearch.adapters.state.model_choice_file import ModelChoiceFile
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_api import build_api
 from phsearch.daemon.compose_index import build_index
-from phsearch.daemon.worker_commands import WorkerCommands
+from phsearch.daemon.model_selection import select_model
+from phsearch.daemon.worker_commands import CommandFactory
+from phsearch.domain.problems import Problems
 from phsearch.errors import PhsearchError, StoreError
 from phsearch.model_files import bundled_identity
 from phsearch.service.health.garbage import GarbageFreezer
 from phsearch.service.liveness import Heartbeat
 from phsearch.service.rpc.listener import NamedSocket
 from phsearch.service.rpc.socket_guard import SocketGuard
-from phsearch.service.workers.model_download import DownloadProgress
 
 if TYPE_CHECKING:
     import socket
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from phsearch.config import Settings
     from phsearch.daemon.hangup import HangupSignal
+    from phsearch.domain.model.choice import ModelSelection
     from phsearch.domain.ports import Store
     from phsearch.service.health.status import StatusReporter
     from phsearch.service.indexing.store_writer import StoreWriter
@@ -77,21 +81,21 @@ def run(
     os.environ.setdefault("LANCEDB_LOG", "error")
     from phsearch.adapters.store.lance import LanceStore  # noqa: PLC0415 - reads the environment when it is imported
 
+    problems = Problems()
+    choice_file = ModelChoiceFile(paths.state.model_choice_file, problems)
+    selection = select_model(settings, choice_file.load())
+    active = selection.active
     store = LanceStore(
         folder=paths.state.index,
-        name=config.model.name,
-        pretrained=config.model.pretrained,
-        expected=bundled_identity(config.model.name) if has_model else None,
+        name=active.name,
+        pretrained=active.pretrained,
+        expected=bundled_identity(active.name) if has_model else None,
     )
-    worker_env = worker_commands.worker_env(env, paths.state.torch_cache)
-    download = DownloadProgress()
-    commands = WorkerCommands(
-        env=worker_env,
+    factory = CommandFactory(
+        env=worker_commands.worker_env(env, paths.state.torch_cache),
         program=worker or worker_commands.PROGRAM,
-        planner=worker_commands.runtime_planner(config.model, paths.state.models, worker_env, download)
-        if has_model
-        else None,
-        download=download,
+        models=paths.state.models,
+        has_model=has_model,
     )
     unused = settings.written.model
     if unused.pretrained and unused.name == config.model.name and not config.model.pretrained:
@@ -108,10 +112,12 @@ def run(
                 read_settings=read_settings,
                 env=env,
                 store=store,
-                former_tables=store.other_model_tables(),
+                selection=selection,
+                choice_file=choice_file,
+                problems=problems,
                 bound=bound,
                 announce=announce,
-                commands=commands,
+                factory=factory,
                 hangup=hangup,
             )
         )
@@ -131,10 +137,12 @@ async def _serve(
     read_settings: Callable[[], Settings],
     env: Mapping[str, str],
     store: Store,
-    former_tables: Mapping[str, int],
+    selection: ModelSelection,
+    choice_file: ModelChoiceFile,
+    problems: Problems,
     bound: NamedSocket,
     announce: Callable[[str], None],
-    commands: WorkerCommands,
+    factory: CommandFactory,
     hangup: HangupSignal,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -143,14 +151,20 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
 
     notifier = SystemdNotifier(env)
+    model = replace(settings.config.model, name=selection.active.name, pretrained=selection.active.pretrained)
+    config, commands = replace(settings.config, model=model), factory.commands(model)
     with _objects_stay():
-        parts = build_index(config=settings.config, paths=settings.paths, store=store, commands=commands)
+        parts = build_index(config=config, paths=settings.paths, store=store, commands=commands, problems=problems)
     front = build_api(
         parts=parts,
         settings=settings,
         read_settings=read_settings,
         env=commands.env,
         store=store,
+        config=config,
+        selection=selection,
+        choice_file=choice_file,
+        factory=factory,
         commands=commands,
         notifier=notifier,
     )
@@ -173,9 +187,6 @@ async def _serve(
     beating = asyncio.create_task(heartbeat.run())  # until the very end, because stopping may hang, too
     photos = f"{len(parts.library):,} photos indexed"
     log.info("phsearch %s: %s, listening on %s", __version__, photos, bound.path)
-    # While a new model has no photos yet, the owner may want to go back.
-    for table, size in former_tables.items() if len(parts.library) else ():
-        log.info("%s.lance of a former model takes %.1f MB; it may be removed by hand", table, size / 1e6)
     # The daemon can do without these: one that fails ends alone.
     side_tasks = {
         "albums": asyncio.create_task(front.albums.run()),
@@ -196,6 +207,7 @@ async def _serve(
                 parts.photo_index,
                 parts.removed,
                 front.reload,
+                front.switch,
             )
             tasks = [group.create_task(part.run()) for part in running]
             tasks.append(group.create_task(parts.throttle.run(parts.workload)))
@@ -263,7 +275,7 @@ async def _status_loop(
         if line != before:
             notifier.notify_status(line)
             before = line
-        if not (status.pending or status.scanning):
+        if not status.working:
             await activity.wait()
             continue
         for _ in range(_CHECKS_A_SECOND):

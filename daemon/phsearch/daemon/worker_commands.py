@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.config import Config, IndexConfig, ModelConfig
+    from phsearch.domain.types import ModelName
     from phsearch.service.workers.command import Planner
     from phsearch.service.workers.frames import Header
 
@@ -125,20 +126,41 @@ class WorkerCommands:
         return WorkerCommand(setup, self.env, self.program, planner=self.planner, **how)
 
 
-def runtime_planner(
-    model: ModelConfig, models: Path, env: Mapping[str, str], progress: DownloadProgress
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFactory:
+    """Makes the commands of workers for any model. `models` is the folder for what is kept of models.
+
+    `has_model` is whether the program of a worker runs the model.
+    """
+
+    env: Mapping[str, str]
+    program: tuple[str, ...]
+    models: Path
+    has_model: bool
+
+    def commands(self, model: ModelConfig) -> WorkerCommands:
+        """Return the commands for this model."""
+        download = DownloadProgress()
+        planner = _runtime_planner(model, self.folder_of(model), self.env, download) if self.has_model else None
+        return WorkerCommands(env=self.env, program=self.program, planner=planner, download=download)
+
+    def folder_of(self, model: ModelConfig | ModelName) -> ModelFolder:
+        """Return the folder of what is kept of a model."""
+        key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return ModelFolder(path=self.models / f"{slug(model.name.rpartition('/')[2])[:_LONGEST_NAME]}_{key}")
+
+
+def _runtime_planner(
+    model: ModelConfig, folder: ModelFolder, env: Mapping[str, str], progress: DownloadProgress
 ) -> RuntimePlanner:
-    """Return the planner for a model; `models` is the folder for what is kept of models."""
 
     async def run_worker(setup: WorkerSetup, on_progress: Callable[[Header], None] | None) -> Header:
         command = WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
         return await WorkerProcess.run_once(command, on_progress)
 
-    key = hashlib.sha256(f"{model.name}\0{model.pretrained}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    folder = models / f"{slug(model.name.rpartition('/')[2])[:_LONGEST_NAME]}_{key}"
     return RuntimePlanner(
         config=model,
-        folder=ModelFolder(path=folder),
+        folder=folder,
         hardware=find_hardware,
         run_worker=run_worker,
         progress=progress,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         FolderRename,
         ModelIdentity,
         ModelInfo,
+        ModelName,
         NotAFile,
         OtherPath,
         Photo,
@@ -141,6 +142,28 @@ class DeletedVectorLookup(Protocol):
         """Return what is known of a content, with its vector, [dim]; the store's thread reads it. Raises StoreError."""
 
 
+class ModelRows(Protocol):
+    """The part of the durable index that belongs to one model. Only the store's thread may call it."""
+
+    def load(self) -> tuple[list[Photo], Vectors]:
+        """Return all photos and their vectors, [n, dim] in the same order; dim is 0 while there is no table."""
+
+    def apply(
+        self,
+        photos: Sequence[tuple[Photo, Vectors]] = (),
+        *,
+        deletes: Collection[str] = (),
+        is_present: Callable[[bytes], bool] = ...,
+    ) -> list[RefusedRow]:
+        """Write photos, and delete paths, as `Store.apply` does. Raises StoreError."""
+
+    def rows(self) -> Iterator[tuple[list[Photo], Vectors]]:
+        """Yield what is on disk now, some thousand at a time, with vectors [n, dim]. Raises StoreError."""
+
+    def close(self) -> None:
+        """Close the files."""
+
+
 class Store(Protocol):
     """The durable index. Only one thread at a time may call it."""
 
@@ -157,6 +180,18 @@ class Store(Protocol):
 
     def create_or_check(self, identity: ModelIdentity) -> None:
         """Create the table for this model, or check that it was made for it. Raises ModelMismatchError."""
+
+    def open_model(self, identity: ModelIdentity) -> ModelRows:
+        """Return the tables of another model, made where there are none, beside those in use. Raises StoreError."""
+
+    def use_model(self, tables: ModelRows) -> None:
+        """Read and write these tables, of `open_model`, from now on, and close those that were used until now."""
+
+    def models(self) -> dict[ModelName, int]:
+        """Return the models that have photos here, with the bytes of their tables. Raises StoreError."""
+
+    def remove_model(self, model: ModelName) -> int:
+        """Delete the tables of a model that is not in use, and return how many bytes they took. Raises StoreError."""
 
     def find_content(self, path: str, digest: bytes) -> tuple[PhotoInfo, Vectors] | None:
         """Return what the store has of a photo, with its vector, [dim]; None where it is not this content.

@@ -201,6 +201,18 @@ class Preprocess:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model as the owner names it: its name, and that of its weights where it does not say which they are."""
+
+    name: str
+    pretrained: str = ""
+
+    def __str__(self) -> str:
+        """Return it as people write it, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
+        return f"{self.name}/{self.pretrained}" if self.pretrained else self.name
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """The model that made a vector; vectors of different identities are never compared."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from phsearch.wire import PROTOCOL
 from phsearch.wire.filters import FILTERS
-from phsearch.wire.results import albums, daemon, events, library, search, why
+from phsearch.wire.results import albums, daemon, events, library, model, search, why
 from phsearch.wire.results.daemon import OpenRpcDocument
 from phsearch.wire.schema import Method, Param
 
@@ -33,6 +33,21 @@ def _filters() -> str:
     *first, last = map(str, FILTERS.values())
     return f"{', '.join(first)} or {last}"
 
+
+MAX_MODEL = 4096
+"""The longest name of a model in characters: it may be the path of a folder."""
+
+_MODEL = Param(
+    "name",
+    "string",
+    "fast, balanced, best or multilingual; or a name of open_clip, or local-dir: with a folder",
+    required=True,
+    low=1,
+    high=MAX_MODEL,
+)
+_PRETRAINED = Param(
+    "pretrained", "string", "its weights, where the name does not say which", default="", high=MAX_MODEL
+)
 
 METHODS = {
     method.name: method
@@ -80,6 +95,13 @@ METHODS = {
                 Param("until_sequence", "integer", "only that one and those before it", low=0, high=MAX_SEQUENCE),
                 Param("cwd", "string", "the folder that like:PATH begins at", low=1, high=4096, path=True),
                 Param(
+                    "model",
+                    "string",
+                    "search by this model, which is being prepared, as far as it has come",
+                    low=1,
+                    high=MAX_MODEL,
+                ),
+                Param(
                     "sync",
                     "number",
                     "first wait, so many seconds at most, until the index has caught up",
@@ -102,6 +124,39 @@ METHODS = {
             "metrics",
             "Give the numbers a monitoring system wants.",
             daemon.Metrics,
+        ),
+        Method(
+            "model.list",
+            "List the models to choose from, and those that have an index here.",
+            model.ModelList,
+            (
+                Param(
+                    "measure",
+                    "boolean",
+                    "embed some photos again for five seconds, to estimate how long each model would take",
+                    default=False,
+                ),
+            ),
+        ),
+        Method(
+            "model.use",
+            "Change to another model: it is prepared while the present one answers, and then takes over.",
+            model.ModelChange,
+            (_MODEL, _PRETRAINED),
+            changes=True,
+        ),
+        Method(
+            "model.cancel",
+            "Stay with the present model; what was prepared of the other is kept.",
+            model.ModelChange,
+            changes=True,
+        ),
+        Method(
+            "model.remove",
+            "Remove the index and the prepared files of a model that is not in use.",
+            model.RemovedModel,
+            (_MODEL, _PRETRAINED),
+            changes=True,
         ),
         Method(
             "library.rescan",

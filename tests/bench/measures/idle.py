@@ -113,7 +113,7 @@ def _fill(context: BenchContext, daemon: Daemon, roots: int, count: int) -> Sequ
     store = LanceStore(folder=daemon.state / "index", name=context.model)
     try:
         known, _ = store.load()
-        identity = arrow_rows.identity_of(store._photos.schema)
+        identity = arrow_rows.identity_of(store._model._photos.schema)
         assert identity is not None
         rng = np.random.default_rng(0)
         for start in range(0, count, _WRITE):

@@ -26,7 +26,6 @@ from bench.table import Measurement, Target
 from phsearch import config
 from phsearch.client import Client
 from phsearch.daemon import worker_commands
-from phsearch.service.workers.model_download import DownloadProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,9 +130,11 @@ def worker_conditions(daemon: Daemon) -> WorkerConditions:
 def bare(context: BenchContext, like: WorkerConditions, precision: str, folder: Path) -> dict[str, Any]:
     """Run the script exactly as the daemon runs its index worker."""
     settings = config.Config(model=config.ModelConfig(name=context.model, precision=precision))
-    planner = worker_commands.runtime_planner(settings.model, context.folder / "models", like.env, DownloadProgress())
-    commands = worker_commands.WorkerCommands(env=like.env, program=worker_commands.PROGRAM, planner=planner)
-    plan = asyncio.run(planner.make_plan("image"))
+    commands = worker_commands.CommandFactory(
+        env=like.env, program=worker_commands.PROGRAM, models=context.folder / "models", has_model=True
+    ).commands(settings.model)
+    assert commands.planner is not None
+    plan = asyncio.run(commands.planner.make_plan("image"))
     setup = dataclasses.asdict(dataclasses.replace(commands.index_worker(settings).setup, plan=plan))
     niceness = like.nice - os.getpriority(os.PRIO_PROCESS, 0)
     run = subprocess.run(

@@ -76,7 +76,7 @@ def test_another_script_is_refused_with_a_hint_at_another_model(daemon: Daemon) 
         done = daemon.cli(*query.split(), check=False)
         assert done.returncode == 1
         assert 'the model "mini" understands English only' in done.stderr
-        assert "xlm-roberta-base-ViT-B-32" in done.stderr
+        assert "`phsearch-client model use multilingual`" in done.stderr
 
 
 def test_like_ranks_by_the_photo(daemon: Daemon) -> None:

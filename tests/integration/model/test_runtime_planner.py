@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phsearch.config import ModelConfig
-from phsearch.domain.model_runtime import Hardware
+from phsearch.domain.model.runtime import Hardware
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.model_files import BUNDLED, MANIFEST, exporter_versions, input_states, read_manifest
 from phsearch.service.workers.limits import StalledError

@@ -82,7 +82,7 @@ def test_library_matrix_and_columns_are_those_of_the_rows_inside_the_roots(tmp_p
     photos = {path: (photo(path), vector(row)) for row, path in enumerate(paths)}
     photos["/r/6"] = (dataclasses.replace(photos["/r/6"][0], digest=photos["/r/5"][0].digest), vector(5))
     store.apply(photos.values(), failures=[failure("/r/bad"), failure("/gone/bad"), failure("/away/bad")])
-    store._keys.clear()  # as after an addition whose outcome was never learned
+    store._model._keys.clear()  # as after an addition whose outcome was never learned
     photos["/r/2"] = (photo("/r/2", size=2, at=2.0), vector(99))
     store.apply([photos["/r/2"]])
 

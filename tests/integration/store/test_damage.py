@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phsearch.adapters.store import lance, table_files
+from phsearch.adapters.store import photo_tables, table_files
 from phsearch.adapters.store import table as store_table
 from phsearch.adapters.store.errors import translate_errors
 from phsearch.adapters.store.model_tables import discard_model
@@ -62,7 +62,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, History]:
     state = tmp_path_factory.mktemp("history")
     history = History(state)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lance, "_INDEXED_ROWS", 1)
+        patch.setattr(photo_tables, "_INDEXED_ROWS", 1)
         for number in range(3):
             history.apply([f"/r/{number}-{each}" for each in range(8)], deletes=[f"/r/{number - 1}-0"])
         history.store.apply(failures=[failure("/r/bad")])
@@ -145,7 +145,7 @@ def test_what_is_acknowledged_is_on_the_disk_and_nothing_goes_before_its_success
         real(path)
 
     monkeypatch.setattr(table_files, "_sync", sync)
-    monkeypatch.setattr(lance, "_INDEXED_ROWS", 1)
+    monkeypatch.setattr(photo_tables, "_INDEXED_ROWS", 1)
     history = History(tmp_path)
     store, index = history.store, tmp_path / "index"
     for number in range(4):

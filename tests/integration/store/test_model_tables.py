@@ -18,7 +18,7 @@ from phsearch.adapters.store.model_tables import discard_model
 from phsearch.adapters.store.table_names import former_name, table_name
 from phsearch.domain.types import ModelIdentity, Volume
 from phsearch.errors import ModelMismatchError, StoreError
-from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, bytes_below, content, failure, former_tables, opened, photo, vector
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_where_the_vectors_of_a_model_have_changed_a_new_table_begins_and_the_fo
     assert not store.deleted_vectors.has_digest(DELETED.digest), "its vector is of the former weights"
     store.create_or_check(IDENTITY)
     store.apply([(photo("/r/new"), vector(1))])
-    assert store.other_model_tables().keys() == {"photos_mini", "retired_mini"}
+    assert former_tables(store).keys() == {"photos_mini", "retired_mini"}
     (said,) = [each.getMessage() for each in caplog.records if each.levelno == logging.INFO]
     assert "embedded anew once" in said
     assert "photos_mini.lance" in said
@@ -186,7 +186,7 @@ def test_tables_of_an_older_phsearch_get_their_new_name_once(tmp_path: Path, exp
     store.apply([(photo("/r/c"), vector(3))], deletes=["/r/a"])
     store.optimize()
     assert_everything_is_there(opened(tmp_path), "/r/b", "/r/c")
-    assert store.other_model_tables() == {}
+    assert former_tables(store) == {}
     after = bytes_below(tmp_path)
     opened(tmp_path)
     assert bytes_below(tmp_path) == after
@@ -238,7 +238,7 @@ def test_beside_a_table_with_the_new_name_one_with_the_former_name_stays(tmp_pat
     shutil.copytree(tmp_path / "older" / "index", tmp_path / "index", dirs_exist_ok=True)
     store = opened(tmp_path)
     assert_everything_is_there(store, "/r/a", "/r/b")
-    assert store.other_model_tables().keys() == {"photos_mini", "retired_mini"}
+    assert former_tables(store).keys() == {"photos_mini", "retired_mini"}
 
 
 def make_newer(state: Path, table: str) -> None:

@@ -10,7 +10,7 @@ import lancedb
 
 from phsearch.adapters.store import deleted_vectors, lance, table
 from phsearch.adapters.store.lance import LanceStore
-from support.store.kit import IDENTITY, PHOTOS, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, PHOTOS, content, failure, former_tables, opened, photo, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,7 @@ def test_what_is_remembered_of_deleted_photos_stays_bounded_while_it_runs(
 def test_tables_of_former_models_are_named_with_their_size(tmp_path: Path) -> None:
     store = opened(tmp_path, IDENTITY)
     store.apply([(numbered(1), vector(1))])
-    assert store.other_model_tables() == {}
+    assert former_tables(store) == {}
     other = LanceStore(folder=tmp_path / "index", name="ViT-B-32", pretrained="openai")
-    assert list(other.other_model_tables()) == [PHOTOS]
-    assert other.other_model_tables()[PHOTOS] > 1000
+    assert list(former_tables(other)) == [PHOTOS]
+    assert former_tables(other)[PHOTOS] > 1000

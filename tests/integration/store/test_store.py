@@ -120,7 +120,7 @@ def test_an_index_of_other_weights_is_refused_with_a_remedy(store: LanceStore, t
 
 def test_rows_that_a_crash_left_twice_are_mended_when_they_are_loaded(store: LanceStore, tmp_path: Path) -> None:
     store.apply([(photo("/r/a", size=1, at=1.0), vector(1)), (photo("/r/b"), vector(2))])
-    store._keys.clear()  # as after an addition whose outcome was never learned
+    store._model._keys.clear()  # as after an addition whose outcome was never learned
     store.apply([(photo("/r/a", size=2, at=2.0), vector(3))])
     expected = {
         "/r/a": (photo("/r/a", size=2, at=2.0), vector(3).tolist()),

@@ -19,7 +19,6 @@ from phsearch.config import Config
 from phsearch.daemon import worker_commands
 from phsearch.errors import UnreadableImageError
 from phsearch.service.workers import frames
-from phsearch.service.workers.model_download import DownloadProgress
 from phsearch.service.workers.on_demand import OnDemandWorker
 from support.harness import SHARED
 
@@ -36,8 +35,10 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="there is no colle
 
 def with_worker(name: str, scenario: Callable[[OnDemandWorker], Awaitable[None]]) -> None:
     async def whole(models: str) -> None:
-        planner = worker_commands.runtime_planner(Config().model, Path(models), ENV, DownloadProgress())
-        commands = worker_commands.WorkerCommands(env=ENV, program=worker_commands.PROGRAM, planner=planner)
+        factory = worker_commands.CommandFactory(
+            env=ENV, program=worker_commands.PROGRAM, models=Path(models), has_model=True
+        )
+        commands = factory.commands(Config().model)
         worker = OnDemandWorker(command=commands.on_demand_workers(Config())[name], limits=LIMITS)
         try:
             await scenario(worker)

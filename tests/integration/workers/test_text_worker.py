@@ -72,7 +72,7 @@ class Stage:
         self.model = ModelState(
             name="mini",
             pretrained="",
-            store=self._store,
+            tables=self._store,
             executor=self._executor,
             download=DownloadProgress(),
         )

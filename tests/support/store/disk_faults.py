@@ -21,7 +21,7 @@ from phsearch.adapters.store import table
 from phsearch.adapters.store.table_names import table_name
 from phsearch.domain.types import Volume
 from phsearch.errors import StoreError
-from support.store.kit import IDENTITY, content, failure, opened, photo, vector
+from support.store.kit import IDENTITY, content, failure, former_tables, opened, photo, vector
 
 if TYPE_CHECKING:
     from phsearch.adapters.store.lance import LanceStore
@@ -181,7 +181,7 @@ def former_name(place: Path) -> None:
     remount(place, "ro")
     store = opened(place, WIDE)
     assert content(store) == as_content(batch(1))
-    assert store.other_model_tables() == {}
+    assert former_tables(store) == {}
     remount(place, "rw")
     store.apply(batch(2))
     assert content(opened(place)) == as_content(batch(1) + batch(2))

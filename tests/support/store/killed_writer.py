@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phsearch.adapters.store import lance
+from phsearch.adapters.store import photo_tables
 from support.store.kit import IDENTITY, content, failure, opened, photo, vector
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def said(pipe: BinaryIO) -> list[Any]:
 def main(state: Path, trials: int, seed: int) -> None:
     """Print what was counted; fail where a row is lost, wrong or there twice."""
     chance = random.Random(seed)
-    lance._INDEXED_ROWS = 30
+    photo_tables._INDEXED_ROWS = 30
     warnings.simplefilter("ignore", RuntimeWarning)  # LanceDB does not trust forks; nothing of it runs here
     known: Content = {}
     number = writes = unacknowledged = 0

@@ -55,6 +55,11 @@ def vector(number: int, dim: int = 4) -> Vectors:
     return (found / np.linalg.norm(found)).astype(np.float16).astype(np.float32)
 
 
+def former_tables(store: LanceStore) -> dict[str, int]:
+    """Return the tables of models that are not in use, with their bytes."""
+    return {table.name: table.bytes for table in store.stats() if table.former}
+
+
 def opened(state: Path, identity: ModelIdentity | None = None) -> LanceStore:
     """Open the index below `state`; with an `identity` its table is made, too."""
     store = LanceStore(folder=state / "index", name="mini")

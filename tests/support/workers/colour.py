@@ -3,7 +3,8 @@
 It speaks the real protocol and decodes with the real decoder, so that everything but the model is real. Some file names
 make it misbehave as hostile photos do: "crashes" ends the process, "never-ends" hangs it, "devours" takes memory;
 "slow" takes a twentieth of a second. Beside a file "machine-is-short" it has no memory for any photo. $COLOURS is the
-digest of its weights, for a test that wants others.
+digest of its weights, for a test that wants others. The model "mirrored" has the same numbers in another order, and
+"wide" has twice as many. Each photo that is embedded is noted in the file $FORWARD_PASSES, if there is one.
 """
 
 from __future__ import annotations
@@ -59,6 +60,17 @@ def _unit(*colour: float) -> array[float]:
     return array("f", [value / length for value in (*colour, 0.1)])
 
 
+def as_model(name: str, vector: array[float]) -> array[float]:
+    """Return the vector of this model."""
+    match name:
+        case "mirrored":
+            return vector[::-1]
+        case "wide":
+            return array("f", [value * math.sqrt(0.5) for value in (*vector, *vector)])
+        case _:
+            return vector
+
+
 def main() -> None:
     """Serve until the daemon is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -77,12 +89,14 @@ def main() -> None:
 
         gc.freeze()  # nothing of this is collected at the end
         decoder = PillowDecoder(int(setup.get("max_megapixels", 1) * 1_000_000))
-    identity = ModelIdentity(setup["name"], "", os.environ.get("COLOURS", "colours"), "32", 4)
+    name = setup["name"]
+    dim = len(as_model(name, text_vector("")))
+    identity = ModelIdentity(name, "", os.environ.get("COLOURS", "colours"), "32", dim)
     ready = {"op": "ready", "identity": dataclasses.asdict(identity), "device": "cpu", "precision": "fp32"}
     channel.send_message({**ready, "multilingual": False, "pid": os.getpid(), "batch_size": 8})
     if decoder is None:
         while (frame := channel.receive_message()) is not None:
-            vectors = b"".join(text_vector(text).tobytes() for text in frame[0]["texts"])
+            vectors = b"".join(as_model(name, text_vector(text)).tobytes() for text in frame[0]["texts"])
             channel.send_message({"op": "embedded"}, vectors)
         return
     from phsearch.worker.photo_reader import PhotoReader  # noqa: PLC0415 - as above
@@ -93,14 +107,16 @@ def main() -> None:
     while (frame := channel.receive_message()) is not None:
         header = frame[0]
         if header.get("op") in ("look", "thumbnail"):
-            _answer_one(channel, decoder, *frame)
+            _answer_one(channel, decoder, name, *frame)
             continue
         for path, size, mtime_ns in header["photos"]:
-            _embed(channel, reader, path, Fingerprint(size, mtime_ns), watch)
+            _embed(channel, reader, name, path, Fingerprint(size, mtime_ns), watch)
         channel.send_message({"op": "done", "batch": header["batch"], "times": watch.take_sums()})
 
 
-def _answer_one(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str, Any], data: bytes) -> None:
+def _answer_one(
+    channel: WorkerChannel, decoder: PillowDecoder, model: str, header: dict[str, Any], data: bytes
+) -> None:
     """Answer as an on-demand worker does."""
     from phsearch.adapters.images import encode_image  # noqa: PLC0415 - see main
 
@@ -108,7 +124,7 @@ def _answer_one(channel: WorkerChannel, decoder: PillowDecoder, header: dict[str
     try:
         if header["op"] == "look":
             pixels = decoder.decode_bytes(data, header["path"], PREPROCESS).pixels
-            channel.send_message({"op": "looked"}, photo_vector(pixels).tobytes())
+            channel.send_message({"op": "looked"}, as_model(model, photo_vector(pixels)).tobytes())
             return
         within = Preprocess(header["width"], header["height"], "inside", "bicubic")
         pixels = decoder.decode_bytes(data, header["path"], within).pixels
@@ -134,7 +150,9 @@ def misbehave(path: str) -> None:
         time.sleep(0.001)
 
 
-def _embed(channel: WorkerChannel, reader: PhotoReader, path: str, expected: Fingerprint, watch: StageTimer) -> None:
+def _embed(
+    channel: WorkerChannel, reader: PhotoReader, model: str, path: str, expected: Fingerprint, watch: StageTimer
+) -> None:
     from phsearch.worker.serve_batches import decode_photo  # noqa: PLC0415 - see main
 
     channel.send_message({"op": "begun", "path": path})
@@ -148,7 +166,10 @@ def _embed(channel: WorkerChannel, reader: PhotoReader, path: str, expected: Fin
         return
     photos = [{"path": path, "info": dataclasses.astuple(decoded.info)}]
     with watch.timed("model"):
-        vectors = photo_vector(decoded.pixels).tobytes()
+        vectors = as_model(model, photo_vector(decoded.pixels)).tobytes()
+    if passes := os.environ.get("FORWARD_PASSES"):
+        with open(passes, "a", encoding="utf-8") as file:
+            file.write(f"{model}\t{path}\n")
     watch.add_amount("decoded", 1)
     watch.add_amount("embedded", 1)
     channel.send_message({"op": "embedded", "photos": photos}, vectors)

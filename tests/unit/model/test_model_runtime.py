@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.domain.model_runtime import Hardware, Measurement, candidates, no_cuda_reason
+from phsearch.domain.model.runtime import Hardware, Measurement, candidates, no_cuda_reason
 
 EVERYTHING = Hardware(nvidia=True, cuda=True, intel_gpu=True, npu=True, bf16=True)
 

@@ -14,6 +14,7 @@ from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.calibration_file import CalibrationError
 from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve, probabilities, score_std
 from phsearch.domain.search.search import combine_vectors, softmax_shares
+from phsearch.domain.types import ModelName
 from phsearch.paths import StateFolder
 
 DIM = 8
@@ -151,7 +152,9 @@ def test_a_missing_calibration_is_none_and_a_wrong_one_is_refused(tmp_path: Path
 
 def test_the_bundled_model_has_the_calibration_of_its_weights() -> None:
     mini = Path(calibration_file.__file__).parents[2] / "models" / "mini"
-    (file,) = (each for each in calibration_file.places("mini", "", StateFolder(Path("/nowhere"))) if each.exists())
+    (file,) = (
+        each for each in calibration_file.places(ModelName("mini"), StateFolder(Path("/nowhere"))) if each.exists()
+    )
     assert file.parent == mini
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert f"{digest}  {file.name}" in (mini / "SHA256SUMS").read_text().splitlines()
@@ -159,9 +162,11 @@ def test_the_bundled_model_has_the_calibration_of_its_weights() -> None:
 
 
 def test_the_calibration_of_another_model_is_in_the_state_folder() -> None:
-    (own,) = calibration_file.places("ViT-B-32", "laion2b_s34b_b79k", StateFolder(Path("/state")))
+    (own,) = calibration_file.places(ModelName("ViT-B-32", "laion2b_s34b_b79k"), StateFolder(Path("/state")))
     assert str(own) == "/state/calibrations/vit_b_32_laion2b_s34b_b79k.safetensors"
-    assert [str(each) for each in calibration_file.places("local-dir:/models/x", "", StateFolder(Path("/state")))] == [
+    assert [
+        str(each) for each in calibration_file.places(ModelName("local-dir:/models/x"), StateFolder(Path("/state")))
+    ] == [
         "/state/calibrations/local_dir_models_x.safetensors",
         "/models/x/calibration.safetensors",
     ]

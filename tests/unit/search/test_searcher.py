@@ -55,6 +55,7 @@ class FakeModel:
 
     english_only = False
     name = "fake"
+    epoch = 0
 
     def __init__(self) -> None:
         self.problem: Exception | None = None
@@ -83,7 +84,7 @@ class Rig:
         roots = Roots(["/p"])
         self.searcher = Searcher(
             query_embedder=QueryEmbedder(
-                text_vectors=TextVectorCache(self),
+                text_vectors=TextVectorCache(self, cast("ModelState", self.model)),
                 image_embedder=self,
                 model=cast("ModelState", self.model),
                 library=self.library,

@@ -36,7 +36,7 @@ def test_the_time_left_is_that_of_what_was_received_since_the_download_went_on()
 
 def test_a_query_that_comes_meanwhile_is_told_how_far_it_is() -> None:
     progress = DownloadProgress()
-    model = ModelState(name="ViT-B-32", pretrained="x", store=UNUSED, executor=UNUSED, download=progress)
+    model = ModelState(name="ViT-B-32", pretrained="x", tables=UNUSED, executor=UNUSED, download=progress)
     with pytest.raises(NotReadyError, match='the model "ViT-B-32" is still loading'):
         model.check_ready()
     progress.update(1_000_000, 600_000_000)

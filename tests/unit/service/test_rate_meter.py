@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phsearch.service.health.status import RateMeter
+from phsearch.service.rate_meter import RateMeter
 
 
 class Clock:

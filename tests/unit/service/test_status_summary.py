@@ -27,6 +27,7 @@ def status(
         "removed": SimpleNamespace(),
         "throttle": at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),
         "throughput": SimpleNamespace(sample=lambda: None),
+        "switch": SimpleNamespace(summary=lambda: "", busy=False),
     }
     return StatusReporter(**parts), counters
 

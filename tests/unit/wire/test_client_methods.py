@@ -15,6 +15,10 @@ NAMES = {
     "albums.save": "save_album",
     "albums.remove": "remove_album",
     "events.subscribe": "events",
+    "model.list": "models",
+    "model.use": "use_model",
+    "model.cancel": "cancel_model",
+    "model.remove": "remove_model",
 }
 """Methods whose name in Python is not the end of the one in the protocol."""
 

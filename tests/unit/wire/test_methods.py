@@ -42,6 +42,7 @@ def test_defaults_are_filled_in() -> None:
         "after_sequence": None,
         "until_sequence": None,
         "cwd": None,
+        "model": None,
         "sync": None,
     }
     assert check("library.errors") == {"limit": 1000, "offset": 0}

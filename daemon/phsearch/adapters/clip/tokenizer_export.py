@@ -11,7 +11,7 @@ from phsearch.adapters.clip.byte_pairs import convert_byte_pairs, special_tokens
 from phsearch.adapters.clip.exact_scores import write_exactly
 from phsearch.adapters.clip.open_clip_library import open_clip
 from phsearch.adapters.clip.tokenizer_phrases import phrases
-from phsearch.domain.tokenization import CleaningRule, TokenizerSettings, encode_texts
+from phsearch.domain.model.tokenization import CleaningRule, TokenizerSettings, encode_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import importlib.util
 import platform
 from pathlib import Path
 
-from phsearch.domain.model_runtime import Hardware
+from phsearch.domain.model.runtime import Hardware
 
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _INTEL = "0x8086"

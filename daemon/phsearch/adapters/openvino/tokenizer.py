@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
-from phsearch.domain.tokenization import encode_texts
+from phsearch.domain.model.tokenization import encode_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from phsearch.domain.tokenization import TokenizerSettings
+    from phsearch.domain.model.tokenization import TokenizerSettings
 
 # Otherwise the first text starts a thread for each processor.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -13,6 +13,7 @@ from safetensors.numpy import save as to_safetensors
 
 from phsearch.atomic_write import atomic_write
 from phsearch.domain.search.relevance import Calibration, Curve
+from phsearch.domain.types import ModelName
 from phsearch.model_files import BUNDLED, local_folder
 from phsearch.text import slug
 
@@ -38,7 +39,7 @@ def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
 
     A file that cannot be used is skipped with a warning.
     """
-    for file in places(identity.name, identity.pretrained, state):
+    for file in places(ModelName(identity.name, identity.pretrained), state):
         try:
             if found := load(file, identity.weights, identity.dim):
                 return found
@@ -47,10 +48,10 @@ def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
     return None
 
 
-def places(name: str, pretrained: str, state: StateFolder) -> tuple[Path, ...]:
+def places(model: ModelName, state: StateFolder) -> tuple[Path, ...]:
     """Return the files in which a model's calibration may be. The first one that can be used wins."""
-    own = state.calibrations / f"{slug(f'{name}/{pretrained}')}.safetensors"
-    beside_weights = BUNDLED.get(name) or local_folder(name)
+    own = state.calibrations / f"{slug(f'{model.name}/{model.pretrained}')}.safetensors"
+    beside_weights = BUNDLED.get(model.name) or local_folder(model.name)
     return (own,) if beside_weights is None else (own, beside_weights / NAME)
 
 

@@ -16,7 +16,7 @@ from phsearch.adapters.store.errors import translate_errors
 from phsearch.adapters.store.table import Table
 from phsearch.adapters.store.table_files import TableFiles, size
 from phsearch.adapters.store.table_names import TableKind, former_name, may_be_of, table_name
-from phsearch.domain.types import TableStats
+from phsearch.domain.types import ModelName, TableStats
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
@@ -39,9 +39,15 @@ class ModelTable:
     written: int
     holds_rows: bool
 
+    @property
+    def model(self) -> ModelName:
+        """The model that it was made with, whatever its weights were."""
+        assert self.identity is not None
+        return ModelName(self.identity.name, self.identity.pretrained)
+
     def is_of(self, name: str, pretrained: str) -> bool:
-        """Whether it was made with this model, whatever its weights were."""
-        return self.identity is not None and (self.identity.name, self.identity.pretrained) == (name, pretrained)
+        """Whether it was made with this model."""
+        return self.identity is not None and self.model == ModelName(name, pretrained)
 
     def may_be_of(self, name: str, pretrained: str) -> bool:
         """Whether it could be of this model by its name, and nothing else tells."""
@@ -89,6 +95,27 @@ def former_tables(folder: Path, own: Container[Path]) -> list[TableStats]:
         for entry, _ in _entries(folder)
         if entry not in own
     ]
+
+
+def photos_of_models(folder: Path) -> dict[ModelName, int]:
+    """Return the models that have photos here, with the bytes of all their tables. Raises StoreError."""
+    tables = [table for table in find_tables(folder) if table.identity is not None]
+    models = dict.fromkeys((table.model for table in tables if table.kind == "photos" and table.holds_rows), 0)
+    for table in tables:
+        if table.model in models:
+            models[table.model] += size(folder / f"{table.name}{_SUFFIX}")
+    return models
+
+
+def remove_model(folder: Path, model: ModelName, own: Container[Path]) -> int:
+    """Delete the tables of a model except these folders, and return how many bytes they took. Raises StoreError."""
+    freed = 0
+    for table in find_tables(folder):
+        path = folder / f"{table.name}{_SUFFIX}"
+        if table.is_of(model.name, model.pretrained) and path not in own:
+            freed += size(path)
+            _remove(path)
+    return freed
 
 
 def discard_model(folder: Path, *, name: str, pretrained: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phsearch.cli.completion.suggestions import complete_term, one_of
+from phsearch.cli.completion.suggestions import complete_term, daemon_names, one_of
 from phsearch.cli.options import in_range, split_args, with_client
 from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
@@ -119,6 +119,13 @@ def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None
     metavar="SCORE",
     help="Leave out photos with a cosine below this.",
 )
+@click.option(
+    "--model",
+    "model",
+    shell_complete=daemon_names("model.list", "models", "name"),
+    metavar="NAME",
+    help="Search by this model, which is being prepared, as far as it has come.",
+)
 @click.option("--softmax", is_flag=True, help="Show which part of the model's choice among the hits each one has.")
 @click.option("--expand", is_flag=True, help="Show every photo of a burst, and all copies.")
 @click.option(
@@ -170,6 +177,8 @@ def search(
     if (score := options["min_score"]) is not None:
         cut = {"min_score": score} | (least or {})
     params = search_params(text, limit, cut, collapse=not options["expand"])
+    if options["model"]:
+        params["model"] = options["model"]
     form = JSON if options["as_json"] else NULL if options["null"] else options["form"] or TABLE
     if options["follow"]:
         from phsearch.cli.follow import follow  # noqa: PLC0415 - only here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from phsearch.cli.render.models import format_switch
 from phsearch.cli.render.table import cell, format_duration, plural, table
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     yield "model", _model(status.model)
     if status.model.confinement:
         yield "confined", f"by {cell(status.model.confinement)}"
+    if status.switch is not None:
+        yield "change to", format_switch(status.switch)
     yield "photos", f"{status.photos:,}, {_pending(status)}"
     if status.pace and (status.pace.state != "full" or not status.pace.pressure):
         yield "pace", _pace(status.pace)

@@ -144,6 +144,12 @@ class Batcher:
         for number in list(self._held):
             self.batch_done(number)
 
+    def roots(self) -> set[str]:
+        """Return the roots of all photos that wait or that the worker has."""
+        batches = (*self._suspects, *(batch.values() for batch in self._held.values()))
+        queues = (self._waiting.values(), self._checks.values(), *batches)
+        return {job.root for queue in queues for job in queue}
+
     def drop_check(self, path: str) -> None:
         """Remove a check that waits."""
         self._checks.pop(path, None)

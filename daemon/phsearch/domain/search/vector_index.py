@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from phsearch.domain.search.content_vectors import ContentVectors
     from phsearch.domain.types import Photo, Vectors
 
 _GROWTH = 1.5
@@ -51,6 +52,21 @@ class VectorIndex:
         self._photos = photos
         self._row_of = {photo.path: row for row, photo in enumerate(photos)}
         self.columns = Columns(photos)
+
+    def replace_vectors(self, vectors: ContentVectors) -> list[Photo]:
+        """Give every photo the vector that its content has there, by another model.
+
+        Remove the photos whose contents have none, and return them.
+        """
+        lacking = [photo for photo in self._photos if photo.digest not in vectors]
+        for photo in lacking:
+            self.remove_path(photo.path)
+        rows = np.empty((max(_MIN_ROWS, len(self._photos)), vectors.dim), np.float32)
+        for start in range(0, len(self._photos), _ROWS_AT_ONCE):
+            some = self._photos[start : start + _ROWS_AT_ONCE]
+            rows[start : start + len(some)] = vectors.vectors([photo.digest for photo in some])
+        self._rows = rows
+        return lacking
 
     def put_vector(self, photo: Photo, vector: Vectors) -> None:
         """Add or replace one photo's vector, [dim]."""
@@ -149,6 +165,10 @@ class VectorIndex:
     def row(self, path: str) -> int | None:
         """Return a photo's row."""
         return self._row_of.get(path)
+
+    def photos(self) -> list[Photo]:
+        """Return all photos, in the order of their rows."""
+        return list(self._photos)
 
     def photo(self, row: int) -> Photo:
         """Return the photo of a row, as it was when it was added."""

@@ -5,56 +5,29 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from phsearch import __version__
+from phsearch.service.rate_meter import RateMeter
 from phsearch.text import escape_control_chars
 from phsearch.wire import PROTOCOL
 from phsearch.wire.results.daemon import Bottleneck, Counters, LastError, Notice, Rates, RootStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from phsearch.domain import throughput as domain
     from phsearch.service.health.throughput import ThroughputMonitor
     from phsearch.service.indexing.photo_index import PhotoIndex
     from phsearch.service.indexing.router import PipelineRouter
     from phsearch.service.indexing.store_writer import StoreWriter
+    from phsearch.service.model_switch.switcher import ModelSwitch
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.roots.removed_roots import RemovedRoots
     from phsearch.service.throttle import IndexingThrottle
     from phsearch.service.workers.image_worker import ImageWorker
     from phsearch.service.workers.model_state import ModelState
-
-_WINDOW = 60.0
-_STEP = 0.5
-
-
-class RateMeter:
-    """Photos a second over the last minute of work: shorter times say more about batches than about the work."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._samples: deque[tuple[float, int]] = deque()
-        self.last = 0.0
-
-    def sample(self, done: int) -> float:
-        """Note the number of photos done so far, and return photos per second."""
-        now = self._clock()
-        if len(self._samples) > 1 and self._samples[-1][0] < self._samples[-2][0] + _STEP:
-            # Requests that come a thousand times a second must not fill the memory.
-            self._samples.pop()
-        self._samples.append((now, done))
-        while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:  # noqa: PLR2004 - two make a rate
-            self._samples.popleft()
-        if len(self._samples) > 1 and self._samples[0][0] < now - 2 * _WINDOW:
-            # No samples are taken while nothing is done, and the pause is not part of the work after it.
-            self._samples.popleft()
-        (then, before), (last, after) = self._samples[0], self._samples[-1]
-        self.last = (after - before) / (last - then) if last > then else 0.0
-        return self.last
 
 
 class StatusReporter:
@@ -72,6 +45,7 @@ class StatusReporter:
         removed: RemovedRoots,
         throttle: IndexingThrottle,
         throughput: ThroughputMonitor,
+        switch: ModelSwitch,
     ) -> None:
         self._photo_index = photo_index
         self._router = router
@@ -82,6 +56,7 @@ class StatusReporter:
         self._removed = removed
         self._throttle = throttle
         self._throughput = throughput
+        self._switch = switch
         self._started = time.monotonic()
         self._rate = RateMeter()
 
@@ -89,6 +64,11 @@ class StatusReporter:
     def pending(self) -> int:
         """How many photos are not yet searchable, and changes not yet on disk."""
         return self._router.pending + self._writer.pending
+
+    @property
+    def working(self) -> bool:
+        """Whether something goes on that changes this status by and by."""
+        return bool(self.pending or self.scanning or self._switch.busy)
 
     @property
     def scanning(self) -> bool:
@@ -130,11 +110,15 @@ class StatusReporter:
             bottleneck=_bottleneck(self._throughput.sample()),
             notices=tuple(self._notices()),
             removed=self._removed.report(),
+            switch=self._switch.report(),
         )
 
     def summary(self) -> str:
         """Return one line for systemd's STATUS."""
-        parts = [f"{len(self._photo_index.library):,} photos", *filter(None, [str(self._model.download)])]
+        parts = [
+            f"{len(self._photo_index.library):,} photos",
+            *filter(None, [str(self._model.download), self._switch.summary()]),
+        ]
         if self.pending:
             rate = self._rate.last
             eta = self._eta(rate)

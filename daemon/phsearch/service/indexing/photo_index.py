@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.ports import Store
     from phsearch.domain.roots.roots import Roots
+    from phsearch.domain.search.content_vectors import ContentVectors
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import ContentDigest, Fingerprint, PhotoInfo, Vectors
     from phsearch.service.events import EventBus
@@ -114,6 +115,8 @@ class PhotoIndex:
         self._roots = roots
         self._decoder = decoder
         self._clock = clock
+        self._epoch = 0
+        """Counts the models: a vector that was asked for in another epoch is that of another model."""
         self._failed_digests: LRUCache[bytes, Failure] = LRUCache(_RECENT)
         self._recent_vectors: LRUCache[bytes, tuple[PhotoInfo, asyncio.Future[list[Vectors | None]], int]] = LRUCache(
             _RECENT
@@ -135,6 +138,7 @@ class PhotoIndex:
             for path, content in contents.items()
             if (copied := self.library.photo_by_digest(content.digest)) is not None
         }
+        epoch = self._epoch
         copied_paths = [copied.path for copied in copies.values()]
         vectors = await self._rank_executor.submit(self._index.copy_vectors, copied_paths) if copies else []
         found = {
@@ -145,6 +149,8 @@ class PhotoIndex:
         for path, content in contents.items():
             if path not in found and (known := await self._find_vector(content.digest)) is not None:
                 found[path] = known
+        if epoch != self._epoch:
+            return await self.reuse_vectors(contents)
         self._reuse(contents, found)
         return set(found)
 
@@ -202,8 +208,9 @@ class PhotoIndex:
         moved = self.library.move_photo(source, target, root)
         assert moved is not None
         self._renaming[target] += 1
+        epoch = self._epoch
         future = self._rank_executor.submit(self._index.rename_path, source, moved)
-        future.add_done_callback(lambda done: self._write_moved(source, moved, done.result()))
+        future.add_done_callback(lambda done: self._write_moved(source, moved, done.result(), epoch))
         self.counters.reused += 1
         self.moved += 1
         self._events.publish("moved", target, source=source)
@@ -293,6 +300,16 @@ class PhotoIndex:
         done: asyncio.Future[list[Vectors | None]] = asyncio.get_running_loop().create_future()
         done.set_result([round_to_float16(vector)])
         self._recent_vectors[digest] = (info, done, 0)
+
+    def use_vectors(self, vectors: ContentVectors, unrooted: Mapping[bytes, str]) -> asyncio.Future[list[Photo]]:
+        """Use the vectors of another model from now on, and its `unrooted` contents, as of the constructor.
+
+        The result are the photos that have no vector there: they are not ranked until `add_photo` is called for them.
+        """
+        self._epoch += 1
+        self._recent_vectors.clear()
+        self._unrooted = dict(unrooted)
+        return self._rank_executor.submit(self._index.replace_vectors, vectors)
 
     async def run(self) -> None:
         """List the photos that the store cannot hold as failures, until cancelled."""
@@ -404,7 +421,9 @@ class PhotoIndex:
         for place, photo in enumerate(photos):
             self._recent_vectors[photo.digest] = (photo.info, vectors, place)
 
-    def _write_moved(self, source: str, photo: Photo, vector: Vectors | None) -> None:
+    def _write_moved(self, source: str, photo: Photo, vector: Vectors | None, epoch: int) -> None:
+        if epoch != self._epoch:
+            vector = None  # that of another model; what the tables of this one lack is written anyway
         self._renaming[photo.path] -= 1
         if not self._renaming[photo.path]:
             del self._renaming[photo.path]

@@ -19,7 +19,7 @@ from phsearch.domain.types import Failure
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from phsearch.domain.ports import Store
     from phsearch.domain.types import FolderRename, Photo, RefusedRow, TableStats, Vectors, Volume
@@ -173,6 +173,16 @@ class StoreWriter:
             else:
                 self._recovered()
                 delay = _RETRY_FIRST
+
+    @contextlib.asynccontextmanager
+    async def suspended(self) -> AsyncIterator[None]:
+        """Write nothing while the store takes the tables of another model."""
+        async with self._flushing:
+            yield
+
+    def discard_photos(self) -> None:
+        """Forget the photos that are still to be written, since their vectors are those of another model now."""
+        self._changes = {path: change for path, change in self._changes.items() if not isinstance(change, tuple)}
 
     def unwritten(self) -> frozenset[str]:
         """Return the paths whose last change is not on disk."""

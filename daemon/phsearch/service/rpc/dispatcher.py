@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phsearch.errors import (
     AlbumError,
     ConfigError,
+    ModelChoiceError,
     ModelMismatchError,
     ModelUnavailableError,
     NotReadyError,
@@ -50,6 +51,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     StoreError: "NotReady",
     ConfigError: "BadSettings",
     AlbumError: "InvalidParams",
+    ModelChoiceError: "InvalidParams",
     OutsideLibraryError: "OutsideLibrary",
     QueryError: "BadQuery",
     UnreadableImageError: "UnreadableImage",

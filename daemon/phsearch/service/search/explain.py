@@ -180,9 +180,9 @@ class PathExplainer:
     def _file(self, path: str, monitor: RootMonitor, status: PathStatus) -> Verdict:
         photo, failure, pending = self._library.get(path), self._library.failure(path), self._pending(path)
         if photo is not None and photo.fingerprint != status.fingerprint:
-            return _changed(photo, self._model.label, pending, monitor)
+            return _changed(photo, str(self._model.named), pending, monitor)
         if photo is not None:
-            return _indexed(photo, self._model.label)
+            return _indexed(photo, str(self._model.named))
         if pending is not None:
             return pending
         return _failed(failure) if failure is not None else _unseen(monitor)

@@ -46,27 +46,30 @@ class TextEmbedder(Protocol):
 
 
 class TextVectorCache:
-    """Vectors of phrases by one model: a query that is repeated or followed costs no pass of the model.
+    """Vectors of phrases by the model: a query that is repeated or followed costs no pass of the model.
 
     Vectors are shared and must not be changed.
     """
 
-    def __init__(self, embedder: TextEmbedder) -> None:
+    def __init__(self, embedder: TextEmbedder, model: ModelState) -> None:
         self._embedder = embedder
-        self._vectors: LRUCache[tuple[str, Sequence[str]], Vectors] = LRUCache(_REMEMBERED)
+        self._model = model
+        self._vectors: LRUCache[tuple[int, str, Sequence[str]], Vectors] = LRUCache(_REMEMBERED)
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
         if len(text.split()) > SHORT:
             templates = ("{}",)
-        key = text, templates
+        epoch = self._model.epoch
+        key = epoch, text, templates
         if (known := self._vectors.get(key)) is not None:
             return known
         # Texts that are asked for at once are embedded in one pass.
         vectors = await asyncio.gather(*(self._embedder.embed(form.replace("{}", text)) for form in templates))
         vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
         vector = vector / np.linalg.norm(vector)
-        self._vectors[key] = vector
+        if epoch == self._model.epoch:
+            self._vectors[key] = vector
         return vector
 
 
@@ -90,8 +93,12 @@ class QueryEmbedder:
         index: VectorIndex,
         home: str,
         library_name: Callable[[str], str] = lambda path: path,
+        is_indexed: Callable[[str], bool] | None = None,
     ) -> None:
-        """`library_name` returns a path as the library knows it, which may have other names on this machine."""
+        """`library_name` returns a path as the library knows it, which may have other names on this machine.
+
+        `is_indexed` says whether a photo has its vector in the index, where that is not every photo of the library.
+        """
         self._text_vectors = text_vectors
         self._image_embedder = image_embedder
         self._model = model
@@ -99,6 +106,7 @@ class QueryEmbedder:
         self._index = index
         self._home = home
         self._library_name = library_name
+        self._is_indexed = is_indexed or library.__contains__
 
     def check_aims(self, aims: Sequence[Aim]) -> None:
         """Raise the reason why these aims cannot be embedded, as far as it is known at once."""
@@ -147,12 +155,12 @@ class QueryEmbedder:
             case Like():
                 path = self._library_name(resolve_like_path(aim, cwd, self._home))
                 known = self._library.find_spelling(path)
-                if known is not None and known in self._library:
+                if known is not None and self._is_indexed(known):
                     return known
                 return await self._image_embedder.image_vector(path)
 
     def _has_left(self, embedded: EmbeddedAim) -> TypeGuard[str]:
-        return isinstance(embedded, str) and embedded not in self._library
+        return isinstance(embedded, str) and not self._is_indexed(embedded)
 
     def _stored_vector(self, path: str) -> Vectors:
         vector = self._index.vector(path)
@@ -182,6 +190,5 @@ def check_script(query: str, model: str) -> None:
         return
     raise UnsupportedQueryError(
         f'the model "{model}" understands English only',
-        'ask in English, or set model.name to a multilingual model, e.g. "xlm-roberta-base-ViT-B-32" with pretrained '
-        '"laion5b_s13b_b90k"',
+        "ask in English, or change to a multilingual model with `phsearch-client model use multilingual`",
     )

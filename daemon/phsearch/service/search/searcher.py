@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.filters import ALWAYS, IndexedSpan
@@ -57,6 +59,9 @@ class CalibrationCache:
 
 _CANDIDATES_PER_HIT, _EXTRA_CANDIDATES, _MAX_CANDIDATES = 8, 50, 4_000
 """Where near-duplicates are collapsed, more photos than hits are needed: so many a hit and some, up to a maximum."""
+
+
+_FOUND = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,7 @@ class Searcher:
         self._today = today
         self.refused = 0
         """How many searches were answered with an error."""
+        self._found: LRUCache[bytes, int] = LRUCache(_FOUND)
 
     async def search(self, request: SearchRequest) -> SearchResults:
         """Answer one request, and record its duration in seconds if there is an answer.
@@ -150,6 +156,10 @@ class Searcher:
         self._record_duration(time.monotonic() - start)
         return results
 
+    def often_found(self) -> list[bytes]:
+        """Return the contents that were shown lately, by their digests, those shown most often first."""
+        return sorted(self._found, key=self._found.__getitem__, reverse=True)
+
     def check(self, request: SearchRequest) -> None:
         """Raise what a search would raise at once."""
         self._query_embedder.check_aims(parse(request.query, self._today()).aims)
@@ -157,8 +167,7 @@ class Searcher:
     async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None] | None:
         """Return the rank of one photo for a query, and its band; None if it is not indexed. Raises as `search`."""
         query = parse(text, self._today())
-        calibration = self.calibration()
-        embedded = await self._embed(query, None, calibration)
+        embedded, calibration = await self._embed(query, None)
         roots = tuple(self._roots)
 
         def rank_one() -> Rank | None:
@@ -175,8 +184,7 @@ class Searcher:
 
     async def _search(self, request: SearchRequest) -> SearchResults:
         query = parse(request.query, self._today(), request.cwd)
-        calibration = self.calibration()
-        embedded = await self._embed(query, request.cwd, calibration)
+        embedded, calibration = await self._embed(query, request.cwd)
         # Nothing is awaited in between: the rank thread sees the library as it is now.
         roots = tuple(self._roots) if query.filters else ()
         ranking, groups = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
@@ -188,15 +196,22 @@ class Searcher:
             closest=ranking.closest,
         )
 
-    async def _embed(self, query: Query, cwd: str | None, calibration: Calibration) -> list[EmbeddedAim]:
+    async def _embed(self, query: Query, cwd: str | None) -> tuple[list[EmbeddedAim], Calibration]:
+        """Return the aims' vectors by the model that answers when this returns, and its calibration."""
         if not query.aims:
-            return []
-        try:
-            return await self._query_embedder.embed_aims(query.aims, cwd, calibration.templates)
-        except PhsearchError:
-            # A misspelt name is reported first, whatever else is wrong.
-            await self._executor.submit(self._check_names, query, tuple(self._roots))
-            raise
+            return [], self.calibration()
+        while True:
+            epoch, calibration = self._model.epoch, self.calibration()
+            try:
+                embedded = await self._query_embedder.embed_aims(query.aims, cwd, calibration.templates)
+            except PhsearchError:
+                # A misspelt name is reported first, whatever else is wrong.
+                await self._executor.submit(self._check_names, query, tuple(self._roots))
+                if epoch == self._model.epoch:
+                    raise
+            else:
+                if epoch == self._model.epoch:
+                    return embedded, calibration
 
     async def names_beginning(self, kind: str, prefix: str) -> list[str]:
         """Return names of cameras or folders of the library that begin with `prefix`."""
@@ -262,6 +277,8 @@ class Searcher:
             for group in groups
             if (photo := self._library.get((best := ranking.best[group[0]]).photo.path)) is not None
         ][:limit]
+        for photo, _, _ in shown:
+            self._found[photo.digest] = self._found.get(photo.digest, 0) + 1
         scores = [best.score for _, best, _ in shown]
         shares = softmax_shares(scores, self._model.logit_scale) if ranks else [None] * len(shown)
         return [

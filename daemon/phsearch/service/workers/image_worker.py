@@ -83,6 +83,14 @@ class ImageWorker:
         self._outdated = True
         self._work_added.set()
 
+    def use_command(self, command: WorkerCommand) -> None:
+        """Embed by another model from now on. Photos and checks under way are returned as changed."""
+        for root in self._batcher.roots():
+            for photo in (*self._batcher.withdraw_root(root), *self._batcher.take_back(root)):
+                self._deliver(ChangedMeanwhile(photo))
+        self.reconfigure(command, self._keep_alive, self._limits)
+        self._space_freed.set()
+
     def submit_job(self, job: EmbedJob) -> None:
         """Queue a photo for embedding. Its result goes to `on_result`."""
         self._batcher.add_job(job)

@@ -8,13 +8,13 @@ be nonsense.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from phsearch.domain.types import ModelName
 from phsearch.errors import ModelMismatchError, NotReadyError, PhsearchError
 from phsearch.wire.results.daemon import ModelStatus
 
 if TYPE_CHECKING:
-    from phsearch.domain.ports import Store
     from phsearch.domain.types import ModelIdentity
     from phsearch.service.threads import SerialExecutor
     from phsearch.service.workers.command import WorkerInfo
@@ -25,15 +25,22 @@ _LOGIT_SCALE = 100.0
 """That of CLIP, which similar models do not exceed; used until a worker reports its own."""
 
 
+class ModelTables(Protocol):
+    """The tables of the index that are made with a model."""
+
+    def create_or_check(self, identity: ModelIdentity) -> None:
+        """Create them for this model, or check that they were made for it. Raises ModelMismatchError."""
+
+
 class ModelState:
-    """The one model of the daemon."""
+    """A model of the daemon: the one that answers, or one that is being prepared."""
 
     def __init__(
         self,
         *,
         name: str,
         pretrained: str,
-        store: Store,
+        tables: ModelTables,
         executor: SerialExecutor,
         download: DownloadProgress,
     ) -> None:
@@ -42,13 +49,15 @@ class ModelState:
         self.download = download
         """How far its download is, where one is under way."""
         self._pretrained = pretrained
-        self._store = store
+        self._tables = tables
         self._executor = executor
         self._bound: ModelIdentity | None = None
         self._problem: PhsearchError | None = None
         self._info: WorkerInfo | None = None
         self.image_worker_info: WorkerInfo | None = None
         """The report of the last index worker."""
+        self.epoch = 0
+        """Counts the models that were in use: vectors of different epochs are never compared."""
         self._lock = asyncio.Lock()
 
     async def bind(self, info: WorkerInfo, *, image: bool) -> None:
@@ -63,12 +72,19 @@ class ModelState:
                 self._problem = None
                 return
             try:
-                await self._executor.submit(self._store.create_or_check, info.identity)
+                await self._executor.submit(self._tables.create_or_check, info.identity)
             except PhsearchError as error:
                 self._problem = error
                 raise
             self._bound = info.identity
             self._problem = None
+
+    def replace_by(self, other: ModelState) -> None:
+        """Be the other model from now on, which is bound to tables that the store uses from now on, too."""
+        self.name, self._pretrained, self.download = other.name, other._pretrained, other.download
+        self.english_only, self._bound, self._problem = other.english_only, other._bound, other._problem
+        self._info, self.image_worker_info = other._info, other.image_worker_info
+        self.epoch += 1
 
     def failed(self, error: PhsearchError) -> None:
         """Note why the model is not available."""
@@ -104,14 +120,9 @@ class ModelState:
         return self._info.logit_scale if self._info else _LOGIT_SCALE
 
     @property
-    def named(self) -> tuple[str, str]:
+    def named(self) -> ModelName:
         """The names of the model and of its weights, as in the settings."""
-        return self.name, self._pretrained
-
-    @property
-    def label(self) -> str:
-        """The name for people, e.g. "ViT-B-32/laion2b_s34b_b79k"."""
-        return f"{self.name}/{self._pretrained}" if self._pretrained else self.name
+        return ModelName(self.name, self._pretrained)
 
     def status(self, *, worker_running: bool) -> ModelStatus:
         """Return the model's part of `status`."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from phsearch.atomic_write import atomic_write
-from phsearch.domain.model_runtime import Measurement, candidates, no_cuda_reason
+from phsearch.domain.model.runtime import Measurement, candidates, no_cuda_reason
 from phsearch.domain.types import DeviceChoice, RuntimePlan
 from phsearch.errors import GraphError, ModelUnavailableError
 from phsearch.model_files import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phsearch.config import ModelConfig
-    from phsearch.domain.model_runtime import Candidate, Hardware
+    from phsearch.domain.model.runtime import Candidate, Hardware
     from phsearch.model_files import ModelManifest
     from phsearch.service.workers.command import TowerKind
     from phsearch.service.workers.frames import Header

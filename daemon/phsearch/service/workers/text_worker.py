@@ -60,6 +60,10 @@ class TextWorker:
         self._waiting: dict[asyncio.Future[Vectors], str] = {}
         self._changed = asyncio.Event()
         self._refusing = False
+        self._worker: WorkerProcess | None = None
+        self._successor: WorkerProcess | None = None
+        self._replaced = False
+        self._left = asyncio.Event()
         self._passes = 0
         self.name = "the query worker"
         self.hang_timeout = _HANG_FACTOR * _PASS_SECONDS
@@ -70,6 +74,21 @@ class TextWorker:
         """Let the process leave after so many seconds without a query, counted from the last one."""
         self._keep_alive = keep_alive
         self._changed.set()
+
+    def use_command(self, command: WorkerCommand, process: WorkerProcess | None) -> None:
+        """Embed by another model from now on. `process` runs it already, or one is started with the next query."""
+        self._command, self._successor, self._replaced = command, process, True
+        self._changed.set()
+
+    async def release_process(self) -> WorkerProcess | None:
+        """Return the process, which this has nothing to do with any more; None where there is none that is idle."""
+        if self._worker is None or self.activity is not None or self._waiting:
+            return None
+        worker, self._worker = self._worker, None
+        self._replaced = True
+        self._changed.set()
+        await self._left.wait()
+        return worker
 
     async def embed(self, text: str) -> Vectors:
         """Return the [dim] unit vector of a text. Raises NotReadyError, or what is wrong with the model."""
@@ -87,12 +106,14 @@ class TextWorker:
     async def run(self) -> None:
         """Start a worker at once, and another one whenever it is wanted, until cancelled."""
         while True:
-            worker = await self._start()
+            worker = self._worker = await self._start()
             died = rests = False
+            self._left.clear()
             try:
                 await self._serve(worker, leaves=cpu_seconds(worker.pid) <= _CHEAP_START_SECONDS)
                 rests = True
-                worker.kill_nowait()  # it has nothing to finish
+                if self._worker is worker:
+                    worker.kill_nowait()  # it has nothing to finish
             except WorkerDiedError:
                 died = True
                 log.warning("query worker ended; starting another")
@@ -102,16 +123,24 @@ class TextWorker:
             finally:
                 self.activity = None
                 self.worker_stats.stopped()
-                await worker.stop()
+                self._left.set()
+                if self._worker is worker:  # it was not released
+                    self._worker = None
+                    await worker.stop()
             if died:
                 status = await worker.wait() or 0
                 self.worker_stats.failed(worker_exit.exited(status).cause, worker_exit.describe(status))
-            while rests and not self._waiting:
+            while rests and not self._waiting and self._successor is None:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def _start(self) -> WorkerProcess:
         """Return a worker that is ready. No query waits for one that takes long, or that has failed to start."""
+        self._replaced = False
+        if (successor := self._successor) is not None:
+            self._successor = None
+            self.worker_stats.started(successor.info.pid)
+            return successor
         timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._refuse)
         try:
             worker = await start_worker(self._command, self._model, image=False, on_failure=self._refuse)
@@ -128,8 +157,8 @@ class TextWorker:
         self._waiting.clear()
 
     async def _serve(self, worker: WorkerProcess, *, leaves: bool) -> None:
-        """Answer queries until none has come for a while. Raises WorkerDiedError or StalledError."""
-        while await self._wait_for_text(worker, leaves=leaves):
+        """Answer queries until none has come for a while, or by another model. Raises as `request_watched`."""
+        while await self._wait_for_text(worker, leaves=leaves) and not self._replaced:
             batch = dict(itertools.islice(self._waiting.items(), _BATCH))
             for future in batch:
                 del self._waiting[future]
@@ -156,7 +185,7 @@ class TextWorker:
         ended.add_done_callback(lambda _: self._changed.set())
         try:
             while not ended.done():
-                if self._waiting:
+                if self._waiting or self._replaced:
                     return True
                 self._changed.clear()
                 try:

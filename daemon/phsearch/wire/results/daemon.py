@@ -29,6 +29,26 @@ class ModelStatus(Record):
     download: Annotated[DownloadStatus | None, "null when none is under way"] = None
 
 
+class SwitchStatus(Record):
+    """A change to another model, which answers when it is done."""
+
+    name: str
+    pretrained: str
+    state: Annotated[
+        Literal["loading", "downloading", "indexing", "waiting", "completing", "unavailable"],
+        "waiting: something keeps it from going on, which `reason` names",
+    ]
+    done: Annotated[int, "how many photos of the library it has a vector of"]
+    total: Annotated[int, "how many photos the library has"]
+    offline: Annotated[int, "how many of those that are left cannot be read now"] = 0
+    failed: Annotated[int, "how many contents it could not embed"] = 0
+    rate: Annotated[float, "photos a second"] = 0.0
+    eta: Annotated[int | None, "seconds until it answers, null if that is unknown"] = None
+    download: Annotated[DownloadStatus | None, "null when none is under way"] = None
+    reason: Annotated[str | None, "why it does not go on"] = None
+    hint: str | None = None
+
+
 class Counters(Record):
     """Counts since the start."""
 
@@ -138,6 +158,7 @@ class Status(Record):
     bottleneck: Bottleneck | None
     notices: tuple[Notice, ...]
     removed: tuple[RemovedRootStatus, ...] = ()
+    switch: Annotated[SwitchStatus | None, "a change to another model, null if none is under way"] = None
 
 
 class CheckResult(Record):

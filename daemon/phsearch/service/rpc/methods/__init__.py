@@ -5,6 +5,7 @@ from phsearch.service.rpc.methods.daemon import ConfigMethods, DaemonMethods
 from phsearch.service.rpc.methods.doctor import DoctorMethods, SystemProbes
 from phsearch.service.rpc.methods.library import DuplicateMethods, LibraryMethods, ThumbnailMethods
 from phsearch.service.rpc.methods.metrics import MetricsMethods
+from phsearch.service.rpc.methods.model import ModelMethods
 from phsearch.service.rpc.methods.search import SearchMethods
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "DuplicateMethods",
     "LibraryMethods",
     "MetricsMethods",
+    "ModelMethods",
     "SearchMethods",
     "SystemProbes",
     "ThumbnailMethods",

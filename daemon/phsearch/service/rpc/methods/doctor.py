@@ -51,7 +51,7 @@ class DoctorMethods:
         status: StatusReporter,
         state_executor: TimeoutExecutor,
         probes: SystemProbes,
-        calibration_path: str,
+        calibration_path: Callable[[], str],
         problems: Iterable[Problem],
         rules: Callable[[], IgnoreRules],
     ) -> None:
@@ -121,7 +121,7 @@ class DoctorMethods:
         yield daemon_checks.model(report.model, *self._components.model.weights)
         if self._components.model.bound is not None:
             fitted = self._components.searcher.calibration().fitted
-            yield daemon_checks.relevance(self._components.model.label, self._calibration_path, fitted=fitted)
+            yield daemon_checks.relevance(str(self._components.model.named), self._calibration_path(), fitted=fitted)
         yield from daemon_checks.device(
             info.device if info else None,
             info.precision if info else "",

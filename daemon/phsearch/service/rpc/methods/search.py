@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from phsearch.domain.indexing.failure_kind import failure_kind
+from phsearch.domain.model.catalog import resolve_name
 from phsearch.domain.query import describe
 from phsearch.domain.query.ast import Phrase
 from phsearch.service.search.searcher import SearchRequest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from phsearch.domain.library import Library
     from phsearch.domain.query.ast import Query
     from phsearch.service.indexing.router import PipelineRouter
+    from phsearch.service.model_switch.switcher import ModelSwitch
     from phsearch.service.roots.monitor import RootMonitor
     from phsearch.service.roots.sync_barrier import SyncBarrier
     from phsearch.service.rpc.dispatcher import Handlers
@@ -41,6 +43,7 @@ class SearchMethods:
         explainer: PathExplainer,
         sync_barrier: SyncBarrier,
         throttle: IndexingThrottle,
+        switch: ModelSwitch,
     ) -> None:
         self._searcher = searcher
         self._router = router
@@ -49,6 +52,7 @@ class SearchMethods:
         self._explainer = explainer
         self._sync_barrier = sync_barrier
         self._throttle = throttle
+        self._switch = switch
 
     @property
     def handlers(self) -> Handlers:
@@ -60,14 +64,15 @@ class SearchMethods:
             "library.why": self._explain,
         }
 
-    async def _search(self, *, sync: float | None, **request: Any) -> SearchResult:
+    async def _search(self, *, sync: float | None, model: str | None, **request: Any) -> SearchResult:
         start = time.perf_counter()
         asked = SearchRequest(**request)
+        search = self._searcher.search if model is None else self._switch.search_by(resolve_name(model, ""))
         synced = None
         if sync is not None:
             self._searcher.check(asked)  # a refusal does not wait for the sync
             synced = await self._sync_barrier.wait_for_sync(sync)
-        found = await self._searcher.search(asked)
+        found = await search(asked)
         return SearchResult(
             hits=fit_to_line(map(self._hit, found.hits)),
             understood=_understood(found.query),

@@ -1,0 +1,119 @@
+"""The models that owners choose from: few, each with a reason, and with weights that are there as safetensors.
+
+Sizes are those of the published files. Figures of quality are published ones, except for mini, whose are measured by
+`make quality`. `cost` is the work of the image tower for one photo, in units of mini's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phsearch.domain.types import ModelName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ROW_BYTES = 180
+"""Of a row in the index, without its vector."""
+_MATRIX_BYTES = 4
+_STORED_BYTES = 2
+_PHOTO_MEMORY = 2_700
+"""Of a photo in the memory of the daemon, without its vector."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogModel:
+    """One model to choose. `tower_mb` is what its text tower takes in memory while it is loaded."""
+
+    model: ModelName
+    preset: str = ""
+    languages: str
+    download_mb: int
+    dim: int
+    tower_mb: int
+    cost: float
+    quality: str
+
+    def disk_mb(self, photos: int) -> float:
+        """Return what the index of so many photos takes on the disk, in MB."""
+        return photos * (_STORED_BYTES * self.dim + _ROW_BYTES) / 1e6
+
+    def ram_mb(self, photos: int) -> float:
+        """Return what the daemon with its query worker takes for so many photos, in MB."""
+        return photos * (_MATRIX_BYTES * self.dim + _PHOTO_MEMORY) / 1e6 + self.tower_mb
+
+
+CATALOG = (
+    CatalogModel(
+        model=ModelName("mini"),
+        preset="fast",
+        languages="English",
+        download_mb=0,
+        dim=384,
+        tower_mb=140,
+        cost=1.0,
+        quality="Flickr8k R@10 68 %, measured by `make quality`",
+    ),
+    CatalogModel(
+        model=ModelName("ViT-B-32-256", "datacomp_s34b_b86k"),
+        preset="balanced",
+        languages="English",
+        download_mb=606,
+        dim=512,
+        tower_mb=420,
+        cost=3.2,
+        quality="ImageNet 72.8 %, by open_clip's table of results",
+    ),
+    CatalogModel(
+        model=ModelName("ViT-B-32-SigLIP2-256", "webli"),
+        preset="multilingual",
+        languages="109 languages",
+        download_mb=1_510,
+        dim=768,
+        tower_mb=1_250,
+        cost=3.3,
+        quality="ImageNet 74.0 %, by the paper of SigLIP 2",
+    ),
+    CatalogModel(
+        model=ModelName("ViT-B-16-SigLIP2-256", "webli"),
+        languages="109 languages",
+        download_mb=1_503,
+        dim=768,
+        tower_mb=1_250,
+        cost=13.0,
+        quality="ImageNet 79.1 %, by the paper of SigLIP 2",
+    ),
+    CatalogModel(
+        model=ModelName("ViT-L-16-SigLIP2-256", "webli"),
+        preset="best",
+        languages="109 languages",
+        download_mb=3_530,
+        dim=1_024,
+        tower_mb=2_400,
+        cost=45.0,
+        quality="ImageNet 82.5 %, by the paper of SigLIP 2",
+    ),
+)
+
+PRESETS: Mapping[str, ModelName] = {each.preset: each.model for each in CATALOG if each.preset}
+
+
+def find_model(model: ModelName) -> CatalogModel | None:
+    """Return what the catalog says of a model, None where it is not in it."""
+    return next((each for each in CATALOG if each.model == model), None)
+
+
+def resolve_name(name: str, pretrained: str) -> ModelName:
+    """Return the model that an owner means: a preset, `name/weights`, or a name with its weights.
+
+    A model of the catalog needs no weights. A path of `local-dir:` stays as it is.
+    """
+    if not pretrained and name in PRESETS:
+        return PRESETS[name]
+    if not pretrained and not name.startswith("local-dir:") and "/" in name:
+        name, pretrained = name.split("/", 1)
+    if not pretrained:
+        known = next((each.model for each in CATALOG if each.model.name == name), None)
+        return known or ModelName(name)
+    return ModelName(name, pretrained)
