@@ -18,6 +18,7 @@ TORTURES: dict[str, tuple[str, ...]] = {
     "pauses": ("kills.py", "--pauses", "--model", "colour"),
     "full-disk": ("kills.py", "--full-disk", "--model", "colour"),
     "volumes": ("volumes.py",),
+    "switches": ("switches.py",),
     "overflow": ("overflow.py",),
     "fuzz": ("fuzz.py",),
 }
@@ -27,6 +28,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "pauses": ("--quick", "--kills", "12", "--count", "60"),
     "full-disk": ("--quick", "--kills", "12", "--count", "60"),
     "volumes": ("--quick", "--rounds", "4"),
+    "switches": ("--quick",),
     "overflow": ("--quick",),
     "fuzz": ("--quick",),
 }

@@ -19,7 +19,7 @@ from phsearch.domain.doctor.file_checks import Space
 from phsearch.domain.histogram import Histogram
 from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.throughput import Capacity
-from phsearch.model_files import BUNDLED
+from phsearch.model_files import BUNDLED, local_folder
 from phsearch.service.config_reload import ConfigReloader
 from phsearch.service.health.components import Components
 from phsearch.service.health.status import StatusReporter
@@ -56,6 +56,7 @@ from phsearch.service.workers.text_worker import TextWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from phsearch.adapters.linux.systemd import SystemdNotifier
     from phsearch.adapters.state.model_choice_file import ModelChoiceFile
@@ -252,6 +253,7 @@ def build_api(
             status=status,
             state=settings.paths.state,
             connections=lambda: server.connections,
+            downloads=lambda: _existing(paths.model_cache(env)) if _is_downloaded(switch) else None,
             problems=parts.problems,
             rules=lambda: manager.rules,
         ),
@@ -347,6 +349,7 @@ def _health_methods(
     status: StatusReporter,
     state: StateFolder,
     connections: Callable[[], int],
+    downloads: Callable[[], str | None],
     problems: Problems,
     rules: Callable[[], IgnoreRules],
 ) -> list[Handlers]:
@@ -363,6 +366,7 @@ def _health_methods(
             machine=processes.total_bytes,
         ),
         calibration_path=lambda: str(calibration_file.places(components.model.named, state)[0]),
+        downloads=downloads,
         problems=problems,
         rules=rules,
     )
@@ -373,6 +377,17 @@ def _health_methods(
         connections=connections,
     )
     return [doctor.handlers, metrics.handlers]
+
+
+def _is_downloaded(switch: ModelSwitch) -> bool:
+    """Whether the model that answers or the one that is wanted comes from the hub."""
+    models = (switch.active.name, switch.target.name)
+    return any(name not in BUNDLED and local_folder(name) is None for name in models)
+
+
+def _existing(folder: Path) -> str:
+    """Return the folder, or the one around it that exists: on that disk it will be."""
+    return str(next(each for each in (folder, *folder.parents) if each.exists()))
 
 
 def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:

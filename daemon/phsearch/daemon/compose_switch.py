@@ -101,7 +101,7 @@ class SwitchBuilder:
             store_executor=parts.executors.store,
             often_found=self.searcher.often_found,
             is_online=is_online,
-            is_idle=lambda: parts.router.idle() or parts.throttle.pause_reason is not None,
+            is_idle=lambda: not parts.router.queued,
             free_bytes=lambda: _free_bytes(self.settings.paths.state.index),
             on_progress=parts.activity.set,
         )

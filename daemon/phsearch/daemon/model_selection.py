@@ -15,10 +15,24 @@ if TYPE_CHECKING:
 
 def select_model(settings: Settings, choice: ModelChoice) -> ModelSelection:
     """Return the selection by the settings and by what is remembered. Raises StoreError."""
-    configured = ModelName(settings.config.model.name, settings.config.model.pretrained)
-    overruling = settings.options.get("model.name", "")
-    wanted = configured if overruling else choice.wanted(configured)
+    wanted = wanted_model(settings, choice)
     active = choice.active or wanted
     if active != wanted and active not in photos_of_models(settings.paths.state.index):
         active = wanted  # there is nothing to find by the former one
-    return ModelSelection(choice=choice, configured=configured, overruling=overruling, active=active, wanted=wanted)
+    return ModelSelection(
+        choice=choice,
+        configured=_configured(settings),
+        overruling=settings.options.get("model.name", ""),
+        active=active,
+        wanted=wanted,
+    )
+
+
+def wanted_model(settings: Settings, choice: ModelChoice) -> ModelName:
+    """Return the model that is wanted: that of the command line, or the chosen one, or that of the settings."""
+    configured = _configured(settings)
+    return configured if "model.name" in settings.options else choice.wanted(configured)
+
+
+def _configured(settings: Settings) -> ModelName:
+    return ModelName(settings.config.model.name, settings.config.model.pretrained)

@@ -12,16 +12,19 @@ import fcntl
 import logging
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phsearch import logs, paths, state_lock
 from phsearch.adapters.linux import systemd
+from phsearch.adapters.state.model_choice_file import ModelChoiceFile
 from phsearch.adapters.state.permissions import restrict
 from phsearch.cli import exit_status
 from phsearch.config import ConfigSource, DaemonOptions
 from phsearch.daemon.background_stderr import background_stderr
 from phsearch.daemon.hangup import HangupSignal
+from phsearch.domain.problems import Problems
 from phsearch.errors import AlreadyRunningError, ConfigError, PhsearchError, remedy_of
 from phsearch.text import one_line
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from phsearch.config import ModelConfig
+    from phsearch.config import Settings
     from phsearch.paths import StateFolder
 
 log = logging.getLogger("phsearch")
@@ -69,7 +72,7 @@ def _start(
         lock = _lock(settings.paths.state)
         restrict(settings.paths.state)
         if options.rebuild:
-            _discard_model(settings.paths.state.index, settings.config.model)
+            _discard_model(settings)
         from phsearch.daemon import run  # noqa: PLC0415 - seconds of imports, only for a daemon that will run
 
         status = run.run(
@@ -166,10 +169,17 @@ def _announce(lock: int, socket_path: str) -> None:
         log.warning("cannot write into the lock where the daemon listens: %s", error.strerror)
 
 
-def _discard_model(index: Path, model: ModelConfig) -> None:
+def _discard_model(settings: Settings) -> None:
+    """Discard the photos of the model that is wanted. No former one answers meanwhile: its table may be damaged."""
     from phsearch.adapters.store.model_tables import discard_model  # noqa: PLC0415 - see start
+    from phsearch.daemon.model_selection import wanted_model  # noqa: PLC0415 - see start
 
-    discard_model(index, name=model.name, pretrained=model.pretrained)
+    file = ModelChoiceFile(settings.paths.state.model_choice_file, Problems())
+    choice = file.load()
+    model = wanted_model(settings, choice)
+    discard_model(settings.paths.state.index, name=model.name, pretrained=model.pretrained)
+    if choice.active is not None:
+        file.save(replace(choice, active=None))
 
 
 def _report(error: PhsearchError, env: Mapping[str, str], listener: socket.socket | None) -> int:

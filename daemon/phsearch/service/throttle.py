@@ -12,6 +12,7 @@ import contextlib
 import logging
 import math
 import time
+import weakref
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from phsearch.domain.throttle.policy import FULL, Power, Pressure, ThrottleState
@@ -100,7 +101,7 @@ class IndexingThrottle:
         self._read_pressure = read_pressure
         self._save_pause = save_pause
         self._on_state_change = on_state_change
-        self._woken: list[asyncio.Event] = []
+        self._woken: weakref.WeakSet[asyncio.Event] = weakref.WeakSet()
         self._clock = clock
         self._wall = wall
         self._executor = TimeoutExecutor("power and pressure", _READ_SECONDS, max_concurrent=1)
@@ -117,8 +118,8 @@ class IndexingThrottle:
         self._update_state()
 
     def wake_on_change(self, event: asyncio.Event) -> None:
-        """Set `event` at every change of the state from now on."""
-        self._woken.append(event)
+        """Set `event` at every change of the state from now on, as long as others need it, too."""
+        self._woken.add(event)
 
     async def run(self, workload: Workload) -> None:
         """Poll while there is work, until cancelled."""

@@ -76,14 +76,17 @@ def test_a_slow_download_is_shown_while_it_runs(daemon: Daemon, hub: FakeHub) ->
 
 
 def test_a_daemon_that_is_killed_in_a_download_goes_on_where_it_was(daemon: Daemon, hub: FakeHub) -> None:
-    hub.faults = Faults(silent_after=1_000_000)
+    hub.faults = Faults(silent_after=1_000_000, bytes_a_second=500_000)
     daemon.start()
-    wait_until(lambda: (daemon.status()["model"].get("download") or {}).get("done", 0) >= 900_000, "some is there", 60)
+    wait_until(lambda: (daemon.status()["model"].get("download") or {}).get("done", 0) >= 500_000, "some is there", 60)
     daemon.kill()
     hub.faults = Faults()
+    hub.requests.clear()
     daemon.start()
     daemon.becomes(photos=1, pending=0, seconds=120)
-    assert hub.sent < len(hub.files[WEIGHTS]) + 200_000
+    # What was under way to the daemon that was killed is sent again, and no more.
+    (asked,) = (each for each in hub.requests if each.startswith("GET ") and WEIGHTS[1] in each)
+    assert int(asked.rpartition("bytes=")[2].rstrip("-")) >= 500_000
 
 
 def test_weights_that_rot_in_the_cache_are_fetched_again_by_themselves(

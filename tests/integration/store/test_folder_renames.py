@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from phsearch.adapters.store import lance
+from phsearch.adapters.store import photo_tables
 from phsearch.domain.types import FolderRename
 from phsearch.errors import StoreError
 from phsearch.service.indexing.store_writer import StoreWriter
@@ -46,7 +46,7 @@ def test_every_photo_in_the_folder_has_its_new_path_and_all_else(
     before = content(store)
     rename = FolderRename(source, "/r/new ü's", "/r/new root")
     assert store.can_rename(rename)
-    with mock.patch.object(lance, "_RENAMED_AT_ONCE", at_once):
+    with mock.patch.object(photo_tables, "_RENAMED_AT_ONCE", at_once):
         store.rename_folder(rename)
     expected = {
         rename.new_path(path): (dataclasses.replace(each, path=rename.new_path(path), root=rename.root), row)

@@ -262,3 +262,34 @@ def test_a_photo_that_is_removed_right_after_the_query_was_embedded_still_counts
         assert "green.jpg" not in paths(results), "the library is asked again before a hit is shown"
 
     run(scenario)
+
+
+def test_a_photo_that_is_renamed_while_it_is_ranked_is_shown_by_its_new_name() -> None:
+    async def scenario(rig: Rig) -> None:
+        free = threading.Event()
+        rig.executor.submit_logged(free.wait, 10)
+        searching = asyncio.ensure_future(rig.search("green in:p", limit=1))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        moved = rig.library.move_photo("/p/green.jpg", "/p/renamed.jpg", "/p")
+        assert moved is not None
+        rig.executor.submit_logged(rig.index.rename_path, "/p/green.jpg", moved)
+        free.set()
+        assert paths(await searching) == ["renamed.jpg"]
+
+    run(scenario)
+
+
+def test_a_query_is_embedded_again_when_the_model_changes_meanwhile() -> None:
+    async def scenario(rig: Rig) -> None:
+        asked: list[int] = []
+
+        def change_once() -> None:
+            asked.append(rig.model.epoch)
+            rig.model.epoch = 1
+
+        rig.before_embedding = change_once
+        assert paths(await rig.search("red"))[0] == "red.jpg"
+        assert asked == [0, 1], "the vector of the former model is neither used nor remembered"
+
+    run(scenario)

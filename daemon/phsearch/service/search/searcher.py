@@ -271,12 +271,14 @@ class Searcher:
         *,
         ranks: bool,
     ) -> list[RankedHit]:
-        """Return one hit for each group whose best photo is still in the library."""
-        shown = [
-            (photo, best, len(group) - 1)
-            for group in groups
-            if (photo := self._library.get((best := ranking.best[group[0]]).photo.path)) is not None
-        ][:limit]
+        """Return one hit for each group whose best photo is still in the library, by its name of now."""
+        there: dict[str, tuple[Photo, RankedPhoto, int]] = {}
+        for group in groups:
+            best = ranking.best[group[0]]
+            photo = self._library.get(best.photo.path) or self._library.photo_by_digest(best.photo.digest)
+            if photo is not None:
+                there.setdefault(photo.path, (photo, best, len(group) - 1))
+        shown = list(there.values())[:limit]
         for photo, _, _ in shown:
             self._found[photo.digest] = self._found.get(photo.digest, 0) + 1
         scores = [best.score for _, best, _ in shown]

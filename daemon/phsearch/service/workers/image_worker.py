@@ -71,6 +71,7 @@ class ImageWorker:
         self._space_freed = asyncio.Event()
         self._checks = PendingChecks()
         self._session: ImageWorkerSession | None = None
+        self._starting: asyncio.Future[WorkerProcess] | None = None
         self._messages = 0
         self.name = "the index worker"
         self._problem: PhsearchError | None = None
@@ -89,6 +90,8 @@ class ImageWorker:
             for photo in (*self._batcher.withdraw_root(root), *self._batcher.take_back(root)):
                 self._deliver(ChangedMeanwhile(photo))
         self.reconfigure(command, self._keep_alive, self._limits)
+        if self._starting is not None:  # it would report the former model
+            self._starting.cancel()
         self._space_freed.set()
 
     def submit_job(self, job: EmbedJob) -> None:
@@ -201,11 +204,11 @@ class ImageWorker:
             backoff = min(max(_BACKOFF_FIRST, 2 * backoff), _BACKOFF_LAST) if waits else 0.0
 
     async def _start(self) -> WorkerProcess | None:
-        """Return a process with a loaded model; None when a pause begins before."""
+        """Return a process with a loaded model; None when a pause begins before, or another model is to be used."""
         await self._throttle.acquire(self._duty_cycle)
         if self._batcher.idle:  # withdrawn meanwhile
             return None
-        starting = asyncio.ensure_future(start_worker(self._command, self._model, image=True))
+        starting = self._starting = asyncio.ensure_future(start_worker(self._command, self._model, image=True))
         pausing = asyncio.ensure_future(self._throttle.wait_for_pause())
         try:
             await asyncio.wait({starting, pausing}, return_when=asyncio.FIRST_COMPLETED)

@@ -61,6 +61,7 @@ class TextWorker:
         self._changed = asyncio.Event()
         self._refusing = False
         self._worker: WorkerProcess | None = None
+        self._starting: asyncio.Future[WorkerProcess] | None = None
         self._successor: WorkerProcess | None = None
         self._replaced = False
         self._left = asyncio.Event()
@@ -79,6 +80,8 @@ class TextWorker:
         """Embed by another model from now on. `process` runs it already, or one is started with the next query."""
         self._command, self._successor, self._replaced = command, process, True
         self._changed.set()
+        if self._starting is not None:  # it would report the former model
+            self._starting.cancel()
 
     async def release_process(self) -> WorkerProcess | None:
         """Return the process, which this has nothing to do with any more; None where there is none that is idle."""
@@ -136,19 +139,34 @@ class TextWorker:
 
     async def _start(self) -> WorkerProcess:
         """Return a worker that is ready. No query waits for one that takes long, or that has failed to start."""
-        self._replaced = False
-        if (successor := self._successor) is not None:
-            self._successor = None
-            self.worker_stats.started(successor.info.pid)
-            return successor
         timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._refuse)
         try:
-            worker = await start_worker(self._command, self._model, image=False, on_failure=self._refuse)
+            worker = await self._start_by_command()
         finally:
             timer.cancel()
         self._refusing = False
         self.worker_stats.started(worker.info.pid)
         return worker
+
+    async def _start_by_command(self) -> WorkerProcess:
+        """Return a worker of the model that is to be used when it is ready."""
+        while True:
+            self._replaced = False
+            worker, self._successor = self._successor, None
+            if worker is not None:
+                return worker
+            starting = self._starting = asyncio.ensure_future(
+                start_worker(self._command, self._model, image=False, on_failure=self._refuse)
+            )
+            try:
+                await asyncio.wait({starting})
+            finally:
+                self._starting = None
+                if not starting.done():
+                    starting.cancel()
+                    await asyncio.wait({starting})
+            if not starting.cancelled():
+                return starting.result()
 
     def _refuse(self) -> None:
         """Let no query wait until a worker is ready."""

@@ -41,7 +41,10 @@ class SystemProbes:
 
 
 class DoctorMethods:
-    """`doctor`. The state is in `state`, and a calibration of the model belongs at `calibration_path`."""
+    """`doctor`. The state is in `state`, and a calibration of the model belongs at `calibration_path`.
+
+    `downloads` returns the folder of downloaded models, None where none is used.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class DoctorMethods:
         state_executor: TimeoutExecutor,
         probes: SystemProbes,
         calibration_path: Callable[[], str],
+        downloads: Callable[[], str | None],
         problems: Iterable[Problem],
         rules: Callable[[], IgnoreRules],
     ) -> None:
@@ -62,6 +66,7 @@ class DoctorMethods:
         self._state_executor = state_executor
         self._probes = probes
         self._calibration_path = calibration_path
+        self._downloads = downloads
         self._problems = problems
         self._rules = rules
 
@@ -135,14 +140,17 @@ class DoctorMethods:
         folder = self._index_folder
         checks = daemon_checks.store(await self._components.store_stats.latest(), folder, problem)
         maintenance = daemon_checks.maintenance(time.time(), writer.written_at, writer.optimized_at, writer.pending)
-        return [*checks, maintenance, await self._space()]
+        spaces = [await self._space("disk", self._state)]
+        if (downloads := self._downloads()) is not None:
+            spaces.append(await self._space("disk of downloads", downloads))
+        return [*checks, maintenance, *spaces]
 
-    async def _space(self) -> Check:
+    async def _space(self, name: str, path: str) -> Check:
         try:
-            found = await self._state_executor.run(lambda _progress: self._probes.space(self._state))
+            found = await self._state_executor.run(lambda _progress: self._probes.space(path))
         except OSError as error:
-            return warn("disk", f"{self._state}: {error.strerror}", f"findmnt --target {shlex.quote(self._state)}")
-        return file_checks.space("disk", found)
+            return warn(name, f"{path}: {error.strerror}", f"findmnt --target {shlex.quote(path)}")
+        return file_checks.space(name, found)
 
     def _workers(self, report: Status) -> Iterator[Check]:
         for name, stats in self._components.worker_stats.items():
