@@ -206,7 +206,7 @@ class SwitchRun:
         with contextlib.suppress(AssertionError):
             wait_until(lambda: found() == wanted, "the index is what is on the disk", 30)
         lost, ghosts = sorted(wanted - found()), sorted(found() - wanted)
-        assert not lost and not ghosts, f"lost: {lost}, ghosts: {ghosts}, of {len(wanted)}"
+        assert (lost, ghosts) == ([], []), f"of {len(wanted)} photos"
         report = daemon.call("library.verify", sample=1000)
         assert report["ok"], report
 

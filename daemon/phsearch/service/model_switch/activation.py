@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import TypeVar
 
     from phsearch.domain.library import Library
     from phsearch.domain.ports import ModelRows, Store
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from phsearch.service.threads import SerialExecutor
     from phsearch.service.workers.model_state import ModelState
     from phsearch.service.workers.process import WorkerProcess
+
+    _T = TypeVar("_T")
 
 log = logging.getLogger("phsearch.model")
 
@@ -101,23 +104,37 @@ class ModelActivation:
         self._removed = removed
         self._alignment = alignment
 
-    async def activate(self, staged: StagedModel, remember: Callable[[], None]) -> None:
-        """Let the staged model answer from now on; `remember` saves that. Raises StoreError; then nothing changed."""
+    async def activate(self, staged: StagedModel, remember: Callable[[], None], on_done: Callable[[], None]) -> None:
+        """Let the staged model answer from now on; `remember` saves that first, and `on_done` is called at the step.
+
+        Raises StoreError; then nothing has changed. When it is cancelled, the step is done wholly or not at all.
+        """
         rows, vectors = staged.tables.rows, staged.tables.vectors
         await self._alignment.align(rows, vectors)
         await self._writer.flush()
         # No root comes or goes meanwhile, and nothing is written.
         async with self._removed.lock, self._writer.suspended():
             unrooted = await self._alignment.align(rows, vectors)
-            await asyncio.to_thread(remember)
-            process = await staged.text_worker.release_process()
-            lacking = self._replace(staged, unrooted, process)
+            lacking = await _run_to_end(self._step(staged, unrooted, remember, on_done))
         try:
             for photo in await lacking:
                 self._index_anew(photo)
             await self._align_rest(rows, vectors)
         except StoreError as error:
             log.warning("%s; the next start puts it right", error.sentence())
+
+    async def _step(
+        self,
+        staged: StagedModel,
+        unrooted: Mapping[bytes, str],
+        remember: Callable[[], None],
+        on_done: Callable[[], None],
+    ) -> asyncio.Future[list[Photo]]:
+        await asyncio.to_thread(remember)
+        process = await staged.text_worker.release_process()
+        lacking = self._replace(staged, unrooted, process)
+        on_done()
+        return lacking
 
     def _replace(
         self,
@@ -145,3 +162,13 @@ class ModelActivation:
         await self._photo_index.drain_renames()
         await self._writer.flush()
         await self._alignment.align(rows, vectors)
+
+
+async def _run_to_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what `work` returns. It is run to its end even if this is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

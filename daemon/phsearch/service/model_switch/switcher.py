@@ -248,16 +248,18 @@ class ModelSwitch:
         self._backfill = backfill
         await backfill.run(staged)
         self._completing = True
-        # From here on it is not cancelled half-way.
-        await asyncio.shield(asyncio.create_task(self._activate(staged)))
+        await self._activate(staged)
 
     async def _activate(self, staged: StagedModel) -> None:
         async with self._settled:
             if staged.name != self.target:
                 return
             choice = self.choice.activate(staged.name, time.time())
-            await self._activation.activate(staged, lambda: self._file.save(choice))
-            self.choice, self.active = choice, staged.name
+
+            def note() -> None:
+                self.choice, self.active = choice, staged.name
+
+            await self._activation.activate(staged, lambda: self._file.save(choice), note)
 
     def _report_refusal(self) -> SwitchStatus | None:
         if self._refused is None:
