@@ -27,6 +27,7 @@ from bench.measures import (
     queries,
     runtime,
     startup,
+    switch,
 )
 from bench.photos import Photos
 
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[BenchContext], Iterator[Measurement]]] = {
     "idle": idle.measure,
     "hostile": hostile.measure,
     "folders": folders.measure,
+    "switch": switch.measure,
 }
 
 

@@ -110,7 +110,7 @@ class SwitchBuilder:
         parts, executors = self.parts, self.parts.executors
         model = dataclasses.replace(self.workers.config.model, name=name.name, pretrained=name.pretrained)
         config = dataclasses.replace(self.workers.config, model=model)
-        commands = self.factory.commands(model)
+        commands = self.factory.commands(model, background=True)
         tables = StagedTables(self.store, executors.store)
         state = ModelState(
             name=name.name,

@@ -138,10 +138,12 @@ class CommandFactory:
     models: Path
     has_model: bool
 
-    def commands(self, model: ModelConfig) -> WorkerCommands:
-        """Return the commands for this model."""
+    def commands(self, model: ModelConfig, *, background: bool = False) -> WorkerCommands:
+        """Return the commands for this model; in the `background` it is prepared while another one answers."""
         download = DownloadProgress()
-        planner = _runtime_planner(model, self.folder_of(model), self.env, download) if self.has_model else None
+        nice = _INDEX_NICE if background else 0
+        folder = self.folder_of(model)
+        planner = _runtime_planner(model, folder, self.env, download, nice) if self.has_model else None
         return WorkerCommands(env=self.env, program=self.program, planner=planner, download=download)
 
     def folder_of(self, model: ModelConfig | ModelName) -> ModelFolder:
@@ -151,11 +153,11 @@ class CommandFactory:
 
 
 def _runtime_planner(
-    model: ModelConfig, folder: ModelFolder, env: Mapping[str, str], progress: DownloadProgress
+    model: ModelConfig, folder: ModelFolder, env: Mapping[str, str], progress: DownloadProgress, nice: int
 ) -> RuntimePlanner:
 
     async def run_worker(setup: WorkerSetup, on_progress: Callable[[Header], None] | None) -> Header:
-        command = WorkerCommand(setup, env, PROGRAM, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
+        command = WorkerCommand(setup, env, PROGRAM, nice=nice, oom_score_adj=_INDEX_OOM_SCORE_ADJ)
         return await WorkerProcess.run_once(command, on_progress)
 
     return RuntimePlanner(
