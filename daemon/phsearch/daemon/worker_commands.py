@@ -155,6 +155,7 @@ class CommandFactory:
 def _runtime_planner(
     model: ModelConfig, folder: ModelFolder, env: Mapping[str, str], progress: DownloadProgress, nice: int
 ) -> RuntimePlanner:
+    """Return the planner of a model whose files are in `folder`; `nice` is the priority of what prepares them."""
 
     async def run_worker(setup: WorkerSetup, on_progress: Callable[[Header], None] | None) -> Header:
         command = WorkerCommand(setup, env, PROGRAM, nice=nice, oom_score_adj=_INDEX_OOM_SCORE_ADJ)

@@ -17,6 +17,7 @@ from bench.photos import linked
 from bench.table import Measurement, Target, percentile
 from phsearch.client import Client
 from support.harness import TESTS, wait_until
+from support.machine.fake_power import LOW_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,13 +39,14 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     photos, queries = context.photos.small(context.count(990, 200)), context.count(200, 40)
     alone = _peak_alone(context, other, photos)
     daemon = context.daemon("switch")
+    daemon.env[LOW_PRIORITY] = "1"
     linked(photos, daemon.photos / "all")
     texts = distinct_texts()
     with running(daemon):
         idle(daemon, len(photos))
         warm(daemon)
         context.learn(daemon)
-        quiet = _ask(daemon, texts, lambda taken: len(taken) < queries)
+        quiet = _ask(daemon, texts, lambda taken: bool(daemon.status()) and len(taken) < queries)
         tower = usage(daemon)[QUERY][1]
         start = time.perf_counter()
         daemon.call("model.use", name=other)

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import phsearch
+from phsearch.domain.model.catalog import CATALOG
 
 MINI = Path(phsearch.__file__).parent / "models" / "mini"
 
 SCRIPT = """
-import pathlib, shutil, sys, tempfile
+import dataclasses, pathlib, shutil, sys, tempfile
+from phsearch.domain.model.catalog import CATALOG
 from phsearch.adapters.clip import loader, presets
 from phsearch.errors import ModelUnavailableError
 import open_clip, torch
@@ -40,6 +42,8 @@ print(presets.hub_weights("ViTamin-S", "datacomp1b"))
 print(said(lambda: presets.hub_weights(" vit_b/32", "laion2b_s34b_b79k")))
 print(said(lambda: presets.hub_weights("ViT-B-32", "Laion2B-s34b-b79k")))
 print(said(lambda: presets.hub_weights("ViT-B-32", "mine")))
+for each in CATALOG[1:]:
+    print(presets.hub_weights(*dataclasses.astuple(each.model)), open_clip.get_model_config(each.model.name)["embed_dim"])
 print(sum(not cfg.get("hf_hub") for tags in open_clip.pretrained._PRETRAINED.values() for cfg in tags.values()))
 """
 
@@ -56,7 +60,7 @@ def test_damaged_files_pickles_and_unknown_names_are_refused_with_a_remedy(tmp_p
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    damaged, missing, file, anything, usual, named, near, tag, tags, without = done.stdout.splitlines()
+    damaged, missing, file, anything, usual, named, near, tag, tags, *presets, without = done.stdout.splitlines()
     assert "tokenizer.json has not the sha256 it should have: install phsearch again" in damaged
     assert "cannot be checked" in missing
     assert "weights.bin is not safetensors" in file
@@ -64,7 +68,11 @@ def test_damaged_files_pickles_and_unknown_names_are_refused_with_a_remedy(tmp_p
     assert "are a pickle, which can run programs" in anything
     assert usual == "('laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'open_clip_model.safetensors')"
     assert named == "('jienengchen/ViTamin-S', 'pytorch_model.safetensors')"
-    assert near.endswith("to a known name, e.g. ViT-B-32")
-    assert "set model.pretrained to one of laion2b_s34b_b79k, or" in tag
+    assert "a known name, e.g. ViT-B-32;" in near
+    assert "take one of laion2b_s34b_b79k, or" in tag
     assert tags.count(",") <= 8, "not twenty tags in one line"
+    assert len(presets) == len(CATALOG) - 1
+    for found, each in zip(presets, CATALOG[1:], strict=True):
+        assert "'open_clip_model.safetensors')" in found
+        assert found.endswith(f" {each.dim}")
     assert without == "0", "every preset of open_clip lies on the hub, where a safetensors may be beside it"

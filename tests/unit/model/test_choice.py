@@ -93,6 +93,7 @@ def test_the_owner_may_name_a_model_in_many_ways() -> None:
     assert resolve_name("ViT-L-14", "/weights/mine.safetensors") == ModelName("ViT-L-14", "/weights/mine.safetensors")
     assert resolve_name("local-dir:/m", "") == OTHER
     assert resolve_name("unheard", "") == ModelName("unheard")
+    assert resolve_name("ViT-B/32", "") == ModelName("ViT-B/32")
 
 
 def test_the_catalog_is_short_and_says_where_each_figure_comes_from() -> None:

@@ -30,7 +30,8 @@ def _find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
     if name.replace("/", "-") not in known:
         near = ", ".join(_near(name, known) or _USUAL)
         raise UnknownModelError(
-            f'there is no model "{name}"', f'set model.name to "mini", to a local-dir: or to a known name, e.g. {near}'
+            f'there is no model "{name}"',
+            f'take "mini", a local-dir: or a known name, e.g. {near}; `phsearch-client model list` shows some',
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained in tags:
@@ -44,7 +45,7 @@ def _find_preset(name: str, pretrained: str) -> dict[str, Any] | None:
     choice = f"one of {', '.join(shown)}{more}" if tags else "a file of weights"
     # A file may come: its disk may not be mounted yet.
     error = ModelUnavailableError if "/" in pretrained else UnknownModelError
-    raise error(f'model "{name}": {given}', f"set model.pretrained to {choice}")
+    raise error(f'model "{name}": {given}', f"take {choice}: `phsearch-client model use {name} WEIGHTS`")
 
 
 def hub_weights(name: str, pretrained: str) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.cli.render.table import cell, format_duration, table
+from phsearch.cli.render.table import cell, format_bytes, format_duration, table
 
 if TYPE_CHECKING:
     from phsearch.cli.terminal import Console
@@ -35,7 +35,7 @@ def format_models(found: ModelList, console: Console) -> str:
 def _fields(entry: ModelEntry) -> tuple[str, ...]:
     download = "" if entry.download_mb is None else f"{entry.download_mb:,} MB" if entry.download_mb else "none"
     if entry.index_mb is not None:
-        disk = f"{entry.index_mb:,.0f} MB here"
+        disk = f"{format_bytes(round(entry.index_mb * 1e6))} here"
     else:
         disk = "" if entry.disk_mb is None else f"{entry.disk_mb:,.0f} MB"
     memory = "" if entry.ram_mb is None else f"{entry.ram_mb:,.0f} MB"

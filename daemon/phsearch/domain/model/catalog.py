@@ -111,8 +111,10 @@ def resolve_name(name: str, pretrained: str) -> ModelName:
     """
     if not pretrained and name in PRESETS:
         return PRESETS[name]
-    if not pretrained and not name.startswith("local-dir:") and "/" in name:
-        name, pretrained = name.split("/", 1)
+    model, slash, weights = name.partition("/")
+    # OpenAI's own names have a slash, too: "ViT-B/32".
+    if not pretrained and slash and not name.startswith("local-dir:") and not weights[:1].isdecimal():
+        name, pretrained = model, weights
     if not pretrained:
         known = next((each.model for each in CATALOG if each.model.name == name), None)
         return known or ModelName(name)
