@@ -27,6 +27,8 @@ BUNDLED = {"mini": Path(__file__).parent / "models" / "mini"}
 """The models that come with phsearch, by name."""
 
 _LOCAL = "local-dir:"
+CONFIG = "open_clip_config.json"
+"""The description of a model in a folder that open_clip wrote."""
 MANIFEST = "graphs.json"
 GRAPHS = {"image": "image.onnx", "text": "text.onnx"}
 TOKENIZER = "tokenizer.json"
@@ -58,6 +60,16 @@ class ModelManifest:
 def local_folder(name: str) -> Path | None:
     """Return the owner's folder that a model's name says, None for a model that is no folder of the owner's."""
     return Path(name.removeprefix(_LOCAL)).expanduser() if name.startswith(_LOCAL) else None
+
+
+def foreign_text_model(folder: Path) -> str:
+    """Return the model of the hub whose settings the text tower of an owner's folder needs; "" where it needs none."""
+    try:
+        text = json.loads((folder / CONFIG).read_bytes())["model_cfg"]["text_cfg"]
+        name = str(text.get("hf_model_name") or "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""  # who loads it says what is wrong
+    return "" if (folder / name).exists() else name
 
 
 def input_states(paths: Iterable[str]) -> dict[str, str]:

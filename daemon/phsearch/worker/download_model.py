@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from phsearch.adapters import clip, hub
+from phsearch.model_files import foreign_text_model, local_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,16 +21,17 @@ _REPORT_SECONDS = 0.5
 
 def download_model(channel: WorkerChannel, setup: WorkerSetup) -> None:
     """Fetch what is missing or damaged, and answer "downloaded" with the files. Raises ModelUnavailableError."""
-    place = clip.hub_weights(setup.name, setup.pretrained)
-    if place is None:
-        channel.send_message({"op": "downloaded", "files": []})
-        return
-    weights = _fetch_weights(channel, setup, *place)
-    try:
-        clip.cache_text_files(setup.name)
-    except Exception as error:
-        raise hub.explain(error, place[0]) from error
-    channel.send_message({"op": "downloaded", "files": [str(weights)]})
+    folder = local_folder(setup.name)
+    repository, files = "" if folder is None else foreign_text_model(folder), list[str]()
+    if folder is None and (place := clip.hub_weights(setup.name, setup.pretrained)) is not None:
+        repository = place[0]
+        files.append(str(_fetch_weights(channel, setup, *place)))
+    if repository:
+        try:
+            clip.cache_text_files(setup.name)
+        except Exception as error:
+            raise hub.explain(error, repository) from error
+    channel.send_message({"op": "downloaded", "files": files})
 
 
 def _fetch_weights(channel: WorkerChannel, setup: WorkerSetup, repository: str, name: str) -> Path:

@@ -114,3 +114,27 @@ def test_a_hub_that_has_only_a_pickle_or_cannot_be_reached_is_one_sentence(daemo
         lambda: "503" in (daemon.status()["model"]["reason"] or ""), "another reason is in its place", 60
     )
     assert "Traceback" not in daemon.log.read_text()
+
+
+def test_a_folder_whose_text_tower_is_described_on_the_hub_asks_once_for_the_description(
+    hub: FakeHub, tmp_path: Path
+) -> None:
+    folder = tmp_path / "roberta"
+    subprocess.run([sys.executable, TESTS / "support" / "roberta_model.py", folder], check=True)
+    description = (folder / "config.json").read_bytes()
+    (folder / "config.json").unlink()
+    hub.files["tiny/roberta", "config.json"] = description
+    daemon = Daemon(tmp_path / "home", PHSEARCHD, SETTINGS.replace('"tiny"', f'"local-dir:{folder}"'))
+    daemon.env |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "huggingface"), "NO_PROXY": "127.0.0.1"}
+    photo(daemon.photos / "red.jpg", "red")
+    try:
+        daemon.start()
+        daemon.becomes(photos=1, pending=0, seconds=120)
+        assert len(daemon.found("anything")) == 1
+        daemon.stop()
+        hub.requests.clear()
+        daemon.start()
+        assert len(daemon.found("anything else")) == 1
+        assert hub.requests == []
+    finally:
+        daemon.stop()

@@ -43,7 +43,8 @@ print(said(lambda: presets.hub_weights(" vit_b/32", "laion2b_s34b_b79k")))
 print(said(lambda: presets.hub_weights("ViT-B-32", "Laion2B-s34b-b79k")))
 print(said(lambda: presets.hub_weights("ViT-B-32", "mine")))
 for each in CATALOG[1:]:
-    print(presets.hub_weights(*dataclasses.astuple(each.model)), open_clip.get_model_config(each.model.name)["embed_dim"])
+    dim = open_clip.get_model_config(each.model.name)["embed_dim"]
+    print(presets.hub_weights(*dataclasses.astuple(each.model)), dim)
 print(sum(not cfg.get("hf_hub") for tags in open_clip.pretrained._PRETRAINED.values() for cfg in tags.values()))
 """
 

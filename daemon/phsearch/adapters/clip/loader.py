@@ -25,7 +25,7 @@ from phsearch.adapters.clip.open_clip_library import open_clip
 from phsearch.adapters.clip.presets import hub_weights
 from phsearch.domain.types import ModelIdentity, ModelInfo, Preprocess
 from phsearch.errors import ModelUnavailableError
-from phsearch.model_files import BUNDLED, local_folder, verify_checksums
+from phsearch.model_files import BUNDLED, CONFIG, local_folder, verify_checksums
 from phsearch.text import short_reason
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _weights_in(folder: Path) -> Path | None:
 
 
 def _load_folder(name: str, folder: Path) -> tuple[Any, str, dict[str, Any]]:
-    config = folder / "open_clip_config.json"
+    config = folder / CONFIG
     try:
         text_cfg = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
     except (OSError, ValueError, KeyError, TypeError) as error:

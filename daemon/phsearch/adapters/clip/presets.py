@@ -13,6 +13,7 @@ import transformers
 from phsearch.adapters.clip import weights
 from phsearch.adapters.clip.open_clip_library import open_clip
 from phsearch.errors import ModelUnavailableError, UnknownModelError
+from phsearch.model_files import foreign_text_model, local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,9 +65,13 @@ def cache_text_files(name: str) -> None:
 
     The network is used only if something is missing. Raises the errors of the libraries.
     """
-    text = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
-    wanted: list[Callable[[], Any]] = [lambda: open_clip.get_tokenizer(name)]
-    if settings := text.get("hf_model_name"):
+    wanted: list[Callable[[], Any]] = []
+    if (folder := local_folder(name)) is not None:  # it has its tokenizer
+        settings = foreign_text_model(folder)
+    else:
+        settings = (open_clip.get_model_config(name) or {}).get("text_cfg", {}).get("hf_model_name", "")
+        wanted.append(lambda: open_clip.get_tokenizer(name))
+    if settings:
         wanted.append(lambda: transformers.AutoConfig.from_pretrained(settings))
     for load in wanted:
         try:

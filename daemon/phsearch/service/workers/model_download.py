@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from phsearch.atomic_write import atomic_write
 from phsearch.errors import ModelUnavailableError
-from phsearch.model_files import BUNDLED, input_states, local_folder
+from phsearch.model_files import BUNDLED, foreign_text_model, input_states, local_folder
 from phsearch.wire.results.daemon import DownloadStatus
 
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ class ModelDownload:
 
     def _is_missing(self) -> bool:
         name, pretrained = self._config.name, self._config.pretrained
-        if name in BUNDLED or local_folder(name) is not None or Path(pretrained).is_file():
+        folder = local_folder(name)
+        needs_nothing = not foreign_text_model(folder) if folder is not None else Path(pretrained).is_file()
+        if name in BUNDLED or needs_nothing:
             return False
         try:
             known = json.loads(self._marker.read_bytes())["files"]
