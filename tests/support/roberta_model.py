@@ -54,7 +54,7 @@ def save(folder: Path) -> None:
         "cls": "<s>",
         "sep": "</s>",
     }
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, **{f"{key}_token": word for key, word in special.items()}
     ).save_pretrained(folder)
     config: dict[str, Any] = json.loads(json.dumps(TINY))

@@ -12,7 +12,7 @@ from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.options import json_lines_option, json_option, with_client
 from phsearch.cli.render import table
-from phsearch.cli.render.models import format_models, format_switch, model_name
+from phsearch.cli.render.models import format_models, format_needs, format_switch, model_name
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
 from phsearch.errors import PhsearchError
@@ -98,7 +98,8 @@ def use(client: Client, name: str, pretrained: str, *, wait: bool) -> int:
         return _wait(client, change.switch)
     wanted = model_name(change.switch.name, change.switch.pretrained)
     present = model_name(change.name, change.pretrained)
-    console.print_line(f"{wanted} is prepared, and {present} answers until then; `{PROGRAM} model status` shows it")
+    needs = format_needs(change.switch)
+    console.print_line(f"{wanted} is prepared{needs}, and {present} answers until then; `{PROGRAM} model` shows it")
     return exit_status.DONE
 
 

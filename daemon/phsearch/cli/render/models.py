@@ -46,6 +46,14 @@ def _fields(entry: ModelEntry) -> tuple[str, ...]:
     return entry.preset, state, entry.languages, download, disk, memory, seconds
 
 
+def format_needs(switch: SwitchStatus) -> str:
+    """Return what a change takes of the disk, in brackets, "" where nothing is known."""
+    parts = [f"up to {switch.download_mb:,} MB to download"] if switch.download_mb else []
+    if switch.index_mb is not None:
+        parts.append(f"{format_bytes(round(switch.index_mb * 1e6))} of index")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
 def format_switch(switch: SwitchStatus) -> str:
     """Return a change of the model as one line."""
     text = f"{model_name(switch.name, switch.pretrained)}: {switch.state}"
@@ -59,6 +67,8 @@ def format_switch(switch: SwitchStatus) -> str:
         text += f", {switch.rate:.1f} a second"
     if eta is not None:
         text += f", {format_duration(eta)} left"
+    if switch.index_mb is not None:
+        text += f", {format_bytes(round(switch.index_mb * 1e6))} on the disk in the end"
     if switch.failed:
         text += f", {switch.failed:,} cannot be embedded"
     if switch.reason:

@@ -37,11 +37,16 @@ class CatalogModel:
 
     def disk_mb(self, photos: int) -> float:
         """Return what the index of so many photos takes on the disk, in MB."""
-        return photos * (_STORED_BYTES * self.dim + _ROW_BYTES) / 1e6
+        return index_mb(photos, self.dim)
 
     def ram_mb(self, photos: int) -> float:
         """Return what the daemon with its query worker takes for so many photos, in MB."""
         return photos * (_MATRIX_BYTES * self.dim + _PHOTO_MEMORY) / 1e6 + self.tower_mb
+
+
+def index_mb(photos: int, dim: int) -> float:
+    """Return what an index takes on the disk, in MB, by a model with so many dimensions."""
+    return photos * (_STORED_BYTES * dim + _ROW_BYTES) / 1e6
 
 
 CATALOG = (

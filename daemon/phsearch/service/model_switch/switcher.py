@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phsearch.errors import ModelChoiceError, PhsearchError, StoreError, UnknownModelError
+from phsearch.service.model_switch.report import describe, describe_refusal
 from phsearch.service.rate_meter import RateMeter
-from phsearch.wire.results.daemon import SwitchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from phsearch.service.model_switch.former_models import FormerModels
     from phsearch.service.model_switch.staged import StagedModel, StageModel
     from phsearch.service.search.searcher import SearchRequest, SearchResults
+    from phsearch.wire.results.daemon import SwitchStatus
 
 log = logging.getLogger("phsearch.model")
 
@@ -155,44 +156,14 @@ class ModelSwitch:
     def report(self) -> SwitchStatus | None:
         """Return the state of the change under way, or why the last one was given up; None without either."""
         if not self.busy:
-            return self._report_refusal()
-        staged, backfill = self.staged, self._backfill
-        total, lacking = len(self._library), backfill.lacking if backfill else len(self._library)
-        rate = self._rate.sample(backfill.embedded if backfill else 0)
-        problem = (staged.state.problem or staged.image_worker.problem) if staged else None
-        problem = problem or (backfill.problem if backfill else None)
-        download = staged.state.download.report() if staged else None
-        state: Literal["loading", "downloading", "indexing", "waiting", "completing", "unavailable"]
-        if self._completing:
-            state = "completing"
-        elif download is not None:
-            state = "downloading"
-        elif staged is not None and staged.state.problem is not None:
-            state = "unavailable"
-        elif problem is not None or (backfill is not None and lacking and backfill.offline == lacking):
-            state = "waiting"
-        else:
-            state = "indexing" if backfill is not None else "loading"
-        offline = backfill.offline if backfill else 0
-        reason, hint = (str(problem), problem.hint) if problem else (None, None)
-        if state == "waiting" and reason is None:
-            reason, hint = (
-                f"{offline:,} photos are on disks that are not there",
-                "connect them, and it goes on",
-            )
-        return SwitchStatus(
-            name=self.target.name,
-            pretrained=self.target.pretrained,
-            state=state,
-            done=total - min(lacking, total),
-            total=total,
-            offline=offline,
-            failed=backfill.failed if backfill else 0,
-            rate=round(rate, 2),
-            eta=round((lacking - offline) / rate) if rate > 0 and state == "indexing" else None,
-            download=download,
-            reason=reason,
-            hint=hint,
+            return describe_refusal(*self._refused, len(self._library)) if self._refused is not None else None
+        return describe(
+            target=self.target,
+            staged=self.staged,
+            backfill=self._backfill,
+            photos=len(self._library),
+            rate=self._rate.sample(self._backfill.embedded) if self._backfill is not None else 0.0,
+            completing=self._completing,
         )
 
     def summary(self) -> str:
@@ -222,7 +193,7 @@ class ModelSwitch:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _prepare(self, target: ModelName) -> None:
-        backfill = self._make_backfill()
+        backfill, self._rate = self._make_backfill(), RateMeter()
         staged = self._stage(target, backfill.on_result)
         self.staged = staged
         running = [asyncio.create_task(worker.run()) for worker in (staged.text_worker, staged.image_worker)]
@@ -260,20 +231,6 @@ class ModelSwitch:
                 self.choice, self.active = choice, staged.name
 
             await self._activation.activate(staged, lambda: self._file.save(choice), note)
-
-    def _report_refusal(self) -> SwitchStatus | None:
-        if self._refused is None:
-            return None
-        model, problem = self._refused
-        return SwitchStatus(
-            name=model.name,
-            pretrained=model.pretrained,
-            state="unavailable",
-            done=0,
-            total=len(self._library),
-            reason=str(problem),
-            hint=problem.hint,
-        )
 
     async def _forget_former(self) -> None:
         """Remove what is kept of former models when their days are over, until cancelled."""

@@ -45,6 +45,8 @@ class SwitchStatus(Record):
     rate: Annotated[float, "photos a second"] = 0.0
     eta: Annotated[int | None, "seconds until it answers, null if that is unknown"] = None
     download: Annotated[DownloadStatus | None, "null when none is under way"] = None
+    download_mb: Annotated[int | None, "how much is downloaded if it is not there yet, null if unknown"] = None
+    index_mb: Annotated[float | None, "what its index takes on the disk in the end, null if unknown"] = None
     reason: Annotated[str | None, "why it does not go on"] = None
     hint: str | None = None
 
