@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from phsearch.cli import query_args
 from phsearch.cli.names import PROGRAM
 from phsearch.cli.program import PathName
 from phsearch.client import TIMEOUT, Client
+from phsearch.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +56,14 @@ connection_options = options(
     ),
 )
 """Options of every command that asks the daemon. They may stand before or after its name."""
+
+
+def absolute_model(name: str) -> str:
+    """Return a model's name as it was typed, but for a folder below the working folder, which the daemon has not."""
+    prefix, colon, folder = name.partition(":")
+    if prefix != "local-dir" or not colon or folder.startswith(("/", "~")):
+        return name
+    return f"{prefix}:{absolute_path(folder, os.environ)}"
 
 
 def split_args(command: click.Command, args: list[str], bare: Iterable[str] = ()) -> tuple[list[str], list[str]]:

@@ -89,6 +89,23 @@ def test_a_daemon_that_is_killed_in_a_download_goes_on_where_it_was(daemon: Daem
     assert int(asked.rpartition("bytes=")[2].rstrip("-")) >= 500_000
 
 
+def test_a_change_of_the_model_that_is_cancelled_ends_its_download(daemon: Daemon, hub: FakeHub) -> None:
+    settings = daemon.home / "config" / "phsearch" / "config.toml"
+    settings.write_text('[model]\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.2\n')
+    hub.faults = Faults(bytes_a_second=300_000)
+    daemon.start()
+    daemon.becomes(photos=1, pending=0, seconds=120)
+    before = set(daemon.workers())
+    daemon.cli("model", "use", "tiny", "made_here")
+    shown = wait_until(lambda: (daemon.status()["switch"] or {}).get("download"), "the download is shown", 60)
+    assert shown["total"] == len(hub.files[WEIGHTS])
+    assert "tiny/made_here: downloading" in daemon.cli("model").stdout
+    assert len(daemon.found("anything")) == 1
+    daemon.cli("model", "cancel")
+    wait_until(lambda: set(daemon.workers()) <= before, "no other process is left")
+    assert len(daemon.found("anything else")) == 1
+
+
 def test_weights_that_rot_in_the_cache_are_fetched_again_by_themselves(
     daemon: Daemon, hub: FakeHub, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import click
 from phsearch.cli import exit_status
 from phsearch.cli.completion.suggestions import daemon_names
 from phsearch.cli.names import PROGRAM
-from phsearch.cli.options import json_lines_option, json_option, with_client
+from phsearch.cli.options import absolute_model, json_lines_option, json_option, with_client
 from phsearch.cli.render import table
 from phsearch.cli.render.models import format_models, format_needs, format_switch, model_name
 from phsearch.cli.terminal import Console
@@ -89,7 +89,7 @@ def use(client: Client, name: str, pretrained: str, *, wait: bool) -> int:
     The present model answers until the new one has embedded every photo. That goes on over a restart, gives way to
     other programs as all indexing does, and `model cancel` ends it.
     """
-    change = parse_answer(ModelChange, client.call("model.use", name=name, pretrained=pretrained))
+    change = parse_answer(ModelChange, client.call("model.use", name=absolute_model(name), pretrained=pretrained))
     console = Console.stdout()
     if change.switch is None:
         console.print_line(f"{model_name(change.name, change.pretrained)} answers already")
@@ -135,7 +135,7 @@ def cancel(client: Client) -> int:
 @with_client
 def remove(client: Client, name: str, pretrained: str) -> int:
     """Remove what is kept of the model NAME: its index and its prepared files. Its download stays in its cache."""
-    gone = client.remove_model(name, pretrained)
+    gone = client.remove_model(absolute_model(name), pretrained)
     removed = model_name(gone.name, gone.pretrained)
     Console.stdout().print_line(f"{removed} is removed: {table.format_bytes(gone.bytes)} are free")
     return exit_status.DONE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phsearch.cli.completion.suggestions import complete_term, daemon_names, one_of
-from phsearch.cli.options import in_range, split_args, with_client
+from phsearch.cli.options import absolute_model, in_range, split_args, with_client
 from phsearch.cli.query_args import query_of
 from phsearch.cli.query_options import OPTIONS, query_language, query_options, terms_of
 from phsearch.cli.render.hits import JSON, NULL, TABLE, compile_template
@@ -178,7 +178,7 @@ def search(
         cut = {"min_score": score} | (least or {})
     params = search_params(text, limit, cut, collapse=not options["expand"])
     if options["model"]:
-        params["model"] = options["model"]
+        params["model"] = absolute_model(options["model"])
     form = JSON if options["as_json"] else NULL if options["null"] else options["form"] or TABLE
     if options["follow"]:
         from phsearch.cli.follow import follow  # noqa: PLC0415 - only here

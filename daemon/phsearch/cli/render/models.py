@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.cli.render.table import cell, format_bytes, format_duration, table
+from phsearch.cli.render.table import cell, format_bytes, format_duration, table, tsv
 
 if TYPE_CHECKING:
     from phsearch.cli.terminal import Console
     from phsearch.wire.results.daemon import SwitchStatus
     from phsearch.wire.results.model import ModelEntry, ModelList
 
-_HEADINGS = ("preset", "state", "languages", "download", "disk", "memory", "this library", "model")
+_HEADINGS = ("preset", "state", "languages", "download", "disk", "memory", "this library", "model", "")
 _STATES = {"active": "answers", "preparing": "preparing", "kept": "kept"}
 
 
@@ -22,9 +22,11 @@ def model_name(name: str, pretrained: str) -> str:
 
 
 def format_models(found: ModelList, console: Console) -> str:
-    """Return the models as a table, with what is published of each below it."""
-    rows = [(_fields(entry), model_name(entry.name, entry.pretrained)) for entry in found.models]
-    text = table(rows, console, _HEADINGS)
+    """Return the models as a table, with what is published of each below it; for a pipe they are TSV."""
+    rows = [_fields(entry) for entry in found.models]
+    if not console.terminal:
+        return "".join(tsv(row).decode("utf-8", "surrogateescape") for row in rows)
+    text = table([(row, "") for row in rows], console, _HEADINGS)
     notes = [f"{cell(entry.preset or entry.name)}: {cell(entry.quality)}" for entry in found.models if entry.quality]
     notes.append("disk and memory are for 100,000 photos")
     if found.measured:
@@ -43,7 +45,8 @@ def _fields(entry: ModelEntry) -> tuple[str, ...]:
     state = _STATES.get(entry.state, "")
     if entry.forgotten_at is not None:
         state = time.strftime("kept until %Y-%m-%d", time.localtime(entry.forgotten_at))
-    return entry.preset, state, entry.languages, download, disk, memory, seconds
+    name = model_name(entry.name, entry.pretrained)
+    return entry.preset, state, entry.languages, download, disk, memory, seconds, name
 
 
 def format_needs(switch: SwitchStatus) -> str:
