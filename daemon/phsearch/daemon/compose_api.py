@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from phsearch import paths
 from phsearch.adapters.files.path_status import stat_path
 from phsearch.adapters.linux import process_limits, processes
+from phsearch.adapters.linux.accelerators import has_matrix_unit
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
@@ -237,6 +238,7 @@ def build_api(
             speed=SpeedMeasurement(
                 library=parts.library, image_worker=parts.image_worker, epoch=lambda: parts.model.epoch
             ),
+            has_matrix_unit=lambda: _device(parts.model) != "cpu" or has_matrix_unit(),
         ).handlers,
         LibraryMethods(
             library=parts.library,
@@ -379,6 +381,10 @@ def _health_methods(
     return [doctor.handlers, metrics.handlers]
 
 
+def _device(model: ModelState) -> str:
+    return model.image_worker_info.device if model.image_worker_info else "cpu"
+
+
 def _is_downloaded(switch: ModelSwitch) -> bool:
     """Whether the model that answers or the one that is wanted comes from the hub."""
     models = (switch.active.name, switch.target.name)
@@ -392,11 +398,10 @@ def _existing(folder: Path) -> str:
 
 def _capacity(index: IndexConfig, model: ModelState, roots: int) -> Capacity:
     processors = os.cpu_count() or 1
-    device = model.image_worker_info.device if model.image_worker_info else "cpu"
     return Capacity(
         processors=processors,
         readers=2 * roots,
         decode_threads=index.decode_threads or processors,
-        device=device,
+        device=_device(model),
         smallest=model.name in BUNDLED,
     )

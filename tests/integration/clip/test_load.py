@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("damaged weights", "cannot be loaded", "model."),
         ("pickled weights", "open_clip_pytorch_model.bin is a pickle", "convert it to safetensors"),
         ("pickle before safetensors", "weights are a pickle", "convert it to safetensors"),
-        ("no weights chosen", "no weights are chosen", "set model."),
+        ("no weights chosen", "no weights are chosen", "take "),
     ],
 )
 def test_the_reason_and_what_to_do_are_said(whole: Path, tmp_path: Path, damage: str, said: str, remedy: str) -> None:

@@ -51,3 +51,13 @@ def test_bfloat16_of_both_kinds_of_processors_is_seen(tmp_path: Path, line: str)
 def test_an_npu_is_seen(tmp_path: Path) -> None:
     touch(tmp_path, "dev/accel/accel0")
     assert find_hardware(tmp_path).npu
+
+
+def test_a_unit_for_matrices_is_seen_in_the_flags_of_the_processor(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "proc" / "cpuinfo"
+    assert not accelerators.has_matrix_unit(tmp_path)
+    cpuinfo.parent.mkdir()
+    cpuinfo.write_text("model name\t: X\nflags\t\t: fpu avx512_bf16 amx_tile\n")
+    assert not accelerators.has_matrix_unit(tmp_path)
+    cpuinfo.write_text("model name\t: X\nflags\t\t: fpu amx_bf16 amx_tile\n")
+    assert accelerators.has_matrix_unit(tmp_path)

@@ -28,6 +28,11 @@ def find_hardware(root: Path = Path("/")) -> Hardware:
     )
 
 
+def has_matrix_unit(root: Path = Path("/")) -> bool:
+    """Whether the processor multiplies matrices of bfloat16 by a unit of its own, which Intel calls AMX."""
+    return "amx_bf16" in _processor_flags(root)
+
+
 def _torch_version() -> str:
     try:
         return importlib.metadata.version("torch")

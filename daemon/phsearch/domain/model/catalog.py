@@ -1,7 +1,9 @@
 """The models that owners choose from: few, each with a reason, and with weights that are there as safetensors.
 
 Sizes are those of the published files. Figures of quality are published ones, except for mini, whose are measured by
-`make quality`. `cost` is the work of the image tower for one photo, in units of mini's.
+`make quality`. The costs are times of the image tower for one photo, in units of mini's: measured in bfloat16, with
+random weights, by `worker.probe_device`. By a unit for matrices (AMX, CUDA) transformers gain more than
+mini. Memory of text towers is measured for the first two, and follows from the number of parameters for the others.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _PHOTO_MEMORY = 2_700
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogModel:
-    """One model to choose. `tower_mb` is what its text tower takes in memory while it is loaded."""
+    """One model to choose. `tower_mb` is what its query worker takes in memory; for the costs see above."""
 
     model: ModelName
     preset: str = ""
@@ -33,6 +35,7 @@ class CatalogModel:
     dim: int
     tower_mb: int
     cost: float
+    matrix_cost: float
     quality: str
 
     def disk_mb(self, photos: int) -> float:
@@ -56,8 +59,9 @@ CATALOG = (
         languages="English",
         download_mb=0,
         dim=384,
-        tower_mb=140,
+        tower_mb=111,
         cost=1.0,
+        matrix_cost=1.0,
         quality="Flickr8k R@10 68 %, measured by `make quality`",
     ),
     CatalogModel(
@@ -66,8 +70,9 @@ CATALOG = (
         languages="English",
         download_mb=606,
         dim=512,
-        tower_mb=420,
-        cost=3.2,
+        tower_mb=179,
+        cost=5.7,
+        matrix_cost=2.8,
         quality="ImageNet 72.8 %, by open_clip's table of results",
     ),
     CatalogModel(
@@ -76,8 +81,9 @@ CATALOG = (
         languages="109 languages",
         download_mb=1_510,
         dim=768,
-        tower_mb=1_250,
-        cost=3.3,
+        tower_mb=600,
+        cost=5.8,
+        matrix_cost=2.9,
         quality="ImageNet 74.0 %, by the paper of SigLIP 2",
     ),
     CatalogModel(
@@ -85,8 +91,9 @@ CATALOG = (
         languages="109 languages",
         download_mb=1_503,
         dim=768,
-        tower_mb=1_250,
-        cost=13.0,
+        tower_mb=600,
+        cost=18.6,
+        matrix_cost=9.1,
         quality="ImageNet 79.1 %, by the paper of SigLIP 2",
     ),
     CatalogModel(
@@ -95,8 +102,9 @@ CATALOG = (
         languages="109 languages",
         download_mb=3_530,
         dim=1_024,
-        tower_mb=2_400,
-        cost=45.0,
+        tower_mb=1000,
+        cost=63.0,
+        matrix_cost=31.0,
         quality="ImageNet 82.5 %, by the paper of SigLIP 2",
     ),
 )

@@ -8,6 +8,8 @@ from phsearch.domain.model.catalog import CATALOG, find_model, resolve_name
 from phsearch.wire.results.model import ModelChange, ModelEntry, ModelList, RemovedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phsearch.domain.library import Library
     from phsearch.domain.types import ModelName
     from phsearch.service.model_switch.speed import Speed, SpeedMeasurement
@@ -20,10 +22,14 @@ _PHOTOS = 100_000
 class ModelMethods:
     """`model.list`, `model.use`, `model.cancel`, `model.remove`."""
 
-    def __init__(self, *, switch: ModelSwitch, library: Library, speed: SpeedMeasurement) -> None:
+    def __init__(
+        self, *, switch: ModelSwitch, library: Library, speed: SpeedMeasurement, has_matrix_unit: Callable[[], bool]
+    ) -> None:
+        """`has_matrix_unit` says whether photos are embedded by a unit for matrices, such as AMX or CUDA."""
         self._switch = switch
         self._library = library
         self._speed = speed
+        self._has_matrix_unit = has_matrix_unit
 
     @property
     def handlers(self) -> Handlers:
@@ -52,7 +58,10 @@ class ModelMethods:
         size = sizes.get(model)
         seconds = None
         if speed is not None and known is not None and active is not None:
-            seconds = round(speed.estimate(len(self._library), known.cost / active.cost), 1)
+            each, own = (
+                (known.matrix_cost, active.matrix_cost) if self._has_matrix_unit() else (known.cost, active.cost)
+            )
+            seconds = round(speed.estimate(len(self._library), each / own), 1)
         return ModelEntry(
             name=model.name,
             pretrained=model.pretrained,
