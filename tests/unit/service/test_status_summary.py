@@ -12,7 +12,13 @@ from support.machine.fake_power import at_ease
 
 
 def status(
-    photos: int, pending: int = 0, *, scanning: bool = False, problem: str = "", pace: ThrottleState | None = None
+    photos: int,
+    pending: int = 0,
+    *,
+    scanning: bool = False,
+    problem: str = "",
+    pace: ThrottleState | None = None,
+    change: str = "",
 ) -> tuple[StatusReporter, Any]:
     """Return a reporter over fake parts, and the counters of its photos."""
     counters = SimpleNamespace(embedded=0, reused=0, failed=0)
@@ -27,7 +33,7 @@ def status(
         "removed": SimpleNamespace(),
         "throttle": at_ease() if pace is None else SimpleNamespace(state=pace, pause_reason=None),
         "throughput": SimpleNamespace(sample=lambda: None),
-        "switch": SimpleNamespace(summary=lambda: "", busy=False),
+        "switch": SimpleNamespace(summary=lambda: change, busy=bool(change)),
     }
     return StatusReporter(**parts), counters
 
@@ -35,6 +41,13 @@ def status(
 def test_it_says_what_there_is() -> None:
     assert status(1234)[0].summary() == "1,234 photos"
     assert status(0, scanning=True)[0].summary() == "0 photos, scanning"
+
+
+def test_it_says_how_far_a_change_of_the_model_is() -> None:
+    found, _ = status(1234, change="changing to best: indexing, 5 of 1,234")
+    assert found.summary() == "1,234 photos, changing to best: indexing, 5 of 1,234"
+    assert found.working
+    assert not status(1234)[0].working
 
 
 def test_it_says_what_is_left_and_how_long_that_takes() -> None:
