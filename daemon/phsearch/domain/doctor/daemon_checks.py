@@ -195,7 +195,7 @@ def store(tables: Sequence[TableStats], path: str, problem: tuple[str, str] | No
     former = [table for table in tables if table.former]
     if former:
         names = ", ".join(f"{table.name} ({in_bytes(table.bytes)})" for table in former)
-        text = f"of models that are not in use: {names}; they make going back free; `phsearch-client model list` says how long"
+        text = f"of models that are not in use: {names}; going back is free (`phsearch-client model list`)"
         checks.append(ok("former models", text))
     return checks
 
