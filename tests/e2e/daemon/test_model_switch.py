@@ -310,6 +310,22 @@ def test_photos_of_a_disk_that_is_not_there_are_waited_for(daemon: Daemon) -> No
     assert daemon.call("search", query="blue", limit=1000)["matching"] == FEW + 1
 
 
+def test_a_pause_holds_it_back_as_all_indexing(daemon: Daemon) -> None:
+    fill(daemon, FEW)
+    daemon.start()
+    daemon.becomes(photos=FEW, pending=0)
+    daemon.cli("pause")
+    daemon.call("model.use", name="wide")
+    wait_until(lambda: daemon.status()["switch"]["state"] == "indexing", "its turn has come")
+    with Questions(daemon) as questions:
+        wait_until(lambda: questions.asked > 30, "some queries are answered")
+    assert questions.wrong == []
+    assert passes(daemon, "wide").total() == 0
+    daemon.cli("resume")
+    answers(daemon, "wide")
+    assert_index_is_right(daemon)
+
+
 def test_an_empty_library_changes_at_once(daemon: Daemon) -> None:
     daemon.start()
     assert "answers already" in daemon.cli("model", "use", "colour").stdout
