@@ -86,19 +86,23 @@ class Backfill:
         """Why the work does not go on, None while it does."""
 
     @property
+    def _model(self) -> StagedModel:
+        assert self._staged is not None
+        return self._staged
+
+    @property
     def failed(self) -> int:
         """How many contents were given up."""
         return sum(attempts >= _ATTEMPTS for attempts in self._attempts.values())
 
     def on_result(self, result: EmbedResult) -> None:
         """Take the result of a photo."""
-        assert self._staged is not None
         digest = result.photo.digest
         self._under_way.discard(digest)
         match result:
             case Embedded(job, _, vector):
                 rounded = round_to_float16(vector)
-                self._staged.tables.vectors.put_vectors([digest], rounded[None])
+                self._model.tables.vectors.put_vectors([digest], rounded[None])
                 photo = self._library.get(job.path)
                 if photo is None or photo.digest != digest:
                     photo = self._library.photo_by_digest(digest)
@@ -129,8 +133,7 @@ class Backfill:
 
     async def _next_photos(self) -> list[Photo]:
         """Return photos to embed next, and count those that lack a vector."""
-        assert self._staged is not None
-        vectors, given_up = self._staged.tables.vectors, self._given_up()
+        vectors, given_up = self._model.tables.vectors, self._given_up()
         often = [
             photo
             for digest in self._often_found()
@@ -155,8 +158,7 @@ class Backfill:
         return {digest for digest, attempts in self._attempts.items() if attempts >= _ATTEMPTS}
 
     async def _embed(self, photos: Sequence[Photo]) -> None:
-        assert self._staged is not None
-        worker = self._staged.image_worker
+        worker = self._model.image_worker
         for photo in photos:
             await self._wait_for_turn()
             await worker.wait_for_space(_AHEAD)
@@ -184,14 +186,13 @@ class Backfill:
         self.problem = None
 
     def _lack_of_room(self) -> PhsearchError | None:
-        assert self._staged is not None
-        bound = self._staged.state.bound
+        bound = self._model.state.bound
         wanted = self.lacking * (2 * (bound.dim if bound else 0) + _ROW_BYTES)
         free = self._free_bytes()
         if free >= wanted + _SPARE_BYTES:
             return None
         return PhsearchError(
-            f"the index of {self._staged.name} needs {wanted / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free",
+            f"the index of {self._model.name} needs {wanted / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free",
             "make room, and it goes on by itself",
         )
 
@@ -201,11 +202,10 @@ class Backfill:
 
     async def _write_all(self) -> None:
         """Write what was embedded, however often that has to be tried."""
-        assert self._staged is not None
         while self._unwritten:
             photos, self._unwritten = self._unwritten, []
             try:
-                await self._store_executor.submit(self._staged.tables.rows.apply, photos)
+                await self._store_executor.submit(self._model.tables.rows.apply, photos)
                 self.problem = None
             except StoreError as error:
                 self._unwritten = photos + self._unwritten
