@@ -30,7 +30,18 @@ VARIABLE = "PHSEARCH_TEST_TRACE"
 """Names the file that a traced process writes its list to."""
 
 _PACKAGE = str(Path(phsearch.__file__).parent) + os.sep
-_BACKGROUND = frozenset({"_status_loop", "Heartbeat.run", "Albums.run", "RemovedRoots.run", "ConfigReloader.run"})
+_BACKGROUND = frozenset(
+    {
+        "_status_loop",
+        "Heartbeat.run",
+        "Albums.run",
+        "RemovedRoots.run",
+        "ConfigReloader.run",
+        "ModelSwitch.run",
+        "ModelSwitch._forget_former",
+        "ModelChoiceFile.save",
+    }
+)
 """Tasks that watch the daemon from the side: what only they call is on nobody's route."""
 _CLIENT = (sys.executable, str(Path(__file__)))
 

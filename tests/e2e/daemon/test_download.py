@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.fake_hub import FakeHub, Faults, serving
-from support.harness import PHSEARCHD, TESTS, Daemon, photo, wait_until
+from support.harness import NO_POWER_DAEMON, TESTS, Daemon, photo, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +37,12 @@ def hub(weights: bytes) -> Iterator[FakeHub]:
 @pytest.fixture
 def daemon(hub: FakeHub, tmp_path: Path) -> Iterator[Daemon]:
     """Return a daemon that is not started yet, with one photo."""
-    daemon = Daemon(tmp_path / "home", PHSEARCHD, SETTINGS)
+    daemon = Daemon(tmp_path / "home", NO_POWER_DAEMON, SETTINGS)
     daemon.env |= {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path / "huggingface"),
         "NO_PROXY": "127.0.0.1",
+        "PYTHONUTF8": "1",  # a fork would not know the model's name
         "PYTHONPATH": os.pathsep.join([str(TESTS / "support" / "hub_model"), daemon.env["PYTHONPATH"]]),
     }
     photo(daemon.photos / "red.jpg", "red")
@@ -141,7 +142,7 @@ def test_a_folder_whose_text_tower_is_described_on_the_hub_asks_once_for_the_des
     description = (folder / "config.json").read_bytes()
     (folder / "config.json").unlink()
     hub.files["tiny/roberta", "config.json"] = description
-    daemon = Daemon(tmp_path / "home", PHSEARCHD, SETTINGS.replace('"tiny"', f'"local-dir:{folder}"'))
+    daemon = Daemon(tmp_path / "home", NO_POWER_DAEMON, SETTINGS.replace('"tiny"', f'"local-dir:{folder}"'))
     daemon.env |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "huggingface"), "NO_PROXY": "127.0.0.1"}
     photo(daemon.photos / "red.jpg", "red")
     try:

@@ -14,7 +14,7 @@ import pytest
 
 from phsearch.errors import PhsearchError
 from support.fake_hub import FakeHub, Faults, serving
-from support.harness import PHSEARCHD, TESTS, Daemon, photo, wait_until
+from support.harness import NO_POWER_DAEMON, TESTS, Daemon, photo, wait_until
 from support.time_limits import scaled
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def hub(tmp_path: Path) -> Iterator[FakeHub]:
 @pytest.fixture
 def daemon(hub: FakeHub, tmp_path: Path) -> Iterator[Daemon]:
     """Return a daemon that is not started yet, with photos."""
-    daemon = Daemon(tmp_path / "home", PHSEARCHD, '[model]\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.1\n')
+    daemon = Daemon(tmp_path / "home", NO_POWER_DAEMON, '[model]\ndevice = "cpu"\n[watch]\nsettle_seconds = 0.1\n')
     daemon.env |= {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path / "huggingface"),
         "NO_PROXY": "127.0.0.1",
+        "PYTHONUTF8": "1",  # a fork would not know the model's name
         "PYTHONPATH": os.pathsep.join([str(TESTS / "support" / "hub_model"), daemon.env["PYTHONPATH"]]),
     }
     for number in range(PHOTOS):
