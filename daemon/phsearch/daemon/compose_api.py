@@ -13,12 +13,11 @@ from phsearch.adapters.linux.accelerators import has_matrix_unit
 from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
+from phsearch.daemon.compose_search import SearcherFactory
 from phsearch.daemon.compose_switch import SwitchBuilder
 from phsearch.daemon.live_workers import LiveWorkers, live_settings
-from phsearch.domain import file_type
 from phsearch.domain.doctor.file_checks import Space
 from phsearch.domain.histogram import Histogram
-from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.throughput import Capacity
 from phsearch.model_files import BUNDLED, local_folder
 from phsearch.service.config_reload import ConfigReloader
@@ -46,9 +45,6 @@ from phsearch.service.rpc.server import Server
 from phsearch.service.search.albums import Albums
 from phsearch.service.search.duplicates import DuplicateFinder
 from phsearch.service.search.explain import PathExplainer
-from phsearch.service.search.image_query import ImageQueryEmbedder
-from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
-from phsearch.service.search.searcher import CalibrationCache, Searcher
 from phsearch.service.search.thumbnails import Thumbnails
 from phsearch.service.threads import TimeoutExecutor
 from phsearch.service.verify import FileCheck, RowCheck, SampleCheck, Verifier
@@ -114,23 +110,17 @@ def build_api(
     )
     on_demand = _on_demand_workers(config, commands)
 
-    def image_embedder(worker: OnDemandWorker, model: ModelState) -> ImageQueryEmbedder:
-        return ImageQueryEmbedder(
-            worker=worker,
-            bound=lambda: model.bound,
-            in_library=lambda path: parts.roots.root_of(path) is not None,
-            is_picture=lambda data: file_type.detect(data) is not None,
-        )
-
     query_durations = Histogram(QUERY_SECONDS)
-    home = str(paths.expand("~", env))
-    searcher = _searcher(
-        parts=parts,
+    searchers = SearcherFactory(
+        library=parts.library, roots=parts.roots, state=settings.paths.state, home=str(paths.expand("~", env))
+    )
+    searcher = searchers.new_searcher(
+        model=parts.model,
         text_worker=text_worker,
-        image_embedder=image_embedder(on_demand["like"], parts.model),
+        like_worker=on_demand["like"],
+        index=parts.index,
+        executor=parts.executors.rank,
         record_duration=query_durations.observe,
-        home=home,
-        state=settings.paths.state,
     )
     workers = LiveWorkers(
         config=config,
@@ -147,8 +137,7 @@ def build_api(
         factory=factory,
         workers=workers,
         searcher=searcher,
-        new_image_embedder=image_embedder,
-        home=home,
+        searchers=searchers,
     ).build(selection, choice_file)
     reload = ConfigReloader(
         read=read_settings,
@@ -282,39 +271,6 @@ def _on_demand_workers(config: Config, commands: WorkerCommands) -> dict[str, On
         name: OnDemandWorker(command=command, limits=limits)
         for name, command in commands.on_demand_workers(config).items()
     }
-
-
-def _searcher(
-    *,
-    parts: IndexParts,
-    text_worker: TextWorker,
-    image_embedder: ImageQueryEmbedder,
-    record_duration: Callable[[float], None],
-    home: str,
-    state: StateFolder,
-) -> Searcher:
-    model = parts.model
-    calibration = CalibrationCache(model, lambda identity: calibration_file.find(identity, state))
-    query_embedder = QueryEmbedder(
-        text_vectors=TextVectorCache(text_worker, model),
-        image_embedder=image_embedder,
-        model=model,
-        library=parts.library,
-        index=parts.index,
-        home=home,
-        library_name=parts.roots.library_name,
-    )
-    return Searcher(
-        query_embedder=query_embedder,
-        filter_compiler=FilterCompiler(parts.roots, home),
-        library=parts.library,
-        index=parts.index,
-        rank_executor=parts.executors.rank,
-        roots=parts.roots,
-        calibration=calibration,
-        model=model,
-        record_duration=record_duration,
-    )
 
 
 def _verifier(parts: IndexParts, store: Store) -> Verifier:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from typing import TYPE_CHECKING
 
-from phsearch.adapters.state import calibration_file
+from phsearch.adapters.store.table_files import size
 from phsearch.daemon.compose_index import new_image_worker
 from phsearch.daemon.worker_commands import on_demand_limits
-from phsearch.domain.search.filters import FilterCompiler
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.service.model_switch.activation import ModelActivation, TableAlignment
 from phsearch.service.model_switch.backfill import Backfill
@@ -18,8 +16,7 @@ from phsearch.service.model_switch.former_models import FormerModels
 from phsearch.service.model_switch.preview import Preview
 from phsearch.service.model_switch.staged import StagedModel, StagedTables
 from phsearch.service.model_switch.switcher import ModelSwitch
-from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
-from phsearch.service.search.searcher import CalibrationCache, Searcher
+from phsearch.service.search.searcher import Searcher
 from phsearch.service.threads import SerialExecutor
 from phsearch.service.workers.model_state import ModelState
 from phsearch.service.workers.on_demand import OnDemandWorker
@@ -32,22 +29,20 @@ if TYPE_CHECKING:
     from phsearch.adapters.state.model_choice_file import ModelChoiceFile
     from phsearch.config import Settings
     from phsearch.daemon.compose_index import IndexParts
+    from phsearch.daemon.compose_search import SearcherFactory
     from phsearch.daemon.live_workers import LiveWorkers
     from phsearch.daemon.worker_commands import CommandFactory
     from phsearch.domain.indexing.batching import EmbedResult
     from phsearch.domain.model.choice import ModelSelection
     from phsearch.domain.ports import Store
     from phsearch.domain.types import ModelName, Photo
-    from phsearch.service.search.image_query import ImageQueryEmbedder
+    from phsearch.service.search.searcher import Searcher
     from phsearch.service.workers.command import WorkerCommand
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchBuilder:
-    """Builds the parts of a model that is prepared beside the one that answers.
-
-    `new_image_embedder` returns what embeds other photos with a worker, by the model of a state.
-    """
+    """Builds the parts of a model that is prepared beside the one that answers."""
 
     parts: IndexParts
     store: Store
@@ -55,8 +50,7 @@ class SwitchBuilder:
     factory: CommandFactory
     workers: LiveWorkers
     searcher: Searcher
-    new_image_embedder: Callable[[OnDemandWorker, ModelState], ImageQueryEmbedder]
-    home: str
+    searchers: SearcherFactory
 
     def build(self, selection: ModelSelection, file: ModelChoiceFile) -> ModelSwitch:
         """Return the switch. Nothing runs yet."""
@@ -143,28 +137,13 @@ class SwitchBuilder:
     ) -> Preview:
         parts, index, executor = self.parts, VectorIndex(), SerialExecutor("preview")
         like_worker = OnDemandWorker(command=like, limits=on_demand_limits(self.workers.config.index))
-        query_embedder = QueryEmbedder(
-            text_vectors=TextVectorCache(text_worker, state),
-            image_embedder=self.new_image_embedder(like_worker, state),
+        searcher = self.searchers.new_searcher(
             model=state,
-            library=parts.library,
+            text_worker=text_worker,
+            like_worker=like_worker,
             index=index,
-            home=self.home,
-            library_name=parts.roots.library_name,
+            executor=executor,
             is_indexed=lambda path: index.row(path) is not None,
-        )
-        searcher = Searcher(
-            query_embedder=query_embedder,
-            filter_compiler=FilterCompiler(parts.roots, self.home),
-            library=parts.library,
-            index=index,
-            rank_executor=executor,
-            roots=parts.roots,
-            calibration=CalibrationCache(
-                state, lambda identity: calibration_file.find(identity, self.settings.paths.state)
-            ),
-            model=state,
-            record_duration=lambda _seconds: None,
         )
         return Preview(
             library=parts.library,
@@ -178,14 +157,13 @@ class SwitchBuilder:
 
 def _free_bytes(folder: Path) -> int:
     try:
-        disk = os.statvfs(folder)
+        return shutil.disk_usage(folder).free
     except OSError:
         return 1 << 62  # the write itself says what is wrong
-    return disk.f_bavail * disk.f_frsize
 
 
 def _remove_folder(folder: Path) -> int:
     """Delete a folder, and return how many bytes were in it."""
-    freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    freed = size(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return freed

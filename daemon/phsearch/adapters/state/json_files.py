@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAUSE, _REMOVED = "pause", "removed folders"
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError)
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError)
+"""What reading a file raises that cannot be read, or holds something else than it should."""
 _LATEST = 2**37
 """The year 6325, within which every library can tell the date."""
 _FAR = 1 << 32
@@ -38,8 +39,8 @@ class PauseFile:
             return True, None if until is None else _time(until)
         except FileNotFoundError:
             return False, None
-        except _UNREADABLE as error:
-            text = f"{self._path} cannot be used ({_reason(error)}): indexing is not paused"
+        except UNREADABLE as error:
+            text = f"{self._path} cannot be used ({fault_of(error)}): indexing is not paused"
             self._problems.report(_PAUSE, text, "pause again, or resume")
             return False, None
 
@@ -62,7 +63,7 @@ class SequenceFile:
         """Return the number, at least `known`; far above without a sound file, since others may have been given."""
         try:
             reserved = json.loads(self._path.read_bytes())["reserved"]
-        except _UNREADABLE:  # it is made anew, and costs nothing but numbers
+        except UNREADABLE:  # it is made anew, and costs nothing but numbers
             reserved = None
         if not isinstance(reserved, int) or not 0 <= reserved < _HIGHEST:
             return known + _FAR if known else 0
@@ -87,26 +88,34 @@ class RemovedFile:
             for each in json.loads(self._path.read_bytes()):
                 try:
                     found.append(_removed_root(each))
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     self._report(error)
         except FileNotFoundError:
             pass
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self._report(error)
         return found
 
     def _report(self, error: Exception) -> None:
-        text = f"{self._path} cannot be read ({_reason(error)}): the grace days of removed folders begin again"
+        text = f"{self._path} cannot be read ({fault_of(error)}): the grace days of removed folders begin again"
         self._problems.report(_REMOVED, text, "phsearch-client status lists them with their days")
 
     def save(self, records: Iterable[RemovedRoot]) -> None:
         """Replace the list; it is on the disk when this returns. Raise StoreError."""
-        try:
-            atomic_write(self._path, json.dumps([dataclasses.asdict(each) for each in records]).encode("ascii"))
-        except OSError as error:
-            hint = "make room on its disk, or make it writable"
-            raise StoreError(f"cannot write {self._path}: {(error.strerror or str(error)).lower()}", hint) from error
+        write_json(self._path, [dataclasses.asdict(each) for each in records])
         self._problems.resolve(_REMOVED)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of the state folder; it is on the disk when this returns. Raise StoreError; then it is what it was.
+
+    The value must be one that JSON has.
+    """
+    try:
+        atomic_write(path, json.dumps(value).encode("ascii"))
+    except OSError as error:
+        hint = "make room on its disk, or make it writable"
+        raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint) from error
 
 
 def _removed_root(record: Any) -> RemovedRoot:
@@ -124,5 +133,6 @@ def _time(value: Any) -> float:
     return value
 
 
-def _reason(error: Exception) -> str:
+def fault_of(error: Exception) -> str:
+    """Return why a file is of no use."""
     return str(error) or type(error).__name__

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from phsearch.atomic_write import atomic_write
+from phsearch.adapters.state.json_files import UNREADABLE, fault_of, write_json
 from phsearch.domain.model.choice import ModelChoice
 from phsearch.domain.types import ModelName
-from phsearch.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +30,8 @@ class ModelChoiceFile:
             return _choice(json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return ModelChoice()
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            text = f"{self._path} cannot be used ({error or type(error).__name__}): the model is that of the settings"
+        except UNREADABLE as error:
+            text = f"{self._path} cannot be used ({fault_of(error)}): the model is that of the settings"
             self._problems.report(_CHOICE, text, "choose it again with `phsearch-client model use`")
             return ModelChoice()
 
@@ -44,11 +43,7 @@ class ModelChoiceFile:
             "configured": _pair(choice.configured),
             "left": [[*_names(model), at] for model, at in choice.left.items()],
         }
-        try:
-            atomic_write(self._path, json.dumps(record).encode("ascii"))
-        except OSError as error:
-            hint = "make room on its disk, or make it writable"
-            raise StoreError(f"cannot write {self._path}: {(error.strerror or str(error)).lower()}", hint) from error
+        write_json(self._path, record)
         if choice.configured is not None:  # it was chosen, maybe again
             self._problems.resolve(_CHOICE)
 

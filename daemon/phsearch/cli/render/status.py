@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.cli.render.models import format_switch
+from phsearch.cli.render.models import format_switch, model_name
 from phsearch.cli.render.table import cell, format_duration, plural, table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _model(model: ModelStatus) -> str:
-    name = "/".join(part for part in (model.name, model.pretrained) if part)
+    name = model_name(model.name, model.pretrained)
     how = ", ".join(part for part in (model.device, model.precision) if part)
     text = cell(f"{name} on {how}" if how else name)
     if model.dim:

@@ -61,4 +61,8 @@ class ModelChoice:
 
     def expired(self, keep_days: float, now: float) -> list[ModelName]:
         """Return the former models that were left longer ago than `keep_days`."""
-        return [model for model, at in self.left.items() if now - at > keep_days * _DAY]
+        return [model for model in self.left if now > self.ends(model, keep_days)]
+
+    def ends(self, model: ModelName, keep_days: float) -> float:
+        """Return when what is kept of a former model is removed, in seconds since the epoch."""
+        return self.left[model] + keep_days * _DAY

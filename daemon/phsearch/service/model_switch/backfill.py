@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.domain.indexing.batching import Embedded, EmbedJob, Unreadable
-from phsearch.domain.search.vector_index import round_to_float16
 from phsearch.errors import PhsearchError, StoreError
 
 if TYPE_CHECKING:
@@ -75,7 +74,6 @@ class Backfill:
         self._attempts: dict[bytes, int] = {}
         self._under_way: set[bytes] = set()
         self._unwritten: list[tuple[Photo, Vectors]] = []
-        self._flushing = asyncio.Lock()
         self._flushed_at = time.monotonic()
         self.embedded = 0
         self.lacking = len(library)
@@ -93,7 +91,7 @@ class Backfill:
     @property
     def failed(self) -> int:
         """How many contents were given up."""
-        return sum(attempts >= _ATTEMPTS for attempts in self._attempts.values())
+        return len(self._given_up())
 
     def on_result(self, result: EmbedResult) -> None:
         """Take the result of a photo."""
@@ -101,13 +99,12 @@ class Backfill:
         self._under_way.discard(digest)
         match result:
             case Embedded(job, _, vector):
-                rounded = round_to_float16(vector)
-                self._model.tables.vectors.put_vectors([digest], rounded[None])
+                self._model.tables.vectors.put_vectors([digest], vector[None])
                 photo = self._library.get(job.path)
                 if photo is None or photo.digest != digest:
                     photo = self._library.photo_by_digest(digest)
                 if photo is not None:
-                    self._unwritten.append((photo, rounded))
+                    self._unwritten.append((photo, vector))
                 self.embedded += 1
                 self.lacking = max(self.lacking - 1, 0)
             case Unreadable(_, reason, "content"):

@@ -88,8 +88,7 @@ class ModelSwitch:
 
     def forgotten_at(self, model: ModelName) -> float | None:
         """Return when what is kept of a model is removed, None where that is not settled."""
-        left = self.choice.left.get(model)
-        return None if left is None else left + self._former.keep_days * 86_400
+        return self.choice.ends(model, self._former.keep_days) if model in self.choice.left else None
 
     async def choose(self, model: ModelName) -> None:
         """Change to this model. Raises ModelChoiceError, or StoreError when the choice cannot be remembered."""
