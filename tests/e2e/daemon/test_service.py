@@ -99,7 +99,7 @@ def test_from_nothing_to_searching_in_two_commands(machine: Machine) -> None:
     assert "loginctl enable-linger owner" in done.stdout
     assert machine.read(MAN / "man1" / "phsearchd.1").startswith('.\\" phsearch')
     assert done.stdout.endswith('phsearch-client "a dog in the snow"\n')
-    done = machine.run("phsearch-client", "--sync=60", "a cat")
+    done = machine.run("phsearch-client", f"--sync={scaled(60)}", "a cat")
     assert done.stdout.partition("\n")[0].endswith("/chelsea.png"), done
     enabled = machine.systemctl("is-enabled", SERVICE, "phsearch.socket").stdout.split()
     assert enabled == ["enabled", "enabled"], "it runs from the next login on"
