@@ -1,4 +1,4 @@
-"""The two ways to run the model in training: with everything frozen below the heads, or less."""
+"""The three ways to run the model in training: with everything frozen below the heads, or less."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from training import cache, sentences
 from training.objective import normalised
+from training.photos import cache
+from training.words import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,21 @@ class HeadEncoders(Encoders):
         return normalised(self.model.text.proj(self.frozen(texts)))
 
 
-class TowerEncoders(Encoders):
-    """The upper half of the image tower and the layers of the text tower run, too."""
+class ImageTowerEncoders(HeadEncoders):
+    """The upper half of the image tower runs, too; texts are those of the frozen sentence encoder."""
+
+    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw one view for the whole batch and run the upper half on it."""
+        number = self.random.randrange(len(self.views))
+        middle = torch.from_numpy(self.views[number].middle[rows.numpy()]).to(self.place).float()
+        middle = middle.to(memory_format=torch.channels_last)
+        teacher = self.teacher[number][rows].float().to(self.place)
+        visual = self.model.visual
+        return normalised(visual.head(cache.upper(visual.trunk, middle))), teacher
+
+
+class TowerEncoders(ImageTowerEncoders):
+    """The layers of the text tower run, too."""
 
     def __init__(
         self,
@@ -91,15 +105,6 @@ class TowerEncoders(Encoders):
         """As in Encoders; texts are tokenised at every step."""
         super().__init__(model, views, classifier, frozen, seed)
         self.tokenize = tokenize
-
-    def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw one view for the whole batch and run the upper half on it."""
-        number = self.random.randrange(len(self.views))
-        middle = torch.from_numpy(self.views[number].middle[rows.numpy()]).to(self.place).float()
-        middle = middle.to(memory_format=torch.channels_last)
-        teacher = self.teacher[number][rows].float().to(self.place)
-        visual = self.model.visual
-        return normalised(visual.head(cache.upper(visual.trunk, middle))), teacher
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Run the text tower, on short and long texts separately."""

@@ -17,8 +17,11 @@ import torch
 from phsearch.adapters import openvino
 from phsearch.adapters.images import PillowDecoder
 from phsearch.domain.types import RuntimePlan
-from training import data, metrics, sanity, towers, vocabulary
-from training.embed import Embedder
+from training import towers
+from training.figures import metrics, sanity, validate
+from training.figures.embed import Embedder
+from training.photos import data, domains
+from training.words import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +82,14 @@ def zero_shot(embedder: Embedder, photos: Sequence[Path]) -> Row:
     return Row("ImageNet sample, photo -> class name (distilled on)", recall)
 
 
+def named_sets(embedder: Embedder, photos: Sequence[domains.LabelledPhoto]) -> str:
+    """Measure for each labelled set how many of the photos kept for choices have their own label first."""
+    found = validate.named(photos, embedder.photos([photo.path for photo in photos]), embedder.texts)
+    mean = sum(found.values()) / len(found)
+    lines = [f"own label first, of {len(photos)} labelled photos: mean of {len(found)} sets {mean:.1f}"]
+    return "\n".join(lines + [f"  {kind:<16} {share:5.1f}" for kind, share in found.items()])
+
+
 def speed(embedder: Embedder) -> list[str]:
     """Measure the image tower on this machine's CPU, and one text."""
     batch = torch.randn(SPEED_BATCH, 3, embedder.size, embedder.size)
@@ -136,6 +147,7 @@ def main() -> None:
     print(retrieval(embedder, "COCO", coco))
     classes = data.class_photos(args.data / "imagenet-sample")
     print(zero_shot(embedder, classes))
+    print(named_sets(embedder, domains.split_domains(domains.read_domains(args.data / "domains")).validation))
     if args.words:
         captioned = [*flickr.dev, *coco]
         names = [path.stem.partition("_")[2].replace("_", " ") for path in classes]

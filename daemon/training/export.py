@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 
-from training import augment, towers
+from training import towers
+from training.photos import augment
 
 if TYPE_CHECKING:
     from pathlib import Path

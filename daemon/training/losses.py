@@ -13,24 +13,32 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
+NOTHING = -1e4
+"""A logit whose probability is 0; finite, so that a target of 0 times it stays 0."""
+
 
 def same_photo(image_ids: Tensor, text_ids: Tensor) -> Tensor:
     """Return which image (row) belongs to which text (column)."""
     return image_ids[:, None] == text_ids[None, :]
 
 
-def contrastive(images: Tensor, texts: Tensor, matches: Tensor, scale: Tensor) -> Tensor:
+def contrastive(images: Tensor, texts: Tensor, matches: Tensor, scale: Tensor, unknown: Tensor | None = None) -> Tensor:
     """Pull matching pairs together, push the others apart, in both directions.
 
     The symmetric cross-entropy of CLIP (Radford et al. 2021, "Learning Transferable
     Visual Models From Natural Language Supervision"), with several positives a row as
     in supervised contrastive learning (Khosla et al. 2020, "Supervised Contrastive
     Learning"): five captions share a photo and must not be negatives of each other.
-    Rows or columns without any match are ignored.
+    Rows or columns without any match are ignored.  Pairs that are ``unknown`` are neither positive nor negative.
     """
-    logits = scale * images @ texts.T
+    logits = without(scale * images @ texts.T, unknown)
     targets = matches.to(logits.dtype)
     return (soft_ranking(logits, targets) + soft_ranking(logits.T, targets.T)) / 2
+
+
+def without(logits: Tensor, unknown: Tensor | None) -> Tensor:
+    """Return logits in which the pairs that nobody judged take no part."""
+    return logits if unknown is None else logits.masked_fill(unknown, NOTHING)
 
 
 def soft_ranking(logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The objective of a training step: five goals for one batch of pictures and some texts."""
+"""The objective of a training step: eight goals for one batch of pictures and some texts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch.nn import functional
 
-from training import losses, vocabulary
+from training import losses
+from training.meanings import Meanings
+from training.words import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from training.pool import Pool
+    from training.photos.pool import Pool
 
 
 class Towers(Protocol):
@@ -44,18 +46,28 @@ class Weights:
     groups: float = 0.3
     keywords: float = 0.5
     structure: float = 0.3
+    labels: float = 1.0
+    terms: float = 0.5
+    meanings: float = 1.0
+    described: float = 1.0
     drawn_classes: int = 1000
     drawn_groups: int = 96
     drawn_keywords: int = 256
     drawn_words: int = 256
+    drawn_labels: int = 1000
+    drawn_terms: int = 256
+    drawn_meanings: int = 512
     structure_scale: float = 20.0
+    meaning_scale: float = 20.0
+    unjudged: float = 0.5
+    """A text closer than this to what a picture is known to show (a cosine of sentences) is no negative of it."""
 
 
 class Objective:
     """Draws the texts of a step and sums its losses."""
 
-    def __init__(self, pool: Pool, words: Sequence[str], weights: Weights, seed: int) -> None:
-        """``words`` are those whose neighbourhoods must stay."""
+    def __init__(self, pool: Pool, words: Sequence[str], weights: Weights, towers: Towers, seed: int) -> None:
+        """``words`` are those whose neighbourhoods must stay, and by which pictures are told apart."""
         self.pool = pool
         self.words = words
         self.weights = weights
@@ -67,6 +79,9 @@ class Objective:
         for row, concept in enumerate(self.groups):
             self.membership[row, list(concept.members)] = 1
         self.captioned = torch.tensor([picture.captioned for picture in pool.pictures])
+        self.labelled = torch.tensor([bool(picture.terms) for picture in pool.pictures])
+        self.meanings = Meanings(pool.pictures, towers.sentences, weights.described)
+        self.known = Known(pool)
 
     def loss(self, towers: Towers, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Return the sum to minimise, and its parts by name."""
@@ -79,6 +94,9 @@ class Objective:
             "groups": (weights.groups, self._groups(towers, images, probabilities, scale)),
             "keywords": (weights.keywords, self._keywords(towers, images, rows, scale)),
             "structure": (weights.structure, self._structure(towers)),
+            "labels": (weights.labels, self._labels(towers, images, rows, scale)),
+            "terms": (weights.terms, self._terms(towers, images, rows, scale)),
+            "meanings": (weights.meanings, self._meanings(towers, images, probabilities, rows)),
         }
         total = torch.stack([factor * part for factor, part in parts.values()]).sum()
         return total, {name: part.item() for name, (_, part) in parts.items()}
@@ -86,7 +104,57 @@ class Objective:
     def _captions(self, towers: Towers, images: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
         chosen = [self.random.choice(self.pool.pictures[row].texts) for row in rows.tolist()]
         ids = self.group_ids[rows].to(images.device)
-        return losses.contrastive(images, towers.texts(chosen), losses.same_photo(ids, ids), scale)
+        matches = losses.same_photo(ids, ids)
+        # Captions of two photos are told apart as they are; a label may be true of any photo that says the like.
+        captioned = self.captioned[rows].to(images.device)
+        judged = (captioned[:, None] & captioned[None, :]) | matches
+        close = self._close(towers, rows, chosen)
+        return losses.contrastive(images, towers.texts(chosen), matches, scale, close & ~judged)
+
+    def _close(self, towers: Towers, rows: Tensor, texts: Sequence[str]) -> Tensor:
+        """Return for each picture and text whether the text is close to what the picture is known to show."""
+        place = self.meanings.texts.device
+        return self.meanings.texts[rows.to(place)] @ towers.sentences(texts).T > self.weights.unjudged
+
+    def _labels(self, towers: Towers, images: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
+        """Labelled pictures rank the labels of all sets; what is true beside the own label counts less."""
+        kept = self.labelled[rows]
+        relevance = self.known.labels[rows[kept]]
+        present = relevance.amax(dim=0) > 0
+        order = (present.float() + torch.rand(len(present))).argsort(descending=True)
+        drawn = order[: self.weights.drawn_labels]
+        names = [self.random.choice(self.known.sentences[index]) for index in drawn.tolist()]
+        targets = relevance[:, drawn].to(images.device)
+        plain = [self.known.names[index] for index in drawn.tolist()]
+        unknown = self._close(towers, rows[kept], plain) & (targets == 0)
+        # Within a set each label is judged: that makes the hard negatives.
+        kinds = self.known.kinds[drawn]
+        unknown &= ~(self.known.picture_kinds[rows[kept]] @ kinds.T > 0).to(unknown.device)
+        logits = scale * images[kept.to(images.device)] @ towers.texts(names).T
+        return losses.soft_ranking(losses.without(logits, unknown), targets)
+
+    def _terms(self, towers: Towers, images: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
+        """Words that are true of labelled pictures rank all pictures, but for those that nobody judged."""
+        relevance = self.known.terms[rows].float()
+        weights = relevance.sum(dim=0).sqrt()
+        count = min(self.weights.drawn_terms, int((weights > 0).sum()))
+        drawn = torch.multinomial(weights, count)
+        names = [self.known.term_names[index] for index in drawn.tolist()]
+        targets = relevance[:, drawn].T.to(images.device)
+        unknown = self._close(towers, rows, names).T & (targets == 0)
+        logits = scale * towers.texts([self._phrase((name,)) for name in names]) @ images.T
+        return losses.soft_ranking(losses.without(logits, unknown), targets)
+
+    def _meanings(self, towers: Towers, images: Tensor, probabilities: Tensor, rows: Tensor) -> Tensor:
+        """Any words are as close to the pictures as they are to what is known of these, both ways."""
+        if not self.weights.meanings:
+            return images.new_zeros(())
+        words = self.random.sample(self.words, self.weights.drawn_meanings)
+        scale = self.weights.meaning_scale
+        theirs = scale * self.meanings.of(rows, probabilities) @ towers.sentences(words).T
+        ours = scale * images @ towers.texts(words).T
+        by_picture = losses.distillation(ours, functional.softmax(theirs, dim=1))
+        return (by_picture + losses.distillation(ours.T, functional.softmax(theirs.T, dim=1))) / 2
 
     def _classes(self, towers: Towers, images: Tensor, probabilities: Tensor, scale: Tensor) -> Tensor:
         """Images rank class names as the classifier does."""
@@ -121,6 +189,38 @@ class Objective:
     def _phrase(self, names: Sequence[str]) -> str:
         usual_first = names[0] if self.random.random() < 0.5 else self.random.choice(names)  # noqa: PLR2004
         return vocabulary.phrase(usual_first, self.random)
+
+
+class Known:
+    """What the labels say: of each picture, which labels and which wider words are true."""
+
+    IMPLIED = 0.3
+    """The weight of a label that is true beside the picture's own: a painting of a dog is a dog, too."""
+
+    def __init__(self, pool: Pool) -> None:
+        pictures = pool.pictures
+        self.names = sorted({picture.terms[0] for picture in pictures if picture.terms})
+        self.term_names = sorted({term for picture in pictures for term in picture.terms})
+        label_of = {name: column for column, name in enumerate(self.names)}
+        term_of = {name: column for column, name in enumerate(self.term_names)}
+        kind_of = {kind: column for column, kind in enumerate(sorted({picture.kind for picture in pictures}))}
+        said: list[dict[str, None]] = [{} for _ in self.names]
+        self.labels = torch.zeros(len(pictures), len(self.names))
+        self.terms = torch.zeros(len(pictures), len(self.term_names), dtype=torch.bool)
+        self.kinds = torch.zeros(len(self.names), len(kind_of))
+        self.picture_kinds = torch.zeros(len(pictures), len(kind_of))
+        for row, picture in enumerate(pictures):
+            for term in picture.terms:
+                self.terms[row, term_of[term]] = True
+                if term in label_of:
+                    self.labels[row, label_of[term]] = self.IMPLIED
+            if picture.terms:
+                own = label_of[picture.terms[0]]
+                self.labels[row, own] = 1
+                said[own].update(dict.fromkeys(picture.texts))
+                self.kinds[own, kind_of[picture.kind]] = 1
+                self.picture_kinds[row, kind_of[picture.kind]] = 1
+        self.sentences = [tuple(texts) for texts in said]
 
 
 def normalised(features: Tensor) -> Tensor:

@@ -17,18 +17,23 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import swa_utils
 
-from training import augment, cache, data, pool, towers
+from training import towers
 from training.encoders import Encoders, HeadEncoders, TowerEncoders
 from training.export import export
+from training.figures.validate import Validation, validate
 from training.objective import Objective, Weights
-from training.sentences import FrozenSentences
-from training.validate import validate
+from training.photos import augment, cache, data, domains, pool
+from training.words.sentences import FrozenSentences
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
     from torch.optim import Optimizer
 
     from training.kinds import Model
+
+COCO_VALIDATION_PHOTOS = 40
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,19 @@ class Recipe:
 class Trainer:
     """The model, the averaged model, and the files of a run."""
 
-    def __init__(self, recipe: Recipe, folder: Path, work: Path) -> None:
-        """Read the data and make the cached views that are missing."""
+    def __init__(self, recipe: Recipe, folder: Path, work: Path, left_out: Collection[str] = ()) -> None:
+        """Read the data and make the cached views that are missing; the sets ``left_out`` are only chosen by."""
         self.recipe, self.work = recipe, work
         torch.manual_seed(recipe.seed)
-        split = data.split(data.read_captions(folder / "flickr8k"))
+        flickr = data.split(data.read_captions(folder / "flickr8k"))
+        coco = data.split(data.read_captions(folder / "domains" / "coco"), dev=0, validation=COCO_VALIDATION_PHOTOS)
+        everyday = domains.read_domains(folder / "domains")
+        labelled, chosen_by = domains.split_domains(everyday), domains.split_domains(everyday, left_out)
         classes = data.class_photos(folder / "imagenet-sample")
-        self.pool = pool.gather(split.train, classes, recipe.seed)
-        self.validation = split.validation
+        self.pool = pool.gather((*flickr.train, *coco.train), labelled.train, classes, recipe.seed)
+        self.used = torch.tensor([row for row, each in enumerate(self.pool.pictures) if each.kind not in left_out])
+        self.pool = self.pool.without_terms(left_out)
+        self.validation = Validation({"Flickr8k": flickr.validation, "COCO": coco.validation}, chosen_by.validation)
         self.tokenize = towers.tokenizer()
         self.words = pool.whole_words(towers.text_folder() / "vocab.txt", recipe.seed)
         network = towers.classifier()
@@ -110,9 +120,9 @@ class Trainer:
 
     def run(self, stage: Stage, encoders: Encoders) -> None:
         """Train one stage, from its last checkpoint if there is one."""
-        objective = Objective(self.pool, self.words, stage.weights, self.recipe.seed)
+        objective = Objective(self.pool, self.words, stage.weights, encoders, self.recipe.seed)
         optimizer = optimizer_for(self.model, stage)
-        steps = stage.epochs * (len(self.pool.pictures) // stage.batch)
+        steps = stage.epochs * (len(self.used) // stage.batch)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             [group["lr"] for group in optimizer.param_groups],
@@ -133,7 +143,7 @@ class Trainer:
         for epoch in range(self._resume(stage, saved), stage.epochs):
             start, total = time.time(), 0.0
             torch.manual_seed(self.recipe.seed + epoch)
-            batches = torch.split(torch.randperm(len(self.pool.pictures)), stage.batch)
+            batches = torch.split(self.used[torch.randperm(len(self.used))], stage.batch)
             for rows in batches:
                 if len(rows) == stage.batch:
                     total += step(objective, encoders, rows, optimizer)
@@ -142,7 +152,7 @@ class Trainer:
             self._checkpoint(stage, saved, epoch + 1)
             figures = ""
             if (epoch + 1) % stage.report == 0:
-                figures = validate(average.module, self.tokenize, self.validation, self.recipe.size)
+                figures = str(validate(average.module, self.tokenize, self.validation, self.recipe.size))
             mean, seconds = total / len(batches), time.time() - start
             print(f"{stage.name} {epoch + 1}/{stage.epochs}: loss {mean:.3f} {seconds:.0f} s {figures}", flush=True)
         self.model.load_state_dict(average.module.state_dict())

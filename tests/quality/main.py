@@ -17,7 +17,7 @@ from quality.calibrate import CACHE, CHECKOUT, MINI
 from quality.embed import Embedder
 from quality.material import asked, material
 from quality.pairs import table
-from training import groups, vocabulary
+from training.words import groups, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 
 from phsearch.domain.search.relevance import SHORT
 from quality import truth
-from training import data
+from training.photos import data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
     from quality.truth import Case
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
 _SEED = 20
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.types import Photo, Vectors
     from quality.embed import Embedder
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
 _EDITED = 200
 _COSINES = (0.7, 0.8, 0.85, 0.9, 0.95)

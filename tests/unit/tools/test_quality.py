@@ -20,9 +20,9 @@ from quality.truth import NO, UNKNOWN, YES
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from training.data import CaptionedPhoto
+    from training.photos.data import CaptionedPhoto
 
-fitting, data = LazyModule("quality.fitting"), LazyModule("training.data")
+fitting, data = LazyModule("quality.fitting"), LazyModule("training.photos.data")
 
 DOG = ("A brown dog runs on the beach", "The brown dog is running", "dogs at the sea", "A pet plays", "Something")
 CAT = ("A cat sleeps", "The cat lies on a sofa", "cats indoors", "A cat", "A red sofa")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.strokes import Colour, font, grey_of, rough, shade, vivid
+from training.drawn.strokes import Colour, font, grey_of, rough, shade, vivid
 
 if TYPE_CHECKING:
     import random

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from training import augment
+from training.photos import augment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

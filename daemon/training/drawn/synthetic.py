@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from training import drawn_papers, drawn_scenes
+from training.drawn import papers, scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class DrawnPicture:
 
 KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]] = {
     "screenshot": (
-        drawn_papers.computer_screenshot,
+        papers.computer_screenshot,
         (
             "a screenshot of a computer desktop with open windows",
             "screenshot",
@@ -39,7 +39,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "phone screenshot": (
-        drawn_papers.phone_screenshot,
+        papers.phone_screenshot,
         (
             "a screenshot of a chat on a phone",
             "screenshot of messages",
@@ -49,7 +49,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "receipt": (
-        drawn_papers.receipt,
+        papers.receipt,
         (
             "a receipt from a shop with prices and a total",
             "receipt",
@@ -59,7 +59,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "document": (
-        drawn_papers.text_page,
+        papers.text_page,
         (
             "a scanned document",
             "a page of printed text",
@@ -70,7 +70,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "handwriting": (
-        drawn_papers.handwriting,
+        papers.handwriting,
         (
             "handwritten notes on paper",
             "handwriting",
@@ -80,7 +80,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "whiteboard": (
-        drawn_papers.whiteboard,
+        papers.whiteboard,
         (
             "a whiteboard with a diagram and notes",
             "whiteboard",
@@ -90,19 +90,19 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "QR code": (
-        drawn_papers.code,
+        papers.code,
         ("a QR code", "qr code", "a square black and white barcode", "a code to scan", "barcode"),
     ),
     "chart": (
-        drawn_papers.chart,
+        papers.chart,
         ("a chart", "a graph with bars", "a diagram of figures", "statistics", "a plot of data"),
     ),
     "coins": (
-        drawn_scenes.coins,
+        scenes.coins,
         ("coins", "a collection of old coins", "money", "metal coins on a table", "a coin", "cash"),
     ),
     "moon": (
-        drawn_scenes.moon,
+        scenes.moon,
         (
             "the moon",
             "craters on the moon",
@@ -112,7 +112,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "stars": (
-        drawn_scenes.stars,
+        scenes.stars,
         (
             "stars in the night sky",
             "galaxies in space",
@@ -123,11 +123,11 @@ KINDS: dict[str, tuple[Callable[[random.Random], Image.Image], tuple[str, ...]]]
         ),
     ),
     "brick wall": (
-        drawn_scenes.brick_wall,
+        scenes.brick_wall,
         ("a brick wall", "bricks", "a wall of bricks", "brick wall", "the side of a brick house"),
     ),
     "gravel": (
-        drawn_scenes.gravel,
+        scenes.gravel,
         ("gravel", "small stones", "pebbles on the ground", "a gravel path", "stones"),
     ),
 }

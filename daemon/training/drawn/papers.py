@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from training.strokes import INK, WHITE, Colour, font, laid_down, lines, pale, scribble, vivid, words
+from training.drawn.strokes import INK, WHITE, Colour, font, laid_down, lines, pale, scribble, vivid, words
 
 if TYPE_CHECKING:
     import random

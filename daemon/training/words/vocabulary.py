@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from timm.data.imagenet_info import ImageNetInfo
 
-from training.groups import GROUPS
+from training.words.groups import GROUPS
 
 if TYPE_CHECKING:
     import random

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
-from training import augment
 from training.objective import normalised
+from training.photos import augment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from training import augment, synthetic, vocabulary
+from training.drawn import synthetic
+from training.photos import augment
+from training.words import labels, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from PIL import Image
     from torch import Tensor
 
-    from training.cache import Source
-    from training.data import CaptionedPhoto
+    from training.photos.cache import Source
+    from training.photos.data import CaptionedPhoto
+    from training.photos.domains import LabelledPhoto
 
 LEAST_PHOTOS = 4
 DRAWN_OF_EACH_KIND = 48
@@ -31,13 +34,15 @@ class Picture:
     """A picture, the texts that describe it, and its group.
 
     Pictures of one ``group`` are not negatives for each other's texts: all receipts
-    are "a receipt".
+    are "a receipt".  The ``terms`` of a labelled picture are all true of it, its label first.
     """
 
     source: Source
     group: str
     texts: tuple[str, ...]
-    captioned: bool
+    captioned: bool = False
+    terms: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,30 @@ class Pool:
         numbers: dict[str, int] = {}
         return torch.tensor([numbers.setdefault(p.group, len(numbers)) for p in self.pictures])
 
+    def without_terms(self, kinds: Collection[str]) -> Pool:
+        """Return a pool in which nothing is known of the pictures of some kinds; rows stay where they are."""
+        pictures = tuple(replace(p, terms=()) if p.kind in kinds else p for p in self.pictures)
+        return replace(self, pictures=pictures)
 
-def gather(photos: Sequence[CaptionedPhoto], classes: Sequence[Path], seed: int) -> Pool:
-    """Collect captioned photos, class photos and drawn pictures."""
+
+def gather(
+    photos: Sequence[CaptionedPhoto], labelled: Sequence[LabelledPhoto], classes: Sequence[Path], seed: int
+) -> Pool:
+    """Collect captioned photos, labelled photos, class photos and drawn pictures."""
     pictures = [
         Picture(partial(augment.load, photo.path), photo.path.name, photo.captions, captioned=True) for photo in photos
     ]
     for path, names in zip(classes, vocabulary.class_names(), strict=True):
         texts = tuple(f"a photo of a {name}" for name in names) + names
         source = partial(augment.load, path)
-        pictures.append(Picture(source, f"class {names[0]}", texts, captioned=False))
+        pictures.append(Picture(source, f"class {names[0]}", texts))
+    for labelled_photo in labelled:
+        kind, label = labelled_photo.kind, labelled_photo.label
+        sentences, terms = labels.sentences_of(kind, label), labels.terms_of(kind, label)
+        pictures.append(Picture(partial(augment.load, labelled_photo.path), label, sentences, terms=terms, kind=kind))
     for drawn in synthetic.draw_all(DRAWN_OF_EACH_KIND, seed):
         source = partial(_same, drawn.image)
-        pictures.append(Picture(source, drawn.kind, drawn.captions, captioned=False))
+        pictures.append(Picture(source, drawn.kind, drawn.captions, terms=(drawn.kind,), kind="drawn"))
     return _with_keywords(tuple(pictures))
 
 

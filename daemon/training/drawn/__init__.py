@@ -1,0 +1,1 @@
+"""Pictures that no collection has, drawn with Pillow."""

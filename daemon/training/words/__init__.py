@@ -1,0 +1,1 @@
+"""The words to learn: of captions, labels, classes, and what they have in common."""
