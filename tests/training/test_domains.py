@@ -88,5 +88,7 @@ def test_every_wider_word_has_labels_and_no_label_twice() -> None:
     path = Path(broader.__file__).with_suffix(".txt")
     for line in path.read_text(encoding="ascii").splitlines():
         word, colon, members = line.partition(": ")
-        assert word and colon and members
+        assert word
+        assert colon
+        assert members
         assert len(set(members.split("; "))) == len(members.split("; "))
