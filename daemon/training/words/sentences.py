@@ -33,7 +33,7 @@ def pooled(text_tower: Model, tokens: Tensor) -> Tensor:
 
 
 class FrozenSentences:
-    """Caches the encoder's output for every text."""
+    """Keeps the encoder's output for every text that was asked for."""
 
     def __init__(self, text_tower: Model, tokenize: Tokenizer) -> None:
         """Use the tower in its present state; it must not be trained afterwards."""
@@ -41,22 +41,28 @@ class FrozenSentences:
         self.tokenize = tokenize
         self.place = next(text_tower.parameters()).device
         self.row: dict[str, int] = {}
-        self.table = torch.empty(0)
+        self._table = torch.empty(0, 0)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Return one row for each text."""
         self.learn(texts)
-        return self.table[[self.row[text] for text in texts]]
+        return self._table[[self.row[text] for text in texts]]
 
     @torch.no_grad()
     def learn(self, texts: Sequence[str]) -> None:
         """Encode the new texts, in batches of similar length."""
         new = sorted({text for text in texts if text not in self.row}, key=len)
-        if not new:
-            return
-        parts = [self.table] if len(self.table) else []
         for start in range(0, len(new), BATCH):
-            tokens = trimmed(self.tokenize(new[start : start + BATCH])).to(self.place)
-            parts.append(pooled(self.tower, tokens).float())
-        self.row.update({text: len(self.table) + i for i, text in enumerate(new)})
-        self.table = torch.cat(parts)
+            batch = new[start : start + BATCH]
+            rows = pooled(self.tower, trimmed(self.tokenize(batch)).to(self.place)).float()
+            known = len(self.row)
+            if known + len(batch) > len(self._table):
+                self._table = _grown(self._table[:known], rows)
+            self._table[known : known + len(batch)] = rows
+            self.row.update({text: known + number for number, text in enumerate(batch)})
+
+
+def _grown(table: Tensor, rows: Tensor) -> Tensor:
+    """Return the table with room for as many rows again: it is copied a few times, not at every step."""
+    more = rows.new_empty(max(len(table), 4 * BATCH), rows.shape[1])
+    return torch.cat([table, more]) if len(table) else more
