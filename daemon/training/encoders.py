@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 
 HOTTEST = 100.0
+FADED = 0.5
+AHEAD = (-1.0, 5.0)
+"""By how much the logit of an imagined class is above the others."""
 SHORTEST_PIECE = 64
 
 
@@ -41,6 +44,7 @@ class Encoders(ABC):
         self.frozen = frozen
         self.place = next(model.parameters()).device
         self.random = random.Random(seed)  # noqa: S311
+        self.classifier = classifier.to(self.place)
         with torch.no_grad():
             self.teacher = [classifier(view.pooled).softmax(dim=1).half() for view in views]
 
@@ -52,6 +56,18 @@ class Encoders(ABC):
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Encode texts."""
 
+    def imagined(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode the pictures' features after each was moved towards a random class; only the head learns from it.
+
+        The classifier knows a thousand things, and the photos at hand show few of them.  A feature that it takes for an
+        accordion teaches the head what the accordion's name means, without a photo of one.
+        """
+        pooled = self.views[self.random.randrange(len(self.views))].pooled[rows].to(self.place)
+        with torch.no_grad():
+            features = imagine(self.classifier, pooled)
+            probabilities = self.classifier(features).softmax(dim=1)
+        return normalised(self.model.visual.head(features)), probabilities
+
     def scale(self) -> Tensor:
         """Return CLIP's learned temperature, with the same bound."""
         scale: Tensor = self.model.logit_scale.exp().clamp(max=HOTTEST)
@@ -60,6 +76,22 @@ class Encoders(ABC):
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """Encode texts as before training."""
         return normalised(self.frozen(texts))
+
+
+def imagine(classifier: Model, pooled: Tensor) -> Tensor:
+    """Return features [n, width] of pictures, faded and then moved towards a class until it is likely, or all but.
+
+    The shortest way in the classifier's own space; features cannot be negative after the pooling.
+    """
+    faded = pooled * (1 - FADED * torch.rand(len(pooled), 1, device=pooled.device))
+    logits = classifier(faded)
+    wanted = torch.randint(logits.shape[1], (len(pooled), 1), device=pooled.device)
+    ahead = AHEAD[0] + (AHEAD[1] - AHEAD[0]) * torch.rand(len(pooled), device=pooled.device)
+    missing = logits.amax(dim=1) - logits.gather(1, wanted)[:, 0] + ahead
+    direction = classifier.weight[wanted[:, 0]]
+    steps = (missing / direction.square().sum(dim=1)).clamp(min=0)
+    moved: Tensor = (faded + steps[:, None] * direction).clamp(min=0)
+    return moved
 
 
 class HeadEncoders(Encoders):

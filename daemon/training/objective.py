@@ -10,7 +10,6 @@ import torch
 from torch.nn import functional
 
 from training import losses
-from training.meanings import Meanings
 from training.words import vocabulary
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ class Towers(Protocol):
 
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Encode pictures of the pool; return also the classifier's probabilities."""
+
+    def imagined(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode features that no picture has; return also the classifier's probabilities."""
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Encode texts."""
@@ -47,18 +49,15 @@ class Weights:
     keywords: float = 0.5
     structure: float = 0.3
     labels: float = 1.0
-    terms: float = 0.5
-    meanings: float = 1.0
-    described: float = 1.0
+    terms: float = 0.25
+    imagined: float = 1.0
     drawn_classes: int = 1000
     drawn_groups: int = 96
     drawn_keywords: int = 256
     drawn_words: int = 256
     drawn_labels: int = 1000
     drawn_terms: int = 256
-    drawn_meanings: int = 512
     structure_scale: float = 20.0
-    meaning_scale: float = 20.0
     unjudged: float = 0.5
     """A text closer than this to what a picture is known to show (a cosine of sentences) is no negative of it."""
 
@@ -80,8 +79,10 @@ class Objective:
             self.membership[row, list(concept.members)] = 1
         self.captioned = torch.tensor([picture.captioned for picture in pool.pictures])
         self.labelled = torch.tensor([bool(picture.terms) for picture in pool.pictures])
-        self.meanings = Meanings(pool.pictures, towers.sentences, weights.described)
         self.known = Known(pool)
+        towers.sentences([text for picture in pool.pictures for text in picture.texts])  # in large batches
+        said = [towers.sentences(picture.terms or picture.texts).mean(dim=0) for picture in pool.pictures]
+        self.described = normalised(torch.stack(said))
 
     def loss(self, towers: Towers, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Return the sum to minimise, and its parts by name."""
@@ -96,7 +97,7 @@ class Objective:
             "structure": (weights.structure, self._structure(towers)),
             "labels": (weights.labels, self._labels(towers, images, rows, scale)),
             "terms": (weights.terms, self._terms(towers, images, rows, scale)),
-            "meanings": (weights.meanings, self._meanings(towers, images, probabilities, rows)),
+            "imagined": (weights.imagined, self._imagined(towers, rows, scale)),
         }
         total = torch.stack([factor * part for factor, part in parts.values()]).sum()
         return total, {name: part.item() for name, (_, part) in parts.items()}
@@ -113,8 +114,7 @@ class Objective:
 
     def _close(self, towers: Towers, rows: Tensor, texts: Sequence[str]) -> Tensor:
         """Return for each picture and text whether the text is close to what the picture is known to show."""
-        place = self.meanings.texts.device
-        return self.meanings.texts[rows.to(place)] @ towers.sentences(texts).T > self.weights.unjudged
+        return self.described[rows.to(self.described.device)] @ towers.sentences(texts).T > self.weights.unjudged
 
     def _labels(self, towers: Towers, images: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
         """Labelled pictures rank the labels of all sets; what is true beside the own label counts less."""
@@ -145,16 +145,13 @@ class Objective:
         logits = scale * towers.texts([self._phrase((name,)) for name in names]) @ images.T
         return losses.soft_ranking(losses.without(logits, unknown), targets)
 
-    def _meanings(self, towers: Towers, images: Tensor, probabilities: Tensor, rows: Tensor) -> Tensor:
-        """Any words are as close to the pictures as they are to what is known of these, both ways."""
-        if not self.weights.meanings:
-            return images.new_zeros(())
-        words = self.random.sample(self.words, self.weights.drawn_meanings)
-        scale = self.weights.meaning_scale
-        theirs = scale * self.meanings.of(rows, probabilities) @ towers.sentences(words).T
-        ours = scale * images @ towers.texts(words).T
-        by_picture = losses.distillation(ours, functional.softmax(theirs, dim=1))
-        return (by_picture + losses.distillation(ours.T, functional.softmax(theirs.T, dim=1))) / 2
+    def _imagined(self, towers: Towers, rows: Tensor, scale: Tensor) -> Tensor:
+        """Features that no photo at hand has rank the class names as the classifier does."""
+        if not self.weights.imagined:
+            return scale.new_zeros(())
+        images, probabilities = towers.imagined(rows)
+        names = [self._phrase(concept.names) for concept in self.classes]
+        return losses.soft_ranking(scale * images @ towers.texts(names).T, probabilities)
 
     def _classes(self, towers: Towers, images: Tensor, probabilities: Tensor, scale: Tensor) -> Tensor:
         """Images rank class names as the classifier does."""

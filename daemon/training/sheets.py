@@ -58,7 +58,8 @@ def library(folder: Path, seed: int) -> tuple[Photo, ...]:
     flickr = data.split(data.read_captions(folder / "flickr8k"))
     labelled = domains.split_domains(domains.read_domains(folder / "domains"))
     coco = data.read_captions(folder / "coco")
-    new = [Photo(photo.path, trained=False) for photo in (*flickr.validation, *flickr.dev, *coco, *labelled.validation)]
+    captioned = [photo.path for photo in (*flickr.validation, *flickr.dev, *coco)]
+    new = [Photo(path, trained=False) for path in (*captioned, *(photo.path for photo in labelled.validation))]
     old = [Photo(photo.path, trained=True) for photo in labelled.train]
     random.Random(seed).shuffle(old)  # noqa: S311
     return (*new, *old[: LIBRARY - len(new)])

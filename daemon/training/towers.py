@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IMAGE_TOWER = "tf_efficientnet_lite2"
 
 MODEL_CFG: dict[str, Any] = {
-    "embed_dim": 384,
+    "embed_dim": 512,
     "vision_cfg": {
         "timm_model_name": IMAGE_TOWER,
         "timm_model_pretrained": False,
