@@ -85,7 +85,7 @@ def zero_shot(embedder: Embedder, photos: Sequence[Path]) -> Row:
 def named_sets(embedder: Embedder, photos: Sequence[domains.LabelledPhoto]) -> str:
     """Measure for each labelled set how many of the photos kept for choices have their own label first."""
     found = validate.named(photos, embedder.photos([photo.path for photo in photos]), embedder.texts)
-    mean = sum(found.values()) / len(found)
+    mean = validate.mean_of(found)
     lines = [f"own label first, of {len(photos)} labelled photos: mean of {len(found)} sets {mean:.1f}"]
     return "\n".join(lines + [f"  {kind:<16} {share:5.1f}" for kind, share in found.items()])
 

@@ -49,15 +49,16 @@ class Figures:
     named: Mapping[str, float]
     """For each set, the photos whose own label is the closest of the set's."""
 
-    def mean_named(self) -> float:
-        """Return the mean over the sets."""
-        return sum(self.named.values()) / len(self.named) if self.named else 0.0
-
     def __str__(self) -> str:
         """Print on one line."""
         found = ", ".join(f"{name} {recall}" for name, recall in self.recall.items())
         sets = " ".join(f"{kind} {share:.0f}" for kind, share in self.named.items())
-        return f"{found}, words {self.words:.1f}, named {self.mean_named():.1f} ({sets})"
+        return f"{found}, words {self.words:.1f}, named {mean_of(self.named):.1f} ({sets})"
+
+
+def mean_of(named: Mapping[str, float]) -> float:
+    """Return the mean over the sets, 0 where there are none."""
+    return sum(named.values()) / len(named) if named else 0.0
 
 
 @torch.inference_mode()

@@ -65,7 +65,7 @@ def split(
 
     ``dev`` is used once, at the end.  Choices are made on ``validation``.
     """
-    shuffled = sorted(photos, key=lambda photo: _draw(photo.path.name))
+    shuffled = sorted(photos, key=lambda photo: drawn_by_hash(photo.path.name))
     return Split(
         train=tuple(shuffled[dev + validation :]),
         validation=tuple(shuffled[dev : dev + validation]),
@@ -84,5 +84,6 @@ def class_photos(folder: Path) -> tuple[Path, ...]:
     return photos
 
 
-def _draw(name: str) -> str:
+def drawn_by_hash(name: str) -> str:
+    """Return what photos are shuffled by: the same on every machine, and of the name alone."""
     return hashlib.sha256(name.encode()).hexdigest()

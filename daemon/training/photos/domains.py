@@ -6,10 +6,11 @@ of each label are kept for choices, so it is the same everywhere.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from training.photos.data import drawn_by_hash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -54,12 +55,8 @@ def split_domains(photos: Iterable[LabelledPhoto], left_out: Collection[str] = (
     train: list[LabelledPhoto] = []
     validation: list[LabelledPhoto] = []
     for (kind, _), same in labels.items():
-        shuffled = sorted(same, key=lambda photo: _draw(f"{photo.kind}/{photo.path.name}"))
+        shuffled = sorted(same, key=lambda photo: drawn_by_hash(f"{photo.kind}/{photo.path.name}"))
         kept = len(same) if kind in left_out else max(1, len(same) // ONE_IN)
         validation += shuffled[:kept]
         train += shuffled[kept:]
     return DomainSplit(tuple(train), tuple(validation))
-
-
-def _draw(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()

@@ -143,7 +143,7 @@ def terms_of(kind: str, label: str) -> tuple[str, ...]:
 
 
 def _with_article(sentence: str) -> str:
-    """Return a sentence with "an" before a vowel, and no article before a plural."""
+    """Return a sentence with "an" before a vowel."""
     words = sentence.split()
     for at, (word, following) in enumerate(itertools.pairwise(words)):
         if word == "a" and following[0].lower() in "aeio":
