@@ -9,6 +9,7 @@ import numpy as np
 from phsearch.domain.search.relevance import Calibration, Curve
 from quality import libraries, truth
 from quality.figures import mean_precision
+from quality.labels import all_pairs
 from quality.material import asked
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def calibrate(image_worker: Embedder, material: Material) -> Calibration:
     better = mean_precision(mixed) > mean_precision(plain)
     chosen, templates = (mixed, TEMPLATES) if better else (plain, ("{}",))
     words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)
-    photo = curve(chosen.photos, chosen.photos, list(truth.pairs(material.fit)), mean, covariance)
+    alike = all_pairs(truth.pairs(material.fit.captioned), material.fit.labelled)
+    photo = curve(chosen.photos, chosen.photos, list(alike), mean, covariance)
     return Calibration(words=words, photo=photo, **BANDS, templates=templates, mean=mean, covariance=covariance)
 
 

@@ -44,18 +44,19 @@ def measure(arguments: Sequence[str]) -> None:
     bank = image_worker.texts(words)
     halves = {}
     for name, held in (("for choices", about.fit), *about.held.items()):
-        print(f"\n{name}: {len(held)} photos")
+        print(f"\n{name}: {len(held.paths)} photos")
         print("\n".join(report.ranking_table(image_worker, held, bank, calibration.templates)))
         if name == "for choices":
             continue
         halves[name] = report.judged(calibration, asked(image_worker, held, calibration.templates))
         print("\n".join(report.cut_table(calibration, halves[name])))
-        print(report.absent_table(image_worker, calibration, held, list(groups.GROUPS)))
+        if not held.labelled:  # a photo with a label shows much that nobody names
+            print(report.absent_table(image_worker, calibration, held.captioned, list(groups.GROUPS)))
         print("queries that are photos")
-        vectors = image_worker.photos([photo.path for photo in held])
+        vectors = image_worker.photos(held.paths)
         print("\n".join(report.like_table(calibration, vectors, held)))
     print("\n" + "\n".join(report.bank_line(image_worker, calibration, about, bank)))
-    everything = [photo for held in about.held.values() for photo in held]
+    everything = list(dict.fromkeys(photo for held in about.held.values() for photo in held.captioned))
     print("\n" + "\n".join(table(image_worker, calibration, everything, CACHE)))
     from quality.plots import draw  # noqa: PLC0415 - matplotlib is needed only here
 

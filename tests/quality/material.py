@@ -1,4 +1,4 @@
-"""The data: captioned photos, in halves, on which we trained no model, and a sample of photos in general."""
+"""The data: photos with captions and labels, in halves, that taught no model, and a sample of photos in general."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.domain.search.relevance import SHORT
-from quality import truth
-from training.photos import data
+from quality import labels, truth
+from training.photos import data, domains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,32 +19,50 @@ if TYPE_CHECKING:
     from quality.embed import Embedder
     from quality.truth import Case
     from training.photos.data import CaptionedPhoto
+    from training.photos.domains import LabelledPhoto
 
 _SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Photos that are searched together: first those with captions, then those with labels."""
+
+    captioned: tuple[CaptionedPhoto, ...]
+    labelled: tuple[LabelledPhoto, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in that order."""
+        return [photo.path for photo in (*self.captioned, *self.labelled)]
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """`fit` is for choices, `held` (by name) for figures; `reference` are photos in general."""
 
-    fit: tuple[CaptionedPhoto, ...]
-    held: dict[str, tuple[CaptionedPhoto, ...]]
+    fit: Gallery
+    held: dict[str, Gallery]
     reference: tuple[Path, ...]
 
 
 def material(folder: Path) -> Material:
-    """Return flickr8k, coco and imagenet-sample as for the training of mini, or a folder with captions.tsv."""
+    """Return the data of mini's training that was kept for choices and results, or a folder with captions.tsv."""
     if (folder / "captions.tsv").exists():
         split = data.split(data.read_captions(folder), dev=0, validation=0)
         half = len(split.train) // 2
-        fit = split.train[:half]
-        return Material(fit, {folder.name: split.train[half:]}, tuple(photo.path for photo in fit))
+        fit = Gallery(split.train[:half])
+        return Material(fit, {folder.name: Gallery(split.train[half:])}, tuple(fit.paths))
     split = data.split(data.read_captions(folder / "flickr8k"))
     half = len(split.dev) // 2
-    fit = (*split.validation, *split.dev[:half])
-    held = {"Flickr8k": split.dev[half:], "COCO": data.read_captions(folder / "coco")}
-    classes = data.class_photos(folder / "imagenet-sample")
-    return Material(fit, held, (*(photo.path for photo in fit), *classes))
+    labelled = domains.split_domains(domains.read_domains(folder / "domains")).validation
+    fit = Gallery((*split.validation, *split.dev[:half]), labelled[::2])
+    held = {
+        "Flickr8k": Gallery(split.dev[half:]),
+        "COCO": Gallery(data.read_captions(folder / "coco")),
+        "everyday life": Gallery(split.dev[half:], labelled[1::2]),
+    }
+    return Material(fit, held, (*fit.paths, *data.class_photos(folder / "imagenet-sample")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +77,16 @@ class Asked:
     """[n, dim]."""
 
 
-def asked(
-    image_worker: Embedder, photos: Sequence[CaptionedPhoto], templates: Sequence[str], *, whole: bool = False
-) -> Asked:
-    """Return words and as many captions as there are words, or with `whole` every caption."""
-    words, captions = truth.words(photos), truth.captions(photos)
-    chosen = np.random.default_rng(_SEED).permutation(len(captions))[: len(captions) if whole else len(words)]
-    cases = [*words, *(captions[at] for at in chosen)]
+def asked(image_worker: Embedder, photos: Gallery, templates: Sequence[str], *, whole: bool = False) -> Asked:
+    """Return words, labels, and as many captions as there are of these, or with `whole` every caption."""
+    words, captions = truth.words(photos.captioned), truth.captions(photos.captioned)
+    named = labels.labels(photos.captioned, photos.labelled)
+    short = len(words) + len(named)
+    chosen = np.random.default_rng(_SEED).permutation(len(captions))[: len(captions) if whole else short]
+    said = [labels.over_all(case, len(photos.labelled)) for case in (*words, *(captions[at] for at in chosen))]
+    cases = [*said[: len(words)], *named, *said[len(words) :]]
     texts = text_vectors(image_worker, [case.text for case in cases], templates)
-    return Asked(cases, len(words), texts, image_worker.photos([photo.path for photo in photos]))
+    return Asked(cases, short, texts, image_worker.photos(photos.paths))
 
 
 def text_vectors(image_worker: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:

@@ -10,6 +10,7 @@ from phsearch.domain.search.relevance import BANDS, logits
 from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
 from quality.fitting import TEMPLATES, standardised
+from quality.labels import all_pairs
 from quality.material import asked, text_vectors
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from quality.embed import Embedder
     from quality.figures import Cut
     from quality.libraries import Library
-    from quality.material import Asked, Material
+    from quality.material import Asked, Gallery, Material
     from training.photos.data import CaptionedPhoto
 
 _SEED = 2
@@ -78,9 +79,7 @@ def judged(calibration: Calibration, about: Asked) -> Judged:
     return Judged(calibration, about.texts, about.photos, [case.meant for case in about.cases])
 
 
-def ranking_table(
-    image_worker: Embedder, photos: Sequence[CaptionedPhoto], bank: Vectors, kept: Sequence[str]
-) -> Iterator[str]:
+def ranking_table(image_worker: Embedder, photos: Gallery, bank: Vectors, kept: Sequence[str]) -> Iterator[str]:
     """Compare ways to rank; `bank` are neutral texts, [k, dim]. The way in use is marked."""
     plain = asked(image_worker, photos, ("{}",), whole=True)
     mixed = asked(image_worker, photos, TEMPLATES, whole=True)
@@ -130,9 +129,10 @@ def absent_table(
     return f"{len(words)} things that no caption names, e.g. {', '.join(words[:4])}: silent at {shown.rstrip(',')}"
 
 
-def like_table(calibration: Calibration, vectors: Vectors, photos: Sequence[CaptionedPhoto]) -> Iterator[str]:
+def like_table(calibration: Calibration, vectors: Vectors, photos: Gallery) -> Iterator[str]:
     """Measure queries that are photos."""
-    yield from cut_table(calibration, Judged(calibration, vectors, vectors, list(truth.pairs(photos)), "photo"))
+    alike = all_pairs(truth.pairs(photos.captioned), photos.labelled)
+    yield from cut_table(calibration, Judged(calibration, vectors, vectors, list(alike), "photo"))
 
 
 def bank_line(image_worker: Embedder, calibration: Calibration, material: Material, bank: Vectors) -> Iterator[str]:

@@ -73,16 +73,16 @@ def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
 
 def absent(vocabulary: Sequence[str], photos: Sequence[CaptionedPhoto]) -> list[str]:
     """Return the words that no caption of these photos uses, in any part."""
-    used = {word for photo in photos for caption in photo.captions for word in _content(caption)}
-    return [word for word in vocabulary if not used & set(_content(word))]
+    used = {word for photo in photos for caption in photo.captions for word in content(caption)}
+    return [word for word in vocabulary if not used & set(content(word))]
 
 
 def _captions(photos: Sequence[CaptionedPhoto]) -> Iterator[Case]:
-    content = [{word for caption in photo.captions for word in _content(caption)} for photo in photos]
+    said = [{word for caption in photo.captions for word in content(caption)} for photo in photos]
     for number, photo in enumerate(photos):
         for caption in photo.captions:
-            own = set(_content(caption))
-            meant = np.array([UNKNOWN if own & other else NO for other in content], np.int8)
+            own = set(content(caption))
+            meant = np.array([UNKNOWN if own & other else NO for other in said], np.int8)
             meant[number] = YES
             yield Case(caption, meant, number)
 
@@ -106,7 +106,8 @@ def _terms(photo: CaptionedPhoto) -> Counter[str]:
     return counter
 
 
-def _content(text: str) -> list[str]:
+def content(text: str) -> list[str]:
+    """Return the words of a text that name something, in the singular."""
     folded = (_fold(word) for word in re.findall(r"[a-z]+", text.lower()))
     return [word for word in folded if word not in _STOP and len(word) >= _SHORTEST]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from training.photos.data import CaptionedPhoto
 
 fitting, data = LazyModule("quality.fitting"), LazyModule("training.photos.data")
+labels, domains = LazyModule("quality.labels"), LazyModule("training.photos.domains")
 
 DOG = ("A brown dog runs on the beach", "The brown dog is running", "dogs at the sea", "A pet plays", "Something")
 CAT = ("A cat sleeps", "The cat lies on a sofa", "cats indoors", "A cat", "A red sofa")
@@ -59,6 +60,29 @@ def test_photos_are_alike_whose_captions_agree() -> None:
 
 def test_what_no_caption_names_is_absent() -> None:
     assert truth.absent(["shark", "cat", "brown bear", "beach"], photos()) == ["shark"]
+
+
+def test_a_label_is_judged_in_its_set_and_elsewhere_only_where_nothing_touches_it() -> None:
+    labelled = [
+        domains.LabelledPhoto(Path(f"{kind}-{label}.jpg"), kind, label)
+        for kind, label in (
+            ("catdog", "dog"),
+            ("catdog", "cat"),
+            ("food101", "pizza"),
+            ("grocery", "Milk"),
+            ("clothes10", "shirt"),
+        )
+    ]
+    cases = {case.text: case.meant.tolist() for case in labels.labels(photos()[:3], labelled)}
+    assert cases["dog"] == [UNKNOWN, NO, UNKNOWN, YES, NO, NO, NO, NO], "captions name a dog, or a pet"
+    assert cases["pizza"] == [NO, NO, NO, NO, NO, YES, UNKNOWN, NO], "milk is food as well"
+    assert cases["shirt"] == [UNKNOWN] * 7 + [YES], "whoever is in a photo may wear one"
+    assert cases["food"] == [UNKNOWN] * 5 + [YES, YES, UNKNOWN], "a wider word is true of more than say so"
+    alike = labels.all_pairs(truth.pairs(photos()[:3]), labelled)
+    assert alike[0, 1] == NO
+    assert alike[3, 4] == NO, "a cat is not like a dog"
+    assert alike[4, 5] == UNKNOWN
+    assert alike[5, 5] == UNKNOWN
 
 
 @given(st.lists(st.sampled_from([YES, NO, UNKNOWN]), min_size=40, max_size=120), st.integers(0, 100))
