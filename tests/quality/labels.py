@@ -32,7 +32,8 @@ def labels(captioned: Sequence[CaptionedPhoto], labelled: Sequence[LabelledPhoto
     shown = [terms_of(photo.kind, photo.label) for photo in labelled]
     said = [frozenset(word for caption in photo.captions for word in content(caption)) for photo in captioned]
     said += [_content_of(terms) for terms in shown]
-    own, used = defaultdict(set), defaultdict(set)
+    own: defaultdict[str, set[str]] = defaultdict(set)
+    used: defaultdict[str, set[str]] = defaultdict(set)
     for photo, terms in zip(labelled, shown, strict=True):
         own[photo.label].update(terms)
         for term in terms:

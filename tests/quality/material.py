@@ -34,7 +34,7 @@ class Gallery:
     @property
     def paths(self) -> list[Path]:
         """The files, in that order."""
-        return [photo.path for photo in (*self.captioned, *self.labelled)]
+        return [*(photo.path for photo in self.captioned), *(photo.path for photo in self.labelled)]
 
 
 @dataclass(frozen=True, slots=True)
