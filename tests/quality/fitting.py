@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("{}", "a photo of a {}", "there is {}")
 """Used if they find better than the bare words on the photos for choices."""
-BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.15}
+BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.1}
 _STEPS = 50
 _RIDGE = 1e-6
 
@@ -51,20 +51,21 @@ def curve(
     seed: int = 1,
 ) -> Curve:
     """Fit the curve on libraries drawn from `photos`, [n, dim], for `queries`, [m, dim]."""
-    z = standardised(queries, photos, mean, covariance)
+    cosines = np.asarray(queries @ photos.T, np.float64)
+    stds = spreads(queries, covariance)
     dealt = list(libraries.deal(meant, seed))
-    rows = [_features(z, library) for library in dealt]
+    rows = [feature_rows(cosines, stds, library) for library in dealt]
     # Otherwise large libraries would outweigh small ones, of which there are as many.
     weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
     labels = np.concatenate([library.meant for library in dealt]).astype(np.float64)
-    base, own, below = map(float, logistic(np.concatenate(rows), labels, weights))
-    return Curve(base=base, own=own, below=below)
+    base, own, spread, size = map(float, logistic(np.concatenate(rows), labels, weights))
+    usual_mean, usual_std = float((queries @ mean).mean()), float(stds.mean())
+    return Curve(base=base, own=own, spread=spread, size=size, usual_mean=usual_mean, usual_std=usual_std)
 
 
-def standardised(queries: Vectors, photos: Vectors, mean: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:
-    """Return how far each photo is above photos in general for each query, [m, n], in standard deviations."""
-    spread = np.sqrt(np.einsum("md,de,me->m", queries, covariance, queries))
-    return np.asarray((queries @ photos.T - (queries @ mean)[:, None]) / spread[:, None], np.float64)
+def spreads(queries: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:
+    """Return the standard deviation of the scores of photos in general for each query, [m]."""
+    return np.asarray(np.sqrt(np.einsum("md,de,me->m", queries, covariance, queries)), np.float64)
 
 
 def logistic(
@@ -84,6 +85,10 @@ def logistic(
     return found
 
 
-def _features(z: npt.NDArray[np.float64], library: Library) -> npt.NDArray[np.float64]:
-    own = z[library.query][library.photos]
-    return np.stack([np.ones(len(own)), own, own - own.max()], axis=1)
+def feature_rows(
+    cosines: npt.NDArray[np.float64], stds: npt.NDArray[np.float64], library: Library
+) -> npt.NDArray[np.float64]:
+    """Return what a curve knows of each photo of a library, [n, 4]: 1, cosine, spread of the query, size."""
+    own = cosines[library.query][library.photos]
+    rest = (stds[library.query], np.log(len(own)))
+    return np.stack([np.ones(len(own)), own, *(np.full(len(own), each) for each in rest)], axis=1)

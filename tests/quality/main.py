@@ -55,7 +55,7 @@ def measure(arguments: Sequence[str]) -> None:
         print("queries that are photos")
         vectors = image_worker.photos(held.paths)
         print("\n".join(report.like_table(calibration, vectors, held)))
-    print("\n" + "\n".join(report.bank_line(image_worker, calibration, about, bank)))
+    print("\n" + "\n".join(report.additions_table(image_worker, calibration, about, bank)))
     everything = list(dict.fromkeys(photo for held in about.held.values() for photo in held.captioned))
     print("\n" + "\n".join(table(image_worker, calibration, everything, CACHE)))
     from quality.plots import draw  # noqa: PLC0415 - matplotlib is needed only here

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search.relevance import SHORT
+from phsearch.domain.search.wording import one_wording
 from quality import labels, truth
 from training.photos import data, domains
 
@@ -91,10 +91,11 @@ def asked(image_worker: Embedder, photos: Gallery, templates: Sequence[str], *, 
 
 def text_vectors(image_worker: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
     """Return [n, dim] unit rows: short texts as the mean of their templates, as in the daemon."""
-    total = image_worker.texts(texts).copy()
-    short = [at for at, text in enumerate(texts) if len(text.split()) <= SHORT]
+    wordings = [one_wording(text) for text in texts]
+    total = image_worker.texts([short or text for short, text in zip(wordings, texts, strict=True)]).copy()
+    short = [at for at, wording in enumerate(wordings) if wording is not None]
     if short and len(templates) > 1:
-        some = [image_worker.texts([template.format(texts[at]) for at in short]) for template in templates]
+        some = [image_worker.texts([template.format(wordings[at]) for at in short]) for template in templates]
         total[short] = np.mean(some, axis=0)
     unit: Vectors = total / np.linalg.norm(total, axis=1, keepdims=True)
     return unit

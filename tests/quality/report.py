@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search.relevance import BANDS, logits
+from phsearch.domain.search.relevance import BANDS
 from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
-from quality.fitting import TEMPLATES, standardised
+from quality.fitting import TEMPLATES, feature_rows, logistic, spreads
 from quality.labels import all_pairs
 from quality.material import asked, text_vectors
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from phsearch.domain.search.relevance import Calibration, QueryKind
+    from phsearch.domain.search.relevance import Band, Calibration, QueryKind
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
     from quality.figures import Cut
@@ -42,24 +42,30 @@ class Judged:
         meant: Sequence[npt.NDArray[np.int8]],
         kind: QueryKind = "words",
     ) -> None:
-        assert calibration.mean is not None
         assert calibration.covariance is not None
+        self._calibration = calibration
         self._curve = calibration.words if kind == "words" else calibration.photo
-        self._z = standardised(texts, photos, calibration.mean, calibration.covariance)
+        self._stds = spreads(texts, calibration.covariance)
         self._cosines = np.asarray(texts @ photos.T, np.float64)
         self.dealt = list(libraries.deal(meant, _SEED))
 
     def probabilities(self, library: Library) -> npt.NDArray[np.float64]:
         """Return the probabilities of the calibration."""
-        return np.asarray(1 / (1 + np.exp(-logits(self._curve, self._z[library.query][library.photos]))))
+        own = self._cosines[library.query][library.photos]
+        return np.asarray(1 / (1 + np.exp(-self._curve.logits(own, self._stds[library.query], len(own)))))
 
     def cosines(self, library: Library) -> npt.NDArray[np.float64]:
         """Return the cosines, for a flat cut-off."""
         return np.asarray(self._cosines[library.query][library.photos])
 
-    def cut(self, least: float, of: Callable[[Library], npt.NDArray[np.float64]]) -> Cut:
-        """Measure a cut-off."""
-        return cut(self.dealt, lambda library: of(library) >= least)
+    def cut(self, least: float, of: Callable[[Library], npt.NDArray[np.float64]], best: float = -np.inf) -> Cut:
+        """Measure a cut-off, which shows nothing where no photo reaches `best`."""
+        return cut(self.dealt, lambda library: (of(library) >= least) & (of(library).max() >= best))
+
+    def shown(self, band: Band) -> Cut:
+        """Measure what a search shows that asks for a band: weak photos only beside better ones."""
+        best = self._calibration.likely if band == "weak" else 0.0
+        return self.cut(self._calibration.threshold(band), self.probabilities, best)
 
     def pooled(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return all probabilities and whether each photo is meant."""
@@ -105,7 +111,7 @@ def cut_table(calibration: Calibration, about: Judged) -> Iterator[str]:
     """Compare the bands with flat cut-offs of the cosine that show nothing equally often."""
     yield f"{'cut-off':<28} precision  recall  few meant  all meant  silent where nothing is meant"
     for band in BANDS:
-        found = about.cut(calibration.threshold(band), about.probabilities)
+        found = about.shown(band)
         yield _cut(f"{band} (relevance {calibration.threshold(band):.2f})", found)
         flat = about.flat(found.silent)
         yield _cut(f"  flat cosine {flat:.3f}", about.cut(flat, about.cosines))
@@ -123,9 +129,7 @@ def absent_table(
         each[0] = truth.YES  # a library needs one photo that is meant; it is in none of the libraries that count here
     about = Judged(calibration, texts, image_worker.photos([photo.path for photo in photos]), nothing)
     about.dealt = [library for library in about.dealt if library.kind == "none"]
-    shown = " ".join(
-        f"{band} {100 * about.cut(calibration.threshold(band), about.probabilities).silent:.0f} %," for band in BANDS
-    )
+    shown = " ".join(f"{band} {100 * about.shown(band).silent:.0f} %," for band in BANDS)
     return f"{len(words)} things that no caption names, e.g. {', '.join(words[:4])}: silent at {shown.rstrip(',')}"
 
 
@@ -135,47 +139,67 @@ def like_table(calibration: Calibration, vectors: Vectors, photos: Gallery) -> I
     yield from cut_table(calibration, Judged(calibration, vectors, vectors, list(alike), "photo"))
 
 
-def bank_line(image_worker: Embedder, calibration: Calibration, material: Material, bank: Vectors) -> Iterator[str]:
-    """Return the gain of the score against neutral prompts for the curve: the loss with it and without."""
-    from quality.fitting import logistic  # noqa: PLC0415
+def additions_table(
+    image_worker: Embedder, calibration: Calibration, material: Material, bank: Vectors
+) -> Iterator[str]:
+    """Show what else could tell how probable a photo is: the log loss of curves that know one thing more.
 
-    mean, spread = bank.mean(axis=0), np.cov(bank.T)
-    losses = []
-    for with_bank in (False, True):
-        found: npt.NDArray[np.float64] | None = None
-        for photos in (material.fit, *material.held.values()):
-            about = asked(image_worker, photos, calibration.templates)
-            whole = judged(calibration, about)
-            own = (about.texts @ about.photos.T - about.photos @ mean) / np.sqrt(
-                np.einsum("nd,de,ne->n", about.photos, spread, about.photos)
-            )
-            rows, labels, weights = [], [], []
-            for library in whole.dealt:
-                z = whole._z[library.query][library.photos]
-                columns = [
-                    np.ones(len(z)),
-                    z,
-                    z - z.max(),
-                    *([own[library.query][library.photos]] if with_bank else []),
-                ]
-                rows.append(np.stack(columns, axis=1))
-                labels.append(library.meant)
-                weights.append(np.full(len(z), len(z) ** -0.5))
-            features, meant, weight = (
-                np.concatenate(rows),
-                np.concatenate(labels).astype(float),
-                np.concatenate(weights),
-            )
-            found = logistic(features, meant, weight) if found is None else found
-            logit = features @ found
-            losses.append(float((weight * (np.logaddexp(0, logit) - meant * logit)).sum() / weight.sum()))
-    half = len(losses) // 2
-    names = ("fit", *material.held)
-    pairs = (
-        f"{name} {before:.4f} -> {after:.4f}"
-        for name, before, after in zip(names, losses[:half], losses[half:], strict=True)
-    )
-    yield f"log loss without and with each photo's score against {len(bank)} neutral texts: {', '.join(pairs)}"
+    `bank` are neutral texts, [k, dim].
+    """
+    assert calibration.mean is not None
+    assert calibration.covariance is not None
+    galleries = {"for choices": material.fit, **material.held}
+    prepared = [
+        _Prepared(asked(image_worker, photos, calibration.templates), calibration.mean, calibration.covariance, bank)
+        for photos in galleries.values()
+    ]
+    yield f"{'log loss with one thing more':<44} {'  '.join(galleries)}"
+    for name in ("", *_ADDITIONS):
+        features = [[each.features(library, name) for library in each.dealt] for each in prepared]
+        rows = [np.concatenate(each) for each in features]
+        weights = [np.concatenate([np.full(len(one), len(one) ** -0.5) for one in each]) for each in features]
+        meant = [np.concatenate([library.meant for library in each.dealt]).astype(float) for each in prepared]
+        found = logistic(rows[0], meant[0], weights[0])
+        losses = (_log_loss(*each, found) for each in zip(rows, meant, weights, strict=True))
+        cells = (f"{loss:>{len(gallery)}.4f}" for gallery, loss in zip(galleries, losses, strict=True))
+        yield f"  {name or 'cosine, spread, size':<42} {'  '.join(cells)}"
+
+
+_ADDITIONS = ("mean of photos in general", "best of the library", "score against neutral texts")
+
+
+class _Prepared:
+    """Scores of some photos, and what the additions need."""
+
+    def __init__(self, about: Asked, mean: Vectors, covariance: Vectors, bank: Vectors) -> None:
+        self.dealt = list(libraries.deal([case.meant for case in about.cases], _SEED))
+        self._cosines = np.asarray(about.texts @ about.photos.T, np.float64)
+        self._stds = spreads(about.texts, covariance)
+        self._means = about.texts @ mean
+        neutral, spread = bank.mean(axis=0), np.cov(bank.T)
+        widths = np.sqrt(np.einsum("nd,de,ne->n", about.photos, spread, about.photos))
+        self._against = (self._cosines - about.photos @ neutral) / widths
+
+    def features(self, library: Library, addition: str) -> npt.NDArray[np.float64]:
+        """Return the features of a library, [n, 4], and a column for the addition where there is one."""
+        query, photos = library.query, library.photos
+        plain = feature_rows(self._cosines, self._stds, library)
+        column: dict[str, npt.NDArray[np.float64]] = {
+            "mean of photos in general": np.full(len(photos), self._means[query]),
+            "best of the library": np.full(len(photos), self._cosines[query][photos].max()),
+            "score against neutral texts": self._against[query][photos],
+        }
+        return np.column_stack([plain, column[addition]]) if addition else plain
+
+
+def _log_loss(
+    features: npt.NDArray[np.float64],
+    meant: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    coefficients: npt.NDArray[np.float64],
+) -> float:
+    logit = features @ coefficients
+    return float((weights * (np.logaddexp(0, logit) - meant * logit)).sum() / weights.sum())
 
 
 def _ranked(name: str, about: Asked, scores: npt.NDArray[np.float64] | None = None, mark: str = "") -> str:

@@ -69,9 +69,11 @@ def run_search(
     shares: bool = False,
     show: Callable[[Sequence[Hit], Console], None] | None = None,
     opened: int = 0,
+    strict: bool = False,
 ) -> int:
     """Search, and print the hits in `form`, best first, or pass them to `show`. Return the exit status.
 
+    Where no photo is good enough, a terminal gets the nearest ones below a line that says so, but with `strict`.
     The first `opened` photos are opened in a viewer. With `sync` seconds the daemon first waits until the index has
     caught up. The exit status says if it did not.
     """
@@ -79,13 +81,18 @@ def run_search(
         answer = _request(params, sync, client)
     found = parse_answer(SearchResult, answer)
     console = Console.stdout()
+    nearest = () if strict or form != TABLE or not console.terminal else found.nearest or ()
+    notes, bounded = Console.stderr(), "min_score" in params
+    if nearest:
+        print_notes(params["query"], found, notes, bounded=bounded, nearest=True)
     if show is not None:
-        show(found.hits, console)
+        show(found.hits or nearest, console)
     elif form == JSON:
         console.write(b"".join(map(json_line, answer["hits"])))
     else:
-        console.write(format_hits(found.hits, form, console, shares=shares))
-    print_notes(params["query"], found, Console.stderr(), bounded="min_score" in params)
+        console.write(format_hits(found.hits or nearest, form, console, shares=shares))
+    if not nearest:
+        print_notes(params["query"], found, notes, bounded=bounded)
     if opened and found.hits:
         from phsearch.cli.render.viewer import open_photos  # noqa: PLC0415 - only here
 

@@ -49,7 +49,7 @@ def measure(context: BenchContext) -> Iterator[Measurement]:
     yield Measurement(f"load {count:,} photos", took, "s", note="made up and put into matrix and columns")
     filter_compiler = FilterCompiler(Roots(["/photos"]), "/home/me")
     reference = _unit(rng, 1_000)
-    curve = Curve(base=-5, own=1.4, below=0.15)
+    curve = Curve(base=-1, own=16, spread=-50, size=-0.5, usual_mean=0.05, usual_std=0.06)
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
     calibrated = Calibration(
         words=curve, photo=curve, strong=0.5, likely=0.3, weak=0.15, mean=mean, covariance=covariance

@@ -441,6 +441,24 @@ def test_a_terminal_gets_a_table_with_links(env: dict[str, str]) -> None:
     )
 
 
+def test_without_a_good_photo_a_terminal_gets_the_nearest_ones_and_a_program_none(
+    socket_path: Path, env: dict[str, str]
+) -> None:
+    nothing = found() | {"nearest": [hit("/photos/fox.jpg")], "hidden": 100, "matching": 100, "closest": 0.08}
+    with ScriptedDaemon(socket_path, {"search": nothing}):
+        shown = run_on_terminal(env | {"NO_COLOR": "1"}, "a dog")
+        assert shown.out == (
+            'no photo surely shows "a dog"; the nearest of 100:\n'
+            "COSINE  TAKEN       PHOTO\n"
+            "0.281   2023-06-01  /photos/fox.jpg\n"
+        )
+        silence = 'no photo of "a dog": the closest ones are shown with --all\n'
+        assert run_on_terminal(env | {"NO_COLOR": "1"}, "--strict", "a dog").out == silence
+        for args in (["a dog"], ["--json", "a dog"], ["-0", "a dog"]):
+            ran = run(env, *args)
+            assert (ran.out, ran.err) == ("", silence)
+
+
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}])
 @pytest.mark.usefixtures("daemon")
 def test_no_escape_where_none_is_wanted(env: dict[str, str], plain: dict[str, str]) -> None:

@@ -183,9 +183,9 @@ ANSWER: dict[str, Any] = {
 FILTERED = {"understood": {"aims": [], "filters": [{"key": "when", "value": "1990", "negated": False}]}}
 
 
-def said(answer: dict[str, Any], query: str = "a giraffe") -> str:
+def said(answer: dict[str, Any], query: str = "a giraffe", *, nearest: bool = False) -> str:
     notes = console()
-    print_notes(query, SearchResult.parse_json(answer), notes)
+    print_notes(query, SearchResult.parse_json(answer), notes, nearest=nearest)
     raw = notes._raw
     assert isinstance(raw, io.BytesIO)
     return raw.getvalue().decode()
@@ -202,6 +202,7 @@ def test_time_library_and_hidden_photos_are_in_one_line() -> None:
 def test_an_answer_without_relevant_hits_is_explained() -> None:
     nothing = ANSWER | {"hits": [], "hidden": 12345}
     assert said(nothing) == 'no photo of "a giraffe": the closest ones are shown with --all\n'
+    assert said(nothing, nearest=True) == 'no photo surely shows "a giraffe"; the nearest of 12,345:\n'
     none_passes = ANSWER | {"hits": [], "matching": 0, "hidden": 0, "closest": None} | FILTERED
     assert said(none_passes, "date:1990") == "when: 1990\nno photo passes the filters of date:1990: leave one out\n"
     empty = ANSWER | {"hits": [], "photos": 0}

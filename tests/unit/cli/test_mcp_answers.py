@@ -86,6 +86,10 @@ def test_nothing_found_is_one_sentence() -> None:
     empty = search("a\ndog", photos=0, pending=3)
     assert empty.text == r'No photo is indexed yet, so none can match "a\ndog". 3 more are still being indexed.'
     assert search("dog").text == 'No photo of 9 matches "dog" so well.'
+    data = {"photos": 9, "pending": 0, "hits": [], "nearest": [HIT], "took_ms": 1.0}
+    lines = answer_search({"query": "dog"}, SearchResult.parse_json(data), data).text.splitlines()
+    assert lines[0] == 'No photo of 9 matches "dog" so well. The nearest, which are probably something else:'
+    assert (lines[1], "/p/a b.jpg" in lines[2]) == (DATA_BEGIN, True)
 
 
 @given(NAMES, NAMES, NAMES)

@@ -18,7 +18,8 @@ from phsearch.domain.types import ModelName
 from phsearch.paths import StateFolder
 
 DIM = 8
-WORDS, PHOTO = Curve(base=-5, own=1.4, below=0.15), Curve(base=-5.5, own=1.75, below=0.3)
+WORDS = Curve(base=-1, own=16, spread=-50, size=-0.5, usual_mean=0.05, usual_std=0.06)
+PHOTO = Curve(base=-5, own=12, spread=-2, size=-0.6, usual_mean=0.2, usual_std=0.1)
 
 
 def unit(seed: int, rows: int = 1) -> np.ndarray:
@@ -62,11 +63,35 @@ def test_a_library_of_one_photo_or_of_the_same_photo_many_times_has_relevances()
 
 def test_many_good_hits_do_not_lower_each_other() -> None:
     query = unit(1)[0]
-    alone = probabilities(CALIBRATION, query, np.array([0.9], np.float32), "words")
+    few = np.full(1000, 0.1, np.float32)
+    few[0] = 0.9
+    alone = probabilities(CALIBRATION, query, few, "words")
     crowded = probabilities(CALIBRATION, query, np.full(1000, 0.9, np.float32), "words")
     assert alone is not None
     assert crowded is not None
-    assert crowded[0] == pytest.approx(alone[0])
+    assert crowded[0] == alone[0]
+
+
+def test_among_more_photos_the_same_score_says_less_up_to_a_size() -> None:
+    query = unit(1)[0]
+    found = [
+        probabilities(CALIBRATION, query, np.full(size, 0.3, np.float32), "words") for size in (1, 10, 100, 10_000)
+    ]
+    one, ten, hundred, most = (float(each[0]) for each in found if each is not None)
+    assert one == ten > hundred > most
+    beyond = probabilities(CALIBRATION, query, np.full(20_000, 0.3, np.float32), "words")
+    assert beyond is not None
+    assert beyond[0] == most
+
+
+def test_the_scores_of_several_aims_are_judged_by_their_distance_from_photos_in_general() -> None:
+    query = unit(1)[0]
+    mean, std = float((REFERENCE @ query).mean()), float((REFERENCE @ query).std())
+    scores = np.array([mean + 2 * std], np.float32)
+    combined = probabilities(CALIBRATION, query, scores, "words", combined=True)
+    usual = WORDS.logits(np.array([WORDS.usual_mean + 2 * WORDS.usual_std]), WORDS.usual_std, 1)
+    assert combined is not None
+    assert combined[0] == pytest.approx(1 / (1 + np.exp(-usual[0])), rel=0.01)
 
 
 def test_a_model_without_a_calibration_has_no_relevances() -> None:
@@ -144,6 +169,11 @@ def test_a_missing_calibration_is_none_and_a_wrong_one_is_refused(tmp_path: Path
         calibration_file.load(file, "others", DIM)
     with pytest.raises(CalibrationError, match="another length"):
         calibration_file.load(file, "weights", DIM + 1)
+    former = file.read_bytes().replace(b"spread", b"former")
+    file.write_bytes(former)
+    with pytest.raises(CalibrationError, match="another version of phsearch"):
+        calibration_file.load(file, "weights", DIM)
+    calibration_file.save(file, CALIBRATION, "weights")
     for damage in (b"", b"{}", file.read_bytes()[:-100], b"\xff" * 1000):
         file.write_bytes(damage)
         with pytest.raises(CalibrationError, match="damaged"):

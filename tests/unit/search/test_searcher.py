@@ -13,7 +13,7 @@ import pytest
 from phsearch.domain.library import Library
 from phsearch.domain.roots.roots import Roots
 from phsearch.domain.search.filters import FilterCompiler
-from phsearch.domain.search.relevance import UNCALIBRATED
+from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, Curve
 from phsearch.domain.search.vector_index import VectorIndex
 from phsearch.errors import NotReadyError, QueryError
 from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
@@ -187,12 +187,39 @@ def test_without_words_the_rank_is_the_place_by_date(query: str, name: str, rank
         rig.model.problem = NotReadyError("the model is loading")
         answer = await rig.searcher.rank_of(query, f"/p/{name}.jpg")
         assert answer is not None
-        found, band = answer
+        found, band, _ = answer
         assert (found.rank, found.total, found.passes) == rank
         assert (found.by_date, found.photo.score, band) == (True, 0.0, None)
         assert rig.executor.turns == 1
         if found.passes:
             assert paths(await rig.search(query))[found.rank - 1] == f"{name}.jpg"
+
+    run(scenario)
+
+
+def calibration(own: float) -> Calibration:
+    """Return one by which other photos have the relevance 0.12; the photo of a word has `own` more, in logits."""
+    curve = Curve(base=-2, own=own, spread=0, size=0, usual_mean=0, usual_std=1)
+    mean, covariance = np.zeros(AXES.shape[1], np.float32), np.eye(AXES.shape[1], dtype=np.float32)
+    return Calibration(words=curve, photo=curve, strong=0.5, likely=0.3, weak=0.1, mean=mean, covariance=covariance)
+
+
+def test_weak_photos_are_shown_beside_better_ones_and_not_alone() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.searcher.calibration = lambda: calibration(own=0.5)
+        alone = await rig.search("red", min_band="weak")
+        assert (paths(alone), alone.hidden) == ([], 3)
+        assert [hit.photo.path for hit in alone.nearest] == ["/p/red.jpg", "/p/blue.jpg", "/p/green.jpg"]
+        assert len((await rig.search("red", min_relevance=0.1)).hits) == 3, "who names a probability gets it"
+        answer = await rig.searcher.rank_of("red", "/p/red.jpg")
+        assert answer is not None
+        assert answer[1:] == ("weak", "weak")
+        rig.searcher.calibration = lambda: calibration(own=2.5)
+        beside = await rig.search("red", min_band="weak")
+        assert (paths(beside)[0], [hit.band for hit in beside.hits]) == ("red.jpg", ["strong", "weak", "weak"])
+        assert beside.nearest == []
+        filtered = await rig.search("red date:2021..", min_band="weak")
+        assert len(filtered.hits) == 2, "a filter takes photos away, and changes nothing else"
 
     run(scenario)
 

@@ -99,6 +99,8 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
 
 
 def _curve(given: dict[str, float]) -> Curve:
+    if set(given) != {field.name for field in dataclasses.fields(Curve)}:
+        raise CalibrationError("it was made by another version of phsearch")
     return Curve(**{name: float(value) for name, value in given.items()})
 
 

@@ -108,7 +108,8 @@ def show_album(client: Client, name: str, *, as_json: bool, null: bool) -> int:
     album = _find_album(client, name)
     cut = {"min_band": album.min_band} if album.min_band else {}
     form = JSON if as_json else NULL if null else TABLE
-    return run_search(search_params(album.query, album.limit, cut, collapse=False), form, client=client)
+    params = search_params(album.query, album.limit, cut, collapse=False)
+    return run_search(params, form, client=client, strict=True)
 
 
 @albums.command("remove", short_help="Remove an album and its links.")

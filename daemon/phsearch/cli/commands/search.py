@@ -112,6 +112,7 @@ def _parse_command(ctx: click.Context, param: click.Parameter, value: str | None
     help="Show only what is at least strong, likely or weak (the default), or as probable as 0.25.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show also what hardly fits.")
+@click.option("--strict", is_flag=True, help="Show nothing, not even the nearest photos, if none is good enough.")
 @click.option(
     "--min-score",
     type=float,
@@ -189,8 +190,9 @@ def search(
         from phsearch.cli.render.images import picture_printer  # noqa: PLC0415 - only here
 
         show = picture_printer(client, options["thumbnails"] or "auto", grid=options["grid"], shares=shares)
-        return run_search(params, form, sync, client=client, show=show)
-    return run_search(params, form, sync, client=client, shares=shares, opened=options["opened"] or 0)
+        return run_search(params, form, sync, client=client, show=show, strict=options["strict"])
+    opened = options["opened"] or 0
+    return run_search(params, form, sync, client=client, shares=shares, opened=opened, strict=options["strict"])
 
 
 def _shows_pictures(options: dict[str, Any]) -> bool:
@@ -214,6 +216,8 @@ def _check_options(options: dict[str, Any], least: dict[str, Any] | None, sync: 
         raise click.UsageError("--open shows photos in a viewer, --grid and --thumbnails here: choose one.")
     if options["everything"] and least is not None:
         raise click.UsageError("--all shows everything and --min does not: choose one.")
+    if options["everything"] and options["strict"]:
+        raise click.UsageError("--all shows everything and --strict does not: choose one.")
     if options["command"] and not options["follow"]:
         raise click.UsageError("--exec goes with --follow.")
     if options["follow"] and (options["opened"] or options["grid"] or options["thumbnails"]):

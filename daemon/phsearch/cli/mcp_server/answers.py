@@ -59,6 +59,7 @@ def answer_search(given: Mapping[str, Any], found: SearchResult, data: JsonObjec
         lines.append(line)
         links.append(link)
         rows.append(row)
+    lines = lines or [_format_hit(number, hit) for number, hit in enumerate(found.nearest or (), 1)]
     text = _frame(_summarize(given["query"], found, len(rows)), lines)
     return Answer(text=text, data=_strip_surrogates(data | {"hits": rows}), links=tuple(links))
 
@@ -86,7 +87,8 @@ def _summarize(query: str, found: SearchResult, shown: int) -> str:
     if not found.photos:
         return f'No photo is indexed yet, so none can match "{query}".{pending}'
     if not found.hits:
-        return f'No photo of {found.photos:,} matches "{query}" so well.{pending}'
+        nearest = " The nearest, which are probably something else:" if found.nearest else ""
+        return f'No photo of {found.photos:,} matches "{query}" so well.{pending}{nearest}'
     cut = f" (the first {shown:,} of {len(found.hits):,})" if shown < len(found.hits) else ""
     return f'The photos of {found.photos:,} that match "{query}" best{cut}:{pending}'
 

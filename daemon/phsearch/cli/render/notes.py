@@ -30,12 +30,14 @@ def caret_line(query: str, place: tuple[int, int], console: Console) -> str:
     return f"{' ' * _INDENT}{line}\n{' ' * (_INDENT + column)}{console.bold('^' * carets)}\n"
 
 
-def print_notes(query: str, found: SearchResult, notes: Console, *, bounded: bool = False) -> None:
-    """Print the notes on an answer. `bounded` means that a --min-score was given."""
+def print_notes(
+    query: str, found: SearchResult, notes: Console, *, bounded: bool = False, nearest: bool = False
+) -> None:
+    """Print the notes on an answer. `bounded`: a --min-score was given. `nearest`: the nearest photos follow."""
     if notes.terminal and (echo := describe_query(found.understood)):
         notes.print_line(echo, dim=True)
     if not found.hits and found.photos:
-        notes.print_line(_no_hits(query, found, bounded=bounded))
+        notes.print_line(_no_hits(query, found, bounded=bounded, nearest=nearest))
     elif not found.hits:
         notes.print_line("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
     if offline := [hit for hit in found.hits if hit.offline]:
@@ -64,9 +66,11 @@ def _describe_aim(aim: Aim) -> str:
     return f"{key}: {value}" + (f" ^{abs(aim.weight):g}" if abs(aim.weight) != 1 else "")
 
 
-def _no_hits(query: str, found: SearchResult, *, bounded: bool) -> str:
+def _no_hits(query: str, found: SearchResult, *, bounded: bool, nearest: bool) -> str:
     if found.understood.filters and not found.matching:
         return f"no photo passes the filters of {query}: leave one out"
+    if nearest:
+        return f'no photo surely shows "{query}"; the nearest of {found.hidden:,}:'
     if found.closest is not None and not bounded:
         ones = "one is" if found.hidden == 1 else "ones are"
         return f'no photo of "{query}": the closest {ones} shown with --all'

@@ -1,13 +1,14 @@
 """Relevance: the probability that a photo is what a query means.
 
-A cosine alone says nothing: 0.2 is a good hit for "receipt" and noise for "outdoors". It is compared with two things.
-The first is the scores of photos in general for the same query. Their mean and spread follow in closed form from the
-mean and covariance of the vectors of reference photos. The second is the library itself: a photo far below its best
-hit is probably not meant. A logistic curve of the two gives the probability (Platt 1999, "Probabilistic outputs for
-support vector machines"). It is fitted on captioned photos, with queries that match none of them. The probability
-grows with the cosine, so a cut-off by probability never changes the order of the hits.
+A cosine alone says nothing: 0.2 is a good hit for "receipt" and noise for "outdoors". So it is judged together with
+two things. The first is how widely photos in general differ by the same query: their standard deviation follows in
+closed form from the covariance of the vectors of reference photos. The second is the size of the library: of ten
+thousand photos some come close to anything by chance. A logistic curve of the three gives the probability (Platt 1999,
+"Probabilistic outputs for support vector machines"). It is fitted on photos with captions and labels, with queries that
+match none of them. The probability grows with the cosine, so a cut-off by probability never changes the order of the
+hits.
 
-The scores of photos for neutral prompts were measured, too. They add nothing to these two: `make quality` shows it.
+`make quality` shows what adds nothing to these: the mean of photos in general, the library's best, neutral prompts.
 """
 
 from __future__ import annotations
@@ -27,24 +28,33 @@ QueryKind = Literal["words", "photo"]
 """What a query consists of: cosines between photos are distributed otherwise than those of a text."""
 BANDS: tuple[Band, ...] = ("strong", "likely", "weak")
 
-SHORT = 2
-"""A phrase of at most so many words is put into templates."""
-
 _MIN_PHOTOS = 30
 """A library with fewer photos says nothing about photos in general."""
 _MIN_STD = 1e-6
+_SIZES = (10, 10_000)
+"""Libraries that are smaller or larger count as these: the curves were fitted on what lies between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Logit of the probability of a photo that lies z standard deviations above photos in general.
+    """Logit of the probability of a photo in a library of n photos: `base` + `own` cosine + `spread` s + `size` ln n.
 
-    It is `base` + `own` z + `below` (z - the highest z of the library).
+    The scores of photos in general for the query have the standard deviation s. Queries of this kind have `usual_mean`
+    and `usual_std` for these scores.
     """
 
     base: float
     own: float
-    below: float
+    spread: float
+    size: float
+    usual_mean: float
+    usual_std: float
+
+    def logits(self, scores: npt.NDArray[np.float64], std: float, photos: int) -> npt.NDArray[np.float64]:
+        """Return the logit of each score, [n]."""
+        size = np.log(np.clip(photos, *_SIZES))
+        found: npt.NDArray[np.float64] = self.base + self.own * scores + self.spread * std + self.size * size
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,26 +88,25 @@ class Calibration:
 
 
 def probabilities(
-    calibration: Calibration, query: Vectors, scores: Vectors, kind: QueryKind
+    calibration: Calibration, query: Vectors, scores: Vectors, kind: QueryKind, *, combined: bool = False
 ) -> npt.NDArray[np.float64] | None:
     """Return the probability of each photo, [n], from the cosines `scores` ([n]) of the whole library with `query`.
 
-    `query` is [dim]. None if the model is not calibrated.
+    `query` is [dim]. None if the model is not calibrated. The cosines of a query with several aims, or of one that
+    leads away from something, are unlike those of a phrase: with `combined` only their distance from the scores of
+    photos in general counts, in standard deviations.
     """
     if calibration.mean is None or calibration.covariance is None or not len(scores):
         return None
-    mean = float(calibration.mean @ query)
+    curve = calibration.words if kind == "words" else calibration.photo
     std = max(float(query @ calibration.covariance @ query), 0.0) ** 0.5
-    z = (scores.astype(np.float64) - mean) / max(std, _MIN_STD)
-    logit = logits(calibration.words if kind == "words" else calibration.photo, z)
+    cosines = scores.astype(np.float64)
+    if combined:
+        cosines = curve.usual_mean + curve.usual_std * (cosines - float(calibration.mean @ query)) / max(std, _MIN_STD)
+        std = curve.usual_std
+    logit = curve.logits(cosines, std, len(scores))
     probability: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
     return probability
-
-
-def logits(curve: Curve, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the logit of each photo of a library, [n], from `z` ([n]), its distance from photos in general."""
-    logit: npt.NDArray[np.float64] = curve.base + curve.own * z + curve.below * (z - z.max())
-    return logit
 
 
 def score_std(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vectors:
@@ -115,7 +124,7 @@ def score_std(calibration: Calibration, aims: Vectors, scores: Vectors) -> Vecto
     return library_std
 
 
-_NO_CURVE = Curve(base=0, own=0, below=0)
+_NO_CURVE = Curve(base=0, own=0, spread=0, size=0, usual_mean=0, usual_std=1)
 UNCALIBRATED = Calibration(words=_NO_CURVE, photo=_NO_CURVE, strong=1, likely=1, weak=1)
 """For a model without a calibration: its photos have no relevance. The scores of the library are no substitute: among
 red photos none would stand out as red.

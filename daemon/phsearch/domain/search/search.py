@@ -33,14 +33,20 @@ if TYPE_CHECKING:
     """Returns which photos count, [n]; None: all do."""
 
 _TINY = 1e-6
+_NEAREST = 3
+"""As many photos are named where none is good enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """The photos to leave out: those with a cosine below `score`, or a probability below `relevance`."""
+    """The photos to leave out: those with a cosine below `score`, or a probability below `relevance`.
+
+    All are left out where no photo of the library, filtered or not, has the probability `best`.
+    """
 
     score: float | None = None
     relevance: float | None = None
+    best: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +62,22 @@ class RankedPhoto:
 class Ranking:
     """The `best` photos, best first, of the `matching` ones that pass the filters.
 
-    The cut-off leaves out `hidden` of them; `closest` is their highest relevance.
+    The cut-off leaves out `hidden` of them; `closest` is their highest relevance. `nearest` are the best few where it
+    leaves out all.
     """
 
     best: list[RankedPhoto]
     matching: int
     hidden: int = 0
     closest: float | None = None
+    nearest: tuple[RankedPhoto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
     """The rank of one photo, from 1, among the `total` that pass the filters; `passes`: whether it passes them.
 
-    It is its place by date where nothing else ranks.
+    It is its place by date where nothing else ranks. `best` is the highest relevance of the whole library.
     """
 
     rank: int
@@ -77,6 +85,7 @@ class Rank:
     photo: RankedPhoto
     passes: bool
     by_date: bool = False
+    best: float | None = None
 
 
 _NO_CUTOFF = Cutoff()
@@ -106,6 +115,7 @@ def rank(
     query: Vectors,
     *,
     kind: QueryKind,
+    combined: bool = False,
     calibration: Calibration,
     where: Where,
     limit: int,
@@ -115,20 +125,22 @@ def rank(
     if not len(index):
         return Ranking(best=[], matching=0)
     scores = index.scores(query)
-    relevances = probabilities(calibration, query, scores, kind)
+    relevances = probabilities(calibration, query, scores, kind, combined=combined)
     passing = _passing(index, where)
     kept = passing.copy()
     if cutoff.score is not None:
         kept &= scores >= cutoff.score
     if cutoff.relevance is not None and relevances is not None:
-        kept &= relevances >= cutoff.relevance
+        kept &= (relevances >= cutoff.relevance) & (relevances.max() >= cutoff.best)
     left_out = passing & ~kept
     hidden = int(np.count_nonzero(left_out))
+    nearest = () if kept.any() else index.best(scores, left_out, _NEAREST)
     return Ranking(
         best=[_ranked(index, row, scores, relevances) for row in index.best(scores, kept, limit)],
         matching=int(np.count_nonzero(passing)),
         hidden=hidden,
         closest=float(relevances[left_out].max()) if hidden and relevances is not None else None,
+        nearest=tuple(_ranked(index, row, scores, relevances) for row in nearest),
     )
 
 
@@ -144,13 +156,21 @@ def list_by_date(index: VectorIndex, where: Where, limit: int) -> Ranking:
 
 
 def rank_of(
-    index: VectorIndex, path: str, query: Vectors, *, kind: QueryKind, calibration: Calibration, where: Where
+    index: VectorIndex,
+    path: str,
+    query: Vectors,
+    *,
+    kind: QueryKind,
+    combined: bool = False,
+    calibration: Calibration,
+    where: Where,
 ) -> Rank | None:
     """Return the rank of one photo; None if it is not indexed."""
     row = index.row(path)
     if row is None:
         return None
     scores = index.scores(query)
+    relevances = probabilities(calibration, query, scores, kind, combined=combined)
     passing = _passing(index, where)
     above = passing & (scores > scores[row])
     ties = np.flatnonzero(passing & (scores == scores[row])).tolist()
@@ -158,8 +178,9 @@ def rank_of(
     return Rank(
         rank=int(np.count_nonzero(above)) + earlier_ties + 1,
         total=int(np.count_nonzero(passing)),
-        photo=_ranked(index, row, scores, probabilities(calibration, query, scores, kind)),
+        photo=_ranked(index, row, scores, relevances),
         passes=bool(passing[row]),
+        best=None if relevances is None else float(relevances.max()),
     )
 
 

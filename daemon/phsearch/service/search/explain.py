@@ -285,7 +285,7 @@ def _when_seen(monitor: RootMonitor) -> str:
     return "if it stays so, `phsearch-client rescan` looks for it now"
 
 
-def _match(query: str, found: Rank, band: Band | None) -> Match:
+def _match(query: str, found: Rank, band: Band | None, best: Band | None) -> Match:
     """Return the rank of a photo for a query, and a sentence about it."""
     relevance = found.photo.relevance
     return Match(
@@ -296,11 +296,11 @@ def _match(query: str, found: Rank, band: Band | None) -> Match:
         passes=found.passes,
         relevance=None if relevance is None else round(relevance, 4),
         band=band,
-        text=_match_text(query, found, band),
+        text=_match_text(query, found, band, best),
     )
 
 
-def _match_text(query: str, found: Rank, band: Band | None) -> str:
+def _match_text(query: str, found: Rank, band: Band | None, best: Band | None) -> str:
     rank, photos, score, relevance = found.rank, found.total, found.photo.score, found.photo.relevance
     if found.by_date:
         return _filters_text(query, found)
@@ -313,6 +313,8 @@ def _match_text(query: str, found: Rank, band: Band | None) -> str:
         text += f"; a search shows the best {_USUAL_LIMIT} unless it asks for more, here with --limit {rank}"
     if band == "none":
         text += "; a search leaves out what is so improbable unless it is asked with --all"
+    if band == best == "weak":
+        text += "; a search shows weak matches beside better ones, of which there are none, or with --all"
     return text + f"; a --min-score above {score:.3f} would hide it"
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from cachetools import LRUCache
 
 from phsearch.domain.query.ast import Like, Phrase
-from phsearch.domain.search.relevance import SHORT, score_std
+from phsearch.domain.search.relevance import score_std
 from phsearch.domain.search.search import combine_vectors
+from phsearch.domain.search.wording import one_wording
 from phsearch.errors import QueryError, UnsupportedQueryError
 from phsearch.paths import expand_typed
 
@@ -58,8 +59,8 @@ class TextVectorCache:
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
-        if len(text.split()) > SHORT:
-            templates = ("{}",)
+        short = one_wording(text)
+        text, templates = (text, ("{}",)) if short is None else (short, templates)
         epoch = self._model.epoch
         key = epoch, text, templates
         if (known := self._vectors.get(key)) is not None:

@@ -109,6 +109,7 @@ class SearchResults:
     matching: int
     hidden: int
     closest: float | None
+    nearest: list[RankedHit]
 
 
 class Searcher:
@@ -164,8 +165,11 @@ class Searcher:
         """Raise what a search would raise at once."""
         self._query_embedder.check_aims(parse(request.query, self._today()).aims)
 
-    async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None] | None:
-        """Return the rank of one photo for a query, and its band; None if it is not indexed. Raises as `search`."""
+    async def rank_of(self, text: str, path: str) -> tuple[Rank, Band | None, Band | None] | None:
+        """Return the rank of one photo for a query, its band, and that of the library's best; None if not indexed.
+
+        Raises as `search`.
+        """
         query = parse(text, self._today())
         embedded, calibration = await self._embed(query, None)
         roots = tuple(self._roots)
@@ -175,12 +179,20 @@ class Searcher:
             if not query.aims:
                 return rank_by_date(self._index, path, where)
             vector = self._query_embedder.query_vector(query.aims, embedded, calibration)
-            return rank_of(self._index, path, vector, kind=_kind(query), calibration=calibration, where=where)
+            return rank_of(
+                self._index,
+                path,
+                vector,
+                kind=_kind(query),
+                combined=_is_combined(query),
+                calibration=calibration,
+                where=where,
+            )
 
         found = await self._executor.submit(rank_one)
         if found is None:
             return None
-        return found, _band(found.photo, calibration)
+        return found, _band(found.photo.relevance, calibration), _band(found.best, calibration)
 
     async def _search(self, request: SearchRequest) -> SearchResults:
         query = parse(request.query, self._today(), request.cwd)
@@ -194,6 +206,7 @@ class Searcher:
             matching=ranking.matching,
             hidden=ranking.hidden,
             closest=ranking.closest,
+            nearest=self._nearest(ranking.nearest, calibration),
         )
 
     async def _embed(self, query: Query, cwd: str | None) -> tuple[list[EmbeddedAim], Calibration]:
@@ -239,9 +252,10 @@ class Searcher:
                 self._index,
                 vector,
                 kind=_kind(query),
+                combined=_is_combined(query),
                 calibration=calibration,
                 where=where,
-                cutoff=Cutoff(score=request.min_score, relevance=_min_relevance(request, calibration)),
+                cutoff=_cutoff(request, calibration),
                 limit=limit,
             )
         else:
@@ -284,16 +298,20 @@ class Searcher:
         scores = [best.score for _, best, _ in shown]
         shares = softmax_shares(scores, self._model.logit_scale) if ranks else [None] * len(shown)
         return [
-            RankedHit(
-                photo=photo,
-                score=best.score,
-                relevance=best.relevance,
-                band=_band(best, calibration),
-                share=share,
-                more=more,
-            )
+            _hit(photo, best, calibration, share, more)
             for (photo, best, more), share in zip(shown, shares, strict=True)
         ]
+
+    def _nearest(self, nearest: Sequence[RankedPhoto], calibration: Calibration) -> list[RankedHit]:
+        there = ((self._library.get(each.photo.path), each) for each in nearest)
+        return [_hit(photo, each, calibration) for photo, each in there if photo is not None]
+
+
+def _hit(
+    photo: Photo, ranked: RankedPhoto, calibration: Calibration, share: float | None = None, more: int = 0
+) -> RankedHit:
+    band = _band(ranked.relevance, calibration)
+    return RankedHit(photo=photo, score=ranked.score, relevance=ranked.relevance, band=band, share=share, more=more)
 
 
 def _kind(query: Query) -> QueryKind:
@@ -301,12 +319,22 @@ def _kind(query: Query) -> QueryKind:
     return "photo" if all(isinstance(aim, Like) for aim in query.aims) else "words"
 
 
-def _band(ranked: RankedPhoto, calibration: Calibration) -> Band | None:
-    return None if ranked.relevance is None else calibration.band(ranked.relevance)
+def _band(relevance: float | None, calibration: Calibration) -> Band | None:
+    return None if relevance is None else calibration.band(relevance)
 
 
-def _min_relevance(request: SearchRequest, calibration: Calibration) -> float | None:
+def _is_combined(query: Query) -> bool:
+    """Whether the query vector is something else than that of one phrase or one photo."""
+    return len(query.aims) > 1 or query.aims[0].weight < 0
+
+
+def _cutoff(request: SearchRequest, calibration: Calibration) -> Cutoff:
     bounds = [] if request.min_relevance is None else [request.min_relevance]
     if request.min_band is not None:
         bounds.append(calibration.threshold(request.min_band))
-    return max(bounds, default=None)
+    return Cutoff(
+        score=request.min_score,
+        relevance=max(bounds, default=None),
+        # A few weak photos alone are chance: among thousands some are always a little like anything.
+        best=calibration.likely if request.min_band == "weak" else 0.0,
+    )

@@ -59,6 +59,7 @@ class SearchResult(Record):
     matching: Annotated[int, "how many photos pass the filters"] = 0
     hidden: Annotated[int, "how many of them min_band, min_relevance or min_score leave out"] = 0
     closest: Annotated[float | None, "the best relevance among the hidden ones; null if there is none"]
+    nearest: Annotated[tuple[Hit, ...] | None, "where no hit is left: the best few of the hidden ones"] = None
     pending: Annotated[int, "photos seen but not yet searchable"]
     held: Annotated[str | None, "why those are not being indexed; null if they are"]
     photos: Annotated[int, "how many are indexed"]

@@ -79,6 +79,7 @@ class SearchMethods:
             matching=found.matching,
             hidden=found.hidden,
             closest=_rounded(found.closest),
+            nearest=tuple(map(self._hit, found.nearest)) or None,
             pending=self._router.pending,
             held=self._throttle.pause_reason,
             photos=len(self._library),
