@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phsearch.cli.names import near_command
 from phsearch.cli.render.hits import compile_template, format_hits
 from phsearch.cli.render.notes import caret_line, describe_query, print_notes
 from phsearch.cli.terminal import Console
@@ -207,6 +208,41 @@ def test_an_answer_without_relevant_hits_is_explained() -> None:
     assert said(none_passes, "date:1990") == "when: 1990\nno photo passes the filters of date:1990: leave one out\n"
     empty = ANSWER | {"hits": [], "photos": 0}
     assert said(empty).startswith("no photo is indexed yet")
+
+
+def test_remarks_on_words_are_sentences() -> None:
+    misspelt = ANSWER | {"did_you_mean": "snowy mountain"}
+    assert 'did you mean "snowy mountain"?\n' in said(misspelt, "snowy moutain")
+    foreign = said(ANSWER | {"language": "German"}, "Fahrrad")
+    assert foreign.startswith('"Fahrrad" seems to be German, and the model understands English only: ask in English, ')
+    assert "`phsearch-client model use multilingual`" in foreign
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("stauts", "status"),
+        ("statu", "status"),
+        ("statuss", "status"),
+        ("ststus", "status"),
+        ("dcotor", "doctor"),
+        ("album", "albums"),
+        ("status", None),
+        ("dog", None),
+        ("beach", None),
+        ("", None),
+        ("stauts please", None),
+    ],
+)
+def test_a_mistyped_command_is_recognised(word: str, command: str | None) -> None:
+    assert near_command(word) == command
+
+
+def test_a_mistyped_command_is_said_where_it_is_no_word_or_found_nothing() -> None:
+    remark = "stauts is no command, so it was searched for: did you mean `phsearch-client status`?\n"
+    assert remark in said(ANSWER, "stauts")
+    assert "no command" not in said(ANSWER, "match"), "photos of matches were found"
+    assert "phsearch-client watch" in said(ANSWER | {"hits": [], "hidden": 12345}, "match")
 
 
 def test_how_a_query_was_read_is_echoed_unless_it_is_plain_words() -> None:

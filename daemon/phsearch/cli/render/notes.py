@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from phsearch.cli.names import PROGRAM, near_command
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 
@@ -40,6 +41,8 @@ def print_notes(
         notes.print_line(_no_hits(query, found, bounded=bounded, nearest=nearest))
     elif not found.hits:
         notes.print_line("no photo is indexed yet: `phsearch-client status` says where the daemon looks")
+    for line in _remarks(query, found):
+        notes.print_line(line)
     if offline := [hit for hit in found.hits if hit.offline]:
         notes.print_line(_offline(offline), dim=True)
     if notes.terminal and found.hits:
@@ -47,6 +50,18 @@ def print_notes(
     else:
         for line in _pending(found):
             notes.print_line(line, dim=True)
+
+
+def _remarks(query: str, found: SearchResult) -> list[str]:
+    command = near_command(query)
+    if command is not None and (not found.hits or sorted(command) == sorted(query)):
+        return [f"{query} is no command, so it was searched for: did you mean `{PROGRAM} {command}`?"]
+    if found.did_you_mean:
+        return [f'did you mean "{found.did_you_mean}"?']
+    if found.language:
+        other = "ask in English, or take another one with `phsearch-client model use multilingual`"
+        return [f'"{query}" seems to be {found.language}, and the model understands English only: {other}']
+    return []
 
 
 def describe_query(understood: UnderstoodQuery) -> str:

@@ -7,6 +7,7 @@ phrases are changed: in "two dogs in the snow" the number may be meant.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from phsearch.domain.search import everyday
 
@@ -39,6 +40,25 @@ _IRREGULAR = {
 }
 _ALWAYS_PLURAL = ("ss", "us", "is", "as", "os", "ics", "wear")
 _SHORTEST = 5
+_EMOJI_PARTS = "\u200d\ufe0e\ufe0f"
+"""What joins emoji, and chooses between colours and black and white."""
+_STYLE = re.compile(r"^(?:heavy |black |white )*(?=heart|sun|star|smiling|snow)")
+"""How a symbol of print is drawn is no part of its meaning."""
+
+
+def spelled_out(text: str) -> str:
+    """Return a text with the names of its emoji in their place: models know words."""
+    return " ".join("".join(map(_character, text)).split()) if not text.isascii() else text
+
+
+def _character(char: str) -> str:
+    name = unicodedata.name(char, "").lower()
+    if char in _EMOJI_PARTS or "fitzpatrick" in name:
+        return ""
+    if unicodedata.category(char) != "So":
+        return char
+    # Not the face: people mean the animal.
+    return f" {_STYLE.sub('', name).removesuffix(' face')} "
 
 
 def one_wording(phrase: str) -> str | None:

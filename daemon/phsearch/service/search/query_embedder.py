@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from phsearch.domain.query.ast import Like, Phrase
 from phsearch.domain.search.relevance import score_std
 from phsearch.domain.search.search import combine_vectors
-from phsearch.domain.search.wording import one_wording
+from phsearch.domain.search.wording import one_wording, spelled_out
 from phsearch.errors import QueryError, UnsupportedQueryError
 from phsearch.paths import expand_typed
 
@@ -59,6 +59,7 @@ class TextVectorCache:
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
+        text = spelled_out(text)
         short = one_wording(text)
         text, templates = (text, ("{}",)) if short is None else (short, templates)
         epoch = self._model.epoch

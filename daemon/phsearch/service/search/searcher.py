@@ -15,6 +15,7 @@ from phsearch.domain.query.ast import Like
 from phsearch.domain.search.filters import ALWAYS, IndexedSpan
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
 from phsearch.domain.search.relevance import UNCALIBRATED
+from phsearch.domain.search.remarks import remark
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_by_date, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names, names_beginning
 from phsearch.errors import PhsearchError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.filters import FilterCompiler
     from phsearch.domain.search.relevance import Band, Calibration, QueryKind
+    from phsearch.domain.search.remarks import Remarks
     from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import ModelIdentity, Photo
@@ -110,6 +112,7 @@ class SearchResults:
     hidden: int
     closest: float | None
     nearest: list[RankedHit]
+    remarks: Remarks
 
 
 class Searcher:
@@ -199,7 +202,7 @@ class Searcher:
         embedded, calibration = await self._embed(query, request.cwd)
         # Nothing is awaited in between: the rank thread sees the library as it is now.
         roots = tuple(self._roots) if query.filters else ()
-        ranking, groups = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
+        ranking, groups, remarks = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
         return SearchResults(
             query=query,
             hits=self._hits(ranking, groups, request.limit, calibration, ranks=bool(query.aims)),
@@ -207,6 +210,7 @@ class Searcher:
             hidden=ranking.hidden,
             closest=ranking.closest,
             nearest=self._nearest(ranking.nearest, calibration),
+            remarks=remarks,
         )
 
     async def _embed(self, query: Query, cwd: str | None) -> tuple[list[EmbeddedAim], Calibration]:
@@ -240,8 +244,8 @@ class Searcher:
         request: SearchRequest,
         calibration: Calibration,
         roots: Sequence[str],
-    ) -> tuple[Ranking, list[list[int]]]:
-        """Return the ranking, and its photos as groups of near-duplicates, each by places in it, best first."""
+    ) -> tuple[Ranking, list[list[int]], Remarks]:
+        """Return the ranking, its photos as groups of near-duplicates by places in it, best first, and remarks."""
         where = self._where(query, request, roots)
         limit = request.limit
         if request.collapse:
@@ -260,10 +264,11 @@ class Searcher:
             )
         else:
             ranking = list_by_date(self._index, where, limit)
+        remarks = remark(request.query, query, english_only=self._model.english_only)
         if not request.collapse:
-            return ranking, [[place] for place in range(len(ranking.best))]
+            return ranking, [[place] for place in range(len(ranking.best))], remarks
         thresholds = SimilarityThresholds.known(calibration, self._index.sample())
-        return ranking, collapse([each.photo for each in ranking.best], self._index.vectors, thresholds)
+        return ranking, collapse([each.photo for each in ranking.best], self._index.vectors, thresholds), remarks
 
     def _where(self, query: Query, request: SearchRequest, roots: Sequence[str]) -> Where:
         if not query.filters and request.span == ALWAYS:

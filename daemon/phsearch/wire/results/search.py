@@ -60,6 +60,8 @@ class SearchResult(Record):
     hidden: Annotated[int, "how many of them min_band, min_relevance or min_score leave out"] = 0
     closest: Annotated[float | None, "the best relevance among the hidden ones; null if there is none"]
     nearest: Annotated[tuple[Hit, ...] | None, "where no hit is left: the best few of the hidden ones"] = None
+    did_you_mean: Annotated[str | None, "the query without what seems misspelt"] = None
+    language: Annotated[str | None, "what the words seem to be, where the model knows only English"] = None
     pending: Annotated[int, "photos seen but not yet searchable"]
     held: Annotated[str | None, "why those are not being indexed; null if they are"]
     photos: Annotated[int, "how many are indexed"]

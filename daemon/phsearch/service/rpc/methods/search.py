@@ -80,6 +80,8 @@ class SearchMethods:
             hidden=found.hidden,
             closest=_rounded(found.closest),
             nearest=tuple(map(self._hit, found.nearest)) or None,
+            did_you_mean=found.remarks.did_you_mean,
+            language=found.remarks.language,
             pending=self._router.pending,
             held=self._throttle.pause_reason,
             photos=len(self._library),
