@@ -81,7 +81,7 @@ class Recipe:
         1e-4,
         4e-5,
         Weights(
-            captions=1.5,
+            captions=2.5,
             imagined=0.0,
             drawn_classes=96,
             drawn_groups=32,
@@ -91,6 +91,7 @@ class Recipe:
             drawn_terms=32,
         ),
         averaging=0.98,
+        report=2,
     )
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.state import calibration_file
+from phsearch.domain.search import everyday
+from phsearch.domain.search.own_calibration import EVERY, TEMPLATES, others
 from quality.embed import Embedder
-from quality.fitting import calibrate
-from quality.material import material
+from quality.fitting import calibrate, general
+from quality.material import material, text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +40,13 @@ def calibrating(arguments: Sequence[str]) -> None:
     if not args.data.is_dir():
         parser.error(f"there are no captioned photos in {args.data}: give their folder with --data")
     image_worker = Embedder(args.model, args.pretrained, CACHE)
-    found = calibrate(image_worker, material(args.data))
+    about = material(args.data)
+    found = calibrate(image_worker, about)
     out = args.out or MINI / calibration_file.NAME
     out.parent.mkdir(parents=True, exist_ok=True)
     calibration_file.save(out, found, image_worker.identity)
     print(f"words {found.words}\nphoto {found.photo}\ntemplates {found.templates}\n{out}: {out.stat().st_size:,} bytes")
+    photos = image_worker.photos(about.fit.paths)
+    phrases = text_vectors(image_worker, everyday.phrases()[::EVERY], TEMPLATES)
+    print("as constants of phsearch.domain.search.own_calibration:")
+    print(f"WORDS = {general(found.words, phrases @ photos.T)}\nPHOTO = {general(found.photo, others(photos))}")

@@ -1,4 +1,4 @@
-"""Fits a calibration to captioned photos: reference, templates, curves, and the promises of the bands."""
+"""Fits a calibration to photos with captions and labels: reference, templates if they find better, and curves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phsearch.domain.search.own_calibration import LIKELY, STRONG, TEMPLATES, WEAK, GeneralCurve
 from phsearch.domain.search.relevance import Calibration, Curve
 from quality import libraries, truth
 from quality.figures import mean_precision
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from quality.libraries import Library
     from quality.material import Material
 
-TEMPLATES = ("{}", "a photo of a {}", "there is {}")
-"""Used if they find better than the bare words on the photos for choices."""
-BANDS = {"strong": 0.5, "likely": 0.3, "weak": 0.1}
 _STEPS = 50
 _RIDGE = 1e-6
 
@@ -39,7 +37,16 @@ def calibrate(image_worker: Embedder, material: Material) -> Calibration:
     words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)
     alike = all_pairs(truth.pairs(material.fit.captioned), material.fit.labelled)
     photo = curve(chosen.photos, chosen.photos, list(alike), mean, covariance)
-    return Calibration(words=words, photo=photo, **BANDS, templates=templates, mean=mean, covariance=covariance)
+    return Calibration(
+        words=words,
+        photo=photo,
+        strong=STRONG,
+        likely=LIKELY,
+        weak=WEAK,
+        templates=templates,
+        mean=mean,
+        covariance=covariance,
+    )
 
 
 def curve(
@@ -61,6 +68,13 @@ def curve(
     base, own, spread, size = map(float, logistic(np.concatenate(rows), labels, weights))
     usual_mean, usual_std = float((queries @ mean).mean()), float(stds.mean())
     return Curve(base=base, own=own, spread=spread, size=size, usual_mean=usual_mean, usual_std=usual_std)
+
+
+def general(curve: Curve, scores: Vectors) -> GeneralCurve:
+    """Return a curve on the scale of usual `scores`, [queries, photos], on which it serves other models, too."""
+    mean, std = float(scores.mean()), float(scores.std())
+    own = curve.own * std
+    return GeneralCurve(base=curve.base + curve.own * mean, own=own, spread=curve.spread * std, size=curve.size)
 
 
 def spreads(queries: Vectors, covariance: Vectors) -> npt.NDArray[np.float64]:

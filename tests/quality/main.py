@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.state import calibration_file
+from phsearch.domain.search import everyday
+from phsearch.domain.search.own_calibration import EVERY, TEMPLATES, own_calibration
 from quality import report
 from quality.calibrate import CACHE, CHECKOUT, MINI
 from quality.embed import Embedder
-from quality.material import asked, material
+from quality.material import asked, material, text_vectors
 from quality.pairs import table
 from training.words import groups, vocabulary
 
@@ -42,6 +44,7 @@ def measure(arguments: Sequence[str]) -> None:
         parser.error(f"{args.calibration} is not there: `make calibrate` makes it")
     words = sorted({*groups.GROUPS, *(names[0] for names in vocabulary.class_names())})
     bank = image_worker.texts(words)
+    phrases = text_vectors(image_worker, everyday.phrases()[::EVERY], TEMPLATES)
     halves = {}
     for name, held in (("for choices", about.fit), *about.held.items()):
         print(f"\n{name}: {len(held.paths)} photos")
@@ -50,6 +53,9 @@ def measure(arguments: Sequence[str]) -> None:
             continue
         halves[name] = report.judged(calibration, asked(image_worker, held, calibration.templates))
         print("\n".join(report.cut_table(calibration, halves[name])))
+        print(f"as a model without captions: calibrated on these {len(held.paths)} photos and everyday phrases")
+        own = own_calibration(image_worker.photos(held.paths), phrases)
+        print("\n".join(report.cut_table(own, report.judged(own, asked(image_worker, held, own.templates)))))
         if not held.labelled:  # a photo with a label shows much that nobody names
             print(report.absent_table(image_worker, calibration, held.captioned, list(groups.GROUPS)))
         print("queries that are photos")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phsearch.domain.search.own_calibration import TEMPLATES
 from phsearch.domain.search.relevance import BANDS
 from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
-from quality.fitting import TEMPLATES, feature_rows, logistic, spreads
+from quality.fitting import feature_rows, logistic, spreads
 from quality.labels import all_pairs
 from quality.material import asked, text_vectors
 

@@ -11,6 +11,7 @@ from phsearch.domain.search.filters import FilterCompiler
 from phsearch.service.search.image_query import ImageQueryEmbedder
 from phsearch.service.search.query_embedder import QueryEmbedder, TextVectorCache
 from phsearch.service.search.searcher import CalibrationCache, Searcher
+from phsearch.service.search.self_calibration import SelfCalibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,9 @@ class SearcherFactory:
         is_indexed: Callable[[str], bool] | None = None,
     ) -> Searcher:
         """Return what ranks `index` by this model, on its thread; `is_indexed` as of `QueryEmbedder`."""
+        text_vectors = TextVectorCache(text_worker, model)
         query_embedder = QueryEmbedder(
-            text_vectors=TextVectorCache(text_worker, model),
+            text_vectors=text_vectors,
             image_embedder=ImageQueryEmbedder(
                 worker=like_worker,
                 bound=lambda: model.bound,
@@ -61,6 +63,15 @@ class SearcherFactory:
             library_name=self.roots.library_name,
             is_indexed=is_indexed,
         )
+        calibration = CalibrationCache(model, lambda identity: calibration_file.find(identity, self.state))
+        self_calibration = SelfCalibration(
+            model=model,
+            text_vectors=text_vectors,
+            index=index,
+            rank_executor=executor,
+            save=lambda identity, made: calibration_file.keep(made, identity, self.state),
+            made=calibration.forget,
+        )
         return Searcher(
             query_embedder=query_embedder,
             filter_compiler=FilterCompiler(self.roots, self.home),
@@ -68,7 +79,8 @@ class SearcherFactory:
             index=index,
             rank_executor=executor,
             roots=self.roots,
-            calibration=CalibrationCache(model, lambda identity: calibration_file.find(identity, self.state)),
+            calibration=calibration,
+            consider_calibrating=self_calibration.consider,
             model=model,
             record_duration=record_duration,
         )

@@ -77,6 +77,7 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
             templates=tuple(map(str, header["templates"])),
             mean=mean,
             covariance=covariance / len(mean),
+            own_photos=int(header.get("own_photos", 0)),
         )
     except (
         OSError,
@@ -98,6 +99,13 @@ def load(file: Path, weights: str, dim: int) -> Calibration | None:
     return found
 
 
+def keep(calibration: Calibration, identity: ModelIdentity, state: StateFolder) -> None:
+    """Write the calibration of a model into the state folder. Raise OSError."""
+    file = places(ModelName(identity.name, identity.pretrained), state)[0]
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    save(file, calibration, identity.weights)
+
+
 def _curve(given: dict[str, float]) -> Curve:
     if set(given) != {field.name for field in dataclasses.fields(Curve)}:
         raise CalibrationError("it was made by another version of phsearch")
@@ -110,7 +118,8 @@ def save(file: Path, calibration: Calibration, weights: str) -> None:
     assert calibration.covariance is not None
     curves = {name: dataclasses.asdict(getattr(calibration, name)) for name in ("words", "photo")}
     bands = {name: getattr(calibration, name) for name in ("strong", "likely", "weak")}
-    header = {"weights": weights, "templates": calibration.templates, **curves, **bands}
+    made = {"weights": weights, "own_photos": calibration.own_photos, "templates": calibration.templates}
+    header = {**made, **curves, **bands}
     # A covariance of unit vectors is about 1/dim, where float16 begins to lose digits.
     arrays = {
         "mean": calibration.mean.astype(np.float16),

@@ -157,13 +157,15 @@ def model(status: ModelStatus, weights: str, source: str) -> Check:
             return fail(name, str(status.reason), status.hint or _LOG)
 
 
-def relevance(label: str, path: str, *, fitted: bool) -> Check:
+def relevance(label: str, path: str, *, fitted: bool, own_photos: int) -> Check:
     """Judge whether the model `label` is calibrated; `path` is where its calibration belongs."""
     if fitted:
-        return ok("relevance", "calibrated on captioned photos: what hardly fits is left out")
+        basis = f"{own_photos:,} of your photos and everyday words" if own_photos else "captioned photos"
+        return ok("relevance", f"calibrated on {basis}: what hardly fits is left out")
     name, _, tag = label.partition("/")
     remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={path}, in a checkout"
-    return warn("relevance", "the model is not calibrated: hits have scores only, and nothing is cut off", remedy)
+    text = "the model is not calibrated yet, so nothing is cut off: a search over a hundred photos or more does it"
+    return warn("relevance", text, remedy)
 
 
 def device(used: str | None, precision: str, runtime: str, choice: DeviceChoice) -> list[Check]:

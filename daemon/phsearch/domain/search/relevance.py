@@ -72,11 +72,18 @@ class Calibration:
     """[dim], of reference photos; None for a model without a calibration."""
     covariance: Vectors | None = None
     """[dim, dim], of the same photos."""
+    own_photos: int = 0
+    """From so many of the owner's photos it was made, without captions."""
 
     @property
     def fitted(self) -> bool:
         """Whether it was made for this model."""
         return self.mean is not None
+
+    @property
+    def captioned(self) -> bool:
+        """Whether it was fitted on photos with captions."""
+        return self.fitted and not self.own_photos
 
     def threshold(self, band: Band) -> float:
         """Return the lowest probability of a band."""

@@ -162,6 +162,11 @@ class VectorIndex:
         """Return the vectors of some photos, [k, dim]: enough to know how similar photos of this library are."""
         return self._rows[: min(len(self._photos), _SAMPLE_ROWS)]
 
+    def spread_out(self, most: int) -> Vectors:
+        """Return the vectors of at most so many photos, [k, dim], from all over the library."""
+        rows = self._rows[: len(self._photos)]
+        return rows[:: max(1, -(-len(rows) // most))].copy()
+
     def row(self, path: str) -> int | None:
         """Return a photo's row."""
         return self._row_of.get(path)

@@ -55,8 +55,12 @@ class CalibrationCache:
             self._identity = identity
             self._calibration = self._load(identity) or UNCALIBRATED
             if not self._calibration.fitted:
-                log.info("the model is not calibrated: hits have scores but no relevance, and none are cut off")
+                log.info("the model is not calibrated yet: hits have scores but no relevance, and none are cut off")
         return self._calibration
+
+    def forget(self) -> None:
+        """Look for it again when it is needed next."""
+        self._identity = None
 
 
 _CANDIDATES_PER_HIT, _EXTRA_CANDIDATES, _MAX_CANDIDATES = 8, 50, 4_000
@@ -130,6 +134,7 @@ class Searcher:
         calibration: Callable[[], Calibration],
         model: ModelState,
         record_duration: Callable[[float], None],
+        consider_calibrating: Callable[[Calibration], None] = lambda _calibration: None,
         today: Callable[[], dt.date] = dt.date.today,
     ) -> None:
         self._query_embedder = query_embedder
@@ -141,6 +146,7 @@ class Searcher:
         self.calibration = calibration
         self._model = model
         self._record_duration = record_duration
+        self._consider_calibrating = consider_calibrating
         self._today = today
         self.refused = 0
         """How many searches were answered with an error."""
@@ -203,6 +209,7 @@ class Searcher:
         # Nothing is awaited in between: the rank thread sees the library as it is now.
         roots = tuple(self._roots) if query.filters else ()
         ranking, groups, remarks = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
+        self._consider_calibrating(calibration)
         return SearchResults(
             query=query,
             hits=self._hits(ranking, groups, request.limit, calibration, ranks=bool(query.aims)),

@@ -125,8 +125,9 @@ class DoctorMethods:
         info = self._components.model.image_worker_info
         yield daemon_checks.model(report.model, *self._components.model.weights)
         if self._components.model.bound is not None:
-            fitted = self._components.searcher.calibration().fitted
-            yield daemon_checks.relevance(str(self._components.model.named), self._calibration_path(), fitted=fitted)
+            calibration = self._components.searcher.calibration()
+            label, path = str(self._components.model.named), self._calibration_path()
+            yield daemon_checks.relevance(label, path, fitted=calibration.fitted, own_photos=calibration.own_photos)
         yield from daemon_checks.device(
             info.device if info else None,
             info.precision if info else "",
