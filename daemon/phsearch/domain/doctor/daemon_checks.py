@@ -159,9 +159,11 @@ def model(status: ModelStatus, weights: str, source: str) -> Check:
 
 def relevance(label: str, path: str, *, fitted: bool, own_photos: int) -> Check:
     """Judge whether the model `label` is calibrated; `path` is where its calibration belongs."""
+    if own_photos:
+        text = f"calibrated on {own_photos:,} of your photos and everyday words: what hardly fits is left out"
+        return ok("relevance", f"{text}; a better one, on captioned photos, belongs in {path}")
     if fitted:
-        basis = f"{own_photos:,} of your photos and everyday words" if own_photos else "captioned photos"
-        return ok("relevance", f"calibrated on {basis}: what hardly fits is left out")
+        return ok("relevance", "calibrated on captioned photos: what hardly fits is left out")
     name, _, tag = label.partition("/")
     remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={path}, in a checkout"
     text = "the model is not calibrated yet, so nothing is cut off: a search over a hundred photos or more does it"
