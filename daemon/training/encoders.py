@@ -36,12 +36,16 @@ class Encoders(ABC):
         views: Sequence[cache.View],
         classifier: Model,
         frozen: sentences.FrozenSentences,
+        started: sentences.FrozenSentences,
         seed: int,
     ) -> None:
-        """``classifier`` is the former last layer of the image tower."""
+        """``classifier`` is the former last layer of the image tower, ``frozen`` the sentence encoder as it was once.
+
+        ``started`` is the text tower as training finds it.
+        """
         self.model = model
         self.views = views
-        self.frozen = frozen
+        self.frozen, self.started = frozen, started
         self.place = next(model.parameters()).device
         self.random = random.Random(seed)  # noqa: S311
         self.classifier = classifier.to(self.place)
@@ -62,7 +66,7 @@ class Encoders(ABC):
         The classifier knows a thousand things, and the photos at hand show few of them.  A feature that it takes for an
         accordion teaches the head what the accordion's name means, without a photo of one.
         """
-        pooled = self.views[self.random.randrange(len(self.views))].pooled[rows].to(self.place)
+        pooled = self.views[self.random.randrange(len(self.views))].started[rows].to(self.place)
         with torch.no_grad():
             features = imagine(self.classifier, pooled)
             probabilities = self.classifier(features).softmax(dim=1)
@@ -100,13 +104,13 @@ class HeadEncoders(Encoders):
     def images(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Draw one view for the whole batch."""
         number = self.random.randrange(len(self.views))
-        pooled = self.views[number].pooled[rows].to(self.place)
+        pooled = self.views[number].started[rows].to(self.place)
         teacher = self.teacher[number][rows].float().to(self.place)
         return normalised(self.model.visual.head(pooled)), teacher
 
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Look up the sentence encoder's output, apply the head."""
-        return normalised(self.model.text.proj(self.frozen(texts)))
+        """Look up the text tower's output, apply the head."""
+        return normalised(self.model.text.proj(self.started(texts)))
 
 
 class ImageTowerEncoders(HeadEncoders):
@@ -131,11 +135,12 @@ class TowerEncoders(ImageTowerEncoders):
         views: Sequence[cache.View],
         classifier: Model,
         frozen: sentences.FrozenSentences,
+        started: sentences.FrozenSentences,
         tokenize: Tokenizer,
         seed: int,
     ) -> None:
         """As in Encoders; texts are tokenised at every step."""
-        super().__init__(model, views, classifier, frozen, seed)
+        super().__init__(model, views, classifier, frozen, started, seed)
         self.tokenize = tokenize
 
     def texts(self, texts: Sequence[str]) -> Tensor:

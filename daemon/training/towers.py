@@ -76,6 +76,16 @@ def untrained() -> Model:
     return model.eval()
 
 
+def started(folder: Path | None) -> Model:
+    """Return the model with new heads on the towers of a bundle, or on the pretrained ones without a folder."""
+    model = untrained()
+    if folder is not None:
+        former, _, _ = load_bundle(folder)
+        model.visual.trunk.load_state_dict(former.visual.trunk.state_dict())
+        model.text.transformer.load_state_dict(former.text.transformer.state_dict())
+    return model.eval()
+
+
 def tokenizer() -> Tokenizer:
     """Return the tokenizer of the text tower."""
     length = MODEL_CFG["text_cfg"]["context_length"]

@@ -98,8 +98,13 @@ class Recipe:
 class Trainer:
     """The model, the averaged model, and the files of a run."""
 
-    def __init__(self, recipe: Recipe, folder: Path, work: Path, left_out: Collection[str] = ()) -> None:
-        """Read the data and make the cached views that are missing; the sets ``left_out`` are only chosen by."""
+    def __init__(
+        self, recipe: Recipe, folder: Path, work: Path, start: Path | None = None, left_out: Collection[str] = ()
+    ) -> None:
+        """Read the data and make the cached views that are missing; the sets ``left_out`` are only chosen by.
+
+        Training starts with the towers of the bundle ``start``, or with the pretrained ones.
+        """
         self.recipe, self.work = recipe, work
         torch.manual_seed(recipe.seed)
         flickr = data.split(data.read_captions(folder / "flickr8k"))
@@ -119,11 +124,16 @@ class Trainer:
         self.look = [augment.plain_view(recipe.size), *[random] * recipe.random_views]
         sources = [picture.source for picture in self.pool.pictures]
         cache.build(towers.classifier(), sources, self.look, work / "views")
+        if start is not None:
+            for number in range(len(self.look)):
+                cache.start(towers.started(start).visual.trunk, number, work / "views")
         self.views = [cache.read(work / "views", n) for n in range(len(self.look))]
-        self.model = towers.untrained().to(cache.device())
+        self.model = towers.started(start).to(cache.device())
         self.model.logit_scale.data.fill_(math.log(recipe.first_scale))
-        frozen = towers.untrained().text.to(cache.device()).eval()
-        self.frozen = FrozenSentences(frozen, self.tokenize)
+        self.frozen, self.started = (
+            FrozenSentences(tower.text.to(cache.device()).eval(), self.tokenize)
+            for tower in (towers.untrained(), towers.started(start))
+        )
 
     def run(self, stage: Stage, encoders: Encoders) -> None:
         """Train one stage, from its last checkpoint if there is one."""
@@ -229,12 +239,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="flickr8k/, imagenet-sample/")
     parser.add_argument("--work", type=Path, required=True, help="for views and checkpoints")
     parser.add_argument("--out", type=Path, help="where to write the bundle")
+    parser.add_argument(
+        "--start", type=Path, help="a bundle whose towers are trained on, rather than the pretrained ones"
+    )
     parser.add_argument("--without", nargs="*", default=(), help="sets that are left out, to see what is found unseen")
     args = parser.parse_args()
     recipe = Recipe()
     args.work.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(recipe, args.data, args.work, args.without)
-    shared = (trainer.views, trainer.classifier, trainer.frozen)
+    trainer = Trainer(recipe, args.data, args.work, args.start, args.without)
+    shared = (trainer.views, trainer.classifier, trainer.frozen, trainer.started)
     trainer.run(recipe.heads, HeadEncoders(trainer.model, *shared, recipe.seed))
     trainer.run(recipe.deeper, ImageTowerEncoders(trainer.model, *shared, recipe.seed))
     trainer.run(recipe.longer, TowerEncoders(trainer.model, *shared, trainer.tokenize, recipe.seed))

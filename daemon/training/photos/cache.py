@@ -34,10 +34,14 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class View:
-    """One view of every photo: the activations in the middle, and the pooled features at the end."""
+    """One view of every photo: the activations in the middle, and the pooled features at the end.
+
+    `pooled` are those of the classifier, `started` those of the tower that training starts from.
+    """
 
     middle: np.ndarray
     pooled: Tensor
+    started: Tensor
 
 
 def lower(trunk: Model, images: Tensor) -> Tensor:
@@ -101,13 +105,35 @@ def build(trunk: Model, sources: Sequence[Source], views: Sequence[augment.View]
         print(f"view {number + 1} of {len(views)}: {len(pooled)} pictures", flush=True)
 
 
+@torch.inference_mode()
+def start(trunk: Model, number: int, folder: Path) -> None:
+    """Compute and store what the upper half of another trunk makes of a view, unless it is there."""
+    out = _started_file(folder, number)
+    if out.exists():
+        return
+    trunk = trunk.to(device(), torch.bfloat16, memory_format=torch.channels_last).eval()
+    middle = np.load(folder / f"middle-{number}.npy", mmap_mode="r")
+    parts = []
+    for first in range(0, len(middle), BATCH):
+        part = torch.from_numpy(middle[first : first + BATCH]).to(device(), torch.bfloat16)
+        parts.append(upper(trunk, part.to(memory_format=torch.channels_last)).half().cpu().numpy())
+    np.save(out, np.concatenate(parts))
+    print(f"view {number + 1}: where training starts", flush=True)
+
+
 def read(folder: Path, number: int) -> View:
     """Return a stored view; its large part stays on disk until it is used."""
+    pooled, started = (_pooled_file(folder, number), _started_file(folder, number))
     return View(
         middle=np.load(folder / f"middle-{number}.npy", mmap_mode="r"),
-        pooled=torch.from_numpy(np.load(_pooled_file(folder, number))).float(),
+        pooled=torch.from_numpy(np.load(pooled)).float(),
+        started=torch.from_numpy(np.load(started if started.exists() else pooled)).float(),
     )
 
 
 def _pooled_file(folder: Path, number: int) -> Path:
     return folder / f"pooled-{number}.npy"
+
+
+def _started_file(folder: Path, number: int) -> Path:
+    return folder / f"started-{number}.npy"
