@@ -27,6 +27,25 @@ AHEAD = (-1.0, 5.0)
 SHORTEST_PIECE = 64
 
 
+class Former:
+    """The model that training starts from, as a teacher: its own heads on the plain view of pictures."""
+
+    def __init__(self, model: Model, view: cache.View, started: sentences.FrozenSentences) -> None:
+        """``view`` and ``started`` are of its towers."""
+        self.started = started
+        with torch.no_grad():
+            place = next(model.parameters()).device
+            self.pictures = normalised(model.visual.head(view.started.to(place)))
+            self.scale = model.logit_scale.exp().clamp(max=HOTTEST)
+        self.proj = model.text.proj
+
+    @torch.no_grad()
+    def logits(self, rows: Tensor, texts: Sequence[str]) -> Tensor:
+        """Return its scaled similarities, [pictures, texts]."""
+        found: Tensor = self.scale * self.pictures[rows] @ normalised(self.proj(self.started(texts))).T
+        return found
+
+
 class Encoders(ABC):
     """The common part: the views, the teachers, the temperature."""
 
@@ -37,6 +56,7 @@ class Encoders(ABC):
         classifier: Model,
         frozen: sentences.FrozenSentences,
         started: sentences.FrozenSentences,
+        former: Former | None,
         seed: int,
     ) -> None:
         """``classifier`` is the former last layer of the image tower, ``frozen`` the sentence encoder as it was once.
@@ -45,7 +65,7 @@ class Encoders(ABC):
         """
         self.model = model
         self.views = views
-        self.frozen, self.started = frozen, started
+        self.frozen, self.started, self.former = frozen, started, former
         self.place = next(model.parameters()).device
         self.random = random.Random(seed)  # noqa: S311
         self.classifier = classifier.to(self.place)
@@ -71,6 +91,10 @@ class Encoders(ABC):
             features = imagine(self.classifier, pooled)
             probabilities = self.classifier(features).softmax(dim=1)
         return normalised(self.model.visual.head(features)), probabilities
+
+    def taught(self, rows: Tensor, texts: Sequence[str]) -> Tensor | None:
+        """Return the scaled similarities that the model had before, None where training starts anew."""
+        return None if self.former is None else self.former.logits(rows, texts)
 
     def scale(self) -> Tensor:
         """Return CLIP's learned temperature, with the same bound."""
@@ -136,11 +160,12 @@ class TowerEncoders(ImageTowerEncoders):
         classifier: Model,
         frozen: sentences.FrozenSentences,
         started: sentences.FrozenSentences,
+        former: Former | None,
         tokenize: Tokenizer,
         seed: int,
     ) -> None:
         """As in Encoders; texts are tokenised at every step."""
-        super().__init__(model, views, classifier, frozen, started, seed)
+        super().__init__(model, views, classifier, frozen, started, former, seed)
         self.tokenize = tokenize
 
     def texts(self, texts: Sequence[str]) -> Tensor:

@@ -35,6 +35,9 @@ class Towers(Protocol):
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """Encode texts by the sentence encoder as it was before training."""
 
+    def taught(self, rows: Tensor, texts: Sequence[str]) -> Tensor | None:
+        """Return the scaled similarities of pictures and texts by the model before training, None if there was none."""
+
     def scale(self) -> Tensor:
         """Return the factor of the similarities."""
 
@@ -44,6 +47,7 @@ class Weights:
     """The weight of each goal, and the number of texts it draws per step."""
 
     captions: float = 1.0
+    kept: float = 1.0
     classes: float = 1.0
     groups: float = 0.3
     keywords: float = 0.5
@@ -110,7 +114,17 @@ class Objective:
         captioned = self.captioned[rows].to(images.device)
         judged = (captioned[:, None] & captioned[None, :]) | matches
         close = self._close(towers, rows, chosen)
-        return losses.contrastive(images, towers.texts(chosen), matches, scale, close & ~judged)
+        texts = towers.texts(chosen)
+        loss = losses.contrastive(images, texts, matches, scale, close & ~judged)
+        before = towers.taught(rows, chosen)
+        if before is None or not self.weights.kept:
+            return loss
+        # What the labels say is new; of captions nothing may be lost.
+        logits, before = (each[captioned][:, captioned] for each in (scale * images @ texts.T, before))
+        kept = losses.distillation(logits, before.softmax(dim=1)) + losses.distillation(
+            logits.T, before.T.softmax(dim=1)
+        )
+        return loss + self.weights.kept / 2 * kept
 
     def _close(self, towers: Towers, rows: Tensor, texts: Sequence[str]) -> Tensor:
         """Return for each picture and text whether the text is close to what the picture is known to show."""

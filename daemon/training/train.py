@@ -19,7 +19,7 @@ import torch
 from torch.optim import swa_utils
 
 from training import towers
-from training.encoders import Encoders, HeadEncoders, ImageTowerEncoders, TowerEncoders
+from training.encoders import Encoders, Former, HeadEncoders, ImageTowerEncoders, TowerEncoders
 from training.export import export
 from training.figures.validate import Validation, validate
 from training.objective import Objective, Weights
@@ -134,6 +134,8 @@ class Trainer:
             FrozenSentences(tower.text.to(cache.device()).eval(), self.tokenize)
             for tower in (towers.untrained(), towers.started(start))
         )
+        former = None if start is None else towers.load_bundle(start)[0].to(cache.device())
+        self.former = None if former is None else Former(former, self.views[0], self.started)
 
     def run(self, stage: Stage, encoders: Encoders) -> None:
         """Train one stage, from its last checkpoint if there is one."""
@@ -247,7 +249,7 @@ def main() -> None:
     recipe = Recipe()
     args.work.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(recipe, args.data, args.work, args.start, args.without)
-    shared = (trainer.views, trainer.classifier, trainer.frozen, trainer.started)
+    shared = (trainer.views, trainer.classifier, trainer.frozen, trainer.started, trainer.former)
     trainer.run(recipe.heads, HeadEncoders(trainer.model, *shared, recipe.seed))
     trainer.run(recipe.deeper, ImageTowerEncoders(trainer.model, *shared, recipe.seed))
     trainer.run(recipe.longer, TowerEncoders(trainer.model, *shared, trainer.tokenize, recipe.seed))

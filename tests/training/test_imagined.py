@@ -38,3 +38,23 @@ def test_a_label_that_is_true_beside_the_own_one_counts_less_and_others_not_at_a
     assert known.sentences == [("a dog",), ("a painting of a dog",)]
     assert known.term_names == ["dog", "painting", "painting of a dog"]
     assert known.terms.tolist() == [[True, True, True], [True, False, False], [False, False, False]]
+
+
+def test_the_former_model_teaches_its_similarities_of_the_plain_view() -> None:
+    torch.manual_seed(2)
+    former = SimpleNamespace(
+        visual=SimpleNamespace(head=torch.nn.Linear(8, 4)),
+        text=SimpleNamespace(proj=torch.nn.Linear(6, 4)),
+        logit_scale=torch.nn.Parameter(torch.tensor(2.0)),
+        parameters=lambda: iter([torch.zeros(1)]),
+    )
+    pictures, texts = torch.rand(5, 8), {"a dog": torch.rand(6), "a cat": torch.rand(6)}
+    view = SimpleNamespace(started=pictures)
+    teacher = encoders.Former(former, view, lambda said: torch.stack([texts[text] for text in said]))
+    found = teacher.logits(torch.tensor([3, 1]), ["a cat", "a dog"])
+    unit = torch.nn.functional.normalize
+    wanted = (
+        unit(former.visual.head(pictures[[3, 1]])) @ unit(former.text.proj(torch.stack([*texts.values()])[[1, 0]])).T
+    )
+    assert torch.allclose(found, wanted * former.logit_scale.exp(), atol=1e-5)
+    assert not found.requires_grad

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.cli.names import near_command
 from phsearch.cli.render.hits import compile_template, format_hits
-from phsearch.cli.render.notes import caret_line, describe_query, print_notes
+from phsearch.cli.render.notes import caret_line, describe_query, near_command, print_notes
 from phsearch.cli.terminal import Console
 from phsearch.wire.results.search import Hit, SearchResult, UnderstoodQuery
 

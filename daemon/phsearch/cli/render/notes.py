@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from phsearch.cli.names import PROGRAM, near_command
+from phsearch.cli.names import COMMANDS, PROGRAM
 from phsearch.cli.render import table
 from phsearch.cli.render.table import plural
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _INDENT = 4
 _AROUND = 20
+_SHORTEST_COMMAND = 4
 
 
 def caret_line(query: str, place: tuple[int, int], console: Console) -> str:
@@ -62,6 +63,21 @@ def _remarks(query: str, found: SearchResult) -> list[str]:
         other = "ask in English, or take another one with `phsearch-client model use multilingual`"
         return [f'"{query}" seems to be {found.language}, and the model understands English only: {other}']
     return []
+
+
+def near_command(word: str) -> str | None:
+    """Return the command that may be meant by a word: one letter is missing, too many, wrong, or in another place."""
+    return next((command for command in COMMANDS if command != word and _is_near(word, command)), None)
+
+
+def _is_near(word: str, command: str) -> bool:
+    if min(len(word), len(command)) < _SHORTEST_COMMAND:
+        return False
+    start = 0
+    while word[start : start + 1] == command[start : start + 1] and start < len(command):
+        start += 1
+    rest, other = word[start:], command[start:]
+    return other in (rest[1:], rest[1:2] + rest[:1] + rest[2:]) or other[1:] in (rest, rest[1:])
 
 
 def describe_query(understood: UnderstoodQuery) -> str:

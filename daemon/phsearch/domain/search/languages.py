@@ -1,5 +1,7 @@
 """Remarks on the words of a query: one that is misspelt, and a language that an English model never learned.
 
+They are said beside the hits, since a name may look like a mistake.
+
 `languages.npz` has checksums of words, made by `daemon/training/words/languages.py`: common English words, and for
 each of six languages words that it uses and English does not.
 """
@@ -10,18 +12,22 @@ import difflib
 import re
 import string
 import zlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search import everyday
+from phsearch.domain.query.ast import Phrase
+from phsearch.domain.search import wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
+
+    from phsearch.domain.query.ast import Query
 
 _ENGLISH = "English"
 _WORD = re.compile(r"[^\W\d_]+")
@@ -29,6 +35,23 @@ _SHORTEST = 3
 _LONG = 7
 """In a word of at least so many letters more than one may be wrong."""
 _CLOSE = 0.84
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """`did_you_mean` is another query; `language` is the one that the words seem to be of."""
+
+    did_you_mean: str | None = None
+    language: str | None = None
+
+
+def remark(text: str, query: Query, *, english_only: bool) -> Remarks:
+    """Return the remarks on a query, `text` as it was typed. Only for an English model a language is one."""
+    phrases = [aim.text for aim in query.aims if isinstance(aim, Phrase)]
+    if language := next(filter(None, map(foreign_language, phrases)), None):
+        return Remarks(language=language) if english_only else Remarks()
+    wrong = {word: other for phrase in phrases for word, other in corrections(phrase).items()}
+    return Remarks(did_you_mean=correct(text, wrong) if wrong else None)
 
 
 def foreign_language(text: str) -> str | None:
@@ -84,7 +107,9 @@ def _words(text: str) -> list[str]:
 
 
 def _is_known(word: str) -> bool:
-    return word in everyday.words() or _is_of(_ENGLISH, word) or word.removesuffix("s") in everyday.words()
+    return (
+        word in wording.everyday_words() or _is_of(_ENGLISH, word) or word.removesuffix("s") in wording.everyday_words()
+    )
 
 
 def _is_of(language: str, word: str) -> bool:
@@ -96,7 +121,7 @@ def _is_of(language: str, word: str) -> bool:
 
 @cache
 def _meant() -> frozenset[str]:
-    return everyday.words() | {f"{word}s" for word in everyday.words()}
+    return wording.everyday_words() | {f"{word}s" for word in wording.everyday_words()}
 
 
 @cache

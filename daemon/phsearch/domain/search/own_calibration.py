@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("{}", "a photo of a {}", "there is {}")
 """Prompts that help models of CLIP's kind (Radford et al. 2021, section 3.1.4)."""
-STRONG, LIKELY, WEAK = 0.5, 0.3, 0.1
+STRONG, LIKELY, WEAK = 0.5, 0.25, 0.1
 EVERY = 5
 """Of the everyday phrases one in so many is enough. Those of one field stand side by side."""
 LEAST_PHOTOS = 100

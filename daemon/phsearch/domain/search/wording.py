@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-
-from phsearch.domain.search import everyday
+from functools import cache
+from pathlib import Path
 
 SHORT = 2
 """A phrase of at most so many words, without an article, has one wording, and is put into templates."""
@@ -17,6 +17,7 @@ SHORT = 2
 _LEAD = re.compile(
     r"^(?:(?:a |the |some |all |my |our )?(?:photo|picture|image|pic|shot)s? of )?(?:(?:an?|the|some|any|all|my|our) )?"
 )
+_PREPOSITIONS = frozenset({"at", "by", "from", "in", "made", "of", "on", "out", "to", "using", "with"})
 _IRREGULAR = {
     "children": "child",
     "feet": "foot",
@@ -72,7 +73,7 @@ def one_wording(phrase: str) -> str | None:
 
 def _singular(word: str) -> str:
     """Return the form of a noun that is asked: the one that people use for it, mostly the singular."""
-    known = everyday.nouns()
+    known = nouns()
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if word in known:
@@ -90,3 +91,22 @@ def _singular(word: str) -> str:
 
 
 _ENDS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"))
+
+
+@cache
+def phrases() -> tuple[str, ...]:
+    """Return what people photograph: words and phrases, in the singular where it is usual, fields side by side."""
+    return tuple(Path(__file__).with_name("everyday.txt").read_text(encoding="ascii").splitlines())
+
+
+@cache
+def nouns() -> frozenset[str]:
+    """Return the words, in lower case, that can be the last one of a short phrase."""
+    split = (phrase.lower().split() for phrase in phrases())
+    return frozenset(words[-1] for words in split if not _PREPOSITIONS & set(words))
+
+
+@cache
+def everyday_words() -> frozenset[str]:
+    """Return every word, in lower case."""
+    return frozenset(word for phrase in phrases() for word in phrase.lower().split())

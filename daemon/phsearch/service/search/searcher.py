@@ -13,11 +13,13 @@ from cachetools import LRUCache
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
 from phsearch.domain.search.filters import ALWAYS, IndexedSpan
+from phsearch.domain.search.languages import Remarks, remark
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
+from phsearch.domain.search.own_calibration import LEAST_PHOTOS
 from phsearch.domain.search.relevance import UNCALIBRATED
-from phsearch.domain.search.remarks import remark
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_by_date, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names, names_beginning
+from phsearch.domain.search.wording import everyday_words
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from phsearch.domain.roots.roots import Roots
     from phsearch.domain.search.filters import FilterCompiler
     from phsearch.domain.search.relevance import Band, Calibration, QueryKind
-    from phsearch.domain.search.remarks import Remarks
     from phsearch.domain.search.search import Rank, RankedPhoto, Ranking, Where
     from phsearch.domain.search.vector_index import VectorIndex
     from phsearch.domain.types import ModelIdentity, Photo
@@ -209,7 +210,8 @@ class Searcher:
         # Nothing is awaited in between: the rank thread sees the library as it is now.
         roots = tuple(self._roots) if query.filters else ()
         ranking, groups, remarks = await self._executor.submit(self._rank, query, embedded, request, calibration, roots)
-        self._consider_calibrating(calibration)
+        if not calibration.captioned and len(self._library) >= LEAST_PHOTOS:
+            self._consider_calibrating(calibration)
         return SearchResults(
             query=query,
             hits=self._hits(ranking, groups, request.limit, calibration, ranks=bool(query.aims)),
@@ -271,7 +273,8 @@ class Searcher:
             )
         else:
             ranking = list_by_date(self._index, where, limit)
-        remarks = remark(request.query, query, english_only=self._model.english_only)
+        known = everyday_words().issuperset(request.query.split())
+        remarks = Remarks() if known else remark(request.query, query, english_only=self._model.english_only)
         if not request.collapse:
             return ranking, [[place] for place in range(len(ranking.best))], remarks
         thresholds = SimilarityThresholds.known(calibration, self._index.sample())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search import everyday
+from phsearch.domain.search import wording
 from phsearch.domain.search.own_calibration import EVERY, LEAST_PHOTOS, TEMPLATES, own_calibration
 from phsearch.errors import PhsearchError
 
@@ -53,8 +53,8 @@ class SelfCalibration:
         self._running: asyncio.Task[None] | None = None
 
     def consider(self, calibration: Calibration) -> None:
-        """Begin one where there is none, or the library has become another one. `calibration` is that in use."""
-        if calibration.captioned or self._running is not None:
+        """Begin one if `calibration`, that in use, is none or was made from far fewer photos."""
+        if self._running is not None:
             return
         photos = min(len(self._index), _MOST_PHOTOS)
         if photos >= max(LEAST_PHOTOS, _GROWTH * calibration.own_photos) and self._model.bound is not None:
@@ -63,7 +63,7 @@ class SelfCalibration:
     async def _calibrate(self, identity: ModelIdentity) -> None:
         epoch = self._model.epoch
         try:
-            phrases = np.stack(await self._embed(everyday.phrases()[::EVERY]))
+            phrases = np.stack(await self._embed(wording.phrases()[::EVERY]))
             made = await self._executor.submit(lambda: own_calibration(self._index.spread_out(_MOST_PHOTOS), phrases))
             if epoch == self._model.epoch:
                 await asyncio.to_thread(self._save, identity, made)
