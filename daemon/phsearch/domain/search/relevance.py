@@ -8,7 +8,7 @@ thousand photos some come close to anything by chance. A logistic curve of the t
 match none of them. The probability grows with the cosine, so a cut-off by probability never changes the order of the
 hits.
 
-`make quality` shows what adds nothing to these: the mean of photos in general, the library's best, neutral prompts.
+`make quality` shows how little else would add: the mean of photos in general, the library's best, neutral prompts.
 """
 
 from __future__ import annotations
