@@ -147,7 +147,7 @@ def test_a_worker_that_still_loads_its_model_is_ended_by_a_pause(tmp_path: Path)
 
     async def scenario() -> None:
         playing = asyncio.ensure_future(stage.play(lambda: len(stage.results) == 1, "a"))
-        await until(stage.starts.exists)
+        await until(lambda: stage.starts.exists() and bool(stage.starts.read_text()))  # it is made, and then written
         pid = int(stage.starts.read_text())
         await stage.throttle.pause(None)
         await until(lambda: not os.path.exists(f"/proc/{pid}"))
@@ -219,7 +219,9 @@ channel.receive_message()
 def test_workers_that_die_before_their_first_message_are_restarted_with_growing_delays(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "channel.receive_message(); os._exit(1)")
     until = time.monotonic() + 2.5
-    asyncio.run(stage.play(lambda: time.monotonic() > until and stage.starts.exists(), "a"))
+    asyncio.run(
+        stage.play(lambda: time.monotonic() > until and bool(stage.starts.exists() and stage.starts.read_text()), "a")
+    )
     assert 1 <= len(stage.starts.read_text().split()) <= 3
     assert stage.results == {}
 
