@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.state import calibration_file
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, TEMPLATES, others
 from quality.embed import Embedder
 from quality.fitting import calibrate, general
@@ -47,6 +47,6 @@ def calibrating(arguments: Sequence[str]) -> None:
     calibration_file.save(out, found, image_worker.identity)
     print(f"words {found.words}\nphoto {found.photo}\ntemplates {found.templates}\n{out}: {out.stat().st_size:,} bytes")
     photos = image_worker.photos(about.fit.paths)
-    phrases = text_vectors(image_worker, wording.phrases()[::EVERY], TEMPLATES)
+    phrases = text_vectors(image_worker, everyday.phrases()[::EVERY], TEMPLATES)
     print("as constants of phsearch.domain.search.own_calibration:")
     print(f"WORDS = {general(found.words, phrases @ photos.T)}\nPHOTO = {general(found.photo, others(photos))}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.state import calibration_file
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, TEMPLATES, own_calibration
 from quality import report
 from quality.calibrate import CACHE, CHECKOUT, MINI
@@ -44,7 +44,7 @@ def measure(arguments: Sequence[str]) -> None:
         parser.error(f"{args.calibration} is not there: `make calibrate` makes it")
     words = sorted({*groups.GROUPS, *(names[0] for names in vocabulary.class_names())})
     bank = image_worker.texts(words)
-    phrases = text_vectors(image_worker, wording.phrases()[::EVERY], TEMPLATES)
+    phrases = text_vectors(image_worker, everyday.phrases()[::EVERY], TEMPLATES)
     halves = {}
     for name, held in (("for choices", about.fit), *about.held.items()):
         print(f"\n{name}: {len(held.paths)} photos")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search.wording import one_wording
+from phsearch.service.search.query_embedder import one_wording
 from quality import labels, truth
 from training.photos import data, domains
 

@@ -18,7 +18,7 @@ class Limits:
     photo: int = 41
     """One of them for the tables of a model alone: there are those of two while the model is changed."""
     worker: int = 19
-    query: int = 43
+    query: int = 42
 
 
 @pytest.fixture(scope="module")

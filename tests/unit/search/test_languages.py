@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phsearch.domain.query import parse
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 from phsearch.domain.search.languages import Remarks, corrections, foreign_language, remark
-from phsearch.domain.search.wording import spelled_out
+from phsearch.service.search.query_embedder import spelled_out
 
 TODAY = dt.date(2026, 1, 1)
 
@@ -46,7 +46,7 @@ def test_english_words_and_names_are_no_other_language(text: str) -> None:
 
 
 def test_no_everyday_phrase_is_foreign_or_misspelt() -> None:
-    for phrase in wording.phrases():
+    for phrase in everyday.phrases():
         assert foreign_language(phrase) is None, phrase
         assert corrections(phrase) == {}, phrase
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, WORDS, own_calibration
 from phsearch.domain.search.relevance import UNCALIBRATED, Calibration, probabilities
 from phsearch.domain.search.vector_index import VectorIndex
@@ -128,7 +128,7 @@ def test_it_begins_with_a_hundred_photos_and_again_with_four_times_as_many(
         assert len(rig.saved) == times, "once, though two searches asked for it"
         assert rig.made.is_set() == bool(times)
         if times:
-            assert len(rig.asked) == len(wording.phrases()[::EVERY])
+            assert len(rig.asked) == len(everyday.phrases()[::EVERY])
             assert rig.saved[0].own_photos == photos
             assert rig.most_at_once <= 16, "a query waits for one short pass"
         rig.executor.close()

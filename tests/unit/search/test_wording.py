@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phsearch.domain.search import wording
-from phsearch.domain.search.wording import SHORT, one_wording
+from phsearch.domain.search import everyday
+from phsearch.service.search.query_embedder import SHORT, one_wording
 
-ONE_WORD = sorted(noun for noun in wording.nouns() if noun.isalpha())
+ONE_WORD = sorted(noun for noun in everyday.nouns() if noun.isalpha())
 PLURALS = {"y": "ies", "s": "es", "x": "es", "ch": "es", "sh": "es"}
 
 
@@ -66,7 +66,7 @@ def test_over_every_everyday_noun_the_forms_that_people_type_agree() -> None:
         forms = {one_wording(form) for form in (noun, f"a {noun}", f"The {noun}", noun.upper(), f"my {noun}")}
         assert forms == {one_wording(noun)}, noun
         singular = one_wording(noun) == noun and not noun.endswith("s")
-        if singular and plural(noun) not in wording.nouns():
+        if singular and plural(noun) not in everyday.nouns():
             assert one_wording(plural(noun)) == one_wording(noun), noun
 
 

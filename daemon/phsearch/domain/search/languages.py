@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phsearch.domain.query.ast import Phrase
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,9 +107,7 @@ def _words(text: str) -> list[str]:
 
 
 def _is_known(word: str) -> bool:
-    return (
-        word in wording.everyday_words() or _is_of(_ENGLISH, word) or word.removesuffix("s") in wording.everyday_words()
-    )
+    return word in _meant() or _is_of(_ENGLISH, word)
 
 
 def _is_of(language: str, word: str) -> bool:
@@ -121,7 +119,7 @@ def _is_of(language: str, word: str) -> bool:
 
 @cache
 def _meant() -> frozenset[str]:
-    return wording.everyday_words() | {f"{word}s" for word in wording.everyday_words()}
+    return everyday.words() | {f"{word}s" for word in everyday.words()}
 
 
 @cache

@@ -12,6 +12,7 @@ from cachetools import LRUCache
 
 from phsearch.domain.query import parse
 from phsearch.domain.query.ast import Like
+from phsearch.domain.search import everyday
 from phsearch.domain.search.filters import ALWAYS, IndexedSpan
 from phsearch.domain.search.languages import Remarks, remark
 from phsearch.domain.search.near_duplicates import SimilarityThresholds, collapse
@@ -19,7 +20,6 @@ from phsearch.domain.search.own_calibration import LEAST_PHOTOS
 from phsearch.domain.search.relevance import UNCALIBRATED
 from phsearch.domain.search.search import Cutoff, list_by_date, rank, rank_by_date, rank_of, softmax_shares
 from phsearch.domain.search.suggestions import check_names, names_beginning
-from phsearch.domain.search.wording import everyday_words
 from phsearch.errors import PhsearchError
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Searcher:
             )
         else:
             ranking = list_by_date(self._index, where, limit)
-        known = everyday_words().issuperset(request.query.split())
+        known = everyday.words().issuperset(request.query.split())
         remarks = Remarks() if known else remark(request.query, query, english_only=self._model.english_only)
         if not request.collapse:
             return ranking, [[place] for place in range(len(ranking.best))], remarks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search import wording
+from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, LEAST_PHOTOS, TEMPLATES, own_calibration
 from phsearch.errors import PhsearchError
 
@@ -63,7 +63,7 @@ class SelfCalibration:
     async def _calibrate(self, identity: ModelIdentity) -> None:
         epoch = self._model.epoch
         try:
-            phrases = np.stack(await self._embed(wording.phrases()[::EVERY]))
+            phrases = np.stack(await self._embed(everyday.phrases()[::EVERY]))
             made = await self._executor.submit(lambda: own_calibration(self._index.spread_out(_MOST_PHOTOS), phrases))
             if epoch == self._model.epoch:
                 await asyncio.to_thread(self._save, identity, made)
