@@ -125,8 +125,7 @@ class Trainer:
         sources = [picture.source for picture in self.pool.pictures]
         cache.build(towers.classifier(), sources, self.look, work / "views")
         if start is not None:
-            for number in range(len(self.look)):
-                cache.start(towers.started(start).visual.trunk, number, work / "views")
+            cache.start(towers.started(start).visual.trunk, len(self.look), work / "views")
         self.views = [cache.read(work / "views", n) for n in range(len(self.look))]
         self.model = towers.started(start).to(cache.device())
         self.model.logit_scale.data.fill_(math.log(recipe.first_scale))

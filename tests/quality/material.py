@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.service.search.query_embedder import one_wording
+from phsearch.service.search.query_embedder import forms
 from quality import labels, truth
 from training.photos import data, domains
 
@@ -91,11 +91,9 @@ def asked(image_worker: Embedder, photos: Gallery, templates: Sequence[str], *, 
 
 def text_vectors(image_worker: Embedder, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
     """Return [n, dim] unit rows: short texts as the mean of their templates, as in the daemon."""
-    wordings = [one_wording(text) for text in texts]
-    total = image_worker.texts([short or text for short, text in zip(wordings, texts, strict=True)]).copy()
-    short = [at for at, wording in enumerate(wordings) if wording is not None]
-    if short and len(templates) > 1:
-        some = [image_worker.texts([template.format(wordings[at]) for at in short]) for template in templates]
-        total[short] = np.mean(some, axis=0)
-    unit: Vectors = total / np.linalg.norm(total, axis=1, keepdims=True)
+    asked = [forms(text, templates) for text in texts]
+    known = {form: row for row, form in enumerate(dict.fromkeys(form for each in asked for form in each))}
+    vectors = image_worker.texts(list(known))
+    means = np.stack([vectors[[known[form] for form in each]].mean(axis=0) for each in asked])
+    unit: Vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
     return unit

@@ -106,19 +106,20 @@ def build(trunk: Model, sources: Sequence[Source], views: Sequence[augment.View]
 
 
 @torch.inference_mode()
-def start(trunk: Model, number: int, folder: Path) -> None:
-    """Compute and store what the upper half of another trunk makes of a view, unless it is there."""
-    out = _started_file(folder, number)
-    if out.exists():
-        return
+def start(trunk: Model, views: int, folder: Path) -> None:
+    """Compute and store what the upper half of another trunk makes of each view, where that is missing."""
     trunk = trunk.to(device(), torch.bfloat16, memory_format=torch.channels_last).eval()
-    middle = np.load(folder / f"middle-{number}.npy", mmap_mode="r")
-    parts = []
-    for first in range(0, len(middle), BATCH):
-        part = torch.from_numpy(middle[first : first + BATCH]).to(device(), torch.bfloat16)
-        parts.append(upper(trunk, part.to(memory_format=torch.channels_last)).half().cpu().numpy())
-    np.save(out, np.concatenate(parts))
-    print(f"view {number + 1}: where training starts", flush=True)
+    for number in range(views):
+        out = _started_file(folder, number)
+        if out.exists():
+            continue
+        middle = np.load(folder / f"middle-{number}.npy", mmap_mode="r")
+        parts = []
+        for first in range(0, len(middle), BATCH):
+            part = torch.tensor(middle[first : first + BATCH], dtype=torch.bfloat16, device=device())
+            parts.append(upper(trunk, part.to(memory_format=torch.channels_last)).half().cpu().numpy())
+        np.save(out, np.concatenate(parts))
+        print(f"view {number + 1} of {views}: where training starts", flush=True)
 
 
 def read(folder: Path, number: int) -> View:

@@ -93,19 +93,17 @@ class TextVectorCache:
     def __init__(self, embedder: TextEmbedder, model: ModelState) -> None:
         self._embedder = embedder
         self._model = model
-        self._vectors: LRUCache[tuple[int, str, Sequence[str]], Vectors] = LRUCache(_REMEMBERED)
+        self._vectors: LRUCache[tuple[int, tuple[str, ...]], Vectors] = LRUCache(_REMEMBERED)
 
     async def text_vector(self, text: str, templates: Sequence[str]) -> Vectors:
         """Return the [dim] unit vector of a phrase: of a short one the mean over `templates`. Raises NotReadyError."""
-        text = spelled_out(text)
-        short = one_wording(text)
-        text, templates = (text, ("{}",)) if short is None else (short, templates)
+        asked = forms(text, templates)
         epoch = self._model.epoch
-        key = epoch, text, templates
+        key = epoch, asked
         if (known := self._vectors.get(key)) is not None:
             return known
         # Texts that are asked for at once are embedded in one pass.
-        vectors = await asyncio.gather(*(self._embedder.embed(form.replace("{}", text)) for form in templates))
+        vectors = await asyncio.gather(*map(self._embedder.embed, asked))
         vector: Vectors = np.mean(vectors, axis=0) if len(vectors) > 1 else vectors[0]
         vector = vector / np.linalg.norm(vector)
         if epoch == self._model.epoch:
@@ -232,6 +230,13 @@ def check_script(query: str, model: str) -> None:
         f'the model "{model}" understands English only',
         "ask in English, or change to a multilingual model with `phsearch-client model use multilingual`",
     )
+
+
+def forms(text: str, templates: Sequence[str]) -> tuple[str, ...]:
+    """Return the texts by whose vectors a phrase is searched for: of a short one the mean over `templates`."""
+    text = spelled_out(text)
+    short = one_wording(text)
+    return (text,) if short is None else tuple(template.replace("{}", short) for template in templates)
 
 
 def spelled_out(text: str) -> str:
