@@ -116,6 +116,10 @@ class ModelChoiceError(PhsearchError):
     """The model cannot be changed so."""
 
 
+class CannotCalibrateError(PhsearchError):
+    """The photos and captions do not suffice to calibrate a model, or now is not the time."""
+
+
 class OutsideLibraryError(PhsearchError):
     """The path is not a photo of the library."""
 

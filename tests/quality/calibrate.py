@@ -13,18 +13,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phsearch.adapters.state import calibration_file
+from phsearch.domain.calibration import truth
+from phsearch.domain.calibration.fitting import Examples, fit, general
 from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, TEMPLATES, others
 from quality.embed import Embedder
-from quality.fitting import calibrate, general
-from quality.material import material, text_vectors
+from quality.labels import all_pairs
+from quality.material import asked, material, text_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phsearch.domain.search.relevance import Calibration
+    from quality.material import Material
+
 CHECKOUT = Path(__file__).parents[2]
 MINI = CHECKOUT / "daemon" / "phsearch" / "models" / "mini"
 CACHE = CHECKOUT / ".quality"
+
+
+def calibrate(image_worker: Embedder, about: Material) -> Calibration:
+    """Fit the whole calibration on the photos for choices."""
+    plain, mixed = (asked(image_worker, about.fit, templates) for templates in (("{}",), TEMPLATES))
+    examples = Examples(
+        cases=plain.cases,
+        words=plain.words,
+        texts={("{}",): plain.texts, TEMPLATES: mixed.texts},
+        photos=plain.photos,
+        alike=all_pairs(truth.pairs(about.fit.captioned), about.fit.labelled),
+    )
+    return fit(examples, image_worker.photos(about.reference))
 
 
 def calibrating(arguments: Sequence[str]) -> None:

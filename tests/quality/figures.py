@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quality.truth import UNKNOWN, YES
+from phsearch.domain.calibration.fitting import average_precision, by_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
-    from quality.libraries import Library
+    from phsearch.domain.calibration.libraries import Library
     from quality.material import Asked
 
 DEPTHS = (1, 5, 10)
@@ -36,17 +36,12 @@ def ranking(about: Asked, scores: npt.NDArray[np.float64] | None = None) -> Rank
     scores = np.asarray(about.texts @ about.photos.T, np.float64) if scores is None else scores
     own = [(row, case.photo) for row, case in enumerate(about.cases) if case.photo >= 0]
     places = np.array([(scores[row] > scores[row, photo]).sum() for row, photo in own])
-    sorted_ = [_sorted(scores[row], case.meant) for row, case in enumerate(about.cases[: about.words])]
+    sorted_ = [by_score(scores[row], case.meant) for row, case in enumerate(about.cases[: about.words])]
     return Ranking(
         tuple(100 * float((places < depth).mean()) for depth in DEPTHS),
-        float(np.mean([_precision(meant) for meant in sorted_])),
+        float(np.mean([average_precision(meant) for meant in sorted_])),
         float(np.mean([_gain(meant) for meant in sorted_])),
     )
-
-
-def mean_precision(about: Asked) -> float:
-    """Return the mean average precision of the words."""
-    return ranking(about).precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +94,6 @@ def reliability(
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
-
-
-def _sorted(scores: npt.NDArray[np.float64], meant: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
-    known = meant != UNKNOWN
-    found: npt.NDArray[np.bool_] = (meant[known] == YES)[np.argsort(-scores[known])]
-    return found
-
-
-def _precision(meant: npt.NDArray[np.bool_]) -> float:
-    return float((np.cumsum(meant) / np.arange(1, len(meant) + 1))[meant].mean())
 
 
 def _gain(meant: npt.NDArray[np.bool_]) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quality.truth import NO, UNKNOWN, YES, Case, content
+from phsearch.domain.calibration.truth import NO, UNKNOWN, YES, Case, content
 from training.words.labels import terms_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.photos.data import CaptionedPhoto
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
     from training.photos.domains import LabelledPhoto
 
 ANYWHERE = frozenset({"actions15", "clothes10", "daynight", "gray15", "pacs", "weather5"})

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phsearch.domain.calibration import truth
 from phsearch.service.search.query_embedder import forms
-from quality import labels, truth
+from quality import labels
 from training.photos import data, domains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
+    from phsearch.domain.calibration.truth import Case
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
-    from quality.truth import Case
-    from training.photos.data import CaptionedPhoto
     from training.photos.domains import LabelledPhoto
 
 _SEED = 20

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
     from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.types import Photo, Vectors
     from quality.embed import Embedder
-    from training.photos.data import CaptionedPhoto
 
 _EDITED = 200
 _COSINES = (0.7, 0.8, 0.85, 0.9, 0.95)

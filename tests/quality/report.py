@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phsearch.domain.calibration import libraries, truth
+from phsearch.domain.calibration.fitting import feature_rows, logistic, spreads
 from phsearch.domain.search.own_calibration import TEMPLATES
 from phsearch.domain.search.relevance import BANDS
-from quality import libraries, truth
 from quality.figures import calibration_error, cut, ranking
-from quality.fitting import feature_rows, logistic, spreads
 from quality.labels import all_pairs
 from quality.material import asked, text_vectors
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
+    from phsearch.domain.calibration.libraries import Library
     from phsearch.domain.search.relevance import Band, Calibration, QueryKind
     from phsearch.domain.types import Vectors
     from quality.embed import Embedder
     from quality.figures import Cut
-    from quality.libraries import Library
     from quality.material import Asked, Gallery, Material
-    from training.photos.data import CaptionedPhoto
 
 _SEED = 2
 _PENALTIES = ((10, 0.25), (10, 0.5), (20, 0.5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phsearch.domain.calibration.captioned import tidy
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -59,4 +60,4 @@ def test_captions_are_read_in_any_order_and_lines_without_a_photo_passed_over(
 
 
 def test_a_tokenised_caption_reads_like_a_sentence_again() -> None:
-    assert data.tidy("A dog , a cat and  a boy .") == "A dog, a cat and a boy"
+    assert tidy("A dog , a cat and  a boy .") == "A dog, a cat and a boy"

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         Thumbnail,
         Verification,
     )
-    from phsearch.wire.results.model import ModelChange, ModelList, RemovedModel
+    from phsearch.wire.results.model import ModelCalibration, ModelChange, ModelList, RemovedModel
     from phsearch.wire.results.search import SearchResult
     from phsearch.wire.results.why import Explanation
 
@@ -267,6 +267,12 @@ class Client(Connection):
         from phsearch.wire.results.model import RemovedModel
 
         return self._fetch(RemovedModel, "model.remove", name=name, pretrained=pretrained)
+
+    def calibrate_model(self, folder: str) -> ModelCalibration:
+        """Fit the relevance of the model that answers to the photos of a folder with captions.tsv: it takes minutes."""
+        from phsearch.wire.results.model import ModelCalibration
+
+        return self._fetch(ModelCalibration, "model.calibrate", folder=folder)
 
     def discover(self) -> OpenRpcDocument:
         """Return the description of all methods."""

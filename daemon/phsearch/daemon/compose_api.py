@@ -10,7 +10,6 @@ from phsearch import paths
 from phsearch.adapters.files.path_status import stat_path
 from phsearch.adapters.linux import process_limits, processes
 from phsearch.adapters.linux.accelerators import has_matrix_unit
-from phsearch.adapters.state import calibration_file
 from phsearch.adapters.state.album_links import AlbumLinks
 from phsearch.daemon import worker_commands
 from phsearch.daemon.compose_search import SearcherFactory
@@ -114,7 +113,7 @@ def build_api(
     searchers = SearcherFactory(
         library=parts.library, roots=parts.roots, state=settings.paths.state, home=str(paths.expand("~", env))
     )
-    searcher = searchers.new_searcher(
+    search_parts = searchers.new_searcher(
         model=parts.model,
         text_worker=text_worker,
         like_worker=on_demand["like"],
@@ -122,6 +121,7 @@ def build_api(
         executor=parts.executors.rank,
         record_duration=query_durations.observe,
     )
+    searcher = search_parts.searcher
     workers = LiveWorkers(
         config=config,
         commands=commands,
@@ -228,6 +228,7 @@ def build_api(
                 library=parts.library, image_worker=parts.image_worker, epoch=lambda: parts.model.epoch
             ),
             has_matrix_unit=lambda: _device(parts.model) != "cpu" or has_matrix_unit(),
+            calibrating=search_parts.calibrating,
         ).handlers,
         LibraryMethods(
             library=parts.library,
@@ -323,7 +324,6 @@ def _health_methods(
             resident=processes.resident_bytes,
             machine=processes.total_bytes,
         ),
-        calibration_path=lambda: str(calibration_file.places(components.model.named, state)[0]),
         downloads=downloads,
         problems=problems,
         rules=rules,

@@ -137,7 +137,7 @@ class SwitchBuilder:
     ) -> Preview:
         parts, index, executor = self.parts, VectorIndex(), SerialExecutor("preview")
         like_worker = OnDemandWorker(command=like, limits=on_demand_limits(self.workers.config.index))
-        searcher = self.searchers.new_searcher(
+        search_parts = self.searchers.new_searcher(
             model=state,
             text_worker=text_worker,
             like_worker=like_worker,
@@ -150,7 +150,7 @@ class SwitchBuilder:
             vectors=lambda: tables.vectors,
             index=index,
             executor=executor,
-            searcher=searcher,
+            searcher=search_parts.searcher,
             like_worker=like_worker,
         )
 

@@ -159,6 +159,23 @@ METHODS = {
             changes=True,
         ),
         Method(
+            "model.calibrate",
+            "Fit the relevance of the model that answers to photos with captions; it takes minutes.",
+            model.ModelCalibration,
+            (
+                Param(
+                    "folder",
+                    "string",
+                    "a folder with captions.tsv: in each line the name of a photo, a tab, a caption",
+                    required=True,
+                    low=1,
+                    high=4096,
+                    path=True,
+                ),
+            ),
+            changes=True,
+        ),
+        Method(
             "library.rescan",
             "Compare the roots with the index now.",
             library.StartedScans,

@@ -7,9 +7,10 @@ A *collection* is a folder with ``images/`` (or the photos themselves) and
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from phsearch.domain.calibration.captioned import FILE, CaptionedPhoto, parse_captions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 DEV_PHOTOS = 1000
 VALIDATION_PHOTOS = 300
 CLASSES = 1000
-
-
-@dataclass(frozen=True)
-class CaptionedPhoto:
-    """One photo and the sentences people wrote about it."""
-
-    path: Path
-    captions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -40,20 +33,9 @@ def read_captions(folder: Path) -> tuple[CaptionedPhoto, ...]:
     """Return a collection, sorted by file name; lines without a photo are ignored."""
     images = folder / "images"
     images = images if images.is_dir() else folder
-    captions: dict[str, list[str]] = defaultdict(list)
-    for line in (folder / "captions.tsv").read_text(encoding="utf-8").splitlines():
-        name, _, caption = line.partition("\t")
-        if caption.strip():
-            captions[name].append(tidy(caption))
+    captions = parse_captions((folder / FILE).read_text(encoding="utf-8"))
     present = {path.name for path in images.iterdir()}
-    return tuple(CaptionedPhoto(images / name, tuple(captions[name])) for name in sorted(captions.keys() & present))
-
-
-def tidy(caption: str) -> str:
-    """Return a caption without the tokenised spelling of Flickr8k: no space before punctuation, no full stop."""
-    for mark in ".,;:!?":
-        caption = caption.replace(f" {mark}", mark)
-    return " ".join(caption.split()).rstrip(".").strip()
+    return tuple(CaptionedPhoto(images / name, said) for name, said in captions.items() if name in present)
 
 
 def split(

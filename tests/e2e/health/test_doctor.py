@@ -99,7 +99,7 @@ def test_a_healthy_daemon_has_nothing_but_ok(daemon: Daemon) -> None:
     doctor = Doctor(daemon)
     of_the_machine = {"unit", "linger", "disk", "inotify instances"}
     assert doctor.ill() <= of_the_machine | {"relevance"}, doctor.checks
-    assert doctor["relevance"]["remedy"].startswith("make calibrate DATA=DIR MODEL=mini OUT=/"), "colours are no model"
+    assert doctor["relevance"]["remedy"].startswith("phsearch-client model calibrate DIR"), "colours are no model"
     assert doctor["daemon"]["text"].startswith(f"pid {daemon.pid} answers in ")
     assert doctor["lock"]["text"] == f"{daemon.state} is held by pid {daemon.pid}"
     assert doctor["root"]["text"] == f"{daemon.photos}: watching, 1 photo, 1 folder watched"

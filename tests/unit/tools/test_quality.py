@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[3] / "daemon"))
 
+from phsearch.domain.calibration import fitting, libraries, truth
+from phsearch.domain.calibration.truth import NO, UNKNOWN, YES
 from phsearch.domain.search.relevance import Curve
-from quality import figures, libraries, truth
-from quality.truth import NO, UNKNOWN, YES
+from quality import figures
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
     from training.photos.data import CaptionedPhoto
 
-fitting, data = LazyModule("quality.fitting"), LazyModule("training.photos.data")
+data = LazyModule("training.photos.data")
 labels, domains = LazyModule("quality.labels"), LazyModule("training.photos.domains")
 
 DOG = ("A brown dog runs on the beach", "The brown dog is running", "dogs at the sea", "A pet plays", "Something")

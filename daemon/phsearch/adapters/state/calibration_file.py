@@ -44,7 +44,7 @@ def find(identity: ModelIdentity, state: StateFolder) -> Calibration | None:
             if found := load(file, identity.weights, identity.dim):
                 return found
         except CalibrationError as error:
-            log.warning("%s is not used: %s; `make calibrate` makes a new one", file, error)
+            log.warning("%s is not used: %s; `phsearch-client model calibrate` makes a new one", file, error)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from phsearch.cli.render.models import format_models, format_needs, format_switc
 from phsearch.cli.terminal import Console
 from phsearch.client import parse_answer
 from phsearch.errors import PhsearchError
+from phsearch.paths import absolute_path
 from phsearch.wire.results.daemon import Status
 from phsearch.wire.results.model import ModelChange, ModelList
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.5
 _MEASURE_SECONDS = 60.0
+_CALIBRATE_SECONDS = 3600.0
 
 _complete_model = daemon_names("model.list", "models", "name")
 
@@ -138,6 +141,25 @@ def remove(client: Client, name: str, pretrained: str) -> int:
     gone = client.remove_model(absolute_model(name), pretrained)
     removed = model_name(gone.name, gone.pretrained)
     Console.stdout().print_line(f"{removed} is removed: {table.format_bytes(gone.bytes)} are free")
+    return exit_status.DONE
+
+
+@model.command("calibrate", short_help="Fit the relevance to photos with captions.")
+@click.argument("folder", type=click.Path(file_okay=False))
+@with_client
+def calibrate(client: Client, folder: str) -> int:
+    """Fit the relevance of the model that answers to the photos of FOLDER, so that it says how likely a hit is meant.
+
+    FOLDER has a file captions.tsv. Each of its lines is the file name of a photo, a tab and a caption; a photo may have
+    several lines. The photos lie beside it, or in the folder "images". A hundred are enough, and a thousand are better.
+    Searches go on meanwhile.
+    """
+    client.timeout = max(client.timeout, _CALIBRATE_SECONDS)
+    made = client.calibrate_model(absolute_path(folder, os.environ))
+    name, skipped = model_name(made.name, made.pretrained), f", {made.skipped:,} left out" if made.skipped else ""
+    Console.stdout().print_line(
+        f"{name} is calibrated on {made.photos:,} photos{skipped}, by {made.queries:,} words and captions"
+    )
     return exit_status.DONE
 
 

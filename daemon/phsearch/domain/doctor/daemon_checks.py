@@ -157,17 +157,16 @@ def model(status: ModelStatus, weights: str, source: str) -> Check:
             return fail(name, str(status.reason), status.hint or _LOG)
 
 
-def relevance(label: str, path: str, *, fitted: bool, own_photos: int) -> Check:
-    """Judge whether the model `label` is calibrated; `path` is where its calibration belongs."""
+def relevance(*, fitted: bool, own_photos: int) -> Check:
+    """Judge whether the model is calibrated, and on what: photos with captions, or so many of the owner's own."""
+    better = "phsearch-client model calibrate DIR, with photos that have captions"
     if own_photos:
         text = f"calibrated on {own_photos:,} of your photos and everyday words: what hardly fits is left out"
-        return ok("relevance", f"{text}; a better one, on captioned photos, belongs in {path}")
+        return ok("relevance", f"{text}; a better one: {better}")
     if fitted:
         return ok("relevance", "calibrated on captioned photos: what hardly fits is left out")
-    name, _, tag = label.partition("/")
-    remedy = f"make calibrate DATA=DIR MODEL={name}{f' PRETRAINED={tag}' if tag else ''} OUT={path}, in a checkout"
     text = "the model is not calibrated yet, so nothing is cut off: a search over a hundred photos or more does it"
-    return warn("relevance", text, remedy)
+    return warn("relevance", text, better)
 
 
 def device(used: str | None, precision: str, runtime: str, choice: DeviceChoice) -> list[Check]:

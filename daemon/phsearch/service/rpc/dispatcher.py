@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phsearch.errors import (
     AlbumError,
+    CannotCalibrateError,
     ConfigError,
     ModelChoiceError,
     ModelMismatchError,
@@ -51,6 +52,7 @@ _KINDS: dict[type[PhsearchError], str] = {
     StoreError: "NotReady",
     ConfigError: "BadSettings",
     AlbumError: "InvalidParams",
+    CannotCalibrateError: "InvalidParams",
     ModelChoiceError: "InvalidParams",
     OutsideLibraryError: "OutsideLibrary",
     QueryError: "BadQuery",

@@ -47,3 +47,13 @@ class RemovedModel(Record):
     name: str
     pretrained: str
     bytes: Annotated[int, "how many were freed"]
+
+
+class ModelCalibration(Record):
+    """A model whose relevance was fitted to photos with captions."""
+
+    name: str
+    pretrained: str
+    photos: Annotated[int, "how many it was fitted to"]
+    skipped: Annotated[int, "how many of the folder were not: they cannot be read, or a thousand are enough"]
+    queries: Annotated[int, "how many words and captions were asked"]

@@ -41,7 +41,7 @@ class SystemProbes:
 
 
 class DoctorMethods:
-    """`doctor`. The state is in `state`, and a calibration of the model belongs at `calibration_path`.
+    """`doctor`. The state is in `state`.
 
     `downloads` returns the folder of downloaded models, None where none is used.
     """
@@ -54,7 +54,6 @@ class DoctorMethods:
         status: StatusReporter,
         state_executor: TimeoutExecutor,
         probes: SystemProbes,
-        calibration_path: Callable[[], str],
         downloads: Callable[[], str | None],
         problems: Iterable[Problem],
         rules: Callable[[], IgnoreRules],
@@ -65,7 +64,6 @@ class DoctorMethods:
         self._status = status
         self._state_executor = state_executor
         self._probes = probes
-        self._calibration_path = calibration_path
         self._downloads = downloads
         self._problems = problems
         self._rules = rules
@@ -126,8 +124,7 @@ class DoctorMethods:
         yield daemon_checks.model(report.model, *self._components.model.weights)
         if self._components.model.bound is not None:
             calibration = self._components.searcher.calibration()
-            label, path = str(self._components.model.named), self._calibration_path()
-            yield daemon_checks.relevance(label, path, fitted=calibration.fitted, own_photos=calibration.own_photos)
+            yield daemon_checks.relevance(fitted=calibration.fitted, own_photos=calibration.own_photos)
         yield from daemon_checks.device(
             info.device if info else None,
             info.precision if info else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from phsearch.domain.model.catalog import CATALOG, find_model, resolve_name
-from phsearch.wire.results.model import ModelChange, ModelEntry, ModelList, RemovedModel
+from phsearch.wire.results.model import ModelCalibration, ModelChange, ModelEntry, ModelList, RemovedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,21 +15,29 @@ if TYPE_CHECKING:
     from phsearch.service.model_switch.speed import Speed, SpeedMeasurement
     from phsearch.service.model_switch.switcher import ModelSwitch
     from phsearch.service.rpc.dispatcher import Handlers
+    from phsearch.service.search.captioned_calibration import CaptionedCalibration
 
 _PHOTOS = 100_000
 
 
 class ModelMethods:
-    """`model.list`, `model.use`, `model.cancel`, `model.remove`."""
+    """`model.list`, `model.use`, `model.cancel`, `model.remove`, `model.calibrate`."""
 
     def __init__(
-        self, *, switch: ModelSwitch, library: Library, speed: SpeedMeasurement, has_matrix_unit: Callable[[], bool]
+        self,
+        *,
+        switch: ModelSwitch,
+        library: Library,
+        speed: SpeedMeasurement,
+        has_matrix_unit: Callable[[], bool],
+        calibrating: CaptionedCalibration,
     ) -> None:
         """`has_matrix_unit` says whether photos are embedded by a unit for matrices, such as AMX or CUDA."""
         self._switch = switch
         self._library = library
         self._speed = speed
         self._has_matrix_unit = has_matrix_unit
+        self._calibrating = calibrating
 
     @property
     def handlers(self) -> Handlers:
@@ -39,6 +47,7 @@ class ModelMethods:
             "model.use": self._use,
             "model.cancel": self._cancel,
             "model.remove": self._remove,
+            "model.calibrate": self._calibrate,
         }
 
     async def _list(self, *, measure: bool) -> ModelList:
@@ -96,6 +105,16 @@ class ModelMethods:
         model = resolve_name(name, pretrained)
         freed = await self._switch.remove(model)
         return RemovedModel(name=model.name, pretrained=model.pretrained, bytes=freed)
+
+    async def _calibrate(self, *, folder: str) -> ModelCalibration:
+        made = await self._calibrating.calibrate(folder)
+        return ModelCalibration(
+            name=made.model.name,
+            pretrained=made.model.pretrained,
+            photos=made.photos,
+            skipped=made.skipped,
+            queries=made.queries,
+        )
 
     def _change(self) -> ModelChange:
         active = self._switch.active

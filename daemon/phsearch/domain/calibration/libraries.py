@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from quality.truth import NO, YES
+from phsearch.domain.calibration.truth import NO, YES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.photos.data import CaptionedPhoto
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 YES, NO, UNKNOWN = 1, 0, -1
 _AGREE = 2
 _FEWEST = 3
 _SHORTEST = 3
+_SHORTEST_PLURAL = 5
 _CLOSE = 0.5
 
 # Words that are not searched for alone, and that name nothing visible.
@@ -114,8 +115,8 @@ def content(text: str) -> list[str]:
 
 def _fold(word: str) -> str:
     """Return the singular by simple rules."""
-    if len(word) > 4 and word.endswith("ies"):
+    if len(word) >= _SHORTEST_PLURAL and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 4 and word.endswith("es") and word[-3] in "sxzh":
+    if len(word) >= _SHORTEST_PLURAL and word.endswith("es") and word[-3] in "sxzh":
         return word[:-2]
     return word[:-1] if len(word) > _SHORTEST and word.endswith("s") and not word.endswith("ss") else word

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phsearch.domain.search.own_calibration import LIKELY, STRONG, TEMPLATES, WEAK, GeneralCurve
+from phsearch.domain.calibration import libraries
+from phsearch.domain.calibration.truth import UNKNOWN, YES
+from phsearch.domain.search.own_calibration import LIKELY, PHOTO, STRONG, WEAK, GeneralCurve, others
 from phsearch.domain.search.relevance import Calibration, Curve
-from quality import libraries, truth
-from quality.figures import mean_precision
-from quality.labels import all_pairs
-from quality.material import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from phsearch.domain.calibration.libraries import Library
+    from phsearch.domain.calibration.truth import Case
     from phsearch.domain.types import Vectors
-    from quality.embed import Embedder
-    from quality.libraries import Library
-    from quality.material import Material
 
 _STEPS = 50
 _RIDGE = 1e-6
 
 
-def calibrate(image_worker: Embedder, material: Material) -> Calibration:
-    """Fit the whole calibration on the photos for choices."""
-    reference = image_worker.photos(material.reference)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Queries about photos: the first `words` of the m cases are words and short phrases, the rest are captions."""
+
+    cases: Sequence[Case]
+    words: int
+    texts: Mapping[tuple[str, ...], Vectors]
+    """The vectors of the queries, [m, dim], by the templates that they are put into."""
+    photos: Vectors
+    """[n, dim]."""
+    alike: npt.NDArray[np.int8]
+    """Of each two photos, [n, n], whether they are alike: YES, NO or UNKNOWN."""
+
+
+def fit(examples: Examples, reference: Vectors) -> Calibration:
+    """Return the calibration; `reference`, [k, dim], are photos in general.
+
+    A photo as a query counts as for any model where no two photos are known to be alike. Raise ValueError where no
+    query means a photo and leaves another out.
+    """
     mean, covariance = reference.mean(axis=0), np.cov(reference.T).astype(np.float32)
-    plain, mixed = (asked(image_worker, material.fit, templates) for templates in (("{}",), TEMPLATES))
-    better = mean_precision(mixed) > mean_precision(plain)
-    chosen, templates = (mixed, TEMPLATES) if better else (plain, ("{}",))
-    words = curve(chosen.texts, chosen.photos, [case.meant for case in chosen.cases], mean, covariance)
-    alike = all_pairs(truth.pairs(material.fit.captioned), material.fit.labelled)
-    photo = curve(chosen.photos, chosen.photos, list(alike), mean, covariance)
+    meant, photos = [case.meant for case in examples.cases], examples.photos
+    asked = meant[: examples.words] or meant
+
+    def found(templates: tuple[str, ...]) -> float:
+        return mean_precision(examples.texts[templates][: len(asked)] @ photos.T, asked)
+
+    templates = max(examples.texts, key=found)
+    if (examples.alike == YES).any():
+        photo = curve(photos, photos, list(examples.alike), mean, covariance)
+    else:
+        photo = PHOTO.of_model(others(photos))
     return Calibration(
-        words=words,
+        words=curve(examples.texts[templates], photos, meant, mean, covariance),
         photo=photo,
         strong=STRONG,
         likely=LIKELY,
@@ -57,10 +77,14 @@ def curve(
     covariance: Vectors,
     seed: int = 1,
 ) -> Curve:
-    """Fit the curve on libraries drawn from `photos`, [n, dim], for `queries`, [m, dim]."""
+    """Fit the curve on libraries drawn from `photos`, [n, dim], for `queries`, [m, dim].
+
+    Raise ValueError where no query means a photo and leaves another out.
+    """
     cosines = np.asarray(queries @ photos.T, np.float64)
     stds = spreads(queries, covariance)
-    dealt = list(libraries.deal(meant, seed))
+    if not (dealt := list(libraries.deal(meant, seed))):
+        raise ValueError("no query tells photos apart")
     rows = [feature_rows(cosines, stds, library) for library in dealt]
     # Otherwise large libraries would outweigh small ones, of which there are as many.
     weights = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in rows])
@@ -106,3 +130,20 @@ def feature_rows(
     own = cosines[library.query][library.photos]
     rest = (stds[library.query], np.log(len(own)))
     return np.stack([np.ones(len(own)), own, *(np.full(len(own), each) for each in rest)], axis=1)
+
+
+def mean_precision(scores: npt.NDArray[np.floating], meant: Sequence[npt.NDArray[np.int8]]) -> float:
+    """Return the mean average precision of queries: `scores` [m, n], and of each what is `meant`, [n]."""
+    return float(np.mean([average_precision(by_score(*each)) for each in zip(scores, meant, strict=True)]))
+
+
+def by_score(scores: npt.NDArray[np.floating], meant: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """Return whether each photo is meant, best score first, without those of which nothing is known."""
+    known = meant != UNKNOWN
+    found: npt.NDArray[np.bool_] = (meant[known] == YES)[np.argsort(-scores[known])]
+    return found
+
+
+def average_precision(meant: npt.NDArray[np.bool_]) -> float:
+    """Return the mean precision at each photo that is meant, best score first."""
+    return float((np.cumsum(meant) / np.arange(1, len(meant) + 1))[meant].mean())
