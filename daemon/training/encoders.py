@@ -1,4 +1,4 @@
-"""The three ways to run the model in training: with everything frozen below the heads, or less."""
+"""The two ways to run the model in training: with everything frozen below the heads, or less."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import torch
 
 from training.objective import normalised
 from training.photos import cache
-from training.words import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from training.kinds import Model, Tokenizer
+    from training.kinds import Model
+    from training.words import sentences
 
 
 HOTTEST = 100.0
 FADED = 0.5
 AHEAD = (-1.0, 5.0)
 """By how much the logit of an imagined class is above the others."""
-SHORTEST_PIECE = 64
 
 
 class Former:
@@ -148,35 +147,3 @@ class ImageTowerEncoders(HeadEncoders):
         teacher = self.teacher[number][rows].float().to(self.place)
         visual = self.model.visual
         return normalised(visual.head(cache.upper(visual.trunk, middle))), teacher
-
-
-class TowerEncoders(ImageTowerEncoders):
-    """The layers of the text tower run, too."""
-
-    def __init__(
-        self,
-        model: Model,
-        views: Sequence[cache.View],
-        classifier: Model,
-        frozen: sentences.FrozenSentences,
-        started: sentences.FrozenSentences,
-        former: Former | None,
-        tokenize: Tokenizer,
-        seed: int,
-    ) -> None:
-        """As in Encoders; texts are tokenised at every step."""
-        super().__init__(model, views, classifier, frozen, started, former, seed)
-        self.tokenize = tokenize
-
-    def texts(self, texts: Sequence[str]) -> Tensor:
-        """Run the text tower, on short and long texts separately."""
-        tokens = self.tokenize(list(texts))
-        lengths = (tokens != sentences.PADDING).sum(dim=1)
-        order = lengths.argsort()
-        text, parts = self.model.text, []
-        for piece in torch.split(order, max(SHORTEST_PIECE, len(order) // 4)):
-            part = sentences.trimmed(tokens[piece]).to(self.place)
-            with torch.autocast(self.place.type, torch.bfloat16):
-                mean = sentences.pooled(text, part)
-            parts.append(text.proj(mean.float()))
-        return normalised(torch.cat(parts)[order.argsort().to(self.place)])

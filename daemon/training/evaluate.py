@@ -16,6 +16,7 @@ import torch
 
 from phsearch.adapters import openvino
 from phsearch.adapters.images import PillowDecoder
+from phsearch.domain.calibration.captioned import CaptionedPhoto
 from phsearch.domain.types import RuntimePlan
 from training import towers
 from training.figures import metrics, sanity, validate
@@ -65,7 +66,7 @@ class ServedEmbedder:
         return torch.from_numpy(np.concatenate([self._text_tower.embed([text]) for text in texts]))
 
 
-def retrieval(embedder: Embedder | ServedEmbedder, name: str, photos: Sequence[data.CaptionedPhoto]) -> Row:
+def retrieval(embedder: Embedder | ServedEmbedder, name: str, photos: Sequence[CaptionedPhoto]) -> Row:
     """Measure the search of a gallery by each of its captions."""
     gallery = embedder.photos([photo.path for photo in photos])
     captions = [caption for photo in photos for caption in photo.captions]
@@ -151,7 +152,7 @@ def main() -> None:
     if args.words:
         captioned = [*flickr.dev, *coco]
         names = [path.stem.partition("_")[2].replace("_", " ") for path in classes]
-        sample = [data.CaptionedPhoto(p, (n,)) for p, n in zip(classes, names, strict=True)]
+        sample = [CaptionedPhoto(p, (n,)) for p, n in zip(classes, names, strict=True)]
         for line in sanity.report(embedder, [*captioned, *sample]):
             print(line)
     if args.speed:

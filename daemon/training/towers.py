@@ -23,6 +23,8 @@ from safetensors.torch import load_file
 if TYPE_CHECKING:
     from training.kinds import Model, Tokenizer
 IMAGE_TOWER = "tf_efficientnet_lite2"
+FAINT = 0.5
+"""How much of the usual start the new outputs of a widened head get."""
 
 MODEL_CFG: dict[str, Any] = {
     "embed_dim": 512,
@@ -77,13 +79,36 @@ def untrained() -> Model:
 
 
 def started(folder: Path | None) -> Model:
-    """Return the model with new heads on the towers of a bundle, or on the pretrained ones without a folder."""
+    """Return the model that training starts from: that of a bundle, its heads widened, or the untrained one."""
     model = untrained()
     if folder is not None:
         former, _, _ = load_bundle(folder)
         model.visual.trunk.load_state_dict(former.visual.trunk.state_dict())
         model.text.transformer.load_state_dict(former.text.transformer.state_dict())
+        model.logit_scale.data.copy_(former.logit_scale.data)
+        widen(model.visual.head, former.visual.head, FAINT)
+        widen(model.text.proj, former.text.proj, 0.0)
     return model.eval()
+
+
+@torch.no_grad()
+def widen(head: Model, former: Model, faint: float) -> None:
+    """Make ``head`` say what the narrower ``former`` says; what it says beyond that is multiplied by ``faint``.
+
+    Net2WiderNet (Chen et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer"), with new units instead of
+    copies.  Where one head's new outputs are 0, every similarity stays as it was.
+    """
+    narrower = former.state_dict()
+    *_, last = (name for name in narrower if name.endswith("weight"))
+    for name, wide in head.state_dict().items():
+        old = narrower[name]
+        if wide.dim() > 1:
+            if name == last:
+                wide[len(old) :] *= faint
+            wide[: len(old), old.shape[1] :] = 0
+            wide[: len(old), : old.shape[1]] = old
+        else:
+            wide[: len(old)] = old
 
 
 def tokenizer() -> Tokenizer:

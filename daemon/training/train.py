@@ -1,4 +1,4 @@
-"""Trains ``mini``: first the heads on frozen towers, then the upper halves of the towers.
+"""Trains ``mini``: first the heads on frozen towers, then the upper half of the image tower, too.
 
     python daemon/training/train.py --data DIR --work DIR [--out FOLDER]
 
@@ -12,6 +12,7 @@ import argparse
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import torch
 from torch.optim import swa_utils
 
 from training import towers
-from training.encoders import Encoders, Former, HeadEncoders, ImageTowerEncoders, TowerEncoders
+from training.encoders import Encoders, Former, HeadEncoders, ImageTowerEncoders
 from training.export import export
 from training.figures.validate import Validation, validate
 from training.objective import Objective, Weights
@@ -46,7 +47,6 @@ class Stage:
     batch: int
     head_rate: float
     image_rate: float
-    text_rate: float
     weights: Weights
     decay: float = 0.05
     warmup: float = 0.1
@@ -64,35 +64,13 @@ class Recipe:
 
     seed: int = 1
     size: int = 256
-    shown_size: int = 320
+    shown_size: int = 288
     resize_mode: str = "squash"
-    random_views: int = 4
+    random_views: int = 2
     first_scale: float = 30.0
     """The temperature at the start; from CLIP's own 14 the heads' few hundred steps do not reach a useful one."""
-    heads: Stage = Stage("heads", 30, 512, 3e-3, 0.0, 0.0, Weights(), report=10)
-    deeper: Stage = Stage(
-        "image", 8, 192, 5e-4, 2e-4, 0.0, Weights(captions=1.5, imagined=0.0), averaging=0.98, report=4
-    )
-    longer: Stage = Stage(
-        "both",
-        4,
-        192,
-        1e-4,
-        1e-4,
-        4e-5,
-        Weights(
-            captions=2.5,
-            imagined=0.0,
-            drawn_classes=96,
-            drawn_groups=32,
-            drawn_keywords=96,
-            drawn_words=64,
-            drawn_labels=96,
-            drawn_terms=32,
-        ),
-        averaging=0.98,
-        report=2,
-    )
+    heads: Stage = Stage("heads", 20, 512, 2e-3, 0.0, Weights(captions=1.5), report=10)
+    deeper: Stage = Stage("image", 4, 192, 3e-4, 1.5e-4, Weights(captions=1.5, imagined=0.0), averaging=0.98, report=1)
 
 
 class Trainer:
@@ -118,23 +96,29 @@ class Trainer:
         self.validation = Validation({"Flickr8k": flickr.validation, "COCO": coco.validation}, chosen_by.validation)
         self.tokenize = towers.tokenizer()
         self.words = pool.whole_words(towers.text_folder() / "vocab.txt", recipe.seed)
+        self.model = towers.started(start)
         network = towers.classifier()
+        views = cache.Cache(work / "views", trunk=network, started=self.model.visual.trunk, size=recipe.size)
+        self.views = self._views(views)
+        chosen_photos = [partial(augment.load, path) for path in self.validation.paths]
+        self.chosen_view = views.view("chosen", chosen_photos, augment.plain_view(recipe.size)).middle
         self.classifier = network.classifier
-        random = augment.random_view(augment.Augmentation(size=recipe.size))
-        self.look = [augment.plain_view(recipe.size), *[random] * recipe.random_views]
-        sources = [picture.source for picture in self.pool.pictures]
-        cache.build(towers.classifier(), sources, self.look, work / "views")
-        if start is not None:
-            cache.start(towers.started(start).visual.trunk, len(self.look), work / "views")
-        self.views = [cache.read(work / "views", n) for n in range(len(self.look))]
-        self.model = towers.started(start).to(cache.device())
-        self.model.logit_scale.data.fill_(math.log(recipe.first_scale))
+        self.model = self.model.to(cache.device())
+        if start is None:
+            self.model.logit_scale.data.fill_(math.log(recipe.first_scale))
         self.frozen, self.started = (
             FrozenSentences(tower.text.to(cache.device()).eval(), self.tokenize)
             for tower in (towers.untrained(), towers.started(start))
         )
         former = None if start is None else towers.load_bundle(start)[0].to(cache.device())
         self.former = None if former is None else Former(former, self.views[0], self.started)
+
+    def _views(self, views: cache.Cache) -> list[cache.View]:
+        """Return the plain view of every picture, then the random ones."""
+        sources = [picture.source for picture in self.pool.pictures]
+        random = augment.random_view(augment.Augmentation(size=self.recipe.size))
+        looks = [augment.plain_view(self.recipe.size), *[random] * self.recipe.random_views]
+        return [views.view(str(number), sources, look, seed=number) for number, look in enumerate(looks)]
 
     def run(self, stage: Stage, encoders: Encoders) -> None:
         """Train one stage, from its last checkpoint if there is one."""
@@ -170,7 +154,7 @@ class Trainer:
             self._checkpoint(stage, saved, epoch + 1)
             figures = ""
             if (epoch + 1) % stage.report == 0:
-                figures = str(validate(average.module, self.tokenize, self.validation, self.recipe.size))
+                figures = str(validate(average.module, self.tokenize, self.validation, self.chosen_view))
             mean, seconds = total / len(batches), time.time() - start
             print(f"{stage.name} {epoch + 1}/{stage.epochs}: loss {mean:.3f} {seconds:.0f} s {figures}", flush=True)
         self.model.load_state_dict(average.module.state_dict())
@@ -206,21 +190,19 @@ def step(objective: Objective, encoders: Encoders, rows: Tensor, optimizer: Opti
 def optimizer_for(model: Model, stage: Stage) -> Optimizer:
     """Return the optimizer with groups for heads, towers and temperature; other parameters do not change.
 
-    The word embeddings are never trained: words that no caption uses keep their meaning.
+    The text tower is never trained here: words that no caption uses keep their meaning.
     """
     model.requires_grad_(requires_grad=False)
     heads = [*model.visual.head.parameters(), *model.text.proj.parameters()]
     trunk = model.visual.trunk
     seeing = [*trunk.blocks[cache.LOWER_STAGES :], trunk.conv_head, trunk.bn2]
-    reading = [model.text.transformer.encoder]
     groups: list[dict[str, Any]] = [
         {"params": heads, "lr": stage.head_rate, "weight_decay": stage.decay},
         {"params": [model.logit_scale], "lr": stage.head_rate, "weight_decay": 0.0},
     ]
-    for modules, rate in ((seeing, stage.image_rate), (reading, stage.text_rate)):
-        if rate > 0:
-            parameters = [p for module in modules for p in module.parameters()]
-            groups.append({"params": parameters, "lr": rate, "weight_decay": stage.decay})
+    if stage.image_rate > 0:
+        parameters = [p for module in seeing for p in module.parameters()]
+        groups.append({"params": parameters, "lr": stage.image_rate, "weight_decay": stage.decay})
     for group in groups:
         for parameter in group["params"]:
             parameter.requires_grad_(requires_grad=True)
@@ -228,10 +210,9 @@ def optimizer_for(model: Model, stage: Stage) -> Optimizer:
 
 
 def learning_mode(model: Model) -> None:
-    """Switch on dropout in the heads and the text tower; batch norm keeps its statistics."""
+    """Switch on dropout in the heads; batch norm keeps its statistics."""
     model.eval()
     model.visual.head.train()
-    model.text.transformer.train()
 
 
 def main() -> None:
@@ -240,9 +221,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="flickr8k/, imagenet-sample/")
     parser.add_argument("--work", type=Path, required=True, help="for views and checkpoints")
     parser.add_argument("--out", type=Path, help="where to write the bundle")
-    parser.add_argument(
-        "--start", type=Path, help="a bundle whose towers are trained on, rather than the pretrained ones"
-    )
+    parser.add_argument("--start", type=Path, help="a bundle that is trained on: its towers, and its heads, made wider")
+    parser.add_argument("--heads-only", action="store_true", help="stop after the heads: the towers stay as they are")
     parser.add_argument("--without", nargs="*", default=(), help="sets that are left out, to see what is found unseen")
     args = parser.parse_args()
     recipe = Recipe()
@@ -250,8 +230,8 @@ def main() -> None:
     trainer = Trainer(recipe, args.data, args.work, args.start, args.without)
     shared = (trainer.views, trainer.classifier, trainer.frozen, trainer.started, trainer.former)
     trainer.run(recipe.heads, HeadEncoders(trainer.model, *shared, recipe.seed))
-    trainer.run(recipe.deeper, ImageTowerEncoders(trainer.model, *shared, recipe.seed))
-    trainer.run(recipe.longer, TowerEncoders(trainer.model, *shared, trainer.tokenize, recipe.seed))
+    if not args.heads_only:
+        trainer.run(recipe.deeper, ImageTowerEncoders(trainer.model, *shared, recipe.seed))
     export(trainer.model, args.out or args.work / "bundle", recipe.shown_size, recipe.resize_mode)
 
 

@@ -9,7 +9,7 @@ from phsearch.domain.calibration.captioned import tidy
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from training.photos.data import CaptionedPhoto
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 data = LazyModule("training.photos.data")
 

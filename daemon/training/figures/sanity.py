@@ -11,8 +11,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
     from training.figures.embed import Embedder
-    from training.photos.data import CaptionedPhoto
 
 # File in skimage/data, and a query for it.
 QUERIES: dict[str, tuple[str, ...]] = {

@@ -10,17 +10,18 @@ import torch
 
 from training.figures import metrics
 from training.objective import normalised
-from training.photos import augment
-from training.words import vocabulary
+from training.photos import cache
+from training.words import sentences, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from torch import Tensor
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
     from training.kinds import Model, Tokenizer
-    from training.photos.data import CaptionedPhoto
     from training.photos.domains import LabelledPhoto
 
     Texts = Callable[[Sequence[str]], Tensor]
@@ -37,6 +38,12 @@ class Validation:
 
     galleries: Mapping[str, Sequence[CaptionedPhoto]]
     labelled: Sequence[LabelledPhoto]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return every photo, gallery by gallery, then the labelled ones."""
+        captioned = (photo.path for gallery in self.galleries.values() for photo in gallery)
+        return (*captioned, *(photo.path for photo in self.labelled))
 
 
 @dataclass(frozen=True)
@@ -62,29 +69,30 @@ def mean_of(named: Mapping[str, float]) -> float:
 
 
 @torch.inference_mode()
-def validate(model: Model, tokenize: Tokenizer, photos: Validation, size: int) -> Figures:
-    """Return recall by whole captions, average precision by single words, and the share of labels that come first."""
+def validate(model: Model, tokenize: Tokenizer, photos: Validation, middle: np.ndarray) -> Figures:
+    """Return recall by whole captions, average precision by single words, and the share of labels that come first.
+
+    ``middle`` holds the lower half's output for each of ``photos.paths``.
+    """
     place = model.logit_scale.device
-    view = augment.plain_view(size)
 
     def texts(strings: Sequence[str]) -> Tensor:
         starts = range(0, len(strings), BATCH)
         tokens = (tokenize(list(strings[i : i + BATCH])).to(place) for i in starts)
-        return torch.cat([normalised(model.encode_text(batch)) for batch in tokens])
+        return torch.cat([normalised(model.encode_text(sentences.trimmed(batch))) for batch in tokens])
 
-    def images(paths: Sequence[Path]) -> Tensor:
-        starts = range(0, len(paths), BATCH)
-        batches = ([augment.to_tensor(view(augment.load(path))) for path in paths[i : i + BATCH]] for i in starts)
-        return torch.cat([normalised(model.encode_image(torch.stack(pixels).to(place))) for pixels in batches])
+    def images(rows: np.ndarray) -> Tensor:
+        batch = torch.tensor(rows, dtype=torch.float32, device=place).to(memory_format=torch.channels_last)
+        return normalised(model.visual.head(cache.upper(model.visual.trunk, batch)))
 
+    every = torch.cat([images(middle[i : i + BATCH]) for i in range(0, len(middle), BATCH)])
+    *galleries, labelled = torch.split(every, [*map(len, photos.galleries.values()), len(photos.labelled)])
     recall, words = {}, []
-    for name, gallery in photos.galleries.items():
-        vectors = images([photo.path for photo in gallery])
+    for (name, gallery), vectors in zip(photos.galleries.items(), galleries, strict=True):
         captions = [caption for photo in gallery for caption in photo.captions]
         answers = torch.tensor([i for i, photo in enumerate(gallery) for _ in photo.captions])
         recall[name] = metrics.recall(texts(captions), vectors, answers.to(place))
         words.append(_words(gallery, vectors, texts))
-    labelled = images([photo.path for photo in photos.labelled]) if photos.labelled else torch.empty(0)
     return Figures(recall, words[0], named(photos.labelled, labelled, texts))
 
 

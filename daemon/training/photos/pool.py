@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
     from training.photos.cache import Source
-    from training.photos.data import CaptionedPhoto
     from training.photos.domains import LabelledPhoto
 
 LEAST_PHOTOS = 4

@@ -33,6 +33,7 @@ def test_every_method_that_changes_something_is_marked() -> None:
         "library.rescan",
         "library.resume",
         "library.retry",
+        "model.calibrate",
         "model.cancel",
         "model.remove",
         "model.use",

@@ -21,7 +21,7 @@ from quality import figures
 from support.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from training.photos.data import CaptionedPhoto
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 data = LazyModule("training.photos.data")
 labels, domains = LazyModule("quality.labels"), LazyModule("training.photos.domains")

@@ -19,6 +19,7 @@ NAMES = {
     "model.use": "use_model",
     "model.cancel": "cancel_model",
     "model.remove": "remove_model",
+    "model.calibrate": "calibrate_model",
 }
 """Methods whose name in Python is not the end of the one in the protocol."""
 
