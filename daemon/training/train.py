@@ -9,6 +9,7 @@ command continues from there.
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import time
 from dataclasses import dataclass
@@ -107,8 +108,8 @@ class Trainer:
         if start is None:
             self.model.logit_scale.data.fill_(math.log(recipe.first_scale))
         self.frozen, self.started = (
-            FrozenSentences(tower.text.to(cache.device()).eval(), self.tokenize)
-            for tower in (towers.untrained(), towers.started(start))
+            FrozenSentences(text.to(cache.device()).eval(), self.tokenize)
+            for text in (towers.untrained().text, copy.deepcopy(self.model.text))
         )
         former = None if start is None else towers.load_bundle(start)[0].to(cache.device())
         self.former = None if former is None else Former(former, self.views[0], self.started)

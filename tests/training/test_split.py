@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from phsearch.domain.calibration.captioned import tidy
+from phsearch.domain.calibration.captioned import CaptionedPhoto, tidy
 from support.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 data = LazyModule("training.photos.data")
 
 
 def photos(count: int) -> tuple[CaptionedPhoto, ...]:
-    return tuple(data.CaptionedPhoto(Path(f"{i:05}.jpg"), ("a photo",)) for i in range(count))
+    return tuple(CaptionedPhoto(Path(f"{i:05}.jpg"), ("a photo",)) for i in range(count))
 
 
 def names(part: tuple[CaptionedPhoto, ...]) -> set[str]:

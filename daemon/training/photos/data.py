@@ -10,10 +10,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phsearch.domain.calibration.captioned import FILE, CaptionedPhoto, parse_captions
+from phsearch.adapters.files.caption_file import read_captioned
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 DEV_PHOTOS = 1000
 VALIDATION_PHOTOS = 300
@@ -30,12 +32,8 @@ class Split:
 
 
 def read_captions(folder: Path) -> tuple[CaptionedPhoto, ...]:
-    """Return a collection, sorted by file name; lines without a photo are ignored."""
-    images = folder / "images"
-    images = images if images.is_dir() else folder
-    captions = parse_captions((folder / FILE).read_text(encoding="utf-8"))
-    present = {path.name for path in images.iterdir()}
-    return tuple(CaptionedPhoto(images / name, said) for name, said in captions.items() if name in present)
+    """Return a collection, sorted by file name, without photos that are not there."""
+    return tuple(photo for photo in read_captioned(str(folder)) if photo.path.exists())
 
 
 def split(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,13 +14,11 @@ from hypothesis import strategies as st
 sys.path.append(str(Path(__file__).parents[3] / "daemon"))
 
 from phsearch.domain.calibration import fitting, libraries, truth
+from phsearch.domain.calibration.captioned import CaptionedPhoto
 from phsearch.domain.calibration.truth import NO, UNKNOWN, YES
 from phsearch.domain.search.relevance import Curve
 from quality import figures
 from support.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from phsearch.domain.calibration.captioned import CaptionedPhoto
 
 data = LazyModule("training.photos.data")
 labels, domains = LazyModule("quality.labels"), LazyModule("training.photos.domains")
@@ -34,7 +31,7 @@ SEA = ("A dog swims", "The sea is blue", "The blue sea", "Waves", "The sea")
 @cache
 def photos() -> list[CaptionedPhoto]:
     """Return three photos of each."""
-    return [data.CaptionedPhoto(Path(f"{number}.jpg"), captions) for number, captions in enumerate((DOG, CAT, SEA) * 3)]
+    return [CaptionedPhoto(Path(f"{number}.jpg"), captions) for number, captions in enumerate((DOG, CAT, SEA) * 3)]
 
 
 def test_a_word_is_shown_where_two_captions_agree_and_unknown_where_one_says_it() -> None:

@@ -151,7 +151,7 @@ def calibrate(client: Client, folder: str) -> int:
     """Fit the relevance of the model that answers to the photos of FOLDER, so that it says how likely a hit is meant.
 
     FOLDER has a file captions.tsv. Each of its lines is the file name of a photo, a tab and a caption; a photo may have
-    several lines. The photos lie beside it, or in the folder "images". A hundred are enough, and a thousand are better.
+    several lines. The photos lie beside it, or in the folder "images". A hundred are needed, and a thousand are enough.
     Searches go on meanwhile.
     """
     client.timeout = max(client.timeout, _CALIBRATE_SECONDS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +58,9 @@ def captions(photos: Sequence[CaptionedPhoto]) -> list[Case]:
 
 def pairs(photos: Sequence[CaptionedPhoto]) -> npt.NDArray[np.int8]:
     """Return for each two photos, [n, n], whether one is like the other: their captions agree on most content."""
-    cores = [{term for term, times in _terms(photo).items() if times >= _AGREE and " " not in term} for photo in photos]
-    seen = [{term for term in _terms(photo) if " " not in term} for photo in photos]
+    counted = [{term: times for term, times in _terms(photo).items() if " " not in term} for photo in photos]
+    cores = [{term for term, times in terms.items() if times >= _AGREE} for terms in counted]
+    seen = [set(terms) for terms in counted]
     meant = np.full((len(photos), len(photos)), UNKNOWN, np.int8)
     for one, core in enumerate(cores):
         for other in range(len(photos)):
@@ -92,7 +92,6 @@ def _verdict(times: int) -> int:
     return YES if times >= _AGREE else UNKNOWN if times else NO
 
 
-@cache
 def _terms(photo: CaptionedPhoto) -> Counter[str]:
     """Return in how many captions of a photo a term occurs."""
     counter: Counter[str] = Counter()

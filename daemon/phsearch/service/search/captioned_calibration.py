@@ -13,6 +13,7 @@ from phsearch.domain.calibration import truth
 from phsearch.domain.calibration.fitting import Examples, fit
 from phsearch.domain.search.own_calibration import LEAST_PHOTOS, TEMPLATES
 from phsearch.errors import CannotCalibrateError, UnreadableImageError
+from phsearch.service.search.query_embedder import embed_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,6 @@ MOST_PHOTOS = 1_000
 """More of them say nothing new."""
 _LEAST_CAPTIONS = 300
 """So many captions are asked where few words are agreed on."""
-_AT_ONCE = 16
-"""So few that a query waits for no more than one short pass."""
 _PLAIN = ("{}",)
 _SEED = 20
 
@@ -95,7 +94,7 @@ class CaptionedCalibration:
         examples = Examples(
             cases=cases,
             words=words,
-            texts={templates: await self._embed(texts, templates) for templates in (_PLAIN, TEMPLATES)},
+            texts={each: await embed_many(self._text_vectors, texts, each) for each in (_PLAIN, TEMPLATES)},
             photos=vectors,
             alike=await asyncio.to_thread(truth.pairs, photos),
         )
@@ -122,14 +121,6 @@ class CaptionedCalibration:
                 continue
             photos.append(photo)
         return photos, np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
-
-    async def _embed(self, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
-        """Return the vectors of texts, [m, dim]."""
-        found: list[Vectors] = []
-        for start in range(0, len(texts), _AT_ONCE):
-            some = texts[start : start + _AT_ONCE]
-            found += await asyncio.gather(*(self._text_vectors.text_vector(each, templates) for each in some))
-        return np.stack(found)
 
 
 def spread_out(photos: Sequence[CaptionedPhoto], most: int) -> Sequence[CaptionedPhoto]:

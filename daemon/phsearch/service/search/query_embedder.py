@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 1_000
 """About 4 MB where a vector has 1,024 numbers."""
+_AT_ONCE = 16
+"""So few that a query waits for no more than one short pass."""
 SHORT = 2
 """A phrase of at most so many words, without an article, has one wording, and is put into templates."""
 
@@ -109,6 +111,15 @@ class TextVectorCache:
         if epoch == self._model.epoch:
             self._vectors[key] = vector
         return vector
+
+
+async def embed_many(cache: TextVectorCache, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
+    """Return the vectors of texts, [m, dim], a few at a time: queries go on in between. Raises NotReadyError."""
+    found: list[Vectors] = []
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        found += await asyncio.gather(*(cache.text_vector(each, templates) for each in some))
+    return np.stack(found)
 
 
 class ImageEmbedder(Protocol):

@@ -6,26 +6,23 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from phsearch.domain.search import everyday
 from phsearch.domain.search.own_calibration import EVERY, LEAST_PHOTOS, TEMPLATES, own_calibration
 from phsearch.errors import PhsearchError
+from phsearch.service.search.query_embedder import embed_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phsearch.domain.search.relevance import Calibration
     from phsearch.domain.search.vector_index import VectorIndex
-    from phsearch.domain.types import ModelIdentity, Vectors
+    from phsearch.domain.types import ModelIdentity
     from phsearch.service.search.query_embedder import TextVectorCache
     from phsearch.service.threads import SerialExecutor
     from phsearch.service.workers.model_state import ModelState
 
 log = logging.getLogger("phsearch.query")
 
-_AT_ONCE = 16
-"""So few that a query waits for no more than one short pass."""
 _GROWTH = 4
 """It is made anew for a library that has so many times the photos it was made from."""
 _MOST_PHOTOS = 2_000
@@ -63,7 +60,7 @@ class SelfCalibration:
     async def _calibrate(self, identity: ModelIdentity) -> None:
         epoch = self._model.epoch
         try:
-            phrases = np.stack(await self._embed(everyday.phrases()[::EVERY]))
+            phrases = await embed_many(self._text_vectors, everyday.phrases()[::EVERY], TEMPLATES)
             made = await self._executor.submit(lambda: own_calibration(self._index.spread_out(_MOST_PHOTOS), phrases))
             if epoch == self._model.epoch:
                 await asyncio.to_thread(self._save, identity, made)
@@ -75,11 +72,3 @@ class SelfCalibration:
             log.warning("the calibration could not be written: %s", problem)
         finally:
             self._running = None
-
-    async def _embed(self, phrases: tuple[str, ...]) -> list[Vectors]:
-        """Return the vectors of phrases, a few at a time."""
-        found: list[Vectors] = []
-        for start in range(0, len(phrases), _AT_ONCE):
-            some = phrases[start : start + _AT_ONCE]
-            found += await asyncio.gather(*(self._text_vectors.text_vector(each, TEMPLATES) for each in some))
-        return found
